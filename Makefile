@@ -1,0 +1,46 @@
+# The same commands for a newcomer, for CI and for the README. `make demo` and `make test` do all the set-up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench clean help
+
+help:
+	@echo "make demo    set up, sweep the embedded models through Ray, write runs/quickstart/report/index.html"
+	@echo "make test    set up, pass the tests"
+	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
+	@echo "make bench   speed against the references, as ratios"
+
+demo: $(READY)
+	$(BIN)/python -m sweeps.run quickstart
+	$(BIN)/python -m analysis.report runs/quickstart
+	@echo "open runs/quickstart/report/index.html in a browser"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m bench.dispatch
+	$(BIN)/python -m bench.harness
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+# Torch first, so that a CPU build on disk is taken before anything else asks for torch by range.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is `$(PYTHON) --version`. Try: make PYTHON=python3.11 ..."; exit 2; }
+	@echo "setting up $(VENV) (some minutes with an empty package cache)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
