@@ -1,0 +1,348 @@
+"""TaskQueue and Sinks behind one call: here are my rows, what is next?
+
+Being one object, 'these rows are done' and 'this task is finished' are one step. Runs inline or as a Ray
+actor, without knowing which. Knows no device beyond what a worker's seat says.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from filelock import FileLock, Timeout
+
+from sweeps.errors import SinkFailed, UserError
+from sweeps.factors import Catalogue
+from sweeps.plan import Group, Plan
+from sweeps.queue import TaskQueue
+from sweeps.rows import failed_row
+from sweeps.schema import schema_of
+from sweeps.sink import Sink, write_atomically
+from sweeps.spec import Spec
+from sweeps.stored import refuse_changed, storable, stored_spec
+from sweeps.task import Answer, Lease, Outcome, Run, Seat, Slot, Stop, Task, Wait
+
+FLUSH_S: Final = 3.0
+"""Rows are on disk at most this long after the next exchange: what a killed run can lose."""
+FLUSH_ROWS: Final = 5_000
+LOCK_WAIT_S: Final = 30.0
+"""A run that was killed needs some seconds until its last process lets go of the directory."""
+LEASE_S: Final = 0.4
+"""Small tasks are leased together until about this much work is in a worker's hands."""
+MAX_LEASED: Final = 64
+ISOLATION_WAIT_S: Final = 0.05
+
+Isolation = Literal["device", "node"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a run behaves, beyond what it runs."""
+
+    isolation: Isolation = "device"
+    timeout_s: float = 3600.0
+    retry: tuple[str, ...] = ()
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """One line of the live view."""
+
+    worker_id: str
+    slot: Slot
+    device: str
+    load_key: str
+    running: str
+    running_s: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands."""
+
+    total: int
+    done: int
+    done_before: int
+    """Of these, finished by earlier runs of the same spec."""
+    rows: int
+    counts: dict[str, int]
+    """Tasks by status, earlier runs included."""
+    loads: int
+    loads_naive: int
+    """Loads that a runner would have made that loads a model for every cell."""
+    demand: dict[Slot, int]
+    workers: tuple[WorkerStatus, ...]
+    failure: str | None
+    """Why the run cannot go on, if it cannot."""
+    warnings: tuple[str, ...]
+
+    @property
+    def left(self) -> int:
+        """Tasks without rows."""
+        return self.total - self.done
+
+
+@dataclass
+class _Member:
+    """A worker as the coordinator sees it."""
+
+    seat: Seat
+    leases: dict[str, tuple[int, Task]] = field(default_factory=dict)
+    leased_at_s: float = 0.0
+    task_s: float | None = None
+    """Moving average of its tasks' durations."""
+
+
+class Coordinator:
+    """The queue, the sinks and the members of one run."""
+
+    def __init__(self, spec: Spec, catalogue: Catalogue, directory: Path, policy: Policy) -> None:
+        """Nothing is touched before `open`.
+
+        Args:
+            spec: with every factor spelled out.
+            catalogue: what the spec's benchmarks declare.
+            directory: of the run: `<out>/<spec name>`.
+            policy: isolation, timeout, retries.
+        """
+        self._plan = Plan(spec, catalogue)
+        self._catalogue = catalogue
+        self._directory = directory
+        self._policy = policy
+        self._lock = FileLock(directory / ".lock")
+        self._members: dict[str, _Member] = {}
+        self._environments: dict[str, dict[str, Any]] = {}
+        self._counts: Counter[str] = Counter()
+        self._done_before = self._rows = self._loads = self._loads_naive = 0
+        self._flushed_at_s = time.monotonic()
+        self._draining = False
+        self._failure: str | None = None
+        self._warnings: list[str] = []
+
+    def open(self) -> None:
+        """Take the run directory, read what is done, queue the rest.
+
+        Raises:
+            UserError: not writable, in use, not empty with `--fresh`, or of another spec (SpecChanged).
+        """
+        self._take_directory()
+        refuse_changed(self._plan, self._directory, self._catalogue)
+        self._sinks = {
+            grid.sweep.name: Sink(self._directory / grid.sweep.name, schema_of(grid.sweep.benchmark))
+            for grid in self._plan.grids
+        }
+        for grid in self._plan.grids:
+            self._environments |= stored_spec(self._directory / grid.sweep.name).environments
+        self._write_environments()
+        self._queue = TaskQueue(self._pending_groups(self._read_done()))
+
+    def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None:
+        """A worker introduces itself: its seat, and the environment that its rows refer to."""
+        self._members[seat.worker_id] = _Member(seat)
+        if environment_id not in self._environments:
+            self._environments[environment_id] = environment
+            self._write_environments()
+
+    def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
+        """Take finished tasks' rows in, say what comes next."""
+        self.deliver(worker_id, outcomes)
+        member = self._members.get(worker_id)
+        if member is None or self._draining or self._failure:
+            return Stop()
+        if self._policy.isolation == "node" and self._neighbours(member.seat):
+            return Wait(ISOLATION_WAIT_S)
+        leased = self._queue.lease(worker_id, member.seat.slot, self._lease_limit(member))
+        if not leased:
+            return Stop()
+        leases = tuple(Lease(self._plan.task(number), attempt) for number, attempt in leased)
+        member.leases = {
+            lease.task.task_id: (number, lease.task) for (number, _), lease in zip(leased, leases, strict=True)
+        }
+        member.leased_at_s = time.monotonic()
+        return Run(leases, self._neighbours(member.seat))
+
+    def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
+        """Take finished tasks' rows in; what a worker that was given up still sends is dropped."""
+        if member := self._members.get(worker_id):
+            for outcome in outcomes:
+                self._record(member, outcome)
+        self._flush_if_due()
+
+    def lost(self, worker_id: str, status: str, reason: str) -> int:
+        """A worker is gone: what it had leased runs again, or, out of attempts, becomes rows of `status`.
+
+        Returns:
+            How many tasks it had leased; -1 if it had not even joined.
+        """
+        member = self._members.pop(worker_id, None)
+        if member is None:
+            return -1
+        tasks = dict(member.leases.values())
+        surrendered = self._queue.surrender(
+            worker_id, {number: (task.slot, task.load_key) for number, task in tasks.items()}
+        )
+        for number, attempt in surrendered.given_up:
+            self._give_up(Lease(tasks[number], attempt), status, reason)
+        self._warnings.append(f"worker {worker_id} is gone: {reason}")
+        return len(tasks)
+
+    def leave(self, worker_id: str) -> None:
+        """A worker ended in good order; should it hold a lease all the same, the task is not lost."""
+        member = self._members.get(worker_id)
+        if member is not None and member.leases:
+            self.lost(worker_id, "worker_lost", "it left with a task in hand")
+        self._members.pop(worker_id, None)
+
+    def reject(self, slot: Slot, status: str, reason: str) -> None:
+        """Nobody will ever serve `slot`: its tasks become rows of `status` at once."""
+        for number in self._queue.drop(slot):
+            self._give_up(Lease(self._plan.task(number), 1), status, reason)
+            self._flush_if_due()
+
+    def overdue(self) -> list[str]:
+        """Workers whose lease is older than its tasks' timeouts together."""
+        now_s = time.monotonic()
+        return [
+            worker_id
+            for worker_id, member in self._members.items()
+            if member.leases and now_s - member.leased_at_s > self._policy.timeout_s * len(member.leases)
+        ]
+
+    def drain(self) -> None:
+        """From now on nobody gets a task; what is in flight still counts."""
+        self._draining = True
+        self._flush()
+
+    def tick(self) -> Status:
+        """Flush what is due; say where the run stands."""
+        self._flush_if_due()
+        return self.status()
+
+    def status(self) -> Status:
+        """Where the run stands."""
+        return Status(
+            total=len(self._plan),
+            done=self._counts.total(),
+            done_before=self._done_before,
+            rows=self._rows,
+            counts=dict(self._counts),
+            loads=self._loads,
+            loads_naive=self._loads_naive,
+            demand={} if self._draining or self._failure else self._queue.demand(),
+            workers=tuple(self._worker_status(member) for member in self._members.values()),
+            failure=self._failure,
+            warnings=tuple(self._warnings),
+        )
+
+    def close(self) -> Status:
+        """Flush, let the directory go, and say how it ended."""
+        self._flush()
+        self._lock.release()
+        return self.status()
+
+    def _take_directory(self) -> None:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=LOCK_WAIT_S)
+        except Timeout:
+            raise UserError(
+                f"{self._directory}: another run is writing there; let it end, or choose another --out"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"{self._directory}: cannot be written ({error.strerror}); choose another directory with --out"
+            ) from error
+        if self._policy.fresh and any(self._directory.glob("*/part-*.parquet")):
+            self._lock.release()
+            raise UserError(
+                f"{self._directory}: --fresh was asked for, but rows are there; move them away, choose another "
+                "--out, or leave --fresh out to continue"
+            )
+
+    def _read_done(self) -> set[str]:
+        done: set[str] = set()
+        for sink in self._sinks.values():
+            ended = sink.finished(self._warnings.append)
+            if sink.forget(self._policy.retry):
+                ended = sink.finished(self._warnings.append)
+            self._counts.update(ended.values())
+            done |= ended.keys()
+        self._done_before = len(done)
+        return done
+
+    def _pending_groups(self, done: Collection[str]) -> dict[Group, list[int]]:
+        groups: dict[Group, list[int]] = {}
+        for number, task in self._plan.tasks():
+            if not done or task.task_id not in done:
+                groups.setdefault((task.slot, task.load_key), []).append(number)
+        return groups
+
+    def _record(self, member: _Member, outcome: Outcome) -> None:
+        number, task = member.leases.pop(outcome.task_id, (None, None))
+        if number is None or task is None:
+            return
+        if not self._queue.finish(member.seat.worker_id, number, outcome.attempt):
+            return  # a late answer of an attempt that was given up: its rows exist already, or will
+        self._sinks[task.sweep].add(outcome.rows)
+        self._rows += len(outcome.rows)
+        self._counts[outcome.rows[-1]["status"]] += 1
+        self._loads += outcome.loads
+        self._loads_naive += not task.load_key.startswith("nothing")
+        average_s = outcome.duration_s if member.task_s is None else member.task_s
+        member.task_s = 0.7 * average_s + 0.3 * outcome.duration_s
+
+    def _give_up(self, lease: Lease, status: str, reason: str) -> None:
+        self._sinks[lease.task.sweep].add([failed_row(lease, 0, {}, status, None, reason)])
+        self._rows += 1
+        self._counts[status] += 1
+
+    def _lease_limit(self, member: _Member) -> int:
+        """So many that they last about LEASE_S, and leave the slot's other workers their share."""
+        if member.task_s is None:
+            return 1
+        slot = member.seat.slot
+        sharers = sum(other.seat.slot == slot for other in self._members.values())
+        share = self._queue.pending(slot) // (2 * sharers)
+        return max(1, min(MAX_LEASED, share, int(LEASE_S / max(member.task_s, 1e-6))))
+
+    def _neighbours(self, seat: Seat) -> int:
+        return sum(
+            bool(other.leases) and other.seat.host == seat.host and other.seat.worker_id != seat.worker_id
+            for other in self._members.values()
+        )
+
+    def _flush_if_due(self) -> None:
+        waiting = sum(map(len, self._sinks.values()))
+        due = time.monotonic() - self._flushed_at_s > FLUSH_S or waiting > FLUSH_ROWS
+        if waiting and due:
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            for sink in self._sinks.values():
+                sink.flush()
+        except SinkFailed as error:
+            self._failure = f"{error}; rows on disk are whole: mend that, then the same command carries on"
+        self._flushed_at_s = time.monotonic()
+
+    def _write_environments(self) -> None:
+        for grid in self._plan.grids:
+            content = {"spec": storable(self._plan.spec.name, grid.sweep), "environments": self._environments}
+            path = self._directory / grid.sweep.name / "environment.json"
+            write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def _worker_status(self, member: _Member) -> WorkerStatus:
+        tasks: Iterator[Task] = (task for _, task in member.leases.values())
+        first = next(tasks, None)
+        return WorkerStatus(
+            worker_id=member.seat.worker_id,
+            slot=member.seat.slot,
+            device=member.seat.device_name,
+            load_key=first.load_key if first else "",
+            running=first.label if first else "",
+            running_s=time.monotonic() - member.leased_at_s if first else 0.0,
+        )

@@ -1,0 +1,71 @@
+"""What a run would do: cells, exclusions, what is done already, loads, slots, and what nothing here can run."""
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.plan import Grid, Plan
+from sweeps.task import Slot
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One sweep before it runs."""
+
+    sweep: str
+    benchmark: str
+    cells: int
+    excluded: int
+    tasks: int
+    done: int
+    loads: int
+    """Distinct (slot, what is held) pairs of what is left: the fewest loads that one worker a slot can make."""
+    slots: dict[Slot, int]
+    """Tasks left by slot."""
+
+
+def preview(grid: Grid, done: Collection[str]) -> Preview:
+    """Count one sweep's tasks without running any; `done` are the ids on disk."""
+    slots: Counter[Slot] = Counter()
+    loads: set[tuple[Slot, str]] = set()
+    finished = 0
+    for order_index in range(len(grid)):
+        task = grid.task(order_index)
+        if task.task_id in done:
+            finished += 1
+            continue
+        slots[task.slot] += 1
+        if not task.load_key.startswith("nothing"):
+            loads.add((task.slot, task.load_key))
+    sweep = grid.sweep
+    return Preview(
+        sweep.name, sweep.benchmark, grid.cells, grid.excluded, len(grid), finished, len(loads), dict(slots)
+    )
+
+
+def print_plan(console: Console, plan: Plan, done: Collection[str], never: Callable[[Slot], str | None]) -> None:
+    """Print every sweep's preview, its factors with the defaults filled in, and slots that nobody offers."""
+    previews = [preview(grid, done) for grid in plan.grids]
+    table = Table(title=f"plan of {plan.spec.name}", title_justify="left")
+    for heading in ("sweep", "benchmark"):
+        table.add_column(heading)
+    for heading in ("cells", "excluded", "tasks", "rows a task", "done", "loads"):
+        table.add_column(heading, justify="right")
+    for grid, sweep in zip(plan.grids, previews, strict=True):
+        counts = (sweep.cells, sweep.excluded, sweep.tasks, grid.sweep.iterations, sweep.done, sweep.loads)
+        table.add_row(sweep.sweep, sweep.benchmark, *(f"{count:,}" for count in counts))
+    console.print(table)
+    for grid in plan.grids:
+        console.print(f"{grid.sweep.name}: factors", highlight=False)
+        for name, levels in grid.sweep.factors.items():
+            console.print(f"  {name} = {levels}", highlight=False, markup=False, soft_wrap=True)
+    total: Counter[Slot] = Counter()
+    for sweep in previews:
+        total.update(sweep.slots)
+    for slot, count in sorted(total.items(), key=lambda item: str(item[0])):
+        reason = never(slot)
+        verdict = f"unsupported: {reason}" if reason else "offered here"
+        console.print(f"slot [{slot}]: {count:,} tasks, {verdict}", highlight=False, markup=False, soft_wrap=True)

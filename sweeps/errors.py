@@ -1,0 +1,36 @@
+"""Everything that this project raises on purpose, as one tree:
+
+    SweepsError
+    ├── UserError(ValueError)          the spec, the command or the input is wrong: exit code 2
+    │   └── SpecChanged                the run directory holds rows of another spec
+    ├── Unsupported(RuntimeError)      this cell cannot run here: its row says `unsupported` and why
+    ├── SinkFailed(OSError)            rows could not be written: stop, keep what is on disk
+    └── CoordinatorLost(RuntimeError)  the process that holds the queue is gone
+
+Each is also the standard exception that a caller would expect, and none has constructor parameters of its
+own, because exceptions that cross Ray must unpickle from their message alone.
+"""
+
+
+class SweepsError(Exception):
+    """Base of every error that a message of ours explains."""
+
+
+class UserError(SweepsError, ValueError):
+    """Bad input: the message says what was seen, what is allowed, what to do, and in which file and key."""
+
+
+class SpecChanged(UserError):
+    """The run directory holds rows of a spec that differs by more than added cells."""
+
+
+class Unsupported(SweepsError, RuntimeError):
+    """A cell that cannot run on this device, build or model; becomes a row, never a crash."""
+
+
+class SinkFailed(SweepsError, OSError):
+    """A part could not be written (disk full, directory gone); rows on disk are whole."""
+
+
+class CoordinatorLost(SweepsError, RuntimeError):
+    """The coordinator's process died; finished rows are on disk and the same command carries on."""

@@ -1,0 +1,49 @@
+"""What every benchmark's factors have in common: the slot, and how a mistake in a level is told.
+
+A benchmark declares its factors as a subclass of `Factors`: the field's type says which levels are allowed,
+its default is used where the spec leaves the factor out. Knows no benchmark.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Protocol
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from sweeps.task import Slot
+
+
+def _is_device(device: str) -> str:
+    Slot.parse(device, cores=1)
+    return device
+
+
+Device = Annotated[str, AfterValidator(_is_device)]
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class Factors(BaseModel):
+    """The levels of one cell; `device` and `cpu_cores` depend on the cluster when the spec leaves them out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    device: Device
+    cpu_cores: PositiveInt
+
+    @property
+    def slot(self) -> Slot:
+        """What the cell needs under it."""
+        return Slot.parse(self.device, self.cpu_cores)
+
+
+class Declaration(Protocol):
+    """What the driver knows of a benchmark: enough to check a spec without importing torch."""
+
+    factors: ClassVar[type[Factors]]
+    holds: ClassVar[str]
+    """What a worker keeps in memory for it: `model`, `pair`, `nothing`; benchmarks may share."""
+    load_factors: ClassVar[tuple[str, ...]]
+    """Factors that decide what exactly; cells that agree in them share a load."""
+
+
+Catalogue = Mapping[str, Declaration]
+"""Benchmark name to declaration."""

@@ -1,0 +1,141 @@
+"""Which tasks a spec stands for, by number, without holding them.
+
+A plan of 100,000 tasks is a few arrays of integers; a Task is made when somebody asks for it. Numbers follow
+the shuffled order, so a sweep's number is its `order_index`.
+"""
+
+import json
+import math
+import random
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweeps.errors import UserError
+from sweeps.factors import Catalogue, Declaration
+from sweeps.spec import Spec, Sweep
+from sweeps.task import Level, Slot, Task
+
+Group = tuple[Slot, str]
+"""Slot and load key: tasks of one group can follow each other on a worker without a load."""
+MAX_CELLS = 5_000_000
+
+
+class Grid:
+    """The cells of one sweep, and its tasks in the order in which they are handed out."""
+
+    def __init__(self, sweep: Sweep, declaration: Declaration) -> None:
+        self.sweep = sweep
+        self._declaration = declaration
+        self._names = list(sweep.factors)
+        self._levels = [sweep.factors[name] for name in self._names]
+        self.cells = math.prod(len(levels) for levels in self._levels)
+        if self.cells > MAX_CELLS:
+            raise UserError(f"sweep {sweep.name!r}: {self.cells:,} cells; at most {MAX_CELLS:,} fit in one sweep")
+        self._order = self._shuffled([cell for cell in range(self.cells) if not self._is_excluded(cell)])
+        self.excluded = self.cells - len(self._order) // sweep.rounds
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def task(self, order_index: int) -> Task:
+        """The task at that place of the order."""
+        levels = self._levels_of(self._order[order_index])
+        return Task(
+            sweep=self.sweep.name,
+            benchmark=self.sweep.benchmark,
+            factors=levels,
+            slot=_slot(levels),
+            load_key=self._load_key(levels),
+            iterations=self.sweep.iterations,
+            warmup=self.sweep.warmup,
+            seed=self.sweep.seed,
+            round=order_index // max(1, self.cells - self.excluded),
+            order_index=order_index,
+        )
+
+    def check(self) -> None:
+        """Refuse combinations of levels that the benchmark calls impossible.
+
+        Raises:
+            UserError: the first such cell, and how to leave it out.
+        """
+        for order_index in range(len(self) // self.sweep.rounds):
+            levels = self._levels_of(self._order[order_index])
+            try:
+                self._declaration.factors.model_validate(levels)
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise UserError(
+                    f"sweep {self.sweep.name!r}: the cell {json.dumps(levels)} is impossible: {reason}; "
+                    "leave such cells out with [[sweep.exclude]]"
+                ) from error
+
+    def _shuffled(self, cells: list[int]) -> "array[int]":
+        generator = random.Random(self.sweep.seed)
+        order = array("I")
+        for _ in range(self.sweep.rounds):
+            order.extend(generator.sample(cells, len(cells)))
+        return order
+
+    def _levels_of(self, cell: int) -> dict[str, Level]:
+        """Mixed-radix digits of the cell's number, the last factor running fastest."""
+        levels: dict[str, Level] = {}
+        for name, choices in zip(reversed(self._names), reversed(self._levels), strict=True):
+            cell, digit = divmod(cell, len(choices))
+            levels[name] = choices[digit]
+        return dict(reversed(levels.items()))
+
+    def _is_excluded(self, cell: int) -> bool:
+        if not self.sweep.exclude:
+            return False
+        levels = self._levels_of(cell)
+        return any(
+            all(_matches(levels[name], wanted) for name, wanted in rule.items()) for rule in self.sweep.exclude
+        )
+
+    def _load_key(self, levels: dict[str, Level]) -> str:
+        needed = {name: levels[name] for name in self._declaration.load_factors}
+        return f"{self._declaration.holds} {json.dumps(needed)}"
+
+
+class Plan:
+    """All sweeps of a spec; tasks are numbered through."""
+
+    def __init__(self, spec: Spec, catalogue: Catalogue) -> None:
+        self.spec = spec
+        self.grids = [Grid(sweep, catalogue[sweep.benchmark]) for sweep in spec.sweep]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.grids))
+
+    def task(self, number: int) -> Task:
+        """The task of that number."""
+        for grid in self.grids:
+            if number < len(grid):
+                return grid.task(number)
+            number -= len(grid)
+        raise IndexError(number)
+
+    def tasks(self) -> Iterator[tuple[int, Task]]:
+        """Every number with its task, made on the way."""
+        number = 0
+        for grid in self.grids:
+            for order_index in range(len(grid)):
+                yield number, grid.task(order_index)
+                number += 1
+
+    def check(self) -> None:
+        """Refuse impossible cells; see Grid.check."""
+        for grid in self.grids:
+            grid.check()
+
+
+def _slot(levels: dict[str, Any]) -> Slot:
+    return Slot.parse(levels["device"], levels["cpu_cores"])
+
+
+def _matches(level: Level, wanted: Any) -> bool:
+    return level == wanted or (isinstance(wanted, list) and level in wanted)

@@ -1,0 +1,122 @@
+"""Which task a worker gets next: affinity, leases, attempts.
+
+Pure: tasks are numbers, workers are names, and nothing here knows time, devices, files or Ray. Invariant:
+every task is in exactly one of pending, leased, finished.
+"""
+
+from array import array
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+MAX_ATTEMPTS: Final = 3
+
+SlotT = TypeVar("SlotT", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Surrendered:
+    """What became of the leases of a worker that is gone."""
+
+    requeued: tuple[int, ...]
+    given_up: tuple[tuple[int, int], ...]
+    """Task and its last attempt: out of attempts."""
+
+
+class TaskQueue(Generic[SlotT]):
+    """Pending tasks by slot and load key, and who holds which."""
+
+    def __init__(self, groups: Mapping[tuple[SlotT, str], Iterable[int]], max_attempts: int = MAX_ATTEMPTS) -> None:
+        """`groups` gives each slot's and load key's tasks in the order in which they are to run."""
+        self._max_attempts = max_attempts
+        self._pending: dict[SlotT, dict[str, array[int]]] = {}
+        for (slot, load_key), tasks in groups.items():
+            # Reversed, so that the next task is popped off the end.
+            self._pending.setdefault(slot, {})[load_key] = array("I", reversed(array("I", tasks)))
+        self._group_of_worker: dict[str, tuple[SlotT, str]] = {}
+        self._leased: dict[str, dict[int, int]] = {}
+        self._attempts: dict[int, int] = {}
+        self._alone: set[int] = set()
+
+    def lease(self, worker: str, slot: SlotT, limit: int = 1) -> list[tuple[int, int]]:
+        """Hand out up to `limit` tasks of one load key, each with its attempt, counted from 1; [] when none."""
+        load_key = self._choose(worker, slot)
+        if load_key is None:
+            self._group_of_worker.pop(worker, None)
+            return []
+        self._group_of_worker[worker] = (slot, load_key)
+        leased = [self._take(task) for task in self._pop(self._pending[slot][load_key], limit)]
+        self._leased.setdefault(worker, {}).update(leased)
+        return leased
+
+    def finish(self, worker: str, task: int, attempt: int) -> bool:
+        """Close a lease. False if the worker does not hold it: a late answer of an attempt given up."""
+        if self._leased.get(worker, {}).get(task) != attempt:
+            return False
+        del self._leased[worker][task]
+        self._attempts.pop(task, None)
+        self._alone.discard(task)
+        return True
+
+    def surrender(self, worker: str, groups: Mapping[int, tuple[SlotT, str]]) -> Surrendered:
+        """Take back the leases of a worker that is gone; `groups` names the group of each.
+
+        A task that was leased alone has used up an attempt. Of several leased together nobody knows which one
+        killed the worker, so none is charged, and each runs alone from now on.
+        """
+        leases = self._leased.pop(worker, {})
+        self._group_of_worker.pop(worker, None)
+        alone = len(leases) == 1
+        given_up = tuple((t, n) for t, n in leases.items() if alone and n >= self._max_attempts)
+        requeued = tuple(task for task in leases if (task, leases[task]) not in given_up)
+        for task in requeued:
+            self._attempts[task] = leases[task] if alone else leases[task] - 1
+            self._alone.add(task)
+            slot, load_key = groups[task]
+            # To the far end: what kills workers must not stand in the way of the rest.
+            self._pending.setdefault(slot, {}).setdefault(load_key, array("I")).insert(0, task)
+        for task, _ in given_up:
+            self._attempts.pop(task, None)
+            self._alone.discard(task)
+        return Surrendered(requeued, given_up)
+
+    def drop(self, slot: SlotT) -> list[int]:
+        """Take all pending tasks of a slot out: nobody can ever offer it."""
+        groups = self._pending.pop(slot, {})
+        return [task for tasks in groups.values() for task in reversed(tasks)]
+
+    def leases(self, worker: str) -> dict[int, int]:
+        """Task to attempt, of what the worker holds now."""
+        return dict(self._leased.get(worker, {}))
+
+    def busy(self) -> list[str]:
+        """Workers that hold a lease."""
+        return [worker for worker, leases in self._leased.items() if leases]
+
+    def pending(self, slot: SlotT) -> int:
+        """Tasks that wait for that slot."""
+        return sum(map(len, self._pending.get(slot, {}).values()))
+
+    def demand(self) -> dict[SlotT, int]:
+        """Slots that tasks wait for, with how many."""
+        return {slot: count for slot in self._pending if (count := self.pending(slot))}
+
+    def _choose(self, worker: str, slot: SlotT) -> str | None:
+        """The load key it holds, else the one with most work left for each that would then share it."""
+        groups = {load_key: tasks for load_key, tasks in self._pending.get(slot, {}).items() if tasks}
+        held = self._group_of_worker.get(worker)
+        if held is not None and held[0] == slot and held[1] in groups:
+            return held[1]
+        if not groups:
+            return None
+        holders = list(self._group_of_worker.values())
+        return max(groups, key=lambda key: len(groups[key]) / (1 + holders.count((slot, key))))
+
+    def _pop(self, pending: "array[int]", limit: int) -> list[int]:
+        taken = [pending.pop()]
+        while len(taken) < limit and pending and taken[0] not in self._alone and pending[-1] not in self._alone:
+            taken.append(pending.pop())
+        return taken
+
+    def _take(self, task: int) -> tuple[int, int]:
+        return task, self._attempts.get(task, 0) + 1

@@ -1,0 +1,78 @@
+"""From a task and what became of it to the columns of a row; the only place where rows are put together."""
+
+import json
+from functools import cache
+
+from sweeps.schema import COMMON, FACTORS, METRICS
+from sweeps.task import Lease, Level, Row
+
+
+def measured_row(lease: Lease, iteration: int, facts: Row, metrics: Row) -> Row:
+    """A row of status `ok`.
+
+    Args:
+        lease: the task and its attempt.
+        iteration: from 0; for scoring, the fragment's place in its shard.
+        facts: common columns that the worker knows (host, device, times …).
+        metrics: columns of METRICS for the benchmark; absent ones become null.
+    """
+    row = _identity(lease) | facts | metrics
+    row["iteration"] = iteration
+    row["status"] = "ok"
+    _refuse_unknown(row, lease.task.benchmark)
+    return row
+
+
+def failed_row(
+    lease: Lease,
+    iteration: int,
+    facts: Row,
+    status: str,
+    error_type: str | None,
+    error_message: str | None,
+) -> Row:
+    """A row of any other status: what was asked and what went wrong, every metric null."""
+    row = _identity(lease) | facts
+    row |= {
+        "iteration": iteration,
+        "status": status,
+        "error_type": error_type,
+        "error_message": error_message,
+    }
+    _refuse_unknown(row, lease.task.benchmark)
+    return row
+
+
+def _identity(lease: Lease) -> Row:
+    task = lease.task
+    factors = _factor_columns(task.benchmark)
+    levels = {name: _cell_value(level) for name, level in task.factors.items() if name in factors}
+    return levels | {
+        "sweep": task.sweep,
+        "benchmark": task.benchmark,
+        "task_id": task.task_id,
+        "cell_id": task.cell_id,
+        "round": task.round,
+        "order_index": task.order_index,
+        "attempt": lease.attempt,
+    }
+
+
+def _cell_value(level: Level) -> str | int | float | bool:
+    return json.dumps(level) if isinstance(level, list | dict) else level
+
+
+@cache
+def _factor_columns(benchmark: str) -> frozenset[str]:
+    return frozenset(COMMON) | frozenset(FACTORS[benchmark])
+
+
+@cache
+def _columns(benchmark: str) -> frozenset[str]:
+    return _factor_columns(benchmark) | frozenset(METRICS[benchmark])
+
+
+def _refuse_unknown(row: Row, benchmark: str) -> None:
+    """Arrow drops keys that the schema lacks without a word; a metric lost that way would be ours to find."""
+    if unknown := row.keys() - _columns(benchmark):
+        raise KeyError(f"benchmark {benchmark!r} gave columns that sweeps/schema.py lacks: {sorted(unknown)}")

@@ -1,0 +1,279 @@
+"""`python -m sweeps.run`: the command line, and the only place where everything is wired together."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from actors.benchmarks import BENCHMARKS
+from actors.slots import Floor, Node, local_node
+from sweeps.coordinator import Coordinator, Isolation, Policy, Status
+from sweeps.dry_run import print_plan
+from sweeps.errors import SweepsError, UserError
+from sweeps.plan import Plan
+from sweeps.progress import summarize, view
+from sweeps.schema import FAILED, STATUSES, schema_of
+from sweeps.sink import Sink
+from sweeps.spec import Defaults, Spec, read_spec, with_defaults
+from sweeps.stored import refuse_changed
+from sweeps.supervisor import Interrupts, Supervisor
+
+EXIT_FAILED_TASKS = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+GRACE_S = 60.0
+DEFAULT_CORES = 4
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the user asked for, checked."""
+
+    specs: tuple[str, ...]
+    address: str
+    out: Path
+    overrides: tuple[str, ...]
+    dry_run: bool
+    policy: Policy
+    grace_s: float
+
+
+def main(
+    spec: Annotated[list[str] | None, typer.Argument(help="TOML paths or built-in names")] = None,
+    address: Annotated[
+        str, typer.Option(help="local starts Ray here, auto joins one, inline needs none, or HOST:PORT")
+    ] = "local",
+    out: Annotated[Path, typer.Option(help="rows land in OUT/<spec>/<sweep>/part-*.parquet")] = Path("runs"),
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="<sweep>.<key path>=<TOML value>, repeatable")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
+    retry: Annotated[
+        list[str] | None, typer.Option(help="run again what ended with this status, repeatable")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="start in an empty directory or fail")] = False,
+    isolation: Annotated[str, typer.Option(help="device, or node: one timed task a node at a time")] = "device",
+    timeout_s: Annotated[float, typer.Option(help="seconds a task may take")] = 3600.0,
+    grace_s: Annotated[float, typer.Option(help="seconds that tasks in flight get after Ctrl-C")] = GRACE_S,
+) -> None:
+    """Sweep benchmarks over models, devices and settings; the same command again carries on."""
+    console = Console()
+    try:
+        command = Command(
+            specs=tuple(spec or ["quickstart"]),
+            address=address,
+            out=out,
+            overrides=tuple(set_ or ()),
+            dry_run=dry_run,
+            policy=_policy(isolation, timeout_s, retry or [], fresh),
+            grace_s=grace_s,
+        )
+        code = run(command, console)
+    except SweepsError as error:
+        Console(stderr=True).print(Text(f"error: {error}"), soft_wrap=True)
+        code = EXIT_USER_ERROR if isinstance(error, UserError) else EXIT_FAILED_TASKS
+    raise typer.Exit(code)
+
+
+def run(command: Command, console: Console) -> int:
+    """Read the specs, find the nodes, run one spec after the other; the exit code.
+
+    Raises:
+        SweepsError: with a message for the user.
+    """
+    specs = [_read(source, command) for source in command.specs]
+    if not command.dry_run:
+        _check_writable(command.out)
+    with ExitStack() as stack:
+        here = command.address in ("local", "inline")
+        nodes = [local_node()] if here else _connect(command, console, stack)
+        plans = [_plan(spec, nodes, command.out) for spec in specs]
+        if command.dry_run:
+            never = Floor({node.node_id: node for node in nodes}).never
+            for plan in plans:
+                print_plan(console, plan, _finished(plan, command.out), never)
+            return 0
+        if command.address == "local":  # only now: what is wrong with a spec is told before Ray's seconds
+            nodes = _connect(command, console, stack)
+        return max(_run_spec(plan.spec, command, nodes, console) for plan in plans)
+
+
+def _plan(spec: Spec, nodes: list[Node], out: Path) -> Plan:
+    plan = Plan(with_defaults(spec, _defaults(nodes), BENCHMARKS), BENCHMARKS)
+    plan.check()
+    refuse_changed(plan, out / spec.name, BENCHMARKS)
+    return plan
+
+
+def _read(source: str, command: Command) -> Spec:
+    return read_spec(source, command.overrides, BENCHMARKS)
+
+
+def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
+    """Start or join Ray, tell where its dashboard is, and ask its nodes what they have."""
+    from actors import ray_pool  # only here: inline runs on machines without Ray
+
+    starting = "starting Ray here" if command.address == "local" else f"joining Ray at {command.address}"
+    with console.status(f"{starting} …"):
+        dashboard = stack.enter_context(ray_pool.cluster(command.address))
+        nodes = ray_pool.nodes()
+    if dashboard:
+        console.print(
+            f"Ray dashboard: http://{dashboard} (it asks for a token: 'ray get-auth-token' prints it)",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return nodes
+
+
+def _run_spec(spec: Spec, command: Command, nodes: list[Node], console: Console) -> int:
+    started_s = time.monotonic()
+    directory = command.out / spec.name
+    interrupts = Interrupts(command.grace_s)
+    with ExitStack() as stack:
+        if command.address == "inline":
+            coordinator, pool = _inline(spec, command, nodes[0], directory)
+        else:
+            coordinator, pool = _ray(spec, command, nodes, directory, stack)
+        stack.enter_context(_stoppable(interrupts))
+        try:
+            with view(console, spec.name) as live:
+                Supervisor(coordinator, pool, live.show, interrupts).run()
+        except KeyboardInterrupt:
+            return _stopped(console, coordinator.close(), directory, command)
+        status = coordinator.close()
+    summarize(console, status, directory, time.monotonic() - started_s)
+    if interrupts.count:
+        return _stopped(console, status, directory, command)
+    return _verdict(status, directory, console)
+
+
+def _inline(spec: Spec, command: Command, node: Node, directory: Path) -> tuple[Any, Any]:
+    from actors.inline_pool import InlinePool
+
+    coordinator = Coordinator(spec, BENCHMARKS, directory, command.policy)
+    coordinator.open()
+    return coordinator, InlinePool(coordinator, BENCHMARKS, node, command.policy.timeout_s)
+
+
+def _ray(spec: Spec, command: Command, nodes: list[Node], directory: Path, stack: ExitStack) -> tuple[Any, Any]:
+    from actors.ray_pool import RayCoordinator, RayPool
+
+    coordinator = RayCoordinator.start(spec, BENCHMARKS, directory.absolute(), command.policy)
+    coordinator.open()
+    pool = RayPool(coordinator, BENCHMARKS, nodes)
+    stack.callback(pool.close)
+    return coordinator, pool
+
+
+@contextmanager
+def _stoppable(interrupts: Interrupts) -> Iterator[None]:
+    """Ctrl-C (or SIGTERM) once asks, twice insists."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        interrupts.ask()
+        if interrupts.count > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stopped(console: Console, status: Status, directory: Path, command: Command) -> int:
+    console.print(
+        f"stopped: {status.done} of {status.total} tasks are on disk in {directory}; to continue:\n"
+        f"  {_command_line(command)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return EXIT_INTERRUPTED
+
+
+def _verdict(status: Status, directory: Path, console: Console) -> int:
+    if status.failure or status.left:
+        reason = status.failure or f"{status.left} tasks have no rows"
+        Console(stderr=True).print(Text(f"error: {reason}"), soft_wrap=True)
+        return EXIT_FAILED_TASKS
+    console.print(f"report: python -m analysis.report {directory}", highlight=False, soft_wrap=True)
+    failed = sum(status.counts.get(name, 0) for name in FAILED)
+    return EXIT_FAILED_TASKS if failed else 0
+
+
+def _command_line(command: Command) -> str:
+    import shlex
+
+    words = [
+        "python",
+        "-m",
+        "sweeps.run",
+        *command.specs,
+        "--address",
+        command.address,
+        "--out",
+        str(command.out),
+    ]
+    for override in command.overrides:
+        words += ["--set", override]
+    return shlex.join(words)
+
+
+def _policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> Policy:
+    if isolation not in ("device", "node"):
+        raise UserError(f"--isolation {isolation}: choose device or node")
+    if timeout_s <= 0:
+        raise UserError(f"--timeout-s {timeout_s:g}: a task needs more than 0 seconds")
+    retriable = [status for status in STATUSES if status != "ok"] + ["oom"]
+    for status in retry:
+        if status not in retriable:
+            raise UserError(f"--retry {status}: choose one of {', '.join(retriable)}")
+    statuses = [
+        name
+        for status in retry
+        for name in (["oom_gpu", "oom_host", "skipped_oom"] if status == "oom" else [status])
+    ]
+    kind: Isolation = "node" if isolation == "node" else "device"
+    return Policy(kind, timeout_s, tuple(statuses), fresh)
+
+
+def _check_writable(out: Path) -> None:
+    """Before the seconds that Ray takes to start."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot be made ({error.strerror}); choose another directory") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UserError(f"--out {out}: not writable for this user; choose another directory")
+
+
+def _defaults(nodes: list[Node]) -> Defaults:
+    """A GPU where there is one; four cores or what the smallest suitable node has."""
+    has_gpu = any(node.gpus for node in nodes)
+    cores = min((len(node.cores) for node in nodes if node.cores and (node.gpus or not has_gpu)), default=1)
+    return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))
+
+
+def _finished(plan: Plan, out: Path) -> set[str]:
+    """Ids on disk, read without touching anything."""
+    done: set[str] = set()
+    for grid in plan.grids:
+        directory = out / plan.spec.name / grid.sweep.name
+        if directory.is_dir():
+            done |= Sink(directory, schema_of(grid.sweep.benchmark)).finished(lambda _: None).keys()
+    return done
+
+
+if __name__ == "__main__":
+    typer.run(main)

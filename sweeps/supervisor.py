@@ -1,0 +1,165 @@
+"""Starts workers for the slots that tasks need, watches them, restarts them, gives up clearly.
+
+One loop for every pool: what a worker runs in (a Ray actor, this process) is the pool's affair. Invariant:
+the loop ends, because every task gets a row, is leased to a live worker, or can be given to one.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from sweeps.coordinator import Status
+from sweeps.task import Answer, Outcome, Seat, Slot
+
+TICK_S: Final = 0.25
+MAX_FALSE_STARTS: Final = 3
+"""Workers of one slot that may die in a row before they finish anything."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A worker that is gone; `error` is None when it left in good order."""
+
+    worker_id: str
+    slot: Slot
+    error: str | None = None
+    status: str = "worker_lost"
+
+
+class Line(Protocol):
+    """A worker's line to its coordinator, here or across Ray."""
+
+    def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None: ...
+    def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer: ...
+    def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None: ...
+
+
+class CoordinatorLike(Line, Protocol):
+    """A Coordinator, here or behind a Ray handle."""
+
+    def lost(self, worker_id: str, status: str, reason: str) -> int: ...
+    def leave(self, worker_id: str) -> None: ...
+    def reject(self, slot: Slot, status: str, reason: str) -> None: ...
+    def overdue(self) -> list[str]: ...
+    def drain(self) -> None: ...
+    def tick(self) -> Status: ...
+    def close(self) -> Status: ...
+
+
+class Pool(Protocol):
+    """Where workers live."""
+
+    def never(self, slot: Slot) -> str | None:
+        """Why no node can ever offer `slot`: what was asked, what exists; None if one can."""
+
+    def start(self, slot: Slot) -> bool:
+        """Start a worker for `slot`; False if there is no room now."""
+
+    def alive(self, slot: Slot) -> int:
+        """Workers of `slot` that were started and have not ended."""
+
+    def ended(self, timeout_s: float, pulse: Callable[[], object]) -> list[Ended]:
+        """Workers that ended, waiting at most `timeout_s`; a pool that works inside calls `pulse` meanwhile."""
+
+    def kill(self, worker_id: str) -> None:
+        """End a worker at once; it then shows up in `ended`, or not at all."""
+
+
+class Interrupts:
+    """How often the user asked to stop, and until when the tasks in flight may take."""
+
+    def __init__(self, grace_s: float) -> None:
+        self.grace_s = grace_s
+        self.count = 0
+        self.deadline_s: float | None = None
+
+    def ask(self) -> None:
+        """Count one request; the first one starts the clock."""
+        self.count += 1
+        if self.deadline_s is None:
+            self.deadline_s = time.monotonic() + self.grace_s
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the grace is used up."""
+        return self.deadline_s is not None and time.monotonic() > self.deadline_s
+
+
+class Supervisor:
+    """Keeps a pool's workers in step with a coordinator's demand until nothing is left."""
+
+    def __init__(
+        self,
+        coordinator: CoordinatorLike,
+        pool: Pool,
+        show: Callable[[Status], None],
+        interrupts: Interrupts,
+    ) -> None:
+        self._coordinator = coordinator
+        self._pool = pool
+        self._show = show
+        self._interrupts = interrupts
+        self._draining = False
+        self._slots: set[Slot] = set()
+        self._false_starts: Counter[Slot] = Counter()
+
+    def run(self) -> None:
+        """Until every task has its rows, the user stopped it, or rows cannot be written any more."""
+        while True:
+            status = self._pulse()
+            self._start_workers(status)
+            # Asked again: starting may have turned demand into rows of `unsupported`.
+            if not self._alive() and not self._coordinator.tick().demand:
+                return
+            if self._interrupts.overdue:
+                return
+            for ended in self._pool.ended(TICK_S, self._pulse):
+                self._settle(ended)
+            self._kill_overdue()
+
+    def _pulse(self) -> Status:
+        if self._interrupts.count and not self._draining:
+            self._draining = True
+            self._coordinator.drain()
+        status = self._coordinator.tick()
+        self._show(status)
+        return status
+
+    def _start_workers(self, status: Status) -> None:
+        # Widest first: once narrow ones sit everywhere, a wide slot waits for all of them to leave.
+        for slot, pending in sorted(status.demand.items(), key=lambda item: _width(item[0]), reverse=True):
+            self._slots.add(slot)
+            if reason := self._pool.never(slot):
+                self._coordinator.reject(slot, "unsupported", reason)
+                continue
+            busy = sum(bool(worker.running) for worker in status.workers if worker.slot == slot)
+            while self._pool.alive(slot) - busy < pending and self._pool.start(slot):
+                pass
+
+    def _alive(self) -> int:
+        return sum(map(self._pool.alive, self._slots))
+
+    def _settle(self, ended: Ended) -> None:
+        if ended.error is None:
+            self._coordinator.leave(ended.worker_id)
+            self._false_starts[ended.slot] = 0
+            return
+        leases = self._coordinator.lost(ended.worker_id, ended.status, ended.error)
+        if leases > 0:  # it died at a task: the task's attempts are what bounds that
+            self._false_starts[ended.slot] = 0
+            return
+        self._false_starts[ended.slot] += 1
+        if self._false_starts[ended.slot] >= MAX_FALSE_STARTS:
+            reason = f"{MAX_FALSE_STARTS} workers for {ended.slot} died before their first task: {ended.error}"
+            self._coordinator.reject(ended.slot, "worker_lost", reason)
+
+    def _kill_overdue(self) -> None:
+        for worker_id in self._coordinator.overdue():
+            self._pool.kill(worker_id)
+            self._coordinator.lost(worker_id, "timeout", "over its time limit (--timeout-s): killed")
+
+
+def _width(slot: Slot) -> tuple[int, int]:
+    return slot.gpus, slot.cores

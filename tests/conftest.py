@@ -1,0 +1,41 @@
+"""One small Ray cluster for the whole session, and what every test may rely on."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Ray's workers and the commands that tests start must find tests/fakes.py.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """Four logical cores, no dashboard: enough for everything that needs Ray."""
+    import ray
+
+    from actors import ray_pool
+
+    os.environ |= ray_pool.LOCAL_SETTINGS
+    ray.init(
+        num_cpus=4,
+        include_dashboard=False,
+        object_store_memory=100 * 2**20,
+        _node_ip_address="127.0.0.1",
+        namespace=ray_pool.NAMESPACE,
+        log_to_driver=False,
+        logging_level="error",
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def python() -> str:
+    """This interpreter, for tests that start the real command."""
+    return sys.executable

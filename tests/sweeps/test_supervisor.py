@@ -1,0 +1,124 @@
+"""The supervisor with a pool that is only a table: starts, restarts, gives up, always ends."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweeps.coordinator import Coordinator, Policy, Status
+from sweeps.spec import Spec
+from sweeps.supervisor import Ended, Interrupts, Supervisor
+from sweeps.task import Run, Seat, Slot
+from tests.fakes import CATALOGUE, faulty_spec
+from tests.sweeps.test_coordinator import done
+
+
+class TablePool:
+    """Room for `seats` workers; `fate` says what each does: how many tasks it finishes, then whether it dies."""
+
+    def __init__(self, coordinator: Coordinator, seats: int, fate: Callable[[int], tuple[int, bool]]) -> None:
+        self.coordinator = coordinator
+        self.seats = seats
+        self.fate = fate
+        self.started = 0
+        self.most = 0
+        self.killed: list[str] = []
+        self.workers: dict[str, Slot] = {}
+        self.impossible: dict[Slot, str] = {}
+
+    def never(self, slot: Slot) -> str | None:
+        return self.impossible.get(slot)
+
+    def start(self, slot: Slot) -> bool:
+        if len(self.workers) >= self.seats:
+            return False
+        self.workers[f"w{self.started}"] = slot
+        self.started += 1
+        self.most = max(self.most, len(self.workers))
+        return True
+
+    def alive(self, slot: Slot) -> int:
+        return sum(held == slot for held in self.workers.values())
+
+    def ended(self, timeout_s: float, pulse: Callable[[], object]) -> list[Ended]:
+        pulse()
+        if not self.workers:
+            return []
+        name, slot = next(iter(self.workers.items()))
+        tasks, dies = self.fate(int(name[1:]))
+        if tasks >= 0:
+            self.coordinator.join(Seat(name, slot, "here", "cpu", "a CPU"), {}, "e")
+            answer = self.coordinator.exchange(name, [])
+            while isinstance(answer, Run) and tasks:
+                tasks -= 1
+                answer = self.coordinator.exchange(name, list(map(done, answer.leases)))
+        del self.workers[name]
+        return [Ended(name, slot, "killed" if dies else None)]
+
+    def kill(self, worker_id: str) -> None:
+        self.killed.append(worker_id)
+
+
+def supervise(
+    directory: Path,
+    spec: Spec,
+    seats: int,
+    fate: Callable[[int], tuple[int, bool]],
+    interrupts: Interrupts | None = None,
+) -> tuple[Status, TablePool]:
+    coordinator = Coordinator(spec, CATALOGUE, directory, Policy())
+    coordinator.open()
+    pool = TablePool(coordinator, seats, fate)
+    pool.impossible[Slot("cpu", 0, 64)] = "no node can offer 64 cores"
+    Supervisor(coordinator, pool, lambda status: None, interrupts or Interrupts(60.0)).run()
+    return coordinator.close(), pool
+
+
+def test_workers_finish_everything(tmp_path: Path) -> None:
+    status, pool = supervise(tmp_path, faulty_spec(index=list(range(20))), 3, lambda _: (1000, False))
+    assert status.counts == {"ok": 20}
+    assert pool.most == 3
+
+
+def test_no_more_workers_than_tasks(tmp_path: Path) -> None:
+    _, pool = supervise(tmp_path, faulty_spec(index=[0, 1]), 8, lambda _: (1000, False))
+    assert pool.most == 2
+
+
+def test_a_dead_worker_is_replaced_and_its_task_runs_again(tmp_path: Path) -> None:
+    status, pool = supervise(tmp_path, faulty_spec(index=list(range(9))), 1, lambda number: (2, number % 2 == 0))
+    assert status.counts == {"ok": 9}
+    assert pool.started > 3
+
+
+def test_workers_that_never_get_started_end_the_run_with_rows(tmp_path: Path) -> None:
+    status, pool = supervise(tmp_path, faulty_spec(index=list(range(9))), 1, lambda _: (-1, True))
+    assert status.counts == {"worker_lost": 9}
+    assert pool.started == 3
+
+
+def test_slots_that_nobody_offers_end_at_once(tmp_path: Path) -> None:
+    spec = faulty_spec(index=[0, 1], cpu_cores=[1, 64])
+    status, _ = supervise(tmp_path, spec, 1, lambda _: (1000, False))
+    assert status.counts == {"ok": 2, "unsupported": 2}
+
+
+def test_slots_of_all_widths_share_one_place(tmp_path: Path) -> None:
+    spec = faulty_spec(index=list(range(4)), cpu_cores=[1, 2, 4])
+    status, pool = supervise(tmp_path, spec, 1, lambda _: (1000, False))
+    assert status.counts == {"ok": 12}
+    assert pool.started == 3, "one worker a slot: each leaves when nothing is left for it"
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_an_interrupt_drains(after: int, tmp_path: Path) -> None:
+    interrupts = Interrupts(60.0)
+
+    def fate(number: int) -> tuple[int, bool]:
+        if number == after - 1:
+            interrupts.ask()
+        return (1, False)
+
+    status, _ = supervise(tmp_path, faulty_spec(index=list(range(9))), 1, fate, interrupts)
+    assert 0 < status.left < 9
+    assert status.failure is None
