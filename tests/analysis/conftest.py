@@ -1,0 +1,136 @@
+"""Run directories as sweeps.sink writes them, made of a few lines, for the analysis to read."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sweeps.schema import BINOCULARS, COMMON, METRICS, schema_of
+
+Row = dict[str, Any]
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+ENVIRONMENT = {
+    "host": "box",
+    "versions": {"torch": "2.13.0", "ray": "2.60.0"},
+    "devices": [{"name": "Tesla K80", "memory_bytes": 12_884_901_888}],
+    "commit": "abc1234",
+}
+
+
+def _schema(benchmark: str) -> pa.Schema:
+    """schema_of; until binoculars is a benchmark there, its columns."""
+    if benchmark == "binoculars" and benchmark not in METRICS:
+        return pa.schema(list((COMMON | BINOCULARS).items()))
+    return schema_of(benchmark)
+
+
+def generation_row(index: int = 0, **columns: Any) -> Row:
+    """One row of the generation benchmark; its cell follows from its factors."""
+    row: Row = {
+        "sweep": "generation",
+        "benchmark": "generation",
+        "iteration": index,
+        "round": 0,
+        "order_index": index,
+        "attempt": 1,
+        "status": "ok",
+        "started_at": START + timedelta(seconds=index),
+        "duration_s": 0.5,
+        "host": "box",
+        "device": "cpu",
+        "device_class": "cpu",
+        "device_name": "A CPU",
+        "cpu_cores": 2,
+        "threads_effective": 2,
+        "model": "builtin://tiny-base",
+        "device_map": "single",
+        "quantization": "none",
+        "dtype": "auto",
+        "dtype_effective": "float32",
+        "environment_id": "e1",
+        "max_new_tokens": 16,
+        "prompt_words": 32,
+        "decoding_strategy": "greedy",
+    }
+    row |= columns
+    factors = ("model", "device", "quantization", "cpu_cores", "max_new_tokens", "decoding_strategy")
+    cell = "|".join(str(row[name]) for name in factors)
+    return {"cell_id": cell, "task_id": f"task {cell}"} | row
+
+
+def cell_rows(rates: Iterable[float], **columns: Any) -> list[Row]:
+    """The iterations of one cell: a row per generation rate, with the time that belongs to it."""
+    tokens = columns.get("max_new_tokens", 16)
+    return [
+        generation_row(
+            index,
+            **{
+                "generation_rate_tokens_per_s": rate,
+                "inference_time_s": tokens / rate,
+                "ttft_s": 0.2 * tokens / rate,
+                "peak_rss_bytes": 3 * 2**28 + index,
+            }
+            | columns,
+        )
+        for index, rate in enumerate(rates)
+    ]
+
+
+def write_sweep(
+    run: Path,
+    rows: Sequence[Row],
+    name: str = "generation",
+    *,
+    part: str = "0",
+    factors: Mapping[str, Sequence[Any]] | None = None,
+    figure: Mapping[str, str] | None = None,
+    benchmark: str = "generation",
+    environments: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one part of one sweep and its environment.json; returns the sweep's directory."""
+    folder = run / name
+    folder.mkdir(parents=True, exist_ok=True)
+    schema = _schema(benchmark)
+    pq.write_table(pa.Table.from_pylist([*rows], schema=schema), folder / f"part-{part}.parquet")
+    sweep = {
+        "name": name,
+        "benchmark": benchmark,
+        "iterations": 3,
+        "warmup": 1,
+        "rounds": 1,
+        "seed": 0,
+        "factors": dict(factors or {}),
+        "exclude": [],
+        "figure": figure,
+    }
+    document = {
+        "spec": {"name": "demo", "sweep": sweep},
+        "environments": environments or {"e1": ENVIRONMENT},
+    }
+    (folder / "environment.json").write_text(json.dumps(document), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    return tmp_path / "runs" / "demo"
+
+
+@pytest.fixture
+def write() -> Callable[..., Path]:
+    return write_sweep
+
+
+@pytest.fixture
+def cell() -> Callable[..., list[Row]]:
+    return cell_rows
+
+
+@pytest.fixture
+def row() -> Callable[..., Row]:
+    return generation_row

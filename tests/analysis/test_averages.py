@@ -1,0 +1,165 @@
+"""Statistics per cell against independent computations, and what tells cells apart."""
+
+import math
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.averages import Averages, average, separation
+from analysis.load import read_run
+
+RATE = "generation_rate_tokens_per_s"
+
+
+def averages_of(run_dir: Path) -> Averages:
+    return average(read_run(run_dir).sweeps[0])
+
+
+def rate_cells(run_dir: Path) -> pd.DataFrame:
+    cells = averages_of(run_dir).cells
+    return cells[cells["metric"] == RATE].reset_index(drop=True)
+
+
+def test_statistics_match_the_standard_library_and_scipy(run_dir: Path, write: Any, cell: Any) -> None:
+    values = {16: [10.0, 11.5, 9.25, 10.75], 32: [20.0, 20.5]}
+    write(run_dir, [row for tokens, rates in values.items() for row in cell(rates, max_new_tokens=tokens)])
+
+    cells = rate_cells(run_dir).set_index("max_new_tokens")
+
+    for tokens, rates in values.items():
+        error = statistics.stdev(rates) / math.sqrt(len(rates))
+        low, high = stats.t.interval(0.95, len(rates) - 1, loc=statistics.mean(rates), scale=error)
+        seen = cells.loc[tokens]
+        assert seen["n"] == len(rates)
+        assert seen["mean"] == pytest.approx(statistics.mean(rates))
+        assert seen["median"] == pytest.approx(statistics.median(rates))
+        assert seen["sd"] == pytest.approx(statistics.stdev(rates))
+        assert (seen["ci95_low"], seen["ci95_high"]) == pytest.approx((low, high))
+        assert (seen["min"], seen["max"]) == (min(rates), max(rates))
+
+
+def test_one_row_has_a_mean_but_neither_spread_nor_interval(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([7.0]))
+    (seen,) = rate_cells(run_dir).to_dict("records")
+    assert (seen["n"], seen["mean"], seen["median"]) == (1, 7.0, 7.0)
+    assert all(math.isnan(seen[name]) for name in ("sd", "ci95_low", "ci95_high"))
+    assert not seen["sd_above_limit"]
+    assert not seen["range_above_limit"]
+
+
+@pytest.mark.parametrize(
+    ("values", "sd_above", "range_above"),
+    [
+        ([9.0, 10.0, 11.0], False, False),  # sd is 10% of the mean exactly
+        ([8.9999, 10.0, 11.0001], True, False),
+        ([10.0] * 200 + [15.0], False, False),  # max/min is 1.5 exactly
+        ([10.0] * 200 + [15.01], False, True),
+        ([5.0, 10.0], True, True),
+        ([3.0, 3.0, 3.0], False, False),
+        ([0.0, 0.0], False, False),
+        ([0.0, 1.0], True, True),
+    ],
+)
+def test_marks_at_the_bounds(
+    run_dir: Path, write: Any, row: Any, values: list[float], sd_above: bool, range_above: bool
+) -> None:
+    write(run_dir, [row(i, **{RATE: value}) for i, value in enumerate(values)])
+    (seen,) = rate_cells(run_dir).to_dict("records")
+    assert (seen["sd_above_limit"], seen["range_above_limit"]) == (sd_above, range_above)
+
+
+@pytest.mark.parametrize("status", ["oom_gpu", "timeout", "error", "unsupported", "worker_lost"])
+def test_rows_that_are_not_ok_never_count(run_dir: Path, write: Any, cell: Any, row: Any, status: str) -> None:
+    failed = row(9, status=status, started_at=None)
+    lying = row(8, status=status, started_at=None) | {RATE: 1e9}
+    write(run_dir, [*cell([10.0, 12.0]), failed, lying])
+    (seen,) = rate_cells(run_dir).to_dict("records")
+    assert (seen["n"], seen["mean"]) == (2, 11.0)
+
+
+def test_nulls_in_ok_rows_never_count(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(0, **{RATE: 4.0}), row(1), row(2, **{RATE: 6.0})])
+    (seen,) = rate_cells(run_dir).to_dict("records")
+    assert (seen["n"], seen["mean"]) == (2, 5.0)
+
+
+def test_metrics_without_a_value_are_left_out(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0]))
+    assert averages_of(run_dir).metrics == (RATE, "inference_time_s", "ttft_s", "peak_rss_bytes")
+
+
+def test_factors_that_vary_tell_cells_apart_and_constants_are_named(run_dir: Path, write: Any, cell: Any) -> None:
+    rows = [row for q in ("none", "4-bit") for row in cell([1.0, 2.0], quantization=q)]
+    write(run_dir, rows, factors={"quantization": ["none", "4-bit", "8-bit"]})
+    averages = averages_of(run_dir)
+    assert averages.factors == ("quantization",)
+    assert averages.levels == {"quantization": ["none", "4-bit"]}, "the spec's order, not the alphabet's"
+    assert averages.constants["cpu_cores"] == 2
+    assert list(rate_cells(run_dir)["quantization"]) == ["none", "4-bit"]
+
+
+@pytest.mark.parametrize("name", ["device_name", "host", "dtype_effective", "environment_id", "cell_id"])
+def test_unlike_things_inside_a_cell_are_kept_apart(run_dir: Path, write: Any, cell: Any, name: str) -> None:
+    write(run_dir, cell([10.0, 10.0], **{name: "one"}) + cell([90.0, 90.0], **{name: "two"}))
+    assert averages_of(run_dir).factors == (name,)
+    assert list(rate_cells(run_dir)["mean"]) == [10.0, 90.0]
+
+
+def test_a_host_that_differs_between_cells_is_told(run_dir: Path, write: Any, cell: Any) -> None:
+    places = {(16, 1): "a", (16, 2): "b", (32, 1): "b", (32, 2): "a"}
+    rows = [
+        row
+        for (tokens, cores), host in places.items()
+        for row in cell([1.0, 1.0], max_new_tokens=tokens, cpu_cores=cores, host=host)
+    ]
+    write(run_dir, rows)
+    (note,) = averages_of(run_dir).notes
+    assert note.startswith("host differs between cells (a, b)")
+
+
+def test_a_null_level_is_a_level(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0], quantization=None) + cell([2.0], quantization="4-bit"))
+    assert averages_of(run_dir).levels == {"quantization": ["4-bit", None]}
+    assert list(rate_cells(run_dir)["mean"]) == [2.0, 1.0]
+
+
+def test_a_benchmark_without_metrics_shows_its_time(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [row(i, benchmark="noop") | {"index": i} for i in range(3)]
+    write(run_dir, rows, "noop", benchmark="noop")
+    averages = averages_of(run_dir)
+    assert averages.metrics == ("duration_s",)
+    assert averages.factors == ("index",)
+
+
+def binoculars_rows(row: Callable[..., Any]) -> list[dict[str, Any]]:
+    scores = {"human": [1.0, 0.9, 0.8], "synthetic": [0.7, 0.85, 0.8]}
+    rows = [
+        row(i, benchmark="binoculars", observer="o", performer="p", author=author, score=score, record_id=str(i))
+        for author, values in scores.items()
+        for i, score in enumerate(values)
+    ]
+    rows.append(
+        row(9, benchmark="binoculars", observer="o", performer="p", author="human", null_reason="too short")
+    )
+    return rows
+
+
+def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, binoculars_rows(row), "pairs", benchmark="binoculars")
+    (sweep,) = read_run(run_dir).sweeps
+    averages = average(sweep)
+    score = averages.cells[averages.cells["metric"] == "score"].set_index("author")
+    assert score.loc["human", "mean"] == pytest.approx(0.9)
+    assert list(score["n"]) == [3, 3]
+    assert not score["sd_above_limit"].any(), "texts differ: their spread is no unsteadiness"
+    assert averages.notes == ("1 texts have no score and enter no number: too short.",)
+
+    (seen,) = separation(sweep, averages).to_dict("records")
+    pairs = [(h > s) + 0.5 * (h == s) for h in (1.0, 0.9, 0.8) for s in (0.7, 0.85, 0.8)]
+    assert seen["auc"] == pytest.approx(statistics.mean(pairs))
+    assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
