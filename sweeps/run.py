@@ -16,6 +16,8 @@ from rich.text import Text
 
 from actors.benchmarks import BENCHMARKS
 from actors.slots import Floor, Node, local_node
+from models import embedded
+from models.errors import ModelError
 from sweeps.coordinator import Coordinator, Isolation, Policy, Status
 from sweeps.dry_run import print_plan
 from sweeps.errors import SweepsError, UserError
@@ -78,9 +80,9 @@ def main(
             grace_s=grace_s,
         )
         code = run(command, console)
-    except SweepsError as error:
+    except (SweepsError, ModelError) as error:
         Console(stderr=True).print(Text(f"error: {error}"), soft_wrap=True)
-        code = EXIT_USER_ERROR if isinstance(error, UserError) else EXIT_FAILED_TASKS
+        code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError) else EXIT_FAILED_TASKS
     raise typer.Exit(code)
 
 
@@ -102,6 +104,7 @@ def run(command: Command, console: Console) -> int:
             for plan in plans:
                 print_plan(console, plan, _finished(plan, command.out), never)
             return 0
+        _build_embedded(plans, console)
         if command.address == "local":  # only now: what is wrong with a spec is told before Ray's seconds
             nodes = _connect(command, console, stack)
         return max(_run_spec(plan.spec, command, nodes, console) for plan in plans)
@@ -112,6 +115,12 @@ def _plan(spec: Spec, nodes: list[Node], out: Path) -> Plan:
     plan.check()
     refuse_changed(plan, out / spec.name, BENCHMARKS)
     return plan
+
+
+def _build_embedded(plans: list[Plan], console: Console) -> None:
+    """Before any clock runs: prompts and `builtin://` models come out of the embedded build."""
+    if any(BENCHMARKS[grid.sweep.benchmark].holds != "nothing" for plan in plans for grid in plan.grids):
+        embedded.ensure_built(lambda message: console.print(message, highlight=False, soft_wrap=True))
 
 
 def _read(source: str, command: Command) -> Spec:

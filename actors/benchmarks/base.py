@@ -1,0 +1,41 @@
+"""What a benchmark is: declared factors, something held in memory, and rows measured with it.
+
+Torch is imported inside the functions that use it, here and in every benchmark: the driver reads the
+declarations to check a spec, and a mistake in a spec must not cost the seconds that those imports take.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Protocol
+
+from sweeps.factors import Factors
+from sweeps.task import Row, Task
+
+
+class Benchmark(Protocol):
+    """One measurement; instances hold no state, what stays in memory is `held` by the worker."""
+
+    factors: ClassVar[type[Factors]]
+    holds: ClassVar[str]
+    load_factors: ClassVar[tuple[str, ...]]
+
+    def load(self, factors: Any, devices: tuple[str, ...]) -> Any:
+        """Bring what `load_factors` name into memory, on those torch devices."""
+
+    def unload(self, held: Any) -> None:
+        """Give it back."""
+
+    def rows(self, held: Any, task: Task, factors: Any) -> Iterator[Row]:
+        """The metrics of each row of the task, as they are measured."""
+
+
+def timed_rows(task: Task, measure: Callable[[int], Row]) -> Iterator[Row]:
+    """Warm up, then measure: the rows of `task.iterations` calls; those before them are never recorded.
+
+    Args:
+        task: says how often.
+        measure: one run, given its number: negative for warm-ups, from 0 for what is recorded.
+    """
+    for number in range(-task.warmup, 0):
+        measure(number)
+    for number in range(task.iterations):
+        yield measure(number)

@@ -1,0 +1,47 @@
+"""noop: does nothing for `wait_s`; measures what the harness itself costs, and tries out a cluster."""
+
+import time
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from actors.benchmarks.base import timed_rows
+from sweeps.factors import Factors
+from sweeps.task import Row, Task
+
+
+class NoopFactors(Factors):
+    """`index` makes cells distinct; `wait_s` makes them last."""
+
+    index: Annotated[int, Field(ge=0)] = 0
+    wait_s: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Noop:
+    """The empty benchmark."""
+
+    factors: ClassVar[type[Factors]] = NoopFactors
+    holds: ClassVar[str] = "nothing"
+    load_factors: ClassVar[tuple[str, ...]] = ()
+
+    def load(self, factors: NoopFactors, devices: tuple[str, ...]) -> None:
+        """Nothing to load."""
+
+    def unload(self, held: None) -> None:
+        """Nothing to give back."""
+
+    def rows(
+        self,
+        held: None,  # noqa: ARG002 - the protocol's
+        task: Task,
+        factors: NoopFactors,
+    ) -> Iterator[Row]:
+        """Rows without metrics."""
+        return timed_rows(task, lambda _: _wait(factors.wait_s))
+
+
+def _wait(wait_s: float) -> Row:
+    if wait_s:
+        time.sleep(wait_s)
+    return {}

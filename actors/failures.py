@@ -1,0 +1,61 @@
+"""From an exception inside a task to the status of its row."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from models.errors import ModelError
+from sweeps.errors import Unsupported
+
+MAX_MESSAGE: Final = 2000
+_HOST_OOM_SIGNS: Final = ("can't allocate memory", "cannot allocate memory", "not enough memory")
+_GPU_OOM_SIGNS: Final = ("out of memory",)
+_POISON_SIGNS: Final = (
+    "device-side assert",
+    "illegal memory access",
+    "unspecified launch failure",
+    "misaligned address",
+    "uncorrectable ecc",
+)
+
+
+class TaskTimeout(Exception):
+    """A task in this process ran over its time limit."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a task failed, in the words of a row."""
+
+    status: str
+    error_type: str
+    message: str
+    poisons_device: bool = False
+
+
+class Repeated(Exception):
+    """What failed to load for an earlier task, met again by the next one."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+def classify(error: BaseException) -> Failure:
+    """Status, type and message for a row; the message keeps its end, where the reason mostly stands."""
+    if isinstance(error, Repeated):
+        return error.failure
+    text = str(error).strip() or type(error).__name__
+    poisons = any(sign in text.lower() for sign in _POISON_SIGNS)
+    return Failure(_status(error, text.lower()), type(error).__qualname__, text[-MAX_MESSAGE:], poisons)
+
+
+def _status(error: BaseException, text: str) -> str:
+    if isinstance(error, Unsupported | ModelError):
+        return "unsupported"
+    if isinstance(error, TaskTimeout):
+        return "timeout"
+    if isinstance(error, MemoryError) or any(sign in text for sign in _HOST_OOM_SIGNS):
+        return "oom_host"
+    if type(error).__name__ == "OutOfMemoryError" or ("cuda" in text and any(s in text for s in _GPU_OOM_SIGNS)):
+        return "oom_gpu"
+    return "error"

@@ -1,0 +1,105 @@
+"""Peak memory while something runs: on every device of a model, and on the host. Always bytes.
+
+GPU: the allocator's peaks, and NVML for what the allocator does not see. Host: the kernel's own high-water
+mark, reset before and read after, so that no sampling thread runs beside what is timed; sampling only where
+/proc does not allow the reset, and then the row says so.
+"""
+
+import contextlib
+import gc
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import psutil
+import torch
+
+CLEAR_REFS: Final = Path("/proc/self/clear_refs")
+STATUS: Final = Path("/proc/self/status")
+RESET_PEAK_RSS: Final = "5"
+SAMPLE_S: Final = 0.005
+
+
+class PeakMemory:
+    """Context manager; `columns` holds the peaks after it is left."""
+
+    def __init__(self, devices: Sequence[torch.device], *, force_sampling: bool = False) -> None:
+        self._cuda = [device for device in devices if device.type == "cuda"]
+        self._sampler = None if not force_sampling and _can_reset_peak() else _Sampler()
+        self.columns: dict[str, Any] = {}
+
+    def __enter__(self) -> "PeakMemory":
+        gc.collect()
+        for device in self._cuda:
+            torch.cuda.reset_peak_memory_stats(device)
+        synchronize(self._cuda)
+        if self._sampler is None:
+            CLEAR_REFS.write_text(RESET_PEAK_RSS)
+        else:
+            self._sampler.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        synchronize(self._cuda)
+        peak_rss_bytes = _high_water_mark_bytes() if self._sampler is None else self._sampler.stop()
+        self.columns = {
+            "peak_rss_bytes": peak_rss_bytes,
+            "peak_rss_method": "sampled" if self._sampler else "vmhwm",
+        }
+        if self._cuda:
+            self.columns |= {
+                "peak_allocated_bytes": sum(map(torch.cuda.max_memory_allocated, self._cuda)),
+                "peak_reserved_bytes": sum(map(torch.cuda.max_memory_reserved, self._cuda)),
+                "peak_device_used_bytes": sum(map(_device_used_bytes, self._cuda)),
+            }
+
+
+def synchronize(devices: Sequence[torch.device]) -> None:
+    """Wait for every CUDA device of `devices`; torch's own call waits for the current one only."""
+    for device in devices:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+
+def _can_reset_peak() -> bool:
+    with contextlib.suppress(OSError):
+        CLEAR_REFS.write_text(RESET_PEAK_RSS)
+        return "VmHWM" in STATUS.read_text()
+    return False
+
+
+def _high_water_mark_bytes() -> int:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def _device_used_bytes(device: torch.device) -> int:
+    free_bytes, total_bytes = torch.cuda.mem_get_info(device)
+    return int(total_bytes - free_bytes)
+
+
+class _Sampler(threading.Thread):
+    """Watches the resident set from a thread: the fallback."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._process = psutil.Process()
+        self._done = threading.Event()
+        self._peak_bytes = 0
+
+    def run(self) -> None:
+        while not self._done.wait(SAMPLE_S):
+            self._look()
+
+    def stop(self) -> int:
+        self._done.set()
+        self.join()
+        self._look()
+        return self._peak_bytes
+
+    def _look(self) -> None:
+        self._peak_bytes = max(self._peak_bytes, self._process.memory_info().rss)

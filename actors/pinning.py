@@ -1,0 +1,71 @@
+"""Keeps a worker on the cores and GPUs of its seat, and says what took effect.
+
+Call `claim` before torch is imported: OpenMP, MKL and Rayon read their thread counts once.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sweeps.task import Seat
+
+THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+def claim(seat: Seat) -> None:
+    """Pin this process to the seat's cores, give every library that many threads, hide all other GPUs."""
+    os.environ |= dict.fromkeys(THREAD_VARIABLES, str(seat.slot.cores))
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(seat.device_uuids)
+    if seat.cores:
+        _pin_all_threads(seat.cores)
+    if "torch" in sys.modules:  # inline: the libraries are up already and want to be told
+        _tell_torch(seat.slot.cores)
+
+
+@contextlib.contextmanager
+def claimed(seat: Seat) -> Iterator[None]:
+    """`claim` for a while: what it changed in this process is put back afterwards."""
+    variables = {name: os.environ.get(name) for name in (*THREAD_VARIABLES, "CUDA_VISIBLE_DEVICES")}
+    cores, threads = affinity(), threads_effective()
+    claim(seat)
+    try:
+        yield
+    finally:
+        for name, value in variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        _pin_all_threads(cores)
+        if "torch" in sys.modules:
+            _tell_torch(threads or len(cores))
+
+
+def affinity() -> tuple[int, ...]:
+    """Cores that this process may run on, sorted."""
+    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+
+
+def threads_effective() -> int | None:
+    """Threads that torch computes with; None where this worker never needed torch."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
+
+
+def _pin_all_threads(cores: tuple[int, ...]) -> None:
+    """Every thread, not just this one: those that are there already keep their own affinity."""
+    if not hasattr(os, "sched_setaffinity") or not cores:
+        return
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cores)
+
+
+def _tell_torch(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)

@@ -1,0 +1,195 @@
+"""What nodes have, and which part of it a worker gets: GPUs by what NVML says, cores by affinity.
+
+Pure but for `local_node`, which reads this machine. Knows no Ray: pools bring nodes in and take seats out.
+"""
+
+import os
+import platform
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from sweeps.task import Seat, Slot
+
+_VENDOR_WORDS: Final = {"nvidia", "geforce", "graphics", "device"}
+_TOPOLOGY: Final = "/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list"
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One card or die, as NVML tells."""
+
+    uuid: str
+    name: str
+    memory_bytes: int
+    compute_capability: tuple[int, int]
+
+    @property
+    def device_class(self) -> str:
+        """Slug of the name: `Tesla K80` is `tesla-k80`, `NVIDIA GeForce GTX 1070` is `gtx-1070`."""
+        return slug(self.name)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine, or the part of it that one raylet offers."""
+
+    node_id: str
+    host: str
+    cpu_name: str
+    cores: tuple[int, ...]
+    """Ids of distinct physical cores."""
+    gpus: tuple[Gpu, ...] = ()
+
+
+@dataclass
+class Floor:
+    """The seats of all nodes: which cores and GPUs are taken."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    _taken: dict[str, tuple[str, frozenset[int], frozenset[str]]] = field(default_factory=dict)
+
+    def never(self, slot: Slot) -> str | None:
+        """Why no node could offer `slot` even when idle; None if one could."""
+        if any(_fits(slot, node.cores, node.gpus) for node in self.nodes.values()):
+            return None
+        have = "; ".join(map(_describe, self.nodes.values())) or "no node"
+        return f"no node can offer [{slot}]; the cluster has {have}"
+
+    def take(self, slot: Slot, worker_id: str) -> tuple[Node, Seat] | None:
+        """A seat for `slot` out of what is free now, on the node with least to spare; None if there is none."""
+        rooms = [(node, *self._free(node)) for node in self.nodes.values()]
+        fitting = [(node, cores, gpus) for node, cores, gpus in rooms if _fits(slot, cores, gpus)]
+        if not fitting:
+            return None
+        # A CPU slot goes where no GPU would miss the cores; ties to the fuller node.
+        node, cores, gpus = min(fitting, key=lambda room: (len(room[2]) > 0 and not slot.gpus, len(room[1])))
+        chosen = _choose_gpus(slot, gpus)
+        seat = _seat(slot, worker_id, node, cores[: slot.cores], chosen)
+        self._taken[worker_id] = (node.node_id, frozenset(seat.cores), frozenset(seat.device_uuids))
+        return node, seat
+
+    def release(self, worker_id: str) -> None:
+        """The worker is gone: its seat is free again."""
+        self._taken.pop(worker_id, None)
+
+    def _free(self, node: Node) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
+        taken = [(cores, uuids) for node_id, cores, uuids in self._taken.values() if node_id == node.node_id]
+        cores = tuple(core for core in node.cores if not any(core in cores for cores, _ in taken))
+        gpus = tuple(gpu for gpu in node.gpus if not any(gpu.uuid in uuids for _, uuids in taken))
+        return cores, gpus
+
+
+def slug(name: str) -> str:
+    """A device's name in lower case with dashes, without the vendor's words."""
+    words = re.findall(r"[a-z0-9.]+", name.lower())
+    return "-".join(word for word in words if word not in _VENDOR_WORDS)
+
+
+def matches(device: str, gpu: Gpu) -> bool:
+    """Whether a spec's device name means that GPU: `gpu`, its slug, or words in a row of it (`k80`)."""
+    return device == "gpu" or f"-{device}-" in f"-{gpu.device_class}-"
+
+
+def local_node(node_id: str = "local", max_cores: int | None = None) -> Node:
+    """This machine: its GPUs, and the physical cores that this process may use (at most `max_cores`)."""
+    return Node(
+        node_id=node_id,
+        host=socket.gethostname(),
+        cpu_name=_cpu_name(),
+        cores=_physical_cores()[:max_cores],
+        gpus=tuple(_visible_gpus()),
+    )
+
+
+def _fits(slot: Slot, cores: Sequence[int], gpus: Sequence[Gpu]) -> bool:
+    return len(cores) >= slot.cores and (slot.gpus == 0 or bool(_choose_gpus(slot, gpus)))
+
+
+def _choose_gpus(slot: Slot, gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
+    """The first `slot.gpus` that match, or none at all."""
+    matching = [gpu for gpu in gpus if matches(slot.device, gpu)]
+    return tuple(matching[: slot.gpus]) if len(matching) >= slot.gpus else ()
+
+
+def _seat(slot: Slot, worker_id: str, node: Node, cores: tuple[int, ...], gpus: tuple[Gpu, ...]) -> Seat:
+    return Seat(
+        worker_id=worker_id,
+        slot=slot,
+        host=node.host,
+        device_class="+".join(gpu.device_class for gpu in gpus) or "cpu",
+        device_name=" + ".join(gpu.name for gpu in gpus) or node.cpu_name,
+        device_uuids=tuple(gpu.uuid for gpu in gpus),
+        cores=cores,
+    )
+
+
+def _describe(node: Node) -> str:
+    gpus = ", ".join(gpu.device_class for gpu in node.gpus) or "no GPU"
+    return f"{node.host}: {len(node.cores)} cores, {gpus}"
+
+
+def _physical_cores() -> tuple[int, ...]:
+    """One hardware thread of every physical core in this process's affinity."""
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    siblings: dict[str, int] = {}
+    for core in allowed:
+        topology = Path(_TOPOLOGY.format(core=core))
+        siblings.setdefault(topology.read_text().strip() if topology.exists() else str(core), core)
+    return tuple(sorted(siblings.values()))
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    match = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.M) if cpuinfo.exists() else None
+    return match[1].strip() if match else platform.processor() or platform.machine()
+
+
+def _visible_gpus() -> list[Gpu]:
+    """What NVML lists, less what CUDA_VISIBLE_DEVICES hides; none where there is no driver."""
+    import pynvml  # here: without a driver nothing else of this file needs it
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        gpus = [_gpu(handle) for handle in handles]
+    finally:
+        pynvml.nvmlShutdown()
+    return visible(gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def visible(gpus: Sequence[Gpu], mask: str | None) -> list[Gpu]:
+    """Those that a CUDA_VISIBLE_DEVICES of indices or UUIDs (or their beginnings) names, in its order."""
+    if mask is None:
+        return list(gpus)
+    chosen: list[Gpu] = []
+    for entry in filter(None, map(str.strip, mask.split(","))):
+        named = [gpu for index, gpu in enumerate(gpus) if entry == str(index) or gpu.uuid.startswith(entry)]
+        if not named:
+            break  # CUDA too stops at the first entry that names nothing
+        chosen.append(named[0])
+    return chosen
+
+
+def _gpu(handle: object) -> Gpu:
+    import pynvml
+
+    return Gpu(
+        uuid=pynvml.nvmlDeviceGetUUID(handle),
+        name=pynvml.nvmlDeviceGetName(handle),
+        memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(handle).total,
+        compute_capability=tuple(pynvml.nvmlDeviceGetCudaComputeCapability(handle)),
+    )
+
+
+def host_memory_bytes() -> int:
+    """Physical memory of this machine."""
+    return int(psutil.virtual_memory().total)

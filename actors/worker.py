@@ -1,0 +1,160 @@
+"""The worker: pull, keep the model, run, hand rows back.
+
+A plain class that the inline pool and the Ray actor share; it knows neither. Whatever goes wrong inside a
+task becomes that task's row; only a device that is beyond use ends the worker.
+"""
+
+import datetime
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from actors import failures, pinning
+from actors.benchmarks.base import Benchmark
+from sweeps.rows import failed_row, measured_row
+from sweeps.supervisor import Line
+from sweeps.task import Lease, Outcome, Row, Run, Seat, Stop, Wait
+
+
+class DevicePoisoned(RuntimeError):
+    """The CUDA context is broken; only a fresh process can use the device again."""
+
+
+@dataclass
+class _Held:
+    """What the worker has in memory, under which key, and who can unload it."""
+
+    load_key: str
+    benchmark: Benchmark
+    content: Any
+
+
+class Worker:
+    """Owns a seat for as long as the coordinator has something for it."""
+
+    def __init__(
+        self,
+        seat: Seat,
+        benchmarks: Mapping[str, Benchmark],
+        environment: tuple[dict[str, Any], str],
+    ) -> None:
+        """
+        Args:
+            seat: what this worker owns; the process is pinned to it already.
+            benchmarks: by name.
+            environment: content and id, as actors.environment.describe gives it.
+        """
+        self._seat = seat
+        self._benchmarks = benchmarks
+        self._environment = environment
+        self._held: _Held | None = None
+        self._failed_load: tuple[str, failures.Failure] | None = None
+
+    def work(self, coordinator: Line) -> None:
+        """Pull and run until told to stop.
+
+        Raises:
+            DevicePoisoned: after the rows so far were handed in.
+        """
+        content, environment_id = self._environment
+        coordinator.join(self._seat, content, environment_id)
+        outcomes: list[Outcome] = []
+        while True:
+            answer = coordinator.exchange(self._seat.worker_id, outcomes)
+            outcomes = []
+            match answer:
+                case Run(leases, neighbours):
+                    for lease in leases:
+                        outcome, failure = self._run(lease, neighbours)
+                        outcomes.append(outcome)
+                        if failure is not None and failure.poisons_device:
+                            self._leave_device(coordinator, outcomes, failure)
+                case Wait(seconds):
+                    time.sleep(seconds)
+                case Stop():
+                    self._unload()
+                    return
+
+    def _run(self, lease: Lease, neighbours: int) -> tuple[Outcome, failures.Failure | None]:
+        """One task from lease to outcome; never raises for what happens inside it."""
+        started_s = time.perf_counter()
+        rows: list[Row] = []
+        loads = 0
+        clock = _RowClock()
+        failure: failures.Failure | None = None
+        try:
+            loads = self._load(lease)
+            for metrics in self._metrics(lease):
+                facts = self._facts(neighbours) | clock.lap()
+                rows.append(measured_row(lease, len(rows), facts, metrics))
+        except Exception as error:  # noqa: BLE001 - the protocol: an exception inside a task is a row
+            failure = failures.classify(error)
+            facts = self._facts(neighbours) | clock.lap()
+            rows.append(failed_row(lease, len(rows), facts, failure.status, failure.error_type, failure.message))
+        duration_s = time.perf_counter() - started_s
+        return Outcome(lease.task.task_id, lease.attempt, tuple(rows), loads, duration_s), failure
+
+    def _metrics(self, lease: Lease) -> Iterator[Row]:
+        benchmark = self._benchmarks[lease.task.benchmark]
+        held = self._held.content if self._held else None
+        return benchmark.rows(held, lease.task, benchmark.factors.model_validate(dict(lease.task.factors)))
+
+    def _load(self, lease: Lease) -> int:
+        """Have in memory what the task needs; how many loads that took."""
+        task = lease.task
+        if self._held is not None and self._held.load_key == task.load_key:
+            return 0
+        if self._failed_load is not None and self._failed_load[0] == task.load_key:
+            raise failures.Repeated(self._failed_load[1])
+        self._unload()
+        benchmark = self._benchmarks[task.benchmark]
+        devices = tuple(f"cuda:{index}" for index in range(len(self._seat.device_uuids))) or ("cpu",)
+        try:
+            content = benchmark.load(benchmark.factors.model_validate(dict(task.factors)), devices)
+        except Exception as error:
+            failure = failures.classify(error)
+            if failure.status != "error":  # unsupported or out of memory: so it is for the next cell too
+                self._failed_load = (task.load_key, failure)
+            raise
+        self._held = _Held(task.load_key, benchmark, content)
+        return int(benchmark.holds != "nothing")
+
+    def _unload(self) -> None:
+        if self._held is not None:
+            held, self._held = self._held, None
+            held.benchmark.unload(held.content)
+
+    def _facts(self, neighbours: int) -> Row:
+        return {
+            "host": self._seat.host,
+            "device_class": self._seat.device_class,
+            "device_name": self._seat.device_name,
+            "device_uuid": ",".join(self._seat.device_uuids) or None,
+            "worker_id": self._seat.worker_id,
+            "threads_effective": pinning.threads_effective(),
+            "affinity": list(pinning.affinity()),
+            "neighbours": neighbours,
+            "environment_id": self._environment[1],
+        }
+
+    def _leave_device(self, coordinator: Line, outcomes: list[Outcome], failure: failures.Failure) -> NoReturn:
+        coordinator.deliver(self._seat.worker_id, outcomes)
+        raise DevicePoisoned(f"{self._seat.device_name}: {failure.message}")
+
+
+class _RowClock:
+    """When each row began, and how long it took, warm-ups included in the first."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def lap(self) -> Row:
+        """Columns of the row that ends now; the next one begins."""
+        columns: Row = {"started_at": self._started_at, "duration_s": time.perf_counter() - self._started_s}
+        self._start()
+        return columns
+
+    def _start(self) -> None:
+        self._started_at = datetime.datetime.now(datetime.UTC)
+        self._started_s = time.perf_counter()

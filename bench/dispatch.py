@@ -1,0 +1,130 @@
+"""What the harness costs a task: no-op tasks through queue, workers, rows and Parquet, against bare Ray calls.
+
+    python -m bench.dispatch [--tasks 20000] [--rounds 3]
+
+The reference is two actors that synchronously call a third one which does nothing, in the same run and with
+the rounds interleaved, because machines are noisy and shared. Also tells how the coordinator's memory grows with
+the number of tasks.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import ray
+import typer
+
+from actors import ray_pool
+from actors.benchmarks import BENCHMARKS
+from sweeps.coordinator import Policy
+from sweeps.spec import Spec, Sweep
+from sweeps.supervisor import Interrupts, Supervisor
+
+WORKERS = 2
+
+
+class Nothing:
+    """Does nothing, when called."""
+
+    def call(self) -> None:
+        """Nothing."""
+
+
+class Caller:
+    """Calls it, one call after the other."""
+
+    def calls(self, other: Any, count: int) -> None:
+        """`count` calls, each waited for."""
+        for _ in range(count):
+            ray.get(other.call.remote())
+
+
+def bare_calls_per_s(calls: int) -> float:
+    """Two actors that each make half of `calls` synchronous calls to a third."""
+    nothing: Any = ray.remote(num_cpus=0)(Nothing).remote()
+    callers: list[Any] = [ray.remote(num_cpus=1)(Caller).remote() for _ in range(WORKERS)]
+    ray.get([caller.calls.remote(nothing, 100) for caller in callers])
+    started_s = time.perf_counter()
+    ray.get([caller.calls.remote(nothing, calls // WORKERS) for caller in callers])
+    elapsed_s = time.perf_counter() - started_s
+    for actor in (nothing, *callers):
+        ray.kill(actor)
+    return calls / elapsed_s
+
+
+def noop_spec(tasks: int) -> Spec:
+    """A sweep of so many no-op cells, one row each, on one core."""
+    levels: dict[str, list[Any]] = {
+        "device": ["cpu"],
+        "cpu_cores": [1],
+        "index": list(range(tasks)),
+        "wait_s": [0.0],
+    }
+    sweep = Sweep(name="noop", benchmark="noop", iterations=1, warmup=0, factors=levels)
+    return Spec(name="dispatch", sweep=[sweep])
+
+
+def dispatch(tasks: int) -> tuple[float, int]:
+    """No-op tasks through the whole path.
+
+    Returns:
+        Tasks per second from the first to the last row taken in, flushed; and the coordinator's resident bytes.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        coordinator = ray_pool.RayCoordinator.start(noop_spec(tasks), BENCHMARKS, Path(directory), Policy())
+        coordinator.open()
+        pid = ray.get(coordinator.handle.__ray_call__.remote(_process_id))
+        pool = ray_pool.RayPool(coordinator, BENCHMARKS, ray_pool.nodes())
+        clock = _Clock()
+        Supervisor(coordinator, pool, clock.show, Interrupts(60.0)).run()
+        resident_bytes = psutil.Process(pid).memory_info().rss
+        status = coordinator.close()
+        elapsed_s = time.perf_counter() - clock.joined_s
+        pool.close()
+        if status.counts != {"ok": tasks}:
+            raise RuntimeError(f"asked for {tasks} tasks, got {status.counts}")
+    return tasks / elapsed_s, resident_bytes
+
+
+class _Clock:
+    """Notes when both workers were there: starting processes is not dispatching."""
+
+    def __init__(self) -> None:
+        self.joined_s = 0.0
+
+    def show(self, status: Any) -> None:
+        if not self.joined_s and len(status.workers) == WORKERS:
+            self.joined_s = time.perf_counter()
+
+
+def _process_id(_coordinator: Any) -> int:
+    import os
+
+    return os.getpid()
+
+
+def main(
+    tasks: Annotated[int, typer.Option(help="no-op tasks a round")] = 20_000,
+    calls: Annotated[int, typer.Option(help="bare calls a round")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="of both, interleaved")] = 3,
+    memory: Annotated[bool, typer.Option(help="also 1,000 and 100,000 tasks, for memory")] = True,
+) -> None:
+    """Print both rates, their ratio, and the coordinator's memory."""
+    with ray_pool.cluster("local"):
+        bare, ours = [], []
+        for _ in range(rounds):
+            bare.append(bare_calls_per_s(calls))
+            ours.append(dispatch(tasks)[0])
+            print(f"bare {bare[-1]:,.0f} calls/s, ours {ours[-1]:,.0f} tasks/s", flush=True)
+        ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
+        print(f"tasks/s over bare calls/s: median {ratio:.2f} (aim: at least 0.8)")
+        for count in (1_000, 100_000) if memory else ():
+            per_s, resident_bytes = dispatch(count)
+            print(f"{count:,} tasks: {per_s:,.0f} tasks/s, coordinator {resident_bytes / 2**20:.0f} MiB resident")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,36 @@
+"""Which exception becomes which status."""
+
+import pytest
+import torch
+
+from actors.failures import MAX_MESSAGE, TaskTimeout, classify
+from models.errors import ModelUnavailable, ModelUnsupported
+from sweeps.errors import Unsupported
+
+CASES = [
+    (ValueError("x"), "error", False),
+    (KeyError("x"), "error", False),
+    (MemoryError(), "oom_host", False),
+    (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), "oom_host", False),
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "oom_gpu", False),
+    (RuntimeError("CUDA error: out of memory"), "oom_gpu", False),
+    (RuntimeError("CUDA error: device-side assert triggered"), "error", True),
+    (Unsupported("x"), "unsupported", False),
+    (ModelUnavailable("x"), "unsupported", False),
+    (ModelUnsupported("x"), "unsupported", False),
+    (TaskTimeout("x"), "timeout", False),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "poisons"), CASES, ids=[f"{type(e).__name__}-{s}" for e, s, _ in CASES]
+)
+def test_status(error: Exception, status: str, poisons: bool) -> None:
+    failure = classify(error)
+    assert (failure.status, failure.poisons_device, failure.error_type) == (status, poisons, type(error).__name__)
+    assert failure.message
+
+
+def test_a_long_message_keeps_its_end() -> None:
+    assert classify(ValueError("a" * 5000 + " the reason")).message.endswith(" the reason")
+    assert len(classify(ValueError("a" * 5000)).message) == MAX_MESSAGE
