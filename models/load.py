@@ -1,0 +1,167 @@
+"""From files to a model in memory, on the devices of a slot, and back out again.
+
+Knows nothing of benchmarks or of timing. `load_model` returns only when every weight is where it belongs.
+"""
+
+import ctypes
+import gc
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from models.errors import ModelUnsupported
+from models.resolve import ModelFiles, resolve
+
+DeviceMap = Literal["single", "auto", "balanced", "sequential"]
+Quantization = Literal["none", "4-bit", "8-bit"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+FAST_FLOAT16: Final = {(5, 3), (6, 0), (6, 2)}
+"""Compute capabilities below 7.0 that run float16 faster than float32; the GTX 1070's 6.1 runs it at 1/64."""
+
+
+@dataclass
+class LoadedModel:
+    """A model in memory with its tokenizer, and what it turned out to be."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    files: ModelFiles
+    quantization: Quantization
+    dtype: torch.dtype
+    """Compute dtype: that of the parameters that are not quantized."""
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """Every device that holds a parameter or buffer, in the order met."""
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        return tuple(dict.fromkeys(tensor.device for tensor in tensors))
+
+    @property
+    def input_device(self) -> torch.device:
+        """Where token ids go in."""
+        return torch.device(self.model.get_input_embeddings().weight.device)
+
+    @property
+    def device_map(self) -> str:
+        """The map that took effect, as JSON: module name to device."""
+        mapped = getattr(self.model, "hf_device_map", None) or {"": self.input_device}
+        return json.dumps({module: str(device) for module, device in mapped.items()})
+
+    @property
+    def dtype_name(self) -> str:
+        """`float32`, `bfloat16` or `float16`."""
+        return str(self.dtype).removeprefix("torch.")
+
+
+def load_model(
+    name: str,
+    *,
+    devices: tuple[str, ...] = ("cpu",),
+    device_map: DeviceMap = "single",
+    quantization: Quantization = "none",
+    dtype: Dtype = "auto",
+) -> LoadedModel:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        name: Hub id, directory, `dir#file.gguf` or `builtin://…`.
+        devices: torch names of the devices it may use; `single` takes the first, the others share out over all.
+        device_map: `single`, or how accelerate spreads the layers.
+        quantization: bitsandbytes NF4 or LLM.int8 at load, or none.
+        dtype: of the computation; `auto` is the fastest that the slowest device runs natively.
+
+    Raises:
+        ModelUnavailable: no such files here.
+        ModelUnsupported: this device, build or combination cannot run it.
+    """
+    files = resolve(name)
+    compute_dtype = getattr(torch, native_dtype(devices) if dtype == "auto" else dtype)
+    _quiet_libraries()
+    tokenizer = AutoTokenizer.from_pretrained(files.directory, **_gguf(files))
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            files.directory,
+            dtype=compute_dtype,
+            device_map={"": devices[0]} if device_map == "single" else device_map,
+            quantization_config=_quantization_config(quantization, compute_dtype),
+            use_safetensors=files.gguf_file is None or None,
+            trust_remote_code=False,
+            local_files_only=True,
+            **_gguf(files),
+        )
+    except (ImportError, NotImplementedError) as error:
+        raise ModelUnsupported(f"model {name!r} with quantization {quantization}: {error}") from error
+    model.eval()
+    return LoadedModel(model, tokenizer, files, quantization, compute_dtype)
+
+
+def unload(loaded: LoadedModel) -> None:
+    """Drop the weights and give the memory back to devices and system; `loaded` is unusable afterwards."""
+    del loaded.model
+    release_memory()
+
+
+def release_memory() -> None:
+    """Return what Python, CUDA's caching allocator and malloc hold but nobody uses."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # glibc keeps freed arenas otherwise, and the next peak starts too high
+        libc.malloc_trim(0)
+
+
+def native_dtype(devices: tuple[str, ...]) -> str:
+    """The fastest dtype that every one of `devices` runs natively: bfloat16, else float16, else float32."""
+    choices = [_native_dtype(device) for device in devices]
+    return choices[0] if len(set(choices)) == 1 else "float32"
+
+
+def _native_dtype(device: str) -> str:
+    if not device.startswith("cuda"):
+        return "bfloat16" if _cpu_has_bfloat16() else "float32"
+    capability = torch.cuda.get_device_capability(device)
+    if capability >= (8, 0):
+        return "bfloat16"
+    return "float16" if capability >= (7, 0) or capability in FAST_FLOAT16 else "float32"
+
+
+def _cpu_has_bfloat16() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _quantization_config(quantization: Quantization, compute_dtype: torch.dtype) -> BitsAndBytesConfig | None:
+    match quantization:
+        case "none":
+            return None
+        case "4-bit":
+            return BitsAndBytesConfig(
+                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute_dtype
+            )
+        case "8-bit":
+            return BitsAndBytesConfig(load_in_8bit=True)
+
+
+def _quiet_libraries() -> None:
+    """No bars in a worker's log; and bitsandbytes says at every matmul that LLM.int8 computes in float16."""
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+
+
+def _gguf(files: ModelFiles) -> dict[str, Any]:
+    return {} if files.gguf_file is None else {"gguf_file": files.gguf_file}
