@@ -1,0 +1,217 @@
+"""`python -m bench.scoring`: our scorer against a naive one and against the limit, in one run.
+
+Same models, same token ids, same machine; contestants take turns and medians are compared, so that a slow
+minute of the machine is a slow minute for all. Rates are real tokens per second of wall time, and per second of
+CPU time of this process: on a busy machine, with `--threads 1`, only the second one means something.
+"""
+
+import ctypes
+import gc
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+from bench.scoring_contestants import Contestant, Fused, Limit, Naive, Texts
+from models.load import LoadedModel, load_model
+from models.resolve import ModelFiles
+from scoring.binoculars import CPU_TOKEN_BUDGET
+from scoring.corpus import Corpus, CorpusSettings
+from scoring.fragments import cut, fragment_settings
+
+Section = Literal["large", "memory", "small", "prefix"]
+SECTIONS: Final[tuple[Section, ...]] = ("large", "memory", "small", "prefix")
+DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+TOKENS_PER_WORD: Final = 1.33
+"""Of English prose with a vocabulary of 262k, to draw lengths for a model that has no tokenizer."""
+PREFIXES: Final = tuple(range(16, 513, 16))
+CONSOLE: Final = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Median speed of one contestant."""
+
+    name: str
+    tokens_per_s: float
+    tokens_per_cpu_s: float
+
+
+def race(contestants: Sequence[Contestant], texts: Texts, rounds: int) -> list[Rate]:
+    """Let everybody run over `texts` in turns, after an untimed start on the shortest text."""
+    shortest = [min(texts, key=len)]
+    for contestant in contestants:
+        contestant.run(shortest)
+    timed = [[_timed(partial(contestant.run, texts)) for contestant in contestants] for _ in range(rounds)]
+    tokens = sum(len(ids) for ids in texts)
+    return [
+        Rate(contestant.name, *(tokens / statistics.median(clock) for clock in zip(*own, strict=True)))
+        for contestant, own in zip(contestants, zip(*timed, strict=True), strict=True)
+    ]
+
+
+def _timed(run: Callable[[], object]) -> tuple[float, float]:
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
+    run()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def peak_beyond(run: Callable[[], object]) -> int:
+    """Bytes of resident memory that `run` needs at its peak beyond what was resident before it."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM to the present
+    before = _status("VmRSS")
+    run()
+    return _status("VmHWM") - before
+
+
+def _status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
+
+
+def large_pair(layers: int, dtype: torch.dtype) -> tuple[LoadedModel, LoadedModel]:
+    """Two randomly initialized models of Gemma 3 270M's shape (18 layers): vocabulary 262144, hidden size 640."""
+    config = Gemma3TextConfig(
+        vocab_size=262144,
+        hidden_size=640,
+        intermediate_size=2048,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        head_dim=256,
+    )
+    pair = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        model = Gemma3ForCausalLM(config).to(dtype).eval()
+        tokenizer = load_model("builtin://tiny-base").tokenizer  # only probes need one, any ids will do
+        files = ModelFiles(f"random-{seed}", Path(), None, None)
+        pair.append(LoadedModel(model, tokenizer, files, "none", dtype))
+    return pair[0], pair[1]
+
+
+def random_texts(count: int, vocabulary: int) -> list[list[int]]:
+    """Ids for fragments of 10–300 words."""
+    draw = random.Random(0)
+    lengths = [round(draw.randint(10, 300) * TOKENS_PER_WORD) for _ in range(count)]
+    return [[draw.randrange(vocabulary) for _ in range(length)] for length in lengths]
+
+
+def docs_texts(count: int, tokenizer: Callable[[str], dict[str, list[int]]]) -> list[list[int]]:
+    """Ids of fragments of 10–300 words from the built-in corpus, in the order of the corpus."""
+    settings = fragment_settings({"mode": "random", "min_words": 10, "max_words": 300})
+    corpus = Corpus.open(CorpusSettings(path="builtin://docs"))
+    texts = (f.text for record in corpus.records() for f in cut(record, settings).fragments if f.text)
+    return [tokenizer(text)["input_ids"][:512] for text, _ in zip(texts, range(count), strict=False)]
+
+
+def show(title: str, rates: Sequence[Rate]) -> None:
+    """Print rates, and the ratio of each to the first contestant, which is ours."""
+    table = Table("contestant", "tokens/s", "tokens/CPU s", "fused is × (wall)", "fused is × (CPU)", title=title)
+    ours = rates[0]
+    for rate in rates:
+        wall, cpu = ours.tokens_per_s / rate.tokens_per_s, ours.tokens_per_cpu_s / rate.tokens_per_cpu_s
+        table.add_row(
+            rate.name, f"{rate.tokens_per_s:.1f}", f"{rate.tokens_per_cpu_s:.1f}", f"{wall:.2f}", f"{cpu:.2f}"
+        )
+    CONSOLE.print(table)
+
+
+def large(dtype: str, quick: bool, rounds: int, count: int) -> list[Rate]:
+    """Vocabulary 262144."""
+    pair = large_pair(2 if quick else 18, DTYPES[dtype])
+    texts = random_texts(count, 262144)
+    contestants: list[Contestant] = [
+        Fused(*pair, CPU_TOKEN_BUDGET),
+        Naive(*pair, 1),
+        Naive(*pair, 4),
+        Limit(*pair, 512),
+    ]
+    rates = race(contestants, texts, rounds)
+    show(f"vocabulary 262144, {dtype}, {len(texts)} fragments, {sum(map(len, texts))} tokens", rates)
+    return rates
+
+
+def memory(dtype: str, quick: bool) -> dict[str, int]:
+    """Peak beyond the weights at batch 4 × 400 tokens."""
+    pair = large_pair(2 if quick else 18, DTYPES[dtype])
+    texts = [[7 * i % 262144 for i in range(400)] for _ in range(4)]
+    peaks = {}
+    for contestant in (Fused(*pair, CPU_TOKEN_BUDGET), Naive(*pair, 4)):
+        contestant.run([texts[0][:32]])
+        peaks[contestant.name] = peak_beyond(partial(contestant.run, texts))
+    ours, naive = peaks.values()
+    CONSOLE.print(
+        f"peak memory beyond weights, {dtype}, 4 × 400 tokens, vocabulary 262144: "
+        f"fused {ours / 2**20:.0f} MiB, naive {naive / 2**20:.0f} MiB: 1/{naive / ours:.1f}"
+    )
+    return peaks
+
+
+def small(quick: bool, rounds: int) -> list[Rate]:
+    """The built-in models, mixed lengths, the naive one at several batch sizes."""
+    pair = load_model("builtin://tiny-base"), load_model("builtin://tiny-instruct")
+    texts = docs_texts(64 if quick else 256, pair[0].tokenizer)
+    naive: list[Contestant] = [Naive(*pair, size) for size in (1, 2, 4, 8, 16, 32)]
+    rates = race([Fused(*pair, CPU_TOKEN_BUDGET), *naive, Limit(*pair, 512)], texts, rounds)
+    show(f"built-in models, vocabulary 2048, {len(texts)} fragments, {sum(map(len, texts))} tokens", rates)
+    return rates
+
+
+def prefix(quick: bool, rounds: int) -> float:
+    """32 prefixes of one text of 512 tokens: one pass, against a text for each."""
+    pair = large_pair(2, torch.float32) if quick else large_pair(18, torch.float32)
+    text = random_texts(40, 262144)
+    whole = [token for ids in text for token in ids][: PREFIXES[-1]]
+    truncated = [whole[:length] for length in PREFIXES]
+    fused = Fused(*pair, CPU_TOKEN_BUDGET)
+    fused.run([whole[:16]])
+    timed = [(_timed(lambda: fused.run([whole])), _timed(lambda: fused.run(truncated))) for _ in range(rounds)]
+    one, many = (statistics.median(clock[1] for clock in column) for column in zip(*timed, strict=True))
+    CONSOLE.print(
+        f"prefix curve of 32 lengths up to 512, vocabulary 262144, CPU time: one pass {one:.2f} s, "
+        f"32 truncations in batches {many:.2f} s: {many / one:.1f}× faster"
+    )
+    return float(many / one)
+
+
+def main(
+    section: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(SECTIONS)}; all by default.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16, for large and memory.")] = "float32",
+    texts: Annotated[int, typer.Option(min=1, help="Fragments for large.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch; all cores by default.")] = None,
+    quick: Annotated[bool, typer.Option(help="Two layers and few texts: a smoke test, no figures.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
+) -> None:
+    """Race the scorer."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    runs: dict[str, Callable[[], object]] = {
+        "large": lambda: [asdict(rate) for rate in large(dtype, quick, rounds, texts)],
+        "memory": lambda: memory(dtype, quick),
+        "small": lambda: [asdict(rate) for rate in small(quick, rounds)],
+        "prefix": lambda: prefix(quick, rounds),
+    }
+    CONSOLE.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {dtype}, {rounds} rounds")
+    figures = {name: runs[name]() for name in section or SECTIONS}
+    if out is not None:
+        out.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

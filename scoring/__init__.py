@@ -1,0 +1,64 @@
+"""Binoculars scoring as a library: texts and models in, scores out; knows no Ray, no sweeps.
+
+    from scoring import Binoculars
+    Binoculars("builtin://tiny-base", "builtin://tiny-instruct").score(["A text.", "Another."])
+
+Names are looked up when they are first used, so that `scoring.fragments` and `scoring.corpus`, which specs
+are validated with, import no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from scoring.binoculars import Binoculars
+    from scoring.calibration import Calibration
+    from scoring.corpus import Corpus, CorpusSettings, Shard
+    from scoring.errors import CalibrationError, CorpusError, IncompatiblePair, ScoringError
+    from scoring.fragments import Fragment, FragmentSettings, cut, fragment_settings
+    from scoring.records import Record
+    from scoring.results import FragmentScore, Score
+
+__all__ = [
+    "Binoculars",
+    "Calibration",
+    "CalibrationError",
+    "Corpus",
+    "CorpusError",
+    "CorpusSettings",
+    "Fragment",
+    "FragmentScore",
+    "FragmentSettings",
+    "IncompatiblePair",
+    "Record",
+    "Score",
+    "ScoringError",
+    "Shard",
+    "cut",
+    "fragment_settings",
+]
+
+_MODULES: Final = {
+    "Binoculars": "binoculars",
+    "Calibration": "calibration",
+    "CalibrationError": "errors",
+    "Corpus": "corpus",
+    "CorpusError": "errors",
+    "CorpusSettings": "corpus",
+    "Fragment": "fragments",
+    "FragmentScore": "results",
+    "FragmentSettings": "fragments",
+    "IncompatiblePair": "errors",
+    "Record": "records",
+    "Score": "results",
+    "ScoringError": "errors",
+    "Shard": "corpus",
+    "cut": "fragments",
+    "fragment_settings": "fragments",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,181 @@
+"""The Binoculars score of texts and fragments with a pair of models (Hans et al. 2024, arXiv 2401.12070).
+
+Encodes, sorts into batches, scores, and puts each result beside its origin. Knows nothing of files or of
+where rows go. Invariant: every text and every fragment (every prefix of it) has exactly one result.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from typing import Final
+
+import torch
+
+from models.load import DeviceMap, Dtype, LoadedModel, Quantization, load_model
+from scoring.batching import BudgetedRunner, Unfit
+from scoring.fragments import Fragment
+from scoring.pair import Pair, Placement
+from scoring.perplexity import Tile
+from scoring.results import OUT_OF_MEMORY, Alignment, FragmentScore, Score, TokenSums, fragment_score
+from scoring.tokens import Encoding, encode
+
+PUBLISHED_MAX_TOKENS: Final = 512
+"""What the authors' code cuts texts to."""
+CPU_TOKEN_BUDGET: Final = 2048
+"""Activations of more tokens leave the cache: docs/scoring.md has the figures."""
+GPU_TOKEN_BUDGET: Final = 8192
+SORTING_WINDOW: Final = 2048
+"""Fragments that are sorted by length together: what is held in memory of a stream."""
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A text after the models saw it, or the reason why they did not."""
+
+    encoding: Encoding | None = None
+    sums: TokenSums | None = None
+    null_reason: str | None = None
+
+    def score(self, alignment: Alignment) -> Score:
+        if self.sums is not None:
+            return self.sums.score(alignment)
+        if self.encoding is None:
+            return Score(null_reason=self.null_reason)
+        return Score(
+            length_tokens=len(self.encoding.ids),
+            truncated=self.encoding.truncated,
+            null_reason=self.null_reason,
+        )
+
+
+class Binoculars:
+    """A pair of models, checked and ready to score."""
+
+    def __init__(
+        self,
+        observer: str | LoadedModel,
+        performer: str | LoadedModel,
+        *,
+        alignment: Alignment = "reference",
+        placement: Placement = "same",
+        devices: tuple[str, ...] | None = None,
+        device_map: DeviceMap = "single",
+        quantization: Quantization = "none",
+        dtype: Dtype = "auto",
+        max_tokens: int = PUBLISHED_MAX_TOKENS,
+        token_budget: int | None = None,
+        tile: Tile | None = None,
+    ) -> None:
+        """Load what is given by name, split bodies and heads, and check that the two fit.
+
+        Args:
+            observer: Base model: a name as `models.load.load_model` takes it, or loaded. The same name or
+                object as `performer` is loaded, and run, once.
+            performer: Instruct model.
+            alignment: `reference` counts the prediction after the last token in the cross-entropy, `aligned`
+                does not.
+            placement: `split` runs the two bodies at the same time; of models given by name the observer goes
+                to the first device and the performer to the last.
+            devices: torch names of the devices, for models given by name; the GPUs, else the CPU, if None.
+            device_map: `single`, or how layers are shared out over `devices`; for models given by name.
+            quantization: `none`, `4-bit` or `8-bit`; for models given by name.
+            dtype: `auto` is the fastest that the devices run natively; for models given by name.
+            max_tokens: Longer texts are cut, and their results say `truncated`.
+            token_budget: Tokens of one batch with padding, by device if None; halves when memory runs out.
+            tile: Tokens and vocabulary columns of logits in flight; by device if None.
+
+        Raises:
+            IncompatiblePair: tokenizers or logits of the two differ; the message shows where.
+            ModelError: a model cannot be had or run.
+        """
+        devices = devices or _devices()
+        places = (devices[:1], devices[-1:]) if placement == "split" else (devices, devices)
+
+        def load(model: str | LoadedModel, place: tuple[str, ...]) -> LoadedModel:
+            if isinstance(model, LoadedModel):
+                return model
+            return load_model(model, devices=place, device_map=device_map, quantization=quantization, dtype=dtype)
+
+        first = load(observer, places[0])
+        second = first if performer is observer or performer == observer else load(performer, places[1])
+        self.pair = Pair(first, second, placement, tile)
+        self.alignment: Alignment = alignment
+        self._max_tokens = max_tokens
+        self._runner = BudgetedRunner(self.pair.affordable(token_budget or default_token_budget(first)))
+
+    def score(self, texts: Sequence[str]) -> list[Score]:
+        """Score each text, in the order given.
+
+        One that cannot be scored has None for its metrics and a `null_reason`; the others are not affected.
+
+        Raises:
+            TypeError: a single string, which would be scored letter by letter.
+        """
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of strings, not one string: score([text])")
+        return [measured.score(self.alignment) for measured in self._measure(texts, self._max_tokens)]
+
+    def score_fragments(self, fragments: Iterable[Fragment]) -> Iterator[FragmentScore]:
+        """Score a stream of fragments: one result for each, or for each of its prefixes, in the order given.
+
+        A fragment that does not fit into memory alone has the null reason `out_of_memory` (and
+        `needs_more_memory`): hand it to a larger slot.
+        """
+        stream = iter(fragments)
+        while window := list(islice(stream, SORTING_WINDOW)):
+            for prefixes, group in groupby(window, key=lambda fragment: fragment.prefix_tokens):
+                yield from self._score_group(list(group), prefixes)
+
+    def _score_group(self, fragments: list[Fragment], prefixes: tuple[int, ...]) -> Iterator[FragmentScore]:
+        ready = [fragment for fragment in fragments if fragment.null_reason is None]
+        limit = max(prefixes, default=self._max_tokens)
+        measured = iter(self._measure([fragment.text for fragment in ready], limit))
+        for fragment in fragments:
+            known = fragment.null_reason
+            one = next(measured) if known is None else _Measured(null_reason=known)
+            if not prefixes:
+                yield fragment_score(fragment, one.score(self.alignment))
+            for prefix in prefixes:
+                yield self._prefix_score(fragment, one, prefix)
+
+    def _prefix_score(self, fragment: Fragment, one: _Measured, prefix: int) -> FragmentScore:
+        encoding = one.encoding
+        if encoding is None or one.null_reason == OUT_OF_MEMORY:
+            return fragment_score(fragment, one.score(self.alignment), prefix)
+        if one.sums is None or prefix > len(encoding.ids):
+            reason = "prefix_beyond_model" if encoding.truncated else "shorter_than_prefix"
+            return fragment_score(fragment, Score(length_tokens=len(encoding.ids), null_reason=reason), prefix)
+        score = replace(one.sums.score(self.alignment, prefix), truncated=False)
+        return fragment_score(fragment, score, prefix, encoding.words_before(fragment.text, prefix))
+
+    def _measure(self, texts: Sequence[str], max_tokens: int) -> list[_Measured]:
+        measured = [_Measured(null_reason="empty_text")] * len(texts)
+        worded = [index for index, text in enumerate(texts) if text.strip()]
+        limit = min(max_tokens, self.pair.max_positions)
+        encodings = encode(self.pair.observer.tokenizer, [texts[index] for index in worded], limit)
+        for index, encoding in zip(worded, encodings, strict=True):
+            measured[index] = _Measured(encoding, null_reason="one_token")
+        ready = [(index, e) for index, e in zip(worded, encodings, strict=True) if len(e.ids) > 1]
+        for place, sums in self._sums([encoding for _, encoding in ready]):
+            index, encoding = ready[place]
+            if isinstance(sums, Unfit):
+                measured[index] = _Measured(encoding, null_reason=OUT_OF_MEMORY)
+            else:
+                measured[index] = _Measured(encoding, sums)
+        return measured
+
+    def _sums(self, encodings: Sequence[Encoding]) -> Iterator[tuple[int, TokenSums | Unfit]]:
+        def run(batch: list[int]) -> list[TokenSums]:
+            sums = self.pair.token_sums([encodings[index].ids for index in batch])
+            return [TokenSums(*one, encodings[i].truncated) for i, one in zip(batch, sums, strict=True)]
+
+        return self._runner.results([len(encoding.ids) for encoding in encodings], run)
+
+
+def default_token_budget(loaded: LoadedModel) -> int:
+    """Tokens of one batch, by kind of device."""
+    return CPU_TOKEN_BUDGET if loaded.input_device.type == "cpu" else GPU_TOKEN_BUDGET
+
+
+def _devices() -> tuple[str, ...]:
+    return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count())) or ("cpu",)

@@ -1,0 +1,26 @@
+"""What can go wrong between texts and scores; each message says what was seen, what is allowed, what to do.
+
+ScoringError
+├── CorpusError (ValueError)      a corpus that cannot be read as asked, found before anything is scored
+├── IncompatiblePair (ValueError) observer and performer do not share one tokenizer
+└── CalibrationError (ValueError) a calibration file that is broken, or made for something else
+
+None takes constructor parameters of its own, so that all of them survive pickling. A fragment that cannot
+be scored is no exception: it is a result with a `null_reason`.
+"""
+
+
+class ScoringError(Exception):
+    """Base: scoring cannot be done as asked."""
+
+
+class CorpusError(ScoringError, ValueError):
+    """A path, format or column mapping of a corpus is wrong."""
+
+
+class IncompatiblePair(ScoringError, ValueError):
+    """The two models disagree about tokens; the message shows the first difference."""
+
+
+class CalibrationError(ScoringError, ValueError):
+    """The calibration file cannot be read, or belongs to another pair, dtype, quantization or alignment."""

@@ -1,0 +1,219 @@
+"""Which pieces of a record's texts are scored: random fragments, all prefixes, windows, or whole texts.
+
+Words are what `str.split()` gives; a fragment is the text from its first word to its last, blanks between
+them as they were. What is cut depends on the settings and the record alone, never on the shard that the
+record came in or on what was cut before. Imports no torch: specs are validated with this.
+"""
+
+import hashlib
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, field_validator, model_validator
+
+from scoring.records import NO_TEXT, Record, Text
+
+Span = tuple[int, int]
+"""First word and the word after the last."""
+WORD: Final = re.compile(r"\S+")
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RandomFragments(_Settings):
+    """Fragments of random length, walked through all texts of a record in step, as published."""
+
+    mode: Literal["random"]
+    min_words: PositiveInt = 10
+    max_words: PositiveInt = 300
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "RandomFragments":
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}: swap them")
+        return self
+
+
+class PrefixFragments(_Settings):
+    """The first n tokens of each text, for every n, from one pass through the models."""
+
+    mode: Literal["prefix"]
+    tokens: tuple[Annotated[int, Field(ge=2)], ...] = Field(min_length=1)
+
+    @field_validator("tokens")
+    @classmethod
+    def _rising(cls, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        if list(tokens) != sorted(set(tokens)):
+            raise ValueError(f"tokens must rise without repeats, not {list(tokens)}")
+        return tokens
+
+
+class WindowFragments(_Settings):
+    """Overlapping windows, to see which part of a long text is machine-made."""
+
+    mode: Literal["window"]
+    words: PositiveInt = 200
+    step: PositiveInt = 100
+
+    @model_validator(mode="after")
+    def _covering(self) -> "WindowFragments":
+        if self.step > self.words:
+            raise ValueError(f"step {self.step} is above words {self.words}: words between windows are lost")
+        return self
+
+
+class WholeTexts(_Settings):
+    """Each text as it is."""
+
+    mode: Literal["whole"]
+
+
+FragmentSettings = Annotated[
+    RandomFragments | PrefixFragments | WindowFragments | WholeTexts, Field(discriminator="mode")
+]
+_ADAPTER: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
+
+
+def fragment_settings(level: Mapping[str, object]) -> FragmentSettings:
+    """Validate a spec's level, such as `{mode = "random", min_words = 10, max_words = 300}`.
+
+    Raises:
+        pydantic.ValidationError: an unknown mode or key, or a value out of range.
+    """
+    return _ADAPTER.validate_python(dict(level))
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A piece of text to score; `(record_id, author, generator, fragment_index)` names it within a corpus."""
+
+    record_id: str
+    fragment_index: int
+    dataset: str | None
+    generator: str | None
+    author: str | None
+    text: str
+    start_word: int | None
+    length_words: int | None
+    prefix_tokens: tuple[int, ...] = ()
+    """Lengths of the prefixes to score; empty: the fragment itself."""
+    null_reason: str | None = None
+    """Why it cannot be scored, where that is known before the models see it."""
+
+    @property
+    def text_sha256(self) -> str | None:
+        """Of the text's UTF-8; None where there is no text."""
+        return hashlib.sha256(self.text.encode()).hexdigest() if self.text else None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The fragments of a record and how many words of its texts are in none of them."""
+
+    fragments: tuple[Fragment, ...]
+    dropped_words: int
+
+
+def cut(record: Record, settings: FragmentSettings) -> Cut:
+    """Cut a record into fragments: at least one row comes of every record, if only a null one."""
+    if record.null_reason is not None:
+        return Cut((_null(record, NO_TEXT, record.null_reason),), 0)
+    words = [[match.span() for match in WORD.finditer(text.text)] for text in record.texts]
+    spans = _spans(record, [len(text_words) for text_words in words], settings)
+    fragments = [
+        fragment
+        for text, text_words, text_spans in zip(record.texts, words, spans, strict=True)
+        for fragment in _of_text(record, text, text_words, text_spans, settings)
+    ]
+    kept = sum(len({word for span in text_spans for word in range(*span)}) for text_spans in spans)
+    return Cut(tuple(fragments), sum(len(text_words) for text_words in words) - kept)
+
+
+def _spans(record: Record, lengths: list[int], settings: FragmentSettings) -> list[list[Span]]:
+    match settings:
+        case RandomFragments():
+            return _random_spans(record, lengths, settings)
+        case WindowFragments():
+            return [_windows(length, settings) for length in lengths]
+        case PrefixFragments() | WholeTexts():
+            return [[(0, length)] for length in lengths]
+
+
+def _of_text(
+    record: Record, text: Text, words: list[Span], spans: list[Span], settings: FragmentSettings
+) -> Iterator[Fragment]:
+    prefixes = settings.tokens if isinstance(settings, PrefixFragments) else ()
+    if not words or not spans:
+        yield _null(record, text, "too_short" if words else "empty_text", len(words), prefixes)
+        return
+    for index, (start, stop) in enumerate(spans):
+        if isinstance(settings, PrefixFragments | WholeTexts):
+            piece = text.text  # blanks at its ends are part of a whole text
+        else:
+            piece = text.text[words[start][0] : words[stop - 1][1]]
+        yield Fragment(
+            record_id=record.record_id,
+            fragment_index=index,
+            dataset=record.dataset,
+            generator=text.generator,
+            author=text.author,
+            text=piece,
+            start_word=start,
+            length_words=stop - start,
+            prefix_tokens=prefixes,
+        )
+
+
+def _null(
+    record: Record, text: Text, reason: str, length_words: int | None = None, prefixes: tuple[int, ...] = ()
+) -> Fragment:
+    return Fragment(
+        record_id=record.record_id,
+        fragment_index=0,
+        dataset=record.dataset,
+        generator=text.generator,
+        author=text.author,
+        text=text.text,
+        start_word=None,
+        length_words=length_words,
+        prefix_tokens=prefixes,
+        null_reason=reason,
+    )
+
+
+def _random_spans(record: Record, lengths: list[int], settings: RandomFragments) -> list[list[Span]]:
+    """One walk for all texts of the record, as far as the shortest goes, so that lengths tell nothing.
+
+    Lengths are uniform; the draw that reaches beyond the end stops the walk, and what is left is dropped. A
+    coin decides whether the walk starts at the front or the back of each text.
+    """
+    draw = random.Random(f"{settings.seed}:{record.record_id}")
+    from_back = draw.random() < 0.5
+    steps = _walk(draw, min(lengths), settings)
+    if not from_back:
+        return [steps for _ in lengths]
+    return [[(length - stop, length - start) for start, stop in steps] for length in lengths]
+
+
+def _walk(draw: random.Random, total: int, settings: RandomFragments) -> list[Span]:
+    longest, walked = min(settings.max_words, total), 0
+    steps: list[Span] = []
+    while settings.min_words <= longest:
+        stop = walked + draw.randint(settings.min_words, longest)
+        if stop > total:
+            break
+        steps.append((walked, stop))
+        walked = stop
+    return steps
+
+
+def _windows(length: int, settings: WindowFragments) -> list[Span]:
+    """Windows at every step; the last is moved back so that it ends with the text at full width."""
+    last = max(0, length - settings.words)
+    return [*((start, start + settings.words) for start in range(0, last, settings.step)), (last, length)]

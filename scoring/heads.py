@@ -1,0 +1,193 @@
+"""A language model as body and head: hidden states of real tokens, and logits of any tile of the vocabulary.
+
+Shapes: B texts, L padded length, T real tokens of all texts, H hidden size, V vocabulary, C columns of a
+tile, X width of a state (H or V).
+
+A head is more than a matmul in some families (Gemma 2 caps, Cohere and Granite scale), so a model is split
+only where a probe shows that the split gives its own logits: the head must read exactly what the body
+returns, what happens after the head must be a known elementwise map, and the logits must agree. Everything
+else scores through `WholeModel`, whose states are the logits themselves: the same results, more memory.
+
+No attention mask is ever passed: the models are causal and padding is on the right, so no real token sees a
+padded one, and attention without a mask is faster.
+"""
+
+# ruff: noqa: N815 - names end in their shape
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.load import LoadedModel, native_dtype
+
+LOG = logging.getLogger(__name__)
+PROBE_TEXT = "The quick brown fox jumps over 13 lazy dogs, doesn't it?"
+RAMP_LIMIT = 200.0
+"""Logits that the probe puts in the head's place span ± this: far enough to see any soft cap."""
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 4e-3}
+"""Largest difference of the self-check, as a fraction of the largest absolute logit."""
+
+
+@dataclass(frozen=True)
+class LogitMap:
+    """What a model does to its logits after the head, elementwise."""
+
+    kind: Literal["identity", "scale", "softcap"] = "identity"
+    value: float = 1.0
+
+    def apply_(self, logits_TC: Tensor) -> Tensor:
+        """Map in place."""
+        match self.kind:
+            case "identity":
+                return logits_TC
+            case "scale":
+                return logits_TC.mul_(self.value)
+            case "softcap":
+                return logits_TC.div_(self.value).tanh_().mul_(self.value)
+
+
+@dataclass(frozen=True, eq=False)
+class SplitModel:
+    """Body and head apart; a state is a hidden state, X = H."""
+
+    body: nn.Module
+    weight_VH: Tensor
+    bias_V: Tensor | None
+    logit_map: LogitMap
+    matmul_dtype: torch.dtype
+    """float32 where the device has no fast matmul of the weights' dtype: a tile is cast in no time."""
+
+    @property
+    def device(self) -> torch.device:
+        """The head's."""
+        return self.weight_VH.device
+
+    @property
+    def vocabulary(self) -> int:
+        """V."""
+        return len(self.weight_VH)
+
+    def states(self, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
+        """Hidden states [T, H] of the real tokens, text after text; padding is on the right."""
+        hidden_BLH: Tensor = self.body(input_ids=ids_BL, use_cache=False).last_hidden_state
+        return hidden_BLH[real_BL.to(hidden_BLH.device)].to(self.device)
+
+    def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
+        """Logits of columns [start, start + C), as float32 but with the precision of the model's dtype."""
+        stop = start + out_TC.shape[1]
+        weight_HC = self.weight_VH[start:stop].T.to(self.matmul_dtype)
+        if out_TC.dtype == self.matmul_dtype:
+            torch.mm(state_TX.to(self.matmul_dtype), weight_HC, out=out_TC)
+        else:
+            out_TC.copy_(torch.mm(state_TX, weight_HC))
+        if self.bias_V is not None:
+            out_TC += self.bias_V[start:stop]
+        if self.matmul_dtype != self.weight_VH.dtype:
+            out_TC.copy_(out_TC.to(self.weight_VH.dtype))  # dtype says what scores mean, on every machine
+        self.logit_map.apply_(out_TC)
+
+
+@dataclass(frozen=True, eq=False)
+class WholeModel:
+    """A model that cannot be split; a state is its row of logits, X = V."""
+
+    model: nn.Module
+    device: torch.device
+    vocabulary: int
+
+    def states(self, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
+        """Logits [T, V] of the real tokens, text after text, as the model gives them."""
+        logits_BLV: Tensor = self.model(input_ids=ids_BL, use_cache=False).logits
+        return logits_BLV[real_BL.to(logits_BLV.device)].to(self.device)
+
+    def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
+        """Columns [start, start + C) of the states, as float32."""
+        out_TC.copy_(state_TX[:, start : start + out_TC.shape[1]])
+
+
+ScorableModel = SplitModel | WholeModel
+
+
+def scorable(loaded: LoadedModel) -> ScorableModel:
+    """Split `loaded` where a probe shows that this changes nothing; else take it whole, and log why once."""
+    ids_1L = torch.tensor([loaded.tokenizer(PROBE_TEXT)["input_ids"]], device=loaded.input_device)
+    with torch.inference_mode():
+        split, reason = _split(loaded.model, ids_1L)
+        if split is not None:
+            return split
+        LOG.warning("%s is scored without splitting its head: %s", loaded.files.name, reason)
+        logits_1LV = loaded.model(input_ids=ids_1L, use_cache=False).logits
+    return WholeModel(loaded.model, logits_1LV.device, logits_1LV.shape[-1])
+
+
+def _split(model: Any, ids_1L: Tensor) -> tuple[SplitModel | None, str]:
+    head, body = model.get_output_embeddings(), model.base_model
+    if type(head) is not nn.Linear or not head.weight.is_floating_point():
+        return None, f"its head is a {type(head).__name__}, not a plain linear layer"
+    if head.weight.device.type == "meta" or body is model:
+        return None, "its head is offloaded, or it has no separate body"
+    read_1LH, ramp_1LV, mapped_1LV = _probe_head(model, head, ids_1L)
+    logit_map = _find_map(model.config.get_text_config(), ramp_1LV, mapped_1LV)
+    if read_1LH is None or logit_map is None:
+        return None, "what it does after its head is no elementwise map known here"
+    weight_VH, bias_V = head.weight.detach(), None if head.bias is None else head.bias.detach()
+    split = SplitModel(body, weight_VH, bias_V, logit_map, _matmul_dtype(weight_VH))
+    state_TH = split.states(ids_1L, torch.ones_like(ids_1L, dtype=torch.bool))
+    if not _agree(state_TH, read_1LH[0].to(split.device)):
+        return None, "its head does not read what its body returns"
+    logits_TV = torch.empty(len(state_TH), split.vocabulary, device=split.device)
+    split.logits_into(logits_TV, state_TH, 0)
+    own_TV = model(input_ids=ids_1L, use_cache=False).logits[0].to(split.device)
+    if not _agree(own_TV, logits_TV):
+        return None, "body and head apart give other logits than the whole model"
+    return split, ""
+
+
+def _probe_head(model: Any, head: nn.Module, ids_1L: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    """What the head reads, and what the model makes of a ramp put in the place of the head's output."""
+    seen: dict[str, Tensor] = {}
+
+    def replace(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        ramp_V = torch.linspace(-RAMP_LIMIT, RAMP_LIMIT, output.shape[-1])
+        seen["read"] = inputs[0]
+        seen["ramp"] = ramp_V.to(output).expand_as(output).clone()
+        return seen["ramp"].clone()
+
+    handle = head.register_forward_hook(replace)
+    try:
+        mapped_1LV = model(input_ids=ids_1L, use_cache=False).logits
+    finally:
+        handle.remove()
+    return seen.get("read"), seen.get("ramp", mapped_1LV), mapped_1LV
+
+
+def _find_map(config: Any, ramp_1LV: Tensor, mapped_1LV: Tensor) -> LogitMap | None:
+    candidates = [LogitMap()]
+    if cap := getattr(config, "final_logit_softcapping", None):
+        candidates.append(LogitMap("softcap", float(cap)))
+    for name, power in (("logit_scale", 1), ("lm_head_multiplier", 1), ("logits_scaling", -1)):
+        if value := getattr(config, name, None):
+            candidates.append(LogitMap("scale", float(value) ** power))
+    for candidate in candidates:
+        if _agree(mapped_1LV, candidate.apply_(ramp_1LV.to(torch.float32, copy=True))):
+            return candidate
+    return None
+
+
+def _agree(own: Tensor, other: Tensor) -> bool:
+    if own.shape != other.shape:
+        return False
+    limit = TOLERANCE.get(own.dtype, 1e-4) * float(own.abs().max())
+    return float((own.float() - other.float()).abs().max()) <= limit
+
+
+def _matmul_dtype(weight_VH: Tensor) -> torch.dtype:
+    emulated = weight_VH.device.type == "cpu" and native_dtype(("cpu",)) != _name(weight_VH.dtype)
+    return torch.float32 if emulated else weight_VH.dtype
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

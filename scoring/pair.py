@@ -1,0 +1,91 @@
+"""Observer and performer as one thing that turns token ids into sums per token.
+
+Shapes: B texts, L padded length, T real tokens of all texts, X width of a state. Knows no text, no fragment.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.load import LoadedModel
+from scoring.batching import collate
+from scoring.heads import ScorableModel, WholeModel, scorable
+from scoring.perplexity import NO_TARGET, Tile, token_sums
+from scoring.results import Floats
+from scoring.tokens import check_same_tokens, check_same_width
+
+Placement = Literal["same", "split"]
+WHOLE_LOGITS: Final = 2**28
+"""Most logits of a batch (1 GiB of float32) where a model cannot be split."""
+UNBOUNDED: Final = 10**9
+
+
+class Pair:
+    """Two models of one tokenizer, their bodies and heads apart where that changes nothing."""
+
+    def __init__(
+        self,
+        observer: LoadedModel,
+        performer: LoadedModel,
+        placement: Placement = "same",
+        tile: Tile | None = None,
+    ) -> None:
+        """Check that the two fit and probe their heads; the same object twice runs once.
+
+        Raises:
+            IncompatiblePair: tokenizers or logits differ; the message shows the first difference.
+        """
+        self.observer, self.performer = observer, performer
+        self._concurrent = placement == "split" and observer is not performer
+        self._tile = tile
+        names = observer.files.name, performer.files.name
+        if observer is not performer:
+            check_same_tokens(observer.tokenizer, performer.tokenizer, names)
+        self._q = scorable(performer)
+        self._o = self._q if observer is performer else scorable(observer)
+        check_same_width((self._o.vocabulary, self._q.vocabulary), names)
+
+    @property
+    def max_positions(self) -> int:
+        """Tokens that both models can read."""
+        configs = (loaded.model.config.get_text_config() for loaded in (self.observer, self.performer))
+        return min(int(getattr(config, "max_position_embeddings", None) or UNBOUNDED) for config in configs)
+
+    def affordable(self, token_budget: int) -> int:
+        """The budget, less where whole logits have to be held."""
+        whole = isinstance(self._o, WholeModel) or isinstance(self._q, WholeModel)
+        return min(token_budget, max(1, WHOLE_LOGITS // self._q.vocabulary)) if whole else token_budget
+
+    def token_sums(self, texts: Sequence[Sequence[int]]) -> list[tuple[Floats, Floats]]:
+        """nll [L] and cross-entropy [L] of each text's tokens, in nats; the last nll of a text is NaN."""
+        ids_BL, real_BL = collate(texts, pad_id=0)
+        target_T = torch.tensor([target for ids in texts for target in [*ids[1:], NO_TARGET]])
+        with torch.inference_mode():
+            state_o_TX, state_q_TX = self._states(ids_BL, real_BL)
+            nll_T, xent_T = token_sums(self._o, self._q, state_o_TX, state_q_TX, target_T, self._tile)
+        ends = np.cumsum([len(ids) for ids in texts])[:-1]
+        return list(zip(np.split(nll_T.numpy(), ends), np.split(xent_T.numpy(), ends), strict=True))
+
+    def _states(self, ids_BL: Tensor, real_BL: Tensor) -> tuple[Tensor, Tensor]:
+        if self._o is self._q:
+            state_TX = _states_of(self._q, self.performer, ids_BL, real_BL)
+            return state_TX, state_TX
+        if not self._concurrent:
+            return (
+                _states_of(self._o, self.observer, ids_BL, real_BL),
+                _states_of(self._q, self.performer, ids_BL, real_BL),
+            )
+        # a thread each: two devices have a stream each, and a launch on one does not wait for the other
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            observing = pool.submit(_states_of, self._o, self.observer, ids_BL, real_BL)
+            state_q_TX = _states_of(self._q, self.performer, ids_BL, real_BL)
+            return observing.result(), state_q_TX
+
+
+@torch.inference_mode()  # of its own: the mode belongs to the thread
+def _states_of(model: ScorableModel, loaded: LoadedModel, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
+    return model.states(ids_BL.to(loaded.input_device), real_BL)

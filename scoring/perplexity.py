@@ -1,0 +1,164 @@
+"""Both sums of the Binoculars score from hidden states, in one pass over the vocabulary.
+
+Shapes: T tokens, V vocabulary, C columns of one vocabulary tile, X width of a state (hidden size, or V where
+the head could not be split off). `o` is the observer, `q` the performer, as in arXiv 2401.12070.
+
+    nll_t  = lse(q_t) − q_t[x_{t+1}]
+    xent_t = lse(q_t) − Σ_v softmax(o_t)_v · q_tv
+
+A [T, V] tensor of logits never exists: a tile of [T, C] is made by the head, folded into running sums and
+overwritten, so memory is O(token tile × vocabulary tile) whatever V and L are. Logits and exponentials are
+float32, what is carried from tile to tile is float64. Knows neither models nor padding: every state that
+comes in is that of a real token.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+NO_TARGET = -1
+"""In `target_T`: nothing follows this token, so its nll has no meaning."""
+
+
+class Head(Protocol):
+    """What makes logits of states."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its logits come out."""
+
+    @property
+    def vocabulary(self) -> int:
+        """V, the number of logits per token."""
+
+    def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
+        """Write the logits of columns [start, start + C) into `out_TC`, as float32."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """How much is in flight at once."""
+
+    tokens: int
+    columns: int
+
+    def token_ranges(self, total: int) -> Iterator[slice]:
+        """Slices over `total` tokens, of nearly equal size: a short last tile would waste its matmul."""
+        count = -(-total // self.tokens)
+        size = -(-total // count) if count else 0
+        return (slice(start, min(start + size, total)) for start in range(0, total, size or 1))
+
+
+CPU_TILE = Tile(tokens=256, columns=2048)
+"""Two float32 tiles are 4 MiB: they stay in the last-level cache between matmul and reduction."""
+GPU_TILE = Tile(tokens=1024, columns=8192)
+"""Larger, so that kernel launches do not dominate; 64 MiB for the two tiles."""
+
+
+def default_tile(device: torch.device) -> Tile:
+    """The tile for a kind of device."""
+    return CPU_TILE if device.type == "cpu" else GPU_TILE
+
+
+def token_sums(
+    observer: Head,
+    performer: Head,
+    state_o_TX: Tensor,
+    state_q_TX: Tensor,
+    target_T: Tensor,
+    tile: Tile | None = None,
+) -> tuple[Tensor, Tensor]:
+    """nll and cross-entropy of every token, in nats.
+
+    Args:
+        observer: Head that makes o; may be the performer itself, then each tile is computed once.
+        performer: Head that makes q, of the same vocabulary.
+        state_o_TX: The observer's states of T real tokens, on the observer head's device.
+        state_q_TX: The performer's states of the same tokens, on the performer head's device.
+        target_T: int64 id of the token that follows, or `NO_TARGET`.
+        tile: Tokens and columns in flight; by device if None.
+
+    Returns:
+        `nll_T` and `xent_T`, float64 on CPU; `nll_T` is NaN where there is no target.
+    """
+    tile = tile or default_tile(performer.device)
+    ranges = tile.token_ranges(len(target_T))
+    target_T = target_T.to(performer.device)
+    parts = [
+        _sums_of_tokens(observer, performer, state_o_TX[span], state_q_TX[span], target_T[span], tile.columns)
+        for span in ranges
+    ]
+    if not parts:
+        return torch.empty(0, dtype=torch.float64), torch.empty(0, dtype=torch.float64)
+    nll_T, xent_T = (torch.cat(column) for column in zip(*parts, strict=True))
+    return nll_T.cpu(), xent_T.cpu()
+
+
+def _sums_of_tokens(
+    observer: Head, performer: Head, state_o_TX: Tensor, state_q_TX: Tensor, target_T: Tensor, columns: int
+) -> tuple[Tensor, Tensor]:
+    shared = observer is performer
+    device, tokens = performer.device, len(target_T)
+    columns = min(columns, performer.vocabulary)
+    q_buffer = torch.empty(tokens, columns, device=device)
+    o_buffer = torch.empty(tokens, columns, device=device if shared else observer.device)
+    q_sums, o_sums = _OnlineSums(tokens, device), _OnlineSums(tokens, device)
+    target_logit_T = torch.full((tokens,), torch.nan, device=device)
+    for start in range(0, performer.vocabulary, columns):
+        width = min(columns, performer.vocabulary - start)
+        q_TC, o_TC = q_buffer[:, :width], o_buffer[:, :width]
+        if not shared:  # queued first, so that a second device works while this one does
+            observer.logits_into(o_TC, state_o_TX, start)
+        performer.logits_into(q_TC, state_q_TX, start)
+        if shared:
+            o_TC.copy_(q_TC)
+        _pick_targets(target_logit_T, q_TC, target_T, start)
+        o_sums.add_weighting(o_TC.to(device, non_blocking=True), q_TC)
+        q_sums.add(q_TC)
+    lse_q_T = q_sums.log_sum_exp()
+    return lse_q_T - target_logit_T.double(), lse_q_T - o_sums.weighted_mean()
+
+
+def _pick_targets(target_logit_T: Tensor, q_TC: Tensor, target_T: Tensor, start: int) -> None:
+    column_T = target_T - start
+    here_T = (column_T >= 0) & (column_T < q_TC.shape[1]) & (target_T != NO_TARGET)
+    picked_T = q_TC.gather(1, column_T.clamp(0, q_TC.shape[1] - 1)[:, None])[:, 0]
+    target_logit_T.copy_(torch.where(here_T, picked_T, target_logit_T))
+
+
+class _OnlineSums:
+    """Σ exp(x) and Σ exp(x)·y of each token over tiles of x, relative to the largest x so far."""
+
+    def __init__(self, tokens: int, device: torch.device) -> None:
+        # not −inf: the difference of two infinities would be NaN where a model masks a whole tile
+        self._largest_T1 = torch.full((tokens, 1), torch.finfo(torch.float32).min, device=device)
+        self._exp_T1 = torch.zeros(tokens, 1, dtype=torch.float64, device=device)
+        self._weighted_T1 = torch.zeros(tokens, 1, dtype=torch.float64, device=device)
+
+    def add(self, x_TC: Tensor) -> None:
+        """Fold in a tile; what it held is lost."""
+        self._exponentiate(x_TC)
+
+    def add_weighting(self, x_TC: Tensor, y_TC: Tensor) -> None:
+        """Fold in a tile of x together with the y that it weights; what x held is lost."""
+        self._exponentiate(x_TC)
+        self._weighted_T1 += x_TC.mul_(y_TC).sum(-1, keepdim=True)
+
+    def log_sum_exp(self) -> Tensor:
+        """lse(x) of each token, float64 [T]."""
+        return (self._exp_T1.log() + self._largest_T1)[:, 0]
+
+    def weighted_mean(self) -> Tensor:
+        """Σ softmax(x)·y of each token, float64 [T]."""
+        return (self._weighted_T1 / self._exp_T1)[:, 0]
+
+    def _exponentiate(self, x_TC: Tensor) -> None:
+        largest_T1 = torch.maximum(self._largest_T1, x_TC.amax(-1, keepdim=True))
+        rescale_T1 = (self._largest_T1 - largest_T1).double().exp_()
+        self._largest_T1 = largest_T1
+        x_TC.sub_(largest_T1).exp_()
+        self._exp_T1.mul_(rescale_T1).add_(x_TC.sum(-1, keepdim=True))
+        self._weighted_T1.mul_(rescale_T1)

@@ -1,0 +1,150 @@
+"""From per-token sums to scores: what is reported of a text, of a fragment, and of each prefix of it.
+
+    log_ppl = Σ nll / n_nll        log_xppl = Σ xent / n_xent        score = log_ppl / log_xppl
+
+(arXiv 2401.12070; all in nats per token.) A text of L tokens has n_nll = L − 1. `reference` alignment takes
+n_xent = L, with the prediction after the last token, as the authors' code does; `aligned` takes L − 1. Sums
+over a prefix are cumulative sums over the text, because the models are causal. Knows no torch.
+"""
+
+# ruff: noqa: N815 - names end in their shape
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.fragments import Fragment
+
+Alignment = Literal["reference", "aligned"]
+Floats = npt.NDArray[np.float64]
+OUT_OF_MEMORY: Final = "out_of_memory"
+NULL_REASONS: Final = {
+    "empty_text": "the text has no words",
+    "one_token": "the tokenizer makes fewer than two tokens of it, so nothing is predicted",
+    "shorter_than_prefix": "the text has fewer tokens than the prefix asked for",
+    "prefix_beyond_model": "the prefix is longer than the model can read",
+    "not_finite": "a sum is infinite or not a number: the dtype overflowed",
+    "zero_cross_entropy": "log_xppl is zero, so the ratio does not exist",
+    OUT_OF_MEMORY: "it did not fit into this slot's memory even alone",
+}
+"""Why a text has no score; records that are no valid records have the reasons of `scoring.records`."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one text scores; every metric is None where `null_reason` says why."""
+
+    nll_sum: float | None = None
+    """Σ nll, nats."""
+    xent_sum: float | None = None
+    """Σ xent, nats."""
+    n_nll: int | None = None
+    n_xent: int | None = None
+    log_ppl: float | None = None
+    """Nats per token."""
+    log_xppl: float | None = None
+    """Nats per token."""
+    score: float | None = None
+    """log_ppl / log_xppl; the lower, the more machine-like."""
+    length_tokens: int | None = None
+    """Tokens scored, special tokens included."""
+    truncated: bool | None = None
+    """Whether the text went on beyond `max_tokens`; None where it was never encoded."""
+    null_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class FragmentScore:
+    """One row: where a fragment comes from and what it, or one prefix of it, scores.
+
+    Field names are the columns of the `binoculars` rows.
+    """
+
+    record_id: str
+    fragment_index: int
+    prefix_tokens: int | None
+    dataset: str | None
+    generator: str | None
+    author: str | None
+    length_words: int | None
+    length_tokens: int | None
+    start_word: int | None
+    nll_sum: float | None
+    xent_sum: float | None
+    n_nll: int | None
+    n_xent: int | None
+    log_ppl: float | None
+    log_xppl: float | None
+    score: float | None
+    truncated: bool | None
+    null_reason: str | None
+    text_sha256: str | None
+
+    @property
+    def needs_more_memory(self) -> bool:
+        """Whether a larger slot could score it."""
+        return self.null_reason == OUT_OF_MEMORY
+
+
+@dataclass(frozen=True)
+class TokenSums:
+    """nll and cross-entropy of each token of one text, in nats, and whether the text was cut."""
+
+    nll_L: Floats
+    """The last one means nothing."""
+    xent_L: Floats
+    truncated: bool
+
+    def score(self, alignment: Alignment, tokens: int | None = None) -> Score:
+        """Score of the text, or of its first `tokens` tokens."""
+        length = len(self.nll_L) if tokens is None else tokens
+        if length < 2:
+            return Score(length_tokens=length, truncated=self.truncated, null_reason="one_token")
+        n_nll, n_xent = length - 1, length if alignment == "reference" else length - 1
+        nll_sum, xent_sum = math.fsum(self.nll_L[:n_nll]), math.fsum(self.xent_L[:n_xent])
+        blank = Score(length_tokens=length, truncated=self.truncated)
+        if not (math.isfinite(nll_sum) and math.isfinite(xent_sum)):
+            return replace(blank, null_reason="not_finite")
+        log_ppl, log_xppl = nll_sum / n_nll, xent_sum / n_xent
+        sums = replace(
+            blank,
+            nll_sum=nll_sum,
+            xent_sum=xent_sum,
+            n_nll=n_nll,
+            n_xent=n_xent,
+            log_ppl=log_ppl,
+            log_xppl=log_xppl,
+        )
+        if log_xppl == 0.0:
+            return replace(sums, null_reason="zero_cross_entropy")
+        return replace(sums, score=log_ppl / log_xppl)
+
+
+def fragment_score(
+    fragment: Fragment, score: Score, prefix_tokens: int | None = None, length_words: int | None = None
+) -> FragmentScore:
+    """Join a fragment's origin with its score; `length_words` is that of the prefix, if it is one."""
+    return FragmentScore(
+        record_id=fragment.record_id,
+        fragment_index=fragment.fragment_index,
+        prefix_tokens=prefix_tokens,
+        dataset=fragment.dataset,
+        generator=fragment.generator,
+        author=fragment.author,
+        length_words=fragment.length_words if prefix_tokens is None else length_words,
+        length_tokens=score.length_tokens,
+        start_word=fragment.start_word,
+        nll_sum=score.nll_sum,
+        xent_sum=score.xent_sum,
+        n_nll=score.n_nll,
+        n_xent=score.n_xent,
+        log_ppl=score.log_ppl,
+        log_xppl=score.log_xppl,
+        score=score.score,
+        truncated=score.truncated,
+        null_reason=score.null_reason,
+        text_sha256=fragment.text_sha256,
+    )

@@ -1,0 +1,110 @@
+"""Texts to token ids, and whether two models mean the same by them.
+
+Special tokens are added exactly as the tokenizer does by default, as the authors' code does: a tokenizer that
+puts a bos token in front has it in the counts, one that does not has none. Padding never happens here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from transformers import PreTrainedTokenizerBase
+
+from scoring.errors import IncompatiblePair
+
+PROBE_TEXTS: Final = (
+    "The quick brown fox jumps over the lazy dog.",
+    "It's 3.14159 - isn't it? (I'd say: 'yes', \"no\", maybe...)",
+    "Runs  of   blanks,\ttabs\nand\n\nlines \n end here ",
+    "Naïve café, Straße, Ελληνικά, Русский, 中文字符, 日本語, العربية, 🙂👍🏽",
+    "def f(x: int) -> str:\n    return f'{x!r}' + \"\\n\"  # comment",
+    "UPPER lower CamelCase snake_case 1234567890 00 1e-5 $9.99 50%",
+)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The token ids of one text."""
+
+    ids: list[int]
+    truncated: bool
+    """Whether the text had more tokens than were asked for."""
+    char_ends: list[int] | None
+    """Where in the text each token ends (0 for one that is not of the text); None with a slow tokenizer."""
+
+    def words_before(self, text: str, tokens: int) -> int | None:
+        """Words that the first `tokens` tokens of `text` reach into; None with a slow tokenizer."""
+        return None if self.char_ends is None else len(text[: max(self.char_ends[:tokens])].split())
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int) -> list[Encoding]:
+    """Encode each text alone, cut to `max_tokens`, special tokens included."""
+    if not texts:
+        return []
+    # a slow tokenizer shows that it cut a text only by giving one token too many
+    limit = max_tokens if tokenizer.is_fast else max_tokens + 1
+    batch = tokenizer(list(texts), truncation=True, max_length=limit)
+    rows = zip(batch["input_ids"], batch.encodings or [None] * len(texts), strict=True)
+    return [_encoding(ids, fast_encoding, max_tokens) for ids, fast_encoding in rows]
+
+
+def _encoding(ids: list[int], fast_encoding: object, max_tokens: int) -> Encoding:
+    if fast_encoding is None:
+        return Encoding(ids[:max_tokens], len(ids) > max_tokens, None)
+    overflowing: list[object] = getattr(fast_encoding, "overflowing")  # noqa: B009 - untyped Rust object
+    offsets: list[tuple[int, int]] = getattr(fast_encoding, "offsets")  # noqa: B009
+    return Encoding(ids, bool(overflowing), [end for _, end in offsets])
+
+
+def check_same_tokens(
+    observer: PreTrainedTokenizerBase, performer: PreTrainedTokenizerBase, names: tuple[str, str]
+) -> None:
+    """Refuse a pair whose tokenizers disagree about a probe text or a special token.
+
+    The observer's tokenizer encodes for both, so each id must mean the same token to the performer. Comparing
+    vocabularies, as the authors do, does not see a different pre-tokenizer or bos.
+
+    Raises:
+        IncompatiblePair: with the first difference.
+    """
+    for text in PROBE_TEXTS:
+        _compare_ids(text, observer(text)["input_ids"], performer(text)["input_ids"], names)
+    for token in sorted({*observer.all_special_tokens, *performer.all_special_tokens}):
+        ids = _id_of(observer, token), _id_of(performer, token)
+        if None not in ids and ids[0] != ids[1]:
+            raise IncompatiblePair(
+                f"special token {token!r} is id {ids[0]} to {names[0]} but {ids[1]} to {names[1]}; {REMEDY}"
+            )
+
+
+def check_same_width(widths: tuple[int, int], names: tuple[str, str]) -> None:
+    """Refuse a pair whose logits differ in number.
+
+    Raises:
+        IncompatiblePair: with both widths.
+    """
+    if widths[0] != widths[1]:
+        raise IncompatiblePair(
+            f"{names[0]} gives {widths[0]} logits a token but {names[1]} gives {widths[1]}; {REMEDY}"
+        )
+
+
+REMEDY: Final = "a pair needs one tokenizer: take a base model and the instruct model tuned from it"
+
+
+def _compare_ids(text: str, ids_o: list[int], ids_p: list[int], names: tuple[str, str]) -> None:
+    if ids_o == ids_p:
+        return
+    shared = min(len(ids_o), len(ids_p))
+    place = next((i for i in range(shared) if ids_o[i] != ids_p[i]), shared)
+    seen_o, seen_p = (ids[place : place + 4] for ids in (ids_o, ids_p))
+    raise IncompatiblePair(
+        f"tokenizers differ at token {place} of {text!r}: {names[0]} has ids {seen_o}…, "
+        f"{names[1]} has {seen_p}…; {REMEDY}"
+    )
+
+
+def _id_of(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
+    token_id: int | None = tokenizer.convert_tokens_to_ids(token)
+    unknown = token_id is None or (token_id == tokenizer.unk_token_id and token != tokenizer.unk_token)
+    return None if unknown else token_id

@@ -1,0 +1,215 @@
+"""Scores against the oracle on every family, and in every shape of batch."""
+
+import logging
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from models.load import LoadedModel
+from scoring.binoculars import Binoculars
+from scoring.fragments import Fragment
+from scoring.perplexity import Tile
+from scoring.results import Score
+from tests.scoring.families import CONFIGS, byte_tokenizer, loaded_model, random_model, random_pair
+from tests.scoring.oracle import oracle
+
+Models = tuple[LoadedModel, LoadedModel]
+TOLERANCE = 1e-5
+UNEVEN = Tile(tokens=7, columns=33)
+"""Divides neither the tokens nor the vocabulary."""
+TEXTS = [
+    "a b",
+    "It was the best of times, it was the worst of times.",
+    "Naïve café, 中文字符 🙂 and </s> in the middle of it.",
+    " leading and   runs\n\nof blanks ",
+    "word " * 60,
+    "def f(x):\n    return x",
+]
+
+
+def expected(models: Models, text: str, alignment: str = "reference") -> float:
+    log_ppl, log_xppl = oracle(*models, models[0].tokenizer(text)["input_ids"], alignment)
+    return log_ppl / log_xppl
+
+
+def values(scores: list[Score]) -> list[float]:
+    assert all(score.score is not None for score in scores), scores
+    return [score.score for score in scores if score.score is not None]
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_scores_equal_the_oracle_without_falling_back(family: str, caplog: pytest.LogCaptureFixture) -> None:
+    models = random_pair(family)
+    with caplog.at_level(logging.WARNING, logger="scoring"):
+        scores = Binoculars(*models, tile=UNEVEN).score(TEXTS)
+    assert not [record for record in caplog.records if record.name.startswith("scoring")]
+    assert values(scores) == pytest.approx([expected(models, text) for text in TEXTS], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("alignment", ["reference", "aligned"])
+def test_parts_of_the_score(llama_pair: Models, alignment: str) -> None:
+    (score,) = Binoculars(*llama_pair, alignment=alignment).score([TEXTS[1]])  # type: ignore[arg-type]
+    ids = llama_pair[0].tokenizer(TEXTS[1])["input_ids"]
+    log_ppl, log_xppl = oracle(*llama_pair, ids, alignment)
+    assert score.log_ppl == pytest.approx(log_ppl, abs=TOLERANCE)
+    assert score.log_xppl == pytest.approx(log_xppl, abs=TOLERANCE)
+    assert (score.n_nll, score.n_xent) == (len(ids) - 1, len(ids) - (alignment == "aligned"))
+    assert score.length_tokens == len(ids)
+    assert score.nll_sum == pytest.approx(log_ppl * (len(ids) - 1), abs=1e-4)
+
+
+@pytest.mark.parametrize("bos", [True, False])
+@pytest.mark.parametrize("padding_side", ["left", "right"])
+def test_the_tokenizers_padding_changes_nothing(bos: bool, padding_side: str) -> None:
+    observer, performer = (
+        loaded_model(random_model("mistral", seed), tokenizer=byte_tokenizer(bos, padding_side)) for seed in (3, 4)
+    )
+    scores = values(Binoculars(observer, performer).score(TEXTS))
+    assert scores == pytest.approx([expected((observer, performer), text) for text in TEXTS], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "falcon", "gpt2"])
+@pytest.mark.parametrize("token_budget", [1, 64, 100_000])
+def test_a_score_does_not_depend_on_its_batch(family: str, token_budget: int) -> None:
+    models = random_pair(family)
+    alone = values([Binoculars(*models).score([text])[0] for text in TEXTS])
+    order = random.Random(token_budget).sample(range(len(TEXTS)), len(TEXTS))
+    shuffled = Binoculars(*models, token_budget=token_budget).score([TEXTS[i] for i in order])
+    assert values(shuffled) == pytest.approx([alone[i] for i in order], abs=TOLERANCE)
+
+
+def test_one_model_twice_runs_once(llama_pair: Models) -> None:
+    observer, _ = llama_pair
+    calls = []
+    handle = observer.model.base_model.register_forward_hook(lambda *_: calls.append(1))
+    binoculars = Binoculars(observer, observer)
+    calls.clear()
+    scores = values(binoculars.score(TEXTS))
+    handle.remove()
+    assert len(calls) == 1
+    expected_scores = [expected((observer, observer), text) for text in TEXTS]
+    assert scores == pytest.approx(expected_scores, abs=TOLERANCE)
+
+
+def test_split_placement_scores_the_same(llama_pair: Models) -> None:
+    together = values(Binoculars(*llama_pair).score(TEXTS))
+    assert values(Binoculars(*llama_pair, placement="split").score(TEXTS)) == pytest.approx(together, abs=TOLERANCE)
+
+
+def test_a_head_that_is_not_known_takes_the_plain_path(caplog: pytest.LogCaptureFixture) -> None:
+    class Squared(nn.Linear):
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            return super().forward(hidden).square() / 10
+
+    models = random_pair("llama")
+    for loaded in models:
+        squared = Squared(32, 300, bias=False)
+        squared.load_state_dict(loaded.model.lm_head.state_dict())
+        loaded.model.lm_head = squared
+    with caplog.at_level(logging.WARNING):
+        scores = Binoculars(*models, tile=UNEVEN).score(TEXTS)
+    assert [record.message.split(" is ")[0] for record in caplog.records] == ["llama-instruct", "llama-base"]
+    assert values(scores) == pytest.approx([expected(models, text) for text in TEXTS], abs=TOLERANCE)
+
+
+def test_texts_without_a_score_say_why(llama_pair: Models) -> None:
+    observer, performer = (loaded_model(loaded.model, tokenizer=byte_tokenizer(bos=False)) for loaded in llama_pair)
+    scores = Binoculars(observer, performer).score(["", " \n\t", "a", TEXTS[1]])
+    assert [score.null_reason for score in scores] == ["empty_text", "empty_text", "one_token", None]
+    assert [score.length_tokens for score in scores[:3]] == [None, None, 1]
+    assert scores[2].score is scores[2].nll_sum is scores[2].log_ppl is None
+    assert scores[3].score is not None
+
+
+def test_long_texts_are_cut_and_say_so(llama_pair: Models) -> None:
+    long_text = "the quick brown fox " * 1000
+    exactly = long_text[:63]  # with bos: 64 tokens
+    cut, whole = Binoculars(*llama_pair, max_tokens=64).score([long_text, exactly])
+    assert (cut.truncated, whole.truncated) == (True, False)
+    assert cut.length_tokens == whole.length_tokens == 64
+    assert cut.score == pytest.approx(whole.score, abs=TOLERANCE)
+
+
+def test_a_model_is_never_asked_beyond_its_positions() -> None:
+    binoculars = Binoculars(*random_pair("gpt2"), max_tokens=10_000)
+    (score,) = binoculars.score(["x" * 5000])
+    assert (score.length_tokens, score.truncated) == (600, True)
+
+
+def test_very_long_texts_equal_the_oracle() -> None:
+    models = random_pair("falcon")
+    text = "".join(random.Random(0).choices("abcdefgh ", k=699))
+    (score,) = Binoculars(*models, max_tokens=5000, token_budget=100).score([text])
+    assert (score.length_tokens, score.truncated) == (700, False)
+    assert score.score == pytest.approx(expected(models, text), abs=TOLERANCE)
+
+
+def test_overflow_is_a_reason_and_no_number(llama_pair: Models) -> None:
+    broken = random_model("llama", seed=9)
+    with torch.no_grad():
+        broken.model.norm.weight.fill_(float("nan"))
+    (score,) = Binoculars(loaded_model(broken), llama_pair[1]).score([TEXTS[1]])
+    assert (score.null_reason, score.score, score.log_xppl) == ("not_finite", None, None)
+
+
+def test_a_single_string_is_refused(llama_pair: Models) -> None:
+    with pytest.raises(TypeError, match=r"score\(\[text\]\)"):
+        Binoculars(*llama_pair).score("letters")
+
+
+def fragment(text: str, *prefixes: int) -> Fragment:
+    return Fragment("r", 0, "d", "g", "human", text, 0, len(text.split()), prefixes)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "falcon"])
+@pytest.mark.parametrize("alignment", ["reference", "aligned"])
+def test_prefixes_of_one_pass_equal_truncated_texts(family: str, alignment: str) -> None:
+    models = random_pair(family)
+    lengths = (2, 3, 17, 40, 64)
+    prefixes = list(Binoculars(*models, alignment=alignment).score_fragments([fragment(TEXTS[4], *lengths)]))  # type: ignore[arg-type]
+    assert [(row.prefix_tokens, row.length_tokens) for row in prefixes] == [(n, n) for n in lengths]
+    for row in prefixes:
+        (alone,) = Binoculars(*models, alignment=alignment, max_tokens=row.prefix_tokens or 0).score([TEXTS[4]])  # type: ignore[arg-type]
+        assert (row.score, row.nll_sum, row.xent_sum) == pytest.approx(
+            (alone.score, alone.nll_sum, alone.xent_sum), abs=1e-4
+        )
+        assert row.score == pytest.approx(alone.score, abs=TOLERANCE)
+        assert (row.n_nll, row.n_xent) == (alone.n_nll, alone.n_xent)
+        assert row.truncated is False
+
+
+def test_a_prefix_longer_than_the_text_is_a_row_with_a_reason(llama_pair: Models) -> None:
+    rows = list(Binoculars(*llama_pair).score_fragments([fragment("abc def", 4, 8, 9)]))
+    assert [row.null_reason for row in rows] == [None, None, "shorter_than_prefix"]
+    assert [row.length_words for row in rows] == [1, 2, None]
+    assert rows[2].score is None
+
+
+def test_every_fragment_has_one_row_in_its_place(llama_pair: Models) -> None:
+    null = Fragment("bad", 0, None, None, None, "", None, None, (), "bad_row")
+    fragments = [fragment("one two three"), null, fragment("x y", 2, 3), fragment(""), fragment("four five")]
+    rows = list(Binoculars(*llama_pair).score_fragments(fragments))
+    assert [row.null_reason for row in rows] == [None, "bad_row", None, None, "empty_text", None]
+    assert [row.text_sha256 is None for row in rows] == [False, True, False, False, True, False]
+    assert rows[1].record_id == "bad"
+    assert rows[1].length_tokens is rows[1].score is None
+
+
+def test_memory_that_runs_out_costs_no_fragment(llama_pair: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    binoculars = Binoculars(*llama_pair, token_budget=4096)
+    whole = binoculars.pair.token_sums
+
+    def short_of_memory(texts: list[list[int]]) -> object:
+        if len(texts) * max(map(len, texts)) > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(texts)
+
+    monkeypatch.setattr(binoculars.pair, "token_sums", short_of_memory)
+    rows = list(binoculars.score_fragments([fragment(text) for text in TEXTS]))
+    assert [row.needs_more_memory for row in rows] == [False] * 4 + [True, False]
+    fitting = [row.score for row in rows if not row.needs_more_memory]
+    texts = [text for text in TEXTS if not text.startswith("word")]
+    assert fitting == pytest.approx([expected(llama_pair, text) for text in texts], abs=TOLERANCE)
+    assert rows[4].null_reason == "out_of_memory"
