@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.errors import ModelError
+from scoring.errors import IncompatiblePair
 from sweeps.errors import Unsupported
 
 MAX_MESSAGE: Final = 2000
@@ -50,7 +51,7 @@ def classify(error: BaseException) -> Failure:
 
 
 def _status(error: BaseException, text: str) -> str:
-    if isinstance(error, Unsupported | ModelError):
+    if isinstance(error, Unsupported | ModelError | IncompatiblePair):
         return "unsupported"
     if isinstance(error, TaskTimeout):
         return "timeout"

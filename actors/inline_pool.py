@@ -18,7 +18,7 @@ from actors.pinning import claimed
 from actors.slots import Floor, Node
 from actors.worker import Worker
 from sweeps.supervisor import CoordinatorLike, Ended
-from sweeps.task import Answer, Outcome, Run, Seat, Slot
+from sweeps.task import Answer, Outcome, Part, Run, Seat, Slot, Task
 
 
 class InlinePool:
@@ -101,6 +101,9 @@ class _Line:
 
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         self._coordinator.deliver(worker_id, outcomes)
+
+    def ship(self, task: Task) -> Part:
+        return self._coordinator.ship(task)
 
     def stop_clock(self) -> None:
         """No task is running: no alarm may ring."""

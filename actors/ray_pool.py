@@ -34,7 +34,7 @@ from sweeps.errors import CoordinatorLost, UserError
 from sweeps.factors import Catalogue
 from sweeps.spec import Spec
 from sweeps.supervisor import Ended
-from sweeps.task import Answer, Outcome, Seat, Slot
+from sweeps.task import Answer, Outcome, Part, Seat, Slot, Task
 
 NAMESPACE: Final = "sweeps"
 OBJECT_STORE_BYTES: Final = 200 * 2**20
@@ -172,6 +172,10 @@ class RayCoordinator:
 
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         self._call("deliver", worker_id, outcomes)
+
+    def ship(self, task: Task) -> Part:
+        part: Part = self._call("ship", task)
+        return part
 
     def lost(self, worker_id: str, status: str, reason: str) -> int:
         return int(self._call("lost", worker_id, status, reason))
@@ -315,9 +319,7 @@ class RayPool:
             self._probes[_probe(alive[node_id])] = node_id
 
     def _collect_probes(self) -> None:
-        done, _ = (
-            ray.wait(list(self._probes), num_returns=len(self._probes), timeout=0) if self._probes else ([], [])
-        )
+        done, _ = ray.wait(list(self._probes), num_returns=len(self._probes), timeout=0) if self._probes else ([], [])
         for reference in done:
             del self._probes[reference]
             with contextlib.suppress(RayError, GetTimeoutError):  # gone again: the next refresh sees to it

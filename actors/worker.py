@@ -7,11 +7,12 @@ task becomes that task's row; only a device that is beyond use ends the worker.
 import datetime
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from actors import failures, pinning
-from actors.benchmarks.base import Benchmark
+from actors.benchmarks.base import UNFIT, Benchmark
+from sweeps.errors import InputElsewhere
 from sweeps.rows import failed_row, measured_row
 from sweeps.supervisor import Line
 from sweeps.task import Lease, Outcome, Row, Run, Seat, Stop, Wait
@@ -49,6 +50,7 @@ class Worker:
         self._benchmarks = benchmarks
         self._environment = environment
         self._held: _Held | None = None
+        self._line: Line | None = None
         self._failed_load: tuple[str, failures.Failure] | None = None
 
     def work(self, coordinator: Line) -> None:
@@ -58,6 +60,7 @@ class Worker:
             DevicePoisoned: after the rows so far were handed in.
         """
         content, environment_id = self._environment
+        self._line = coordinator
         coordinator.join(self._seat, content, environment_id)
         outcomes: list[Outcome] = []
         while True:
@@ -80,6 +83,7 @@ class Worker:
         """One task from lease to outcome; never raises for what happens inside it."""
         started_s = time.perf_counter()
         rows: list[Row] = []
+        unfit: list[str] = []
         loads = 0
         clock = _RowClock()
         failure: failures.Failure | None = None
@@ -87,18 +91,27 @@ class Worker:
             loads = self._load(lease)
             for metrics in self._metrics(lease):
                 facts = self._facts(neighbours) | clock.lap()
+                if UNFIT in metrics:
+                    unfit.append(metrics.pop(UNFIT))
                 rows.append(measured_row(lease, len(rows), facts, metrics))
         except Exception as error:  # noqa: BLE001 - the protocol: an exception inside a task is a row
             failure = failures.classify(error)
             facts = self._facts(neighbours) | clock.lap()
             rows.append(failed_row(lease, len(rows), facts, failure.status, failure.error_type, failure.message))
         duration_s = time.perf_counter() - started_s
-        return Outcome(lease.task.task_id, lease.attempt, tuple(rows), loads, duration_s), failure
+        outcome = Outcome(lease.task.task_id, lease.attempt, tuple(rows), frozenset(unfit), loads, duration_s)
+        return outcome, failure
 
     def _metrics(self, lease: Lease) -> Iterator[Row]:
-        benchmark = self._benchmarks[lease.task.benchmark]
+        benchmark, task = self._benchmarks[lease.task.benchmark], lease.task
         held = self._held.content if self._held else None
-        return benchmark.rows(held, lease.task, benchmark.factors.model_validate(dict(lease.task.factors)))
+        factors = benchmark.factors.model_validate(dict(task.factors))
+        try:
+            yield from benchmark.rows(held, task, factors)
+        except InputElsewhere:
+            if self._line is None:
+                raise
+            yield from benchmark.rows(held, replace(task, part=self._line.ship(task)), factors)
 
     def _load(self, lease: Lease) -> int:
         """Have in memory what the task needs; how many loads that took."""

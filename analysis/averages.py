@@ -165,8 +165,7 @@ def grouped(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any,
     if not factors:
         return [((), rows)]
     return [
-        (key if isinstance(key, tuple) else (key,), group)
-        for key, group in rows.groupby(list(factors), dropna=False)
+        (key if isinstance(key, tuple) else (key,), group) for key, group in rows.groupby(list(factors), dropna=False)
     ]
 
 

@@ -296,8 +296,7 @@ def _series_of(cells: pd.DataFrame, averages: Averages, names: Sequence[str]) ->
     keys = [key for key, _ in grouped(cells, names)]
     keys.sort(key=lambda key: [_index(averages, name, level) for name, level in zip(names, key, strict=True)])
     return {
-        key: " · ".join(_short(averages, name, level) for name, level in zip(names, key, strict=True))
-        for key in keys
+        key: " · ".join(_short(averages, name, level) for name, level in zip(names, key, strict=True)) for key in keys
     }
 
 

@@ -182,9 +182,7 @@ def _overview(averages: Averages, sweep_name: str) -> Table | None:
         Table(
             title="Averages",
             headers=(*map(title_of, factors), *(axis_title(name, scales[name]) for name in averages.metrics)),
-            rows=tuple(
-                (*key, *(texts.get(name, _NULL) for name in averages.metrics)) for key, texts in lines.items()
-            ),
+            rows=tuple((*key, *(texts.get(name, _NULL) for name in averages.metrics)) for key, texts in lines.items()),
             names=len(factors),
             csv=f"tables/{sweep_name}-averages.csv",
         )

@@ -8,7 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,7 +23,7 @@ from sweeps.schema import schema_of
 from sweeps.sink import Sink, write_atomically
 from sweeps.spec import Spec
 from sweeps.stored import refuse_changed, storable, stored_spec
-from sweeps.task import Answer, Lease, Outcome, Run, Seat, Slot, Stop, Task, Wait
+from sweeps.task import Answer, Lease, Outcome, Part, Row, Run, Seat, Slot, Stop, Task, Wait
 
 FLUSH_S: Final = 3.0
 """Rows are on disk at most this long after the next exchange: what a killed run can lose."""
@@ -46,6 +46,8 @@ class Policy:
     timeout_s: float = 3600.0
     retry: tuple[str, ...] = ()
     fresh: bool = False
+    ladder: tuple[str, ...] = ()
+    """Device classes by memory, the smallest first, `cpu` last: where what does not fit is handed on to."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,15 @@ class Status:
         return self.total - self.done
 
 
+@dataclass(frozen=True)
+class _HandedOn:
+    """A task that did not fit whole: where the rest runs, what the rest is, and the rows that there are."""
+
+    slot: Slot
+    only: frozenset[str] | None
+    rows: tuple[Row, ...]
+
+
 @dataclass
 class _Member:
     """A worker as the coordinator sees it."""
@@ -122,6 +133,7 @@ class Coordinator:
         self._draining = False
         self._failure: str | None = None
         self._warnings: list[str] = []
+        self._handed_on: dict[int, _HandedOn] = {}
 
     def open(self) -> None:
         """Take the run directory, read what is done, queue the rest.
@@ -158,7 +170,7 @@ class Coordinator:
         leased = self._queue.lease(worker_id, member.seat.slot, self._lease_limit(member))
         if not leased:
             return Stop()
-        leases = tuple(Lease(self._plan.task(number), attempt) for number, attempt in leased)
+        leases = tuple(Lease(self._task(number), attempt) for number, attempt in leased)
         member.leases = {
             lease.task.task_id: (number, lease.task) for (number, _), lease in zip(leased, leases, strict=True)
         }
@@ -186,9 +198,15 @@ class Coordinator:
             worker_id, {number: (task.slot, task.load_key) for number, task in tasks.items()}
         )
         for number, attempt in surrendered.given_up:
-            self._give_up(Lease(tasks[number], attempt), status, reason)
+            self._give_up(number, Lease(tasks[number], attempt), status, reason)
         self._warnings.append(f"worker {worker_id} is gone: {reason}")
         return len(tasks)
+
+    def ship(self, task: Task) -> Part:
+        """The part of a task with its data inside, read here, where the run was started."""
+        if task.part is None:
+            raise ValueError(f"{task.label}: a task without parts has nothing to ship")
+        return replace(self._catalogue[task.benchmark].ship(task.part), only=task.part.only)
 
     def leave(self, worker_id: str) -> None:
         """A worker ended in good order; should it hold a lease all the same, the task is not lost."""
@@ -200,7 +218,7 @@ class Coordinator:
     def reject(self, slot: Slot, status: str, reason: str) -> None:
         """Nobody will ever serve `slot`: its tasks become rows of `status` at once."""
         for number in self._queue.drop(slot):
-            self._give_up(Lease(self._plan.task(number), 1), status, reason)
+            self._give_up(number, Lease(self._task(number), 1), status, reason)
             self._flush_if_due()
 
     def overdue(self) -> list[str]:
@@ -287,18 +305,46 @@ class Coordinator:
             return
         if not self._queue.finish(member.seat.worker_id, number, outcome.attempt):
             return  # a late answer of an attempt that was given up: its rows exist already, or will
-        self._sinks[task.sweep].add(outcome.rows)
-        self._rows += len(outcome.rows)
-        self._counts[outcome.rows[-1]["status"]] += 1
         self._loads += outcome.loads
         self._loads_naive += not task.load_key.startswith("nothing")
         average_s = outcome.duration_s if member.task_s is None else member.task_s
         member.task_s = 0.7 * average_s + 0.3 * outcome.duration_s
+        if not self._hand_on(number, task, member.seat, outcome):
+            self._complete(number, task, outcome.rows)
 
-    def _give_up(self, lease: Lease, status: str, reason: str) -> None:
-        self._sinks[lease.task.sweep].add([failed_row(lease, 0, {}, status, None, reason)])
-        self._rows += 1
-        self._counts[status] += 1
+    def _complete(self, number: int, task: Task, rows: Sequence[Row]) -> None:
+        handed_on = self._handed_on.pop(number, None)
+        kept = handed_on.rows if handed_on else ()
+        self._sinks[task.sweep].add([*kept, *rows])
+        self._rows += len(kept) + len(rows)
+        self._counts[rows[-1]["status"]] += 1
+
+    def _hand_on(self, number: int, task: Task, seat: Seat, outcome: Outcome) -> bool:
+        """What ran out of memory goes to a larger slot, where there is one and the benchmark wants that."""
+        if not self._catalogue[task.benchmark].hands_on or not outcome.rows[-1]["status"].startswith("oom"):
+            return False
+        slot = larger(task.slot, seat.device_class, self._policy.ladder)
+        if slot is None:
+            return False
+        before = self._handed_on.get(number)
+        # Whole rows of what did fit wait here until the rest is done: a task's rows become visible together.
+        fitting = [row for row in outcome.rows if row["status"] == "ok"] if outcome.unfit else []
+        only = outcome.unfit or (before.only if before else None)
+        self._handed_on[number] = _HandedOn(slot, only, (*(before.rows if before else ()), *fitting))
+        self._queue.add(number, slot, task.load_key)
+        return True
+
+    def _task(self, number: int) -> Task:
+        """The task as it is to run now: on the slot that it was handed on to, if it was."""
+        task = self._plan.task(number)
+        handed_on = self._handed_on.get(number)
+        if handed_on is None:
+            return task
+        part = replace(task.part, only=handed_on.only) if task.part else None
+        return replace(task, slot=handed_on.slot, part=part)
+
+    def _give_up(self, number: int, lease: Lease, status: str, reason: str) -> None:
+        self._complete(number, lease.task, [failed_row(lease, 0, {}, status, None, reason)])
 
     def _lease_limit(self, member: _Member) -> int:
         """So many that they last about LEASE_S, and leave the slot's other workers their share."""
@@ -346,3 +392,13 @@ class Coordinator:
             running=first.label if first else "",
             running_s=time.monotonic() - member.leased_at_s if first else 0.0,
         )
+
+
+def larger(slot: Slot, device_class: str, ladder: Sequence[str]) -> Slot | None:
+    """The next slot up the ladder from the device that ran out of memory; None on top."""
+    if slot.gpus > 1:
+        return Slot("cpu", 0, slot.cores)
+    above = ladder[ladder.index(device_class) + 1 :] if device_class in ladder else ()
+    if not above:
+        return None
+    return Slot(above[0], int(above[0] != "cpu"), slot.cores)

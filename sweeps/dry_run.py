@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -41,25 +42,26 @@ def preview(grid: Grid, done: Collection[str]) -> Preview:
         if not task.load_key.startswith("nothing"):
             loads.add((task.slot, task.load_key))
     sweep = grid.sweep
-    return Preview(
-        sweep.name, sweep.benchmark, grid.cells, grid.excluded, len(grid), finished, len(loads), dict(slots)
-    )
+    return Preview(sweep.name, sweep.benchmark, grid.cells, grid.excluded, len(grid), finished, len(loads), dict(slots))
 
 
 def print_plan(console: Console, plan: Plan, done: Collection[str], never: Callable[[Slot], str | None]) -> None:
     """Print every sweep's preview, its factors with the defaults filled in, and slots that nobody offers."""
     previews = [preview(grid, done) for grid in plan.grids]
-    table = Table(title=f"plan of {plan.spec.name}", title_justify="left")
+    console.print(f"plan of {plan.spec.name}", highlight=False)
+    table = Table(box=SIMPLE, padding=0)
     for heading in ("sweep", "benchmark"):
-        table.add_column(heading)
-    for heading in ("cells", "excluded", "tasks", "rows a task", "done", "loads"):
-        table.add_column(heading, justify="right")
-    for grid, sweep in zip(plan.grids, previews, strict=True):
-        counts = (sweep.cells, sweep.excluded, sweep.tasks, grid.sweep.iterations, sweep.done, sweep.loads)
+        table.add_column(heading, no_wrap=True)
+    for heading in ("cells", "excluded", "tasks", "done", "loads"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for sweep in previews:
+        counts = (sweep.cells, sweep.excluded, sweep.tasks, sweep.done, sweep.loads)
         table.add_row(sweep.sweep, sweep.benchmark, *(f"{count:,}" for count in counts))
     console.print(table)
     for grid in plan.grids:
-        console.print(f"{grid.sweep.name}: factors", highlight=False)
+        runs = f"{grid.sweep.warmup} warm-up and {grid.sweep.iterations} timed runs a cell"
+        rounds = f", {grid.sweep.rounds} rounds" if grid.sweep.rounds > 1 else ""
+        console.print(f"{grid.sweep.name}: {runs}{rounds}; factors:", highlight=False)
         for name, levels in grid.sweep.factors.items():
             console.print(f"  {name} = {levels}", highlight=False, markup=False, soft_wrap=True)
     total: Counter[Slot] = Counter()
@@ -68,4 +70,9 @@ def print_plan(console: Console, plan: Plan, done: Collection[str], never: Calla
     for slot, count in sorted(total.items(), key=lambda item: str(item[0])):
         reason = never(slot)
         verdict = f"unsupported: {reason}" if reason else "offered here"
-        console.print(f"slot [{slot}]: {count:,} tasks, {verdict}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"slot [{slot}]: {count:,} task{'s' * (count != 1)}, {verdict}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

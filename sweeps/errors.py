@@ -5,7 +5,8 @@
     │   └── SpecChanged                the run directory holds rows of another spec
     ├── Unsupported(RuntimeError)      this cell cannot run here: its row says `unsupported` and why
     ├── SinkFailed(OSError)            rows could not be written: stop, keep what is on disk
-    └── CoordinatorLost(RuntimeError)  the process that holds the queue is gone
+    ├── CoordinatorLost(RuntimeError)  the process that holds the queue is gone
+    └── InputElsewhere(FileNotFoundError)  a worker's node cannot see the task's data: have them shipped
 
 Each is also the standard exception that a caller would expect, and none has constructor parameters of its
 own, because exceptions that cross Ray must unpickle from their message alone.
@@ -34,3 +35,7 @@ class SinkFailed(SweepsError, OSError):
 
 class CoordinatorLost(SweepsError, RuntimeError):
     """The coordinator's process died; finished rows are on disk and the same command carries on."""
+
+
+class InputElsewhere(SweepsError, FileNotFoundError):
+    """The data that a task names are not visible on the worker's node; never leaves the worker."""

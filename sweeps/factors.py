@@ -4,12 +4,12 @@ A benchmark declares its factors as a subclass of `Factors`: the field's type sa
 its default is used where the spec leaves the factor out. Knows no benchmark.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from sweeps.task import Slot
+from sweeps.task import Level, Part, Slot
 
 
 def _is_device(device: str) -> str:
@@ -43,6 +43,14 @@ class Declaration(Protocol):
     """What a worker keeps in memory for it: `model`, `pair`, `nothing`; benchmarks may share."""
     load_factors: ClassVar[tuple[str, ...]]
     """Factors that decide what exactly; cells that agree in them share a load."""
+    hands_on: ClassVar[bool]
+    """Whether what runs out of memory is tried on a larger slot; False where running out is the result."""
+
+    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:
+        """The tasks of a cell: its parts, or (None,) where the cell is one task."""
+
+    def ship(self, part: Part) -> Part:
+        """The part with its data inside, for a worker on a node that cannot see them."""
 
 
 Catalogue = Mapping[str, Declaration]

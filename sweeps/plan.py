@@ -8,6 +8,7 @@ import json
 import math
 import random
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,15 +35,19 @@ class Grid:
         self.cells = math.prod(len(levels) for levels in self._levels)
         if self.cells > MAX_CELLS:
             raise UserError(f"sweep {sweep.name!r}: {self.cells:,} cells; at most {MAX_CELLS:,} fit in one sweep")
-        self._order = self._shuffled([cell for cell in range(self.cells) if not self._is_excluded(cell)])
-        self.excluded = self.cells - len(self._order) // sweep.rounds
+        self.excluded = 0
+        # Units are the tasks of one round: cell by cell, part by part. A cell's units start at _starts[cell].
+        self._starts = array("L", self._count_units())
+        self._order = self._shuffled(self._starts.pop())
 
     def __len__(self) -> int:
         return len(self._order)
 
     def task(self, order_index: int) -> Task:
         """The task at that place of the order."""
-        levels = self._levels_of(self._order[order_index])
+        unit = self._order[order_index]
+        cell = bisect_right(self._starts, unit) - 1
+        levels = self._levels_of(cell)
         return Task(
             sweep=self.sweep.name,
             benchmark=self.sweep.benchmark,
@@ -52,8 +57,9 @@ class Grid:
             iterations=self.sweep.iterations,
             warmup=self.sweep.warmup,
             seed=self.sweep.seed,
-            round=order_index // max(1, self.cells - self.excluded),
+            round=order_index * self.sweep.rounds // len(self._order),
             order_index=order_index,
+            part=self._declaration.parts(levels)[unit - self._starts[cell]],
         )
 
     def check(self) -> None:
@@ -62,8 +68,10 @@ class Grid:
         Raises:
             UserError: the first such cell, and how to leave it out.
         """
-        for order_index in range(len(self) // self.sweep.rounds):
-            levels = self._levels_of(self._order[order_index])
+        for cell in range(self.cells):
+            levels = self._levels_of(cell)
+            if self._is_excluded(levels):
+                continue
             try:
                 self._declaration.factors.model_validate(levels)
             except ValidationError as error:
@@ -73,11 +81,23 @@ class Grid:
                     "leave such cells out with [[sweep.exclude]]"
                 ) from error
 
-    def _shuffled(self, cells: list[int]) -> "array[int]":
+    def _count_units(self) -> Iterator[int]:
+        """Where each cell's units start, and at last how many there are; an excluded cell has none."""
+        units = 0
+        for cell in range(self.cells):
+            yield units
+            levels = self._levels_of(cell)
+            if self._is_excluded(levels):
+                self.excluded += 1
+            else:
+                units += len(self._declaration.parts(levels))
+        yield units
+
+    def _shuffled(self, units: int) -> "array[int]":
         generator = random.Random(self.sweep.seed)
         order = array("I")
         for _ in range(self.sweep.rounds):
-            order.extend(generator.sample(cells, len(cells)))
+            order.extend(generator.sample(range(units), units))
         return order
 
     def _levels_of(self, cell: int) -> dict[str, Level]:
@@ -88,13 +108,8 @@ class Grid:
             levels[name] = choices[digit]
         return dict(reversed(levels.items()))
 
-    def _is_excluded(self, cell: int) -> bool:
-        if not self.sweep.exclude:
-            return False
-        levels = self._levels_of(cell)
-        return any(
-            all(_matches(levels[name], wanted) for name, wanted in rule.items()) for rule in self.sweep.exclude
-        )
+    def _is_excluded(self, levels: dict[str, Level]) -> bool:
+        return any(all(_matches(levels[name], wanted) for name, wanted in rule.items()) for rule in self.sweep.exclude)
 
     def _load_key(self, levels: dict[str, Level]) -> str:
         needed = {name: levels[name] for name in self._declaration.load_factors}

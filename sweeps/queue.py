@@ -72,13 +72,16 @@ class TaskQueue(Generic[SlotT]):
         for task in requeued:
             self._attempts[task] = leases[task] if alone else leases[task] - 1
             self._alone.add(task)
-            slot, load_key = groups[task]
             # To the far end: what kills workers must not stand in the way of the rest.
-            self._pending.setdefault(slot, {}).setdefault(load_key, array("I")).insert(0, task)
+            self.add(task, *groups[task])
         for task, _ in given_up:
             self._attempts.pop(task, None)
             self._alone.discard(task)
         return Surrendered(requeued, given_up)
+
+    def add(self, task: int, slot: SlotT, load_key: str) -> None:
+        """Take a finished task in once more, in another group: what is left of it runs there."""
+        self._pending.setdefault(slot, {}).setdefault(load_key, array("I")).insert(0, task)
 
     def drop(self, slot: SlotT) -> list[int]:
         """Take all pending tasks of a slot out: nobody can ever offer it."""

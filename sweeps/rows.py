@@ -3,12 +3,12 @@
 import json
 from functools import cache
 
-from sweeps.schema import COMMON, FACTORS, METRICS
+from sweeps.schema import COMMON, FACTORS, IDENTITY, METRICS
 from sweeps.task import Lease, Level, Row
 
 
 def measured_row(lease: Lease, iteration: int, facts: Row, metrics: Row) -> Row:
-    """A row of status `ok`.
+    """A row with metrics: `ok`, unless `metrics` say otherwise of this row alone (a fragment that did not fit).
 
     Args:
         lease: the task and its attempt.
@@ -16,9 +16,7 @@ def measured_row(lease: Lease, iteration: int, facts: Row, metrics: Row) -> Row:
         facts: common columns that the worker knows (host, device, times …).
         metrics: columns of METRICS for the benchmark; absent ones become null.
     """
-    row = _identity(lease) | facts | metrics
-    row["iteration"] = iteration
-    row["status"] = "ok"
+    row = _identity(lease) | facts | {"iteration": iteration, "status": "ok"} | metrics
     _refuse_unknown(row, lease.task.benchmark)
     return row
 
@@ -69,7 +67,7 @@ def _factor_columns(benchmark: str) -> frozenset[str]:
 
 @cache
 def _columns(benchmark: str) -> frozenset[str]:
-    return _factor_columns(benchmark) | frozenset(METRICS[benchmark])
+    return _factor_columns(benchmark) | frozenset(IDENTITY.get(benchmark, ())) | frozenset(METRICS[benchmark])
 
 
 def _refuse_unknown(row: Row, benchmark: str) -> None:

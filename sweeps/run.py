@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from actors.benchmarks import BENCHMARKS
 from actors.slots import Floor, Node, local_node
 from models import embedded
 from models.errors import ModelError
+from scoring.errors import ScoringError
 from sweeps.coordinator import Coordinator, Isolation, Policy, Status
 from sweeps.dry_run import print_plan
 from sweeps.errors import SweepsError, UserError
@@ -55,13 +56,9 @@ def main(
         str, typer.Option(help="local starts Ray here, auto joins one, inline needs none, or HOST:PORT")
     ] = "local",
     out: Annotated[Path, typer.Option(help="rows land in OUT/<spec>/<sweep>/part-*.parquet")] = Path("runs"),
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="<sweep>.<key path>=<TOML value>, repeatable")
-    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="<sweep>.<key path>=<TOML value>, repeatable")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
-    retry: Annotated[
-        list[str] | None, typer.Option(help="run again what ended with this status, repeatable")
-    ] = None,
+    retry: Annotated[list[str] | None, typer.Option(help="run again what ended with this status, repeatable")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="start in an empty directory or fail")] = False,
     isolation: Annotated[str, typer.Option(help="device, or node: one timed task a node at a time")] = "device",
     timeout_s: Annotated[float, typer.Option(help="seconds a task may take")] = 3600.0,
@@ -80,9 +77,9 @@ def main(
             grace_s=grace_s,
         )
         code = run(command, console)
-    except (SweepsError, ModelError) as error:
+    except (SweepsError, ModelError, ScoringError) as error:
         Console(stderr=True).print(Text(f"error: {error}"), soft_wrap=True)
-        code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError) else EXIT_FAILED_TASKS
+        code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError | ScoringError) else EXIT_FAILED_TASKS
     raise typer.Exit(code)
 
 
@@ -107,6 +104,7 @@ def run(command: Command, console: Console) -> int:
         _build_embedded(plans, console)
         if command.address == "local":  # only now: what is wrong with a spec is told before Ray's seconds
             nodes = _connect(command, console, stack)
+        command = replace(command, policy=replace(command.policy, ladder=ladder(nodes)))
         return max(_run_spec(plan.spec, command, nodes, console) for plan in plans)
 
 
@@ -249,9 +247,7 @@ def _policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> 
         if status not in retriable:
             raise UserError(f"--retry {status}: choose one of {', '.join(retriable)}")
     statuses = [
-        name
-        for status in retry
-        for name in (["oom_gpu", "oom_host", "skipped_oom"] if status == "oom" else [status])
+        name for status in retry for name in (["oom_gpu", "oom_host", "skipped_oom"] if status == "oom" else [status])
     ]
     kind: Isolation = "node" if isolation == "node" else "device"
     return Policy(kind, timeout_s, tuple(statuses), fresh)
@@ -272,6 +268,12 @@ def _defaults(nodes: list[Node]) -> Defaults:
     has_gpu = any(node.gpus for node in nodes)
     cores = min((len(node.cores) for node in nodes if node.cores and (node.gpus or not has_gpu)), default=1)
     return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))
+
+
+def ladder(nodes: list[Node]) -> tuple[str, ...]:
+    """Device classes of the cluster by memory, the smallest first, and the CPU, which has most, last."""
+    memory_bytes = {gpu.device_class: gpu.memory_bytes for node in nodes for gpu in node.gpus}
+    return (*sorted(memory_bytes, key=lambda name: memory_bytes[name]), "cpu")
 
 
 def _finished(plan: Plan, out: Path) -> set[str]:

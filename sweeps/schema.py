@@ -79,7 +79,7 @@ GENERATION: Final[dict[str, pa.DataType]] = {
     "decoding_strategy": pa.string(),
 }
 
-BINOCULARS: Final[dict[str, pa.DataType]] = {
+FRAGMENT: Final[dict[str, pa.DataType]] = {
     "record_id": pa.string(),
     "fragment_index": pa.int32(),
     "prefix_tokens": pa.int32(),
@@ -87,8 +87,14 @@ BINOCULARS: Final[dict[str, pa.DataType]] = {
     "generator": pa.string(),
     "author": pa.string(),
     "length_words": pa.int32(),
-    "length_tokens": pa.int32(),
     "start_word": pa.int32(),
+    "text_sha256": pa.string(),
+    "null_reason": pa.string(),
+}
+"""Which fragment a row is of, and why it has no score if it has none."""
+
+BINOCULARS: Final[dict[str, pa.DataType]] = {
+    "length_tokens": pa.int32(),
     "observer": pa.string(),
     "performer": pa.string(),
     "nll_sum": pa.float64(),
@@ -99,27 +105,39 @@ BINOCULARS: Final[dict[str, pa.DataType]] = {
     "log_xppl": pa.float64(),
     "score": pa.float64(),
     "truncated": pa.bool_(),
-    "null_reason": pa.string(),
-    "text_sha256": pa.string(),
 }
 
 FACTORS: Final[dict[str, dict[str, pa.DataType]]] = {
     "noop": {"index": pa.int64(), "wait_s": pa.float64()},
     "generation": {"max_new_tokens": pa.int32(), "prompt_words": pa.int32()},
+    "binoculars": {
+        "pair": pa.string(),
+        "corpus": pa.string(),
+        "fragments": pa.string(),
+        "alignment": pa.string(),
+        "placement": pa.string(),
+        "max_tokens": pa.int32(),
+        "shard_records": pa.int32(),
+    },
 }
 """A benchmark's own factors, as the spec asked for them: set in every row, whatever its status."""
+
+IDENTITY: Final[dict[str, dict[str, pa.DataType]]] = {"binoculars": FRAGMENT}
+"""What a row is of, where a task has many: set in rows of any status that are about one such thing."""
 
 METRICS: Final[dict[str, dict[str, pa.DataType]]] = {
     "noop": {},
     "generation": EFFECTIVE | GENERATION | MEMORY,
+    "binoculars": EFFECTIVE | BINOCULARS | MEMORY,
 }
 """What took effect and what was measured: null in every row that is not `ok`."""
 
 
 def schema_of(benchmark: str) -> pa.Schema:
-    """The Parquet schema of one benchmark's parts: common columns, its factors, its metrics.
+    """The Parquet schema of one benchmark's parts: common columns, its factors, what rows are of, its metrics.
 
     Raises:
         KeyError: no benchmark of that name has columns here.
     """
-    return pa.schema(list((COMMON | FACTORS[benchmark] | METRICS[benchmark]).items()))
+    identity = IDENTITY.get(benchmark, {})
+    return pa.schema(list((COMMON | FACTORS[benchmark] | identity | METRICS[benchmark]).items()))

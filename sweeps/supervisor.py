@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from sweeps.coordinator import Status
-from sweeps.task import Answer, Outcome, Seat, Slot
+from sweeps.task import Answer, Outcome, Part, Seat, Slot, Task
 
 TICK_S: Final = 0.25
 MAX_FALSE_STARTS: Final = 3
@@ -34,6 +34,7 @@ class Line(Protocol):
     def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None: ...
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer: ...
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None: ...
+    def ship(self, task: Task) -> Part: ...
 
 
 class CoordinatorLike(Line, Protocol):

@@ -52,8 +52,20 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A share of a cell's work, where a cell is more than one task: a shard of a corpus."""
+
+    name: str
+    """Names it within the cell, the same wherever the data lie."""
+    content: Any
+    """What the benchmark needs to find it, or the data themselves once they were shipped."""
+    only: frozenset[str] | None = None
+    """Pieces of it that are still to be done; None: all."""
+
+
+@dataclass(frozen=True)
 class Task:
-    """One cell of a sweep in one round: what to run, how often, on what."""
+    """One cell of a sweep, or one part of it, in one round: what to run, how often, on what."""
 
     sweep: str
     benchmark: str
@@ -67,6 +79,7 @@ class Task:
     round: int
     order_index: int
     """Position in the shuffled order; not part of the identity."""
+    part: Part | None = None
 
     @cached_property
     def cell_id(self) -> str:
@@ -76,13 +89,14 @@ class Task:
     @cached_property
     def task_id(self) -> str:
         """16 hex digits over everything that decides what the rows mean."""
-        return digest([self.cell_id, self.round, self.iterations, self.warmup, self.seed])
+        identity = [self.cell_id, self.round, self.iterations, self.warmup, self.seed]
+        return digest(identity if self.part is None else [*identity, self.part.name])
 
     @property
     def label(self) -> str:
         """For people: the benchmark and its levels in one line."""
         levels = " ".join(f"{name}={_short(level)}" for name, level in self.factors.items())
-        return f"{self.benchmark}: {levels}"
+        return f"{self.benchmark}: {levels}" + (f" [{self.part.name}]" if self.part else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +114,8 @@ class Outcome:
     task_id: str
     attempt: int
     rows: tuple[Row, ...]
+    unfit: frozenset[str] = frozenset()
+    """Pieces of the task's part that ran out of memory: their rows are the last ones."""
     loads: int = 0
     """How many times models were loaded for it: 0 when the worker held them already."""
     duration_s: float = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from actors.benchmarks.base import timed_rows
+from actors.benchmarks.base import OnePart, timed_rows
 from actors.benchmarks.noop import NoopFactors
 from sweeps.errors import Unsupported
 from sweeps.factors import Factors
@@ -24,7 +24,7 @@ class FaultyFactors(NoopFactors):
     """A file that `die_once` leaves behind, and whose lines count loads."""
 
 
-class Faulty:
+class Faulty(OnePart):
     factors: ClassVar[type[Factors]] = FaultyFactors
     holds: ClassVar[str] = "thing"
     load_factors: ClassVar[tuple[str, ...]] = ("thing",)

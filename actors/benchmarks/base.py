@@ -4,11 +4,14 @@ Torch is imported inside the functions that use it, here and in every benchmark:
 declarations to check a spec, and a mistake in a spec must not cost the seconds that those imports take.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final, Protocol
 
 from sweeps.factors import Factors
-from sweeps.task import Row, Task
+from sweeps.task import Level, Part, Row, Task
+
+UNFIT: Final = "unfit"
+"""Key of a row, no column: which piece of the part did not fit."""
 
 
 class Benchmark(Protocol):
@@ -17,6 +20,13 @@ class Benchmark(Protocol):
     factors: ClassVar[type[Factors]]
     holds: ClassVar[str]
     load_factors: ClassVar[tuple[str, ...]]
+    hands_on: ClassVar[bool]
+
+    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:
+        """The tasks of a cell."""
+
+    def ship(self, part: Part) -> Part:
+        """The part with its data inside."""
 
     def load(self, factors: Any, devices: tuple[str, ...]) -> Any:
         """Bring what `load_factors` name into memory, on those torch devices."""
@@ -25,7 +35,28 @@ class Benchmark(Protocol):
         """Give it back."""
 
     def rows(self, held: Any, task: Task, factors: Any) -> Iterator[Row]:
-        """The metrics of each row of the task, as they are measured."""
+        """The metrics of each row of the task, as they are measured.
+
+        A piece that ran out of memory is a row too: its status is `oom_gpu` or `oom_host`, and `UNFIT` names
+        the piece.
+
+        Raises:
+            InputElsewhere: before the first row, where this node cannot see the part's data.
+        """
+
+
+class OnePart:
+    """For benchmarks whose cells are one task each, and for which running out of memory is a result."""
+
+    hands_on: ClassVar[bool] = False
+
+    def parts(self, levels: Mapping[str, Level]) -> Sequence[None]:  # noqa: ARG002 - whatever the levels
+        """The cell is the task."""
+        return (None,)
+
+    def ship(self, part: Part) -> Part:
+        """Never asked: there are no parts."""
+        raise NotImplementedError(part.name)
 
 
 def timed_rows(task: Task, measure: Callable[[int], Row]) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from actors.benchmarks.base import timed_rows
+from actors.benchmarks.base import OnePart, timed_rows
 from sweeps.factors import Factors, PositiveInt
 from sweeps.task import Row, Task
 
@@ -45,7 +45,7 @@ class GenerationFactors(ModelFactors):
     prompt_words: PositiveInt = 32
 
 
-class Generation:
+class Generation(OnePart):
     """Greedy generation of a fixed number of tokens, one sequence at a time."""
 
     factors: ClassVar[type[Factors]] = GenerationFactors

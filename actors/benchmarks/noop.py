@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from actors.benchmarks.base import timed_rows
+from actors.benchmarks.base import OnePart, timed_rows
 from sweeps.factors import Factors
 from sweeps.task import Row, Task
 
@@ -18,7 +18,7 @@ class NoopFactors(Factors):
     wait_s: Annotated[float, Field(ge=0)] = 0.0
 
 
-class Noop:
+class Noop(OnePart):
     """The empty benchmark."""
 
     factors: ClassVar[type[Factors]] = NoopFactors

@@ -22,9 +22,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "poisons"), CASES, ids=[f"{type(e).__name__}-{s}" for e, s, _ in CASES]
-)
+@pytest.mark.parametrize(("error", "status", "poisons"), CASES, ids=[f"{type(e).__name__}-{s}" for e, s, _ in CASES])
 def test_status(error: Exception, status: str, poisons: bool) -> None:
     failure = classify(error)
     assert (failure.status, failure.poisons_device, failure.error_type) == (status, poisons, type(error).__name__)

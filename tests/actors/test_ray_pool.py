@@ -11,6 +11,7 @@ import pytest
 
 from actors import ray_pool
 from actors.benchmarks import BENCHMARKS
+from actors.benchmarks.base import OnePart
 from actors.inline_pool import InlinePool
 from actors.slots import Node, local_node
 from sweeps.coordinator import Coordinator, Policy, Status
@@ -36,9 +37,7 @@ def rows(directory: Path) -> list[dict[str, Any]]:
 
 
 def test_ray_and_inline_make_the_same_rows(tmp_path: Path) -> None:
-    spec = faulty_spec(
-        index=list(range(30)), thing=["a", "b"], fault=["none", "raise", "unsupported"], iterations=2
-    )
+    spec = faulty_spec(index=list(range(30)), thing=["a", "b"], fault=["none", "raise", "unsupported"], iterations=2)
     assert sweep(tmp_path / "ray", spec).left == 0
     coordinator = Coordinator(spec, CATALOGUE, tmp_path / "inline", Policy())
     coordinator.open()
@@ -92,7 +91,7 @@ def test_errors_of_the_coordinator_arrive_as_themselves(tmp_path: Path) -> None:
         sweep(tmp_path, faulty_spec(seed=9))
 
 
-class Pinned:
+class Pinned(OnePart):
     """A noop that leaves its process id in a directory, and goes on when a file `seen` appears there."""
 
     factors = BENCHMARKS["noop"].factors

@@ -8,7 +8,7 @@ import pytest
 from actors.worker import DevicePoisoned, Worker
 from sweeps.plan import Plan
 from sweeps.schema import METRICS, STATUSES
-from sweeps.task import Answer, Lease, Outcome, Run, Seat, Slot, Stop, Wait
+from sweeps.task import Answer, Lease, Outcome, Part, Run, Seat, Slot, Stop, Task, Wait
 from tests.fakes import CATALOGUE, faulty_spec
 
 SEAT = Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
@@ -30,6 +30,9 @@ class Script:
 
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
+
+    def ship(self, task: Task) -> Part:
+        raise AssertionError("nothing to ship")
 
 
 def leases(**factors: Any) -> list[Lease]:

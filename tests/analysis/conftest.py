@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sweeps.schema import BINOCULARS, COMMON, METRICS, schema_of
+from sweeps.schema import schema_of
 
 Row = dict[str, Any]
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -20,13 +20,6 @@ ENVIRONMENT = {
     "devices": [{"name": "Tesla K80", "memory_bytes": 12_884_901_888}],
     "commit": "abc1234",
 }
-
-
-def _schema(benchmark: str) -> pa.Schema:
-    """schema_of; until binoculars is a benchmark there, its columns."""
-    if benchmark == "binoculars" and benchmark not in METRICS:
-        return pa.schema(list((COMMON | BINOCULARS).items()))
-    return schema_of(benchmark)
 
 
 def generation_row(index: int = 0, **columns: Any) -> Row:
@@ -95,7 +88,7 @@ def write_sweep(
     """Write one part of one sweep and its environment.json; returns the sweep's directory."""
     folder = run / name
     folder.mkdir(parents=True, exist_ok=True)
-    schema = _schema(benchmark)
+    schema = schema_of(benchmark)
     pq.write_table(pa.Table.from_pylist([*rows], schema=schema), folder / f"part-{part}.parquet")
     sweep = {
         "name": name,

@@ -143,9 +143,7 @@ def binoculars_rows(row: Callable[..., Any]) -> list[dict[str, Any]]:
         for author, values in scores.items()
         for i, score in enumerate(values)
     ]
-    rows.append(
-        row(9, benchmark="binoculars", observer="o", performer="p", author="human", null_reason="too short")
-    )
+    rows.append(row(9, benchmark="binoculars", observer="o", performer="p", author="human", null_reason="too short"))
     return rows
 
 

@@ -127,9 +127,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("spoil", "message"), MISTAKES, ids=[spoil.__name__ for spoil, _ in MISTAKES])
-def test_mistakes_name_the_path_and_what_to_do(
-    run_dir: Path, write: Any, cell: Any, spoil: Any, message: str
-) -> None:
+def test_mistakes_name_the_path_and_what_to_do(run_dir: Path, write: Any, cell: Any, spoil: Any, message: str) -> None:
     given = spoil(run_dir, write(run_dir, cell([1.0])))
     with pytest.raises(UserError, match=message) as caught:
         read_run(given)

@@ -86,9 +86,7 @@ RULES: list[tuple[dict[str, list[Any]], dict[str, str] | None, Choice]] = [
 
 
 @pytest.mark.parametrize(("factors", "wanted", "expected"), RULES)
-def test_choice_of_figure(
-    run_dir: Path, write: Any, cell: Any, factors: Any, wanted: Any, expected: Choice
-) -> None:
+def test_choice_of_figure(run_dir: Path, write: Any, cell: Any, factors: Any, wanted: Any, expected: Choice) -> None:
     assert choose(grid(run_dir, write, cell, factors), wanted) == expected
 
 
@@ -112,9 +110,7 @@ def test_more_figures_than_anybody_reads_are_cut_and_told(run_dir: Path, write: 
     levels = [f"model {number:02}" for number in range(30)]
     factors = {"model": levels, "decoding_strategy": levels, "quantization": levels}
     rows = [
-        row
-        for number in range(30)
-        for row in cell([1.0], **{name: values[number] for name, values in factors.items()})
+        row for number in range(30) for row in cell([1.0], **{name: values[number] for name, values in factors.items()})
     ]
     rows += cell([1.0], model=levels[0], decoding_strategy=levels[1], quantization=levels[2], dtype="half")
     write(run_dir, rows)

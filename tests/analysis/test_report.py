@@ -24,9 +24,7 @@ FACTORS = {"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]}
 def small_run(run_dir: Path, write: Any, cell: Any, row: Any) -> Path:
     rows = cell([10.0, 11.0, 12.0]) + cell([20.0, 40.0], max_new_tokens=32)
     rows += [
-        row(
-            i, device="gpu", status="unsupported", error_type="Unsupported", error_message="no gpu", started_at=None
-        )
+        row(i, device="gpu", status="unsupported", error_type="Unsupported", error_message="no gpu", started_at=None)
         for i in range(3)
     ]
     write(run_dir, rows, factors=FACTORS)

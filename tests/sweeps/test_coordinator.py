@@ -31,7 +31,8 @@ def join(coordinator: Coordinator, name: str = "w", host: str = "here") -> str:
 
 
 def done(lease: Lease, duration_s: float = 1.0) -> Outcome:
-    return Outcome(lease.task.task_id, lease.attempt, (measured_row(lease, 0, {}, {}),), 1, duration_s)
+    rows = (measured_row(lease, 0, {}, {}),)
+    return Outcome(lease.task.task_id, lease.attempt, rows, loads=1, duration_s=duration_s)
 
 
 def work(coordinator: Coordinator, worker: str, tasks: int = 1_000_000) -> int:
@@ -198,9 +199,7 @@ def test_node_isolation_runs_one_task_a_host_at_a_time(tmp_path: Path) -> None:
 
 def test_neighbours_are_the_busy_workers_of_the_host(tmp_path: Path) -> None:
     coordinator = open_run(tmp_path, faulty_spec(index=list(range(9))))
-    answers = [
-        coordinator.exchange(join(coordinator, name, host), []) for name, host in zip("abc", "xxy", strict=True)
-    ]
+    answers = [coordinator.exchange(join(coordinator, name, host), []) for name, host in zip("abc", "xxy", strict=True)]
     assert [answer.neighbours for answer in answers if isinstance(answer, Run)] == [0, 1, 0]
 
 

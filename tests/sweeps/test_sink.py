@@ -57,9 +57,7 @@ def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_the_rows_and_leaves_no_half_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_keeps_the_rows_and_leaves_no_half_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = sink_at(tmp_path)
     sink.add([row("t1")])
 

@@ -51,7 +51,11 @@ def test_a_good_spec_is_read_and_completed(tmp_path: Path) -> None:
 MISTAKES = {
     "unknown key": ("iterations = 2", "iteration = 2", ["'generation'", "iteration", "did you mean 'iterations'"]),
     "unknown top key": ('name = "good"', 'name = "good"\ntitle = "x"', ["title", "allowed are name, sweep"]),
-    "unknown benchmark": ('benchmark = "generation"', 'benchmark = "genration"', ["genration", "generation, noop"]),
+    "unknown benchmark": (
+        'benchmark = "generation"',
+        'benchmark = "genration"',
+        ["genration", "binoculars, generation, noop"],
+    ),
     "unknown factor": ("cpu_cores = [1, 2]", "cpu_core = [1, 2]", ["cpu_core", "did you mean 'cpu_cores'"]),
     "wrong level type": ("[4, 8]", '[4, "eight"]', ["factors.max_new_tokens[1]", "'eight'", "integer"]),
     "level out of range": ("[4, 8]", "[4, 0]", ["max_new_tokens[1]", "0", "greater than or equal to 1"]),

@@ -1,0 +1,190 @@
+"""binoculars: scores fragments of a corpus with a pair of models; a task is a shard of the corpus.
+
+Which fragments there are depends on the corpus and the settings alone, never on shards, workers or order. What
+does not fit into a slot's memory even alone is handed on to a larger slot.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+
+from actors.benchmarks.base import UNFIT
+from scoring.corpus import Corpus, CorpusSettings, Shard, read_rows, records_of
+from scoring.fragments import Fragment, FragmentSettings, cut
+from sweeps.errors import InputElsewhere
+from sweeps.factors import Factors, PositiveInt
+from sweeps.task import Level, Part, Row, Task
+
+if TYPE_CHECKING:
+    from scoring.binoculars import Binoculars
+    from scoring.results import FragmentScore
+
+CORPUS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
+FRAGMENTS: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
+
+
+def _checked_by(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
+    """Check a level with the library's own settings, and keep it as the spec has it: rows and ids say that."""
+
+    def check(level: Any) -> Any:
+        try:
+            adapter.validate_python(level)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(place) for place in first["loc"])
+            raise ValueError(f"{key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}") from error
+        return level
+
+    return check
+
+
+class BinocularsFactors(Factors):
+    """A pair, a corpus, how it is cut, and how the pair is run."""
+
+    pair: Annotated[list[str], Field(min_length=2, max_length=2)]
+    """Observer (base) and performer (instruct)."""
+    corpus: Annotated[str | dict[str, Any], AfterValidator(_checked_by(CORPUS))] = "builtin://docs"
+    fragments: Annotated[dict[str, Any], AfterValidator(_checked_by(FRAGMENTS))] = Field(
+        default_factory=lambda: {"mode": "random", "min_words": 10, "max_words": 300}
+    )
+    alignment: Literal["reference", "aligned"] = "reference"
+    quantization: Literal["none", "4-bit", "8-bit"] = "none"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    placement: Literal["same", "split"] = "same"
+    max_tokens: PositiveInt = 512
+    shard_records: PositiveInt = 16
+    """Records of a task: what a killed run repeats at most, for each worker."""
+
+    @model_validator(mode="after")
+    def _split_needs_two(self) -> Self:
+        if self.placement == "split" and self.device != "cpu" and self.slot.gpus < 2:
+            raise ValueError(f"placement 'split' wants two GPUs, as in 'gpu x2', not device {self.device!r}")
+        return self
+
+
+class BinocularsBenchmark:
+    """Scores the fragments of one shard with a pair that stays loaded across shards."""
+
+    factors: ClassVar[type[Factors]] = BinocularsFactors
+    holds: ClassVar[str] = "pair"
+    load_factors: ClassVar[tuple[str, ...]] = (
+        "pair",
+        "quantization",
+        "dtype",
+        "placement",
+        "alignment",
+        "max_tokens",
+    )
+    hands_on: ClassVar[bool] = True
+
+    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part]:
+        """The corpus in shards of `shard_records` records.
+
+        Raises:
+            CorpusError: it cannot be read; nothing has started yet.
+        """
+        return _parts(json.dumps(levels["corpus"]), int(levels["shard_records"]))  # type: ignore[arg-type]
+
+    def ship(self, part: Part) -> Part:
+        """The shard's raw rows, for a worker on a node that cannot see its file."""
+        return Part(part.name, list(read_rows(part.content)), part.only)
+
+    def load(self, factors: BinocularsFactors, devices: tuple[str, ...]) -> "Binoculars":
+        """Both models, checked to share one tokenizer."""
+        from scoring.binoculars import Binoculars
+
+        observer, performer = factors.pair
+        return Binoculars(
+            observer,
+            performer,
+            alignment=factors.alignment,
+            placement=factors.placement,
+            devices=devices,
+            device_map="single" if len(devices) == 1 or factors.placement == "split" else "auto",
+            quantization=factors.quantization,
+            dtype=factors.dtype,
+            max_tokens=factors.max_tokens,
+        )
+
+    def unload(self, held: "Binoculars") -> None:
+        """Drop both models."""
+        from models.load import unload
+
+        observer, performer = held.pair.observer, held.pair.performer
+        del held.pair
+        unload(observer)
+        if performer is not observer:
+            unload(performer)
+
+    def rows(self, held: "Binoculars", task: Task, factors: BinocularsFactors) -> Iterator[Row]:
+        """One row a fragment (a row each prefix), scored or null with its reason."""
+        from actors.memory import PeakMemory
+
+        if task.part is None:
+            raise ValueError(f"{task.label}: a scoring task names a shard")
+        fragments = list(shard_fragments(task.part, factors))
+        loaded = (held.pair.observer, held.pair.performer)
+        with PeakMemory(tuple(dict.fromkeys(d for one in loaded for d in one.devices))) as memory:
+            scores = list(held.score_fragments(fragments))
+        shared = memory.columns | {
+            "revision": ", ".join(str(one.files.revision) for one in loaded),
+            "dtype_effective": ", ".join(dict.fromkeys(one.dtype_name for one in loaded)),
+            "device_map_effective": json.dumps([json.loads(one.device_map) for one in loaded]),
+            "observer": factors.pair[0],
+            "performer": factors.pair[1],
+        }
+        out_of_memory = "oom_host" if loaded[0].input_device.type == "cpu" else "oom_gpu"
+        # What did not fit comes last: a task's last row says how the task ended.
+        for score in sorted(scores, key=lambda score: score.needs_more_memory):
+            yield _unfit_row(score, out_of_memory) if score.needs_more_memory else asdict(score) | shared
+
+
+def shard_fragments(part: Part, factors: BinocularsFactors) -> Iterator[Fragment]:
+    """The fragments of a shard that are still to be scored.
+
+    Raises:
+        InputElsewhere: the shard's file is not visible on this node.
+    """
+    settings = FRAGMENTS.validate_python(factors.fragments)
+    corpus = CORPUS.validate_python(factors.corpus)
+    try:
+        rows = list(read_rows(part.content)) if isinstance(part.content, Shard) else part.content
+    except OSError as error:
+        raise InputElsewhere(f"{part.content.file}: not visible on this node") from error
+    for record in records_of(corpus, rows):
+        for fragment in cut(record, settings).fragments:
+            if part.only is None or fragment_key(fragment) in part.only:
+                yield fragment
+
+
+def fragment_key(piece: "Fragment | FragmentScore") -> str:
+    """Names a fragment within its corpus."""
+    return json.dumps([piece.record_id, piece.author, piece.generator, piece.fragment_index])
+
+
+def _unfit_row(score: "FragmentScore", status: str) -> Row:
+    """Which fragment it was and why there is no score; metrics stay null."""
+    identity = (
+        "record_id",
+        "fragment_index",
+        "prefix_tokens",
+        "dataset",
+        "generator",
+        "author",
+        "length_words",
+        "start_word",
+        "text_sha256",
+        "null_reason",
+    )
+    return {name: getattr(score, name) for name in identity} | {"status": status, UNFIT: fragment_key(score)}
+
+
+@lru_cache(maxsize=64)
+def _parts(corpus_json: str, shard_records: int) -> Sequence[Part]:
+    settings = CORPUS.validate_python(json.loads(corpus_json))
+    shards = Corpus.open(settings).shards(shard_records)
+    return tuple(Part(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard) for shard in shards)

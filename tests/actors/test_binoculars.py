@@ -1,0 +1,304 @@
+"""Scoring sweeps: shards never change a fragment, each has one row, what does not fit is handed on."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from actors.benchmarks import BENCHMARKS
+from actors.benchmarks.base import UNFIT
+from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors, fragment_key, shard_fragments
+from actors.inline_pool import InlinePool
+from actors.slots import local_node
+from actors.worker import Worker
+from models import embedded
+from scoring import Binoculars, CorpusError, CorpusSettings
+from scoring.corpus import Corpus
+from sweeps.coordinator import Coordinator, Policy, larger
+from sweeps.errors import InputElsewhere, UserError
+from sweeps.plan import Plan
+from sweeps.schema import METRICS, schema_of
+from sweeps.spec import Defaults, Spec, Sweep, read_spec, with_defaults
+from sweeps.supervisor import Interrupts, Supervisor
+from sweeps.task import Answer, Lease, Outcome, Part, Run, Seat, Slot, Stop, Task
+
+PAIR = ["builtin://tiny-base", "builtin://tiny-instruct"]
+RANDOM = {"mode": "random", "min_words": 5, "max_words": 30}
+DEFAULTS = Defaults(device="cpu", cpu_cores=1)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve good records, a line that is no JSON, one without its text, one that is empty."""
+    lines = embedded.docs_path().read_text(encoding="utf-8").splitlines()[:12]
+    broken = json.loads(lines[0]) | {"id": "null-text", "human": None}
+    empty = json.loads(lines[0]) | {"id": "no-words", "human": "  ", "synthetic": " \n"}
+    path = tmp_path_factory.mktemp("corpus") / "texts.jsonl"
+    path.write_text("\n".join([*lines[:5], "{not json", json.dumps(broken), *lines[5:], json.dumps(empty)]) + "\n")
+    return path
+
+
+def columns(path: Path) -> dict[str, Any]:
+    return {"path": str(path), "human": "human", "synthetic": "synthetic", "id": "id", "generator": "generator"}
+
+
+def scoring_spec(path: Path, **factors: Any) -> Spec:
+    levels = {"pair": [PAIR], "corpus": [columns(path)], "fragments": [RANDOM], "shard_records": [4]} | factors
+    sweep = Sweep(name="s", benchmark="binoculars", iterations=1, warmup=0, factors=levels)
+    return with_defaults(Spec(name="scoring", sweep=[sweep]), DEFAULTS, BENCHMARKS)
+
+
+def run_inline(spec: Spec, directory: Path) -> list[dict[str, Any]]:
+    coordinator = Coordinator(spec, BENCHMARKS, directory, Policy())
+    coordinator.open()
+    pool = InlinePool(coordinator, BENCHMARKS, local_node(), 600.0)
+    Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
+    assert coordinator.close().left == 0
+    table = ds.dataset(sorted(directory.glob("s/part-*.parquet"))).to_table()
+    assert table.schema.equals(schema_of("binoculars"))
+    return table.to_pylist()  # type: ignore[no-any-return]
+
+
+def by_fragment(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
+    keyed = {
+        (row["record_id"], row["author"], row["fragment_index"], row["prefix_tokens"]): row["score"] for row in rows
+    }
+    assert len(keyed) == len(rows), "a fragment has exactly one row"
+    return keyed
+
+
+@pytest.mark.parametrize("shard_records", [1, 4, 100])
+def test_every_fragment_has_one_row_and_scores_as_the_library_does(
+    shard_records: int, corpus: Path, tmp_path: Path
+) -> None:
+    rows = run_inline(scoring_spec(corpus, shard_records=[shard_records]), tmp_path)
+    factors = BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR, corpus=columns(corpus), fragments=RANDOM)
+    fragments = [
+        fragment
+        for part in BinocularsBenchmark().parts({"corpus": columns(corpus), "shard_records": 1000})
+        for fragment in shard_fragments(part, factors)
+    ]
+    expected = by_fragment([vars(score) for score in Binoculars(*PAIR).score_fragments(fragments)])
+    assert by_fragment(rows) == pytest.approx(expected, abs=1e-5)
+    assert {row["status"] for row in rows} == {"ok"}
+    reasons = {row["null_reason"] for row in rows if row["score"] is None}
+    assert reasons == {"bad_row", "not_text", "empty_text"}
+
+
+def test_prefixes_have_a_row_each(corpus: Path, tmp_path: Path) -> None:
+    prefixes = {"mode": "prefix", "tokens": [4, 8, 16]}
+    rows = run_inline(scoring_spec(corpus, fragments=[prefixes]), tmp_path)
+    scored = [row for row in rows if row["score"] is not None]
+    assert {row["prefix_tokens"] for row in scored} == {4, 8, 16}
+    by_fragment(rows)
+
+
+def test_rows_say_what_scored_them(corpus: Path, tmp_path: Path) -> None:
+    row = next(row for row in run_inline(scoring_spec(corpus), tmp_path) if row["score"] is not None)
+    assert json.loads(row["pair"]) == PAIR == [row["observer"], row["performer"]]
+    assert row["dtype_effective"] in ("float32", "bfloat16")
+    assert row["peak_rss_bytes"] > 0
+    assert row["score"] == pytest.approx(row["log_ppl"] / row["log_xppl"])
+
+
+def test_part_names_do_not_depend_on_where_the_file_lies(corpus: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / corpus.name
+    elsewhere.write_bytes(corpus.read_bytes())
+    names = [
+        [part.name for part in BinocularsBenchmark().parts({"corpus": columns(path), "shard_records": 4})]
+        for path in (corpus, elsewhere)
+    ]
+    assert names[0] == names[1]
+    assert len(names[0]) == 4
+
+
+def test_an_incompatible_pair_is_unsupported_with_the_first_difference(corpus: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    words = Tokenizer(models.WordLevel({"<unk>": 0, "the": 1, "of": 2}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>").save_pretrained(other)
+    LlamaForCausalLM(
+        LlamaConfig(hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=1, vocab_size=2048)
+    ).save_pretrained(other)
+    rows = run_inline(scoring_spec(corpus, pair=[[PAIR[0], str(other)], PAIR]), tmp_path / "run")
+    unsupported = [row for row in rows if row["status"] == "unsupported"]
+    assert len(unsupported) == 4, "a row for each shard"
+    assert {row["error_type"] for row in unsupported} == {"IncompatiblePair"}
+    assert all(str(other) in row["error_message"] for row in unsupported)
+    assert all(row[metric] is None for row in unsupported for metric in METRICS["binoculars"])
+    assert any(row["score"] is not None for row in rows), "the other pair is unharmed"
+
+
+MISTAKES = {
+    "not a pair": ('pair = [["a"]]', ["factors.pair[0]", "at least 2 items"]),
+    "unknown mode": ('fragments = [{ mode = "halves" }]', ["factors.fragments[0]", "halves", "random"]),
+    "upside down": (
+        'fragments = [{ mode = "random", min_words = 9, max_words = 3 }]',
+        ["factors.fragments[0]", "min_words 9 is above max_words 3: swap them"],
+    ),
+    "half a mapping": (
+        'corpus = [{ path = "x.jsonl", human = "h" }]',
+        ["factors.corpus[0]", "both of human and synthetic"],
+    ),
+    "unknown corpus key": ('corpus = [{ path = "x.jsonl", humen = "h" }]', ["factors.corpus[0]", "humen"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_scoring_spec_is_told(mistake: str, tmp_path: Path) -> None:
+    line, expected = MISTAKES[mistake]
+    pair = "" if line.startswith("pair") else 'pair = [["a", "b"]]\n'
+    path = tmp_path / "x.toml"
+    path.write_text(f'name = "x"\n[[sweep]]\nname = "s"\nbenchmark = "binoculars"\n[sweep.factors]\n{pair}{line}\n')
+    with pytest.raises(UserError) as caught:
+        read_spec(str(path), [], BENCHMARKS)
+    for part in expected:
+        assert part in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+
+
+def test_a_corpus_that_cannot_be_read_stops_before_the_start(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no file there"):
+        Plan(scoring_spec(tmp_path / "nothing.jsonl"), BENCHMARKS)
+
+
+def test_split_on_one_gpu_is_impossible(corpus: Path) -> None:
+    with pytest.raises(UserError, match="wants two GPUs, as in 'gpu x2'"):
+        Plan(scoring_spec(corpus, placement=["split"], device=["gpu"]), BENCHMARKS).check()
+
+
+class Shipping:
+    """A line whose coordinator sees the file that the worker does not."""
+
+    def __init__(self, lease: Lease, content: Any) -> None:
+        self.answers = iter([Run((lease,), 0)])
+        self.content = content
+        self.outcomes: list[Outcome] = []
+
+    def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None:
+        pass
+
+    def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
+        self.outcomes += outcomes
+        return next(self.answers, Stop())
+
+    def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
+        self.outcomes += outcomes
+
+    def ship(self, task: Task) -> Part:
+        assert task.part is not None
+        return BinocularsBenchmark().ship(Part(task.part.name, self.content))
+
+
+def test_a_shard_that_the_worker_cannot_see_is_shipped(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(line + "\n" for line in embedded.docs_path().read_text().splitlines()[:3]))
+    task = Plan(scoring_spec(path), BENCHMARKS).task(0)
+    assert task.part is not None
+    away = tmp_path / "away.jsonl"
+    path.rename(away)
+    visible = next(iter(Corpus.open(CorpusSettings(**columns(away))).shards(4)))
+    line = Shipping(Lease(task, 1), visible)
+    Worker(Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e")).work(line)
+    rows = line.outcomes[0].rows
+    assert {row["status"] for row in rows} == {"ok"}, rows[-1]["error_message"]
+    assert len({row["record_id"] for row in rows}) == 3
+    with pytest.raises(InputElsewhere):
+        list(shard_fragments(task.part, BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR)))
+
+
+LADDER = ("gtx-1070", "tesla-k80", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("slot", "device_class", "expected"),
+    [
+        (Slot("gpu", 1, 4), "gtx-1070", Slot("tesla-k80", 1, 4)),
+        (Slot("gpu", 1, 4), "tesla-k80", Slot("cpu", 0, 4)),
+        (Slot("gpu", 2, 4), "tesla-k80+tesla-k80", Slot("cpu", 0, 4)),
+        (Slot("cpu", 0, 4), "cpu", None),
+    ],
+)
+def test_the_ladder(slot: Slot, device_class: str, expected: Slot | None) -> None:
+    assert larger(slot, device_class, LADDER) == expected
+
+
+class Cramped(BinocularsBenchmark):
+    """On every device but the last, fragments of a human do not fit."""
+
+    def load(self, factors: Any, devices: tuple[str, ...]) -> Any:
+        return devices
+
+    def unload(self, held: Any) -> None:
+        pass
+
+    def rows(self, held: Any, task: Task, factors: Any) -> Any:
+        assert task.part is not None
+        fragments = list(shard_fragments(task.part, factors))
+        does_not_fit = task.slot.device != "cpu" or factors.max_tokens == 1
+        for fragment in sorted(fragments, key=lambda fragment: fragment.author == "human"):
+            row = {
+                "record_id": fragment.record_id,
+                "fragment_index": fragment.fragment_index,
+                "author": fragment.author,
+            }
+            if fragment.author == "human" and does_not_fit:
+                yield row | {"status": "oom_gpu", "null_reason": "out_of_memory", UNFIT: fragment_key(fragment)}
+            else:
+                yield row | {"score": float(task.slot.gpus)}
+
+
+def score_cramped(path: Path, directory: Path, max_tokens: int) -> tuple[list[dict[str, Any]], list[Slot]]:
+    """Every slot gets a worker in turn, as a supervisor would do it."""
+    catalogue: dict[str, Any] = {"binoculars": Cramped()}
+    spec = scoring_spec(path, device=["gpu"], max_tokens=[max_tokens])
+    coordinator = Coordinator(spec, catalogue, directory, Policy(ladder=LADDER))
+    coordinator.open()
+    seats: list[Slot] = []
+    while demand := coordinator.tick().demand:
+        slot = next(iter(demand))
+        seats.append(slot)
+        device_class = {"gpu": "gtx-1070"}.get(slot.device, slot.device)
+        Worker(Seat(f"w{len(seats)}", slot, "here", device_class, "a device"), catalogue, ({}, "e")).work(coordinator)
+        coordinator.leave(f"w{len(seats)}")
+    assert coordinator.close().left == 0
+    return ds.dataset(sorted(directory.glob("s/part-*.parquet"))).to_table().to_pylist(), seats
+
+
+def test_what_does_not_fit_is_handed_up_and_has_one_row_in_the_end(corpus: Path, tmp_path: Path) -> None:
+    rows, seats = score_cramped(corpus, tmp_path, max_tokens=512)
+    assert seats == [Slot("gpu", 1, 1), Slot("tesla-k80", 1, 1), Slot("cpu", 0, 1)]
+    by_fragment(rows)
+    where = {row["author"]: row["score"] for row in rows if row["author"]}
+    assert where == {"human": 0.0, "synthetic": 1.0}, "only the rest was scored again"
+    assert {row["status"] for row in rows} == {"ok"}
+
+
+def test_what_fits_nowhere_is_a_null_row_with_its_reason(corpus: Path, tmp_path: Path) -> None:
+    rows, _ = score_cramped(corpus, tmp_path, max_tokens=1)
+    by_fragment(rows)
+    human = [row for row in rows if row["author"] == "human"]
+    assert human
+    assert {(row["status"], row["null_reason"], row["score"]) for row in human} == {("oom_gpu", "out_of_memory", None)}
+    assert {row["status"] for row in rows if row["author"] != "human"} == {"ok"}
+
+
+def test_out_of_memory_in_the_scorer_is_such_a_row(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Plan(scoring_spec(corpus), BENCHMARKS).task(0)
+    benchmark, factors = BENCHMARKS["binoculars"], BinocularsFactors(**dict(task.factors))  # type: ignore[arg-type]
+    held = benchmark.load(factors, ("cpu",))
+
+    def full(texts: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(held.pair, "token_sums", full)
+    rows = list(benchmark.rows(held, task, factors))
+    unfit = [row for row in rows if UNFIT in row]
+    assert unfit
+    assert {(row["status"], row["null_reason"]) for row in unfit} == {("oom_host", "out_of_memory")}
+    assert rows[-len(unfit) :] == unfit, "the task's last row says how it ended"
