@@ -4,7 +4,6 @@ The same protocol as on Ray. What a process cannot do to itself it does not clai
 code is not interrupted by its time limit, and a crash takes the run along (the same command carries on).
 """
 
-import itertools
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +32,7 @@ class InlinePool:
         self._floor = Floor({node.node_id: node})
         self._timeout_s = timeout_s
         self._seat: Seat | None = None
-        self._numbers = itertools.count()
+        self._started = 0
 
     def never(self, slot: Slot) -> str | None:
         """Why this machine can never offer `slot`."""
@@ -43,9 +42,10 @@ class InlinePool:
         """Take a seat; the worker runs in `ended`."""
         if self._seat is not None:
             return False
-        taken = self._floor.take(slot, f"inline-{next(self._numbers)}")
+        taken = self._floor.take(slot, f"inline-{self._started}")
         if taken is None:
             return False
+        self._started += 1
         self._seat = taken[1]
         return True
 

@@ -5,7 +5,6 @@ restarts, no retries, no queueing for room that does not exist (see docs/design.
 """
 
 import contextlib
-import itertools
 import os
 import socket
 import time
@@ -242,7 +241,7 @@ class RayPool:
         self._members: dict[Any, _Member] = {}
         self._probes: dict[Any, str] = {}
         self._refreshed_s = time.monotonic()
-        self._numbers = itertools.count()
+        self._started = 0
 
     def never(self, slot: Slot) -> str | None:
         """Why no node that is there can offer `slot`; None too while a node that just came is being asked."""
@@ -250,9 +249,10 @@ class RayPool:
 
     def start(self, slot: Slot) -> bool:
         """Start a worker actor on a free seat."""
-        taken = self._floor.take(slot, f"{slot.device}-{next(self._numbers)}")
+        taken = self._floor.take(slot, f"{slot.device}-{self._started}")
         if taken is None:
             return False
+        self._started += 1
         node, seat = taken
         actor = _RayWorker.options(
             name=f"{seat.device_class} {seat.worker_id} {os.getpid()}",

@@ -36,6 +36,7 @@ class Grid:
         if self.cells > MAX_CELLS:
             raise UserError(f"sweep {sweep.name!r}: {self.cells:,} cells; at most {MAX_CELLS:,} fit in one sweep")
         self.excluded = 0
+        self._varying = tuple(name for name, levels in sweep.factors.items() if len(levels) > 1)
         # Units are the tasks of one round: cell by cell, part by part. A cell's units start at _starts[cell].
         self._starts = array("L", self._count_units())
         self._order = self._shuffled(self._starts.pop())
@@ -59,6 +60,7 @@ class Grid:
             seed=self.sweep.seed,
             round=order_index * self.sweep.rounds // len(self._order),
             order_index=order_index,
+            varying=self._varying,
             part=self._declaration.parts(levels)[unit - self._starts[cell]],
         )
 

@@ -80,6 +80,8 @@ class Task:
     order_index: int
     """Position in the shuffled order; not part of the identity."""
     part: Part | None = None
+    varying: tuple[str, ...] = ()
+    """Factors with more than one level in the sweep: what its label tells."""
 
     @cached_property
     def cell_id(self) -> str:
@@ -94,9 +96,9 @@ class Task:
 
     @property
     def label(self) -> str:
-        """For people: the benchmark and its levels in one line."""
-        levels = " ".join(f"{name}={_short(level)}" for name, level in self.factors.items())
-        return f"{self.benchmark}: {levels}" + (f" [{self.part.name}]" if self.part else "")
+        """For people: the sweep and what is particular about this task, in one line."""
+        levels = [f"{name}={_short(self.factors[name])}" for name in self.varying]
+        return " ".join([self.sweep, *levels, *([f"[{self.part.name}]"] if self.part else [])])
 
 
 @dataclass(frozen=True, slots=True)
