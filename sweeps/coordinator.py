@@ -57,7 +57,7 @@ class WorkerStatus:
     worker_id: str
     slot: Slot
     device: str
-    load_key: str
+    model: str
     running: str
     running_s: float
 
@@ -388,7 +388,7 @@ class Coordinator:
             worker_id=member.seat.worker_id,
             slot=member.seat.slot,
             device=member.seat.device_name,
-            load_key=first.load_key if first else "",
+            model=first.model if first else "",
             running=first.label if first else "",
             running_s=time.monotonic() - member.leased_at_s if first else 0.0,
         )

@@ -162,6 +162,7 @@ def _workers(status: Status) -> Table:
         table.add_row(
             Text(worker.worker_id, style="cyan"),
             Text(worker.device, overflow="ellipsis", no_wrap=True),
+            Text(worker.model, overflow="ellipsis", no_wrap=True),
             Text(worker.running or "starting or waiting", overflow="ellipsis", no_wrap=True),
             Text(duration(worker.running_s) if worker.running else "", justify="right"),
         )

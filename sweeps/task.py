@@ -95,6 +95,13 @@ class Task:
         return digest(identity if self.part is None else [*identity, self.part.name])
 
     @property
+    def model(self) -> str:
+        """For people: the model or models that it needs; empty where it needs none."""
+        pair = self.factors.get("pair")
+        names = pair if isinstance(pair, list) else [self.factors.get("model", "")]
+        return " + ".join(map(str, names))
+
+    @property
     def label(self) -> str:
         """For people: the sweep and what is particular about this task, in one line."""
         levels = [f"{name}={_short(self.factors[name])}" for name in self.varying]
