@@ -28,10 +28,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors import environment, pinning
 from actors.benchmarks.base import Benchmark
 from actors.slots import Floor, Node, local_node
-from sweeps.coordinator import Coordinator, Policy, Status
+from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import CoordinatorLost, UserError
 from sweeps.factors import Catalogue
 from sweeps.spec import Spec
+from sweeps.status import Status
 from sweeps.supervisor import Ended
 from sweeps.task import Answer, Outcome, Part, Seat, Slot, Task
 

@@ -4,7 +4,6 @@ Being one object, 'these rows are done' and 'this task is finished' are one step
 actor, without knowing which. Knows no device beyond what a worker's seat says.
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -12,24 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from filelock import FileLock, Timeout
-
-from sweeps.errors import SinkFailed, UserError
 from sweeps.factors import Catalogue
 from sweeps.plan import Group, Plan
 from sweeps.queue import TaskQueue
 from sweeps.rows import failed_row
-from sweeps.schema import schema_of
-from sweeps.sink import Sink, write_atomically
+from sweeps.run_directory import RunDirectory
 from sweeps.spec import Spec
-from sweeps.stored import refuse_changed, storable, stored_spec
+from sweeps.status import Status, WorkerStatus
 from sweeps.task import Answer, Lease, Outcome, Part, Row, Run, Seat, Slot, Stop, Task, Wait
 
-FLUSH_S: Final = 3.0
-"""Rows are on disk at most this long after the next exchange: what a killed run can lose."""
-FLUSH_ROWS: Final = 5_000
-LOCK_WAIT_S: Final = 30.0
-"""A run that was killed needs some seconds until its last process lets go of the directory."""
 LEASE_S: Final = 0.4
 """Small tasks are leased together until about this much work is in a worker's hands."""
 MAX_LEASED: Final = 64
@@ -48,44 +38,6 @@ class Policy:
     fresh: bool = False
     ladder: tuple[str, ...] = ()
     """Device classes by memory, the smallest first, `cpu` last: where what does not fit is handed on to."""
-
-
-@dataclass(frozen=True)
-class WorkerStatus:
-    """One line of the live view."""
-
-    worker_id: str
-    slot: Slot
-    device: str
-    model: str
-    running: str
-    running_s: float
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a run stands."""
-
-    total: int
-    done: int
-    done_before: int
-    """Of these, finished by earlier runs of the same spec."""
-    rows: int
-    counts: dict[str, int]
-    """Tasks by status, earlier runs included."""
-    loads: int
-    loads_naive: int
-    """Loads that a runner would have made that loads a model for every cell."""
-    demand: dict[Slot, int]
-    workers: tuple[WorkerStatus, ...]
-    failure: str | None
-    """Why the run cannot go on, if it cannot."""
-    warnings: tuple[str, ...]
-
-    @property
-    def left(self) -> int:
-        """Tasks without rows."""
-        return self.total - self.done
 
 
 @dataclass(frozen=True)
@@ -122,16 +74,12 @@ class Coordinator:
         """
         self._plan = Plan(spec, catalogue)
         self._catalogue = catalogue
-        self._directory = directory
+        self._directory = RunDirectory(directory, self._plan, catalogue)
         self._policy = policy
-        self._lock = FileLock(directory / ".lock")
         self._members: dict[str, _Member] = {}
-        self._environments: dict[str, dict[str, Any]] = {}
         self._counts: Counter[str] = Counter()
         self._done_before = self._rows = self._loads = self._loads_naive = 0
-        self._flushed_at_s = time.monotonic()
         self._draining = False
-        self._failure: str | None = None
         self._warnings: list[str] = []
         self._handed_on: dict[int, _HandedOn] = {}
 
@@ -141,29 +89,22 @@ class Coordinator:
         Raises:
             UserError: not writable, in use, not empty with `--fresh`, or of another spec (SpecChanged).
         """
-        self._take_directory()
-        refuse_changed(self._plan, self._directory, self._catalogue)
-        self._sinks = {
-            grid.sweep.name: Sink(self._directory / grid.sweep.name, schema_of(grid.sweep.benchmark))
-            for grid in self._plan.grids
-        }
-        for grid in self._plan.grids:
-            self._environments |= stored_spec(self._directory / grid.sweep.name).environments
-        self._write_environments()
-        self._queue = TaskQueue(self._pending_groups(self._read_done()))
+        self._directory.open(fresh=self._policy.fresh)
+        ended = self._directory.ended(self._policy.retry, self._warnings.append)
+        self._counts.update(ended.values())
+        self._done_before = len(ended)
+        self._queue = TaskQueue(self._pending_groups(ended))
 
     def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None:
         """A worker introduces itself: its seat, and the environment that its rows refer to."""
         self._members[seat.worker_id] = _Member(seat)
-        if environment_id not in self._environments:
-            self._environments[environment_id] = environment
-            self._write_environments()
+        self._directory.add_environment(environment_id, environment)
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
         """Take finished tasks' rows in, say what comes next."""
         self.deliver(worker_id, outcomes)
         member = self._members.get(worker_id)
-        if member is None or self._draining or self._failure:
+        if member is None or self._draining or self._directory.failure:
             return Stop()
         if self._policy.isolation == "node" and self._neighbours(member.seat):
             return Wait(ISOLATION_WAIT_S)
@@ -182,7 +123,7 @@ class Coordinator:
         if member := self._members.get(worker_id):
             for outcome in outcomes:
                 self._record(member, outcome)
-        self._flush_if_due()
+        self._directory.flush_if_due()
 
     def lost(self, worker_id: str, status: str, reason: str) -> int:
         """A worker is gone: what it had leased runs again, or, out of attempts, becomes rows of `status`.
@@ -219,7 +160,7 @@ class Coordinator:
         """Nobody will ever serve `slot`: its tasks become rows of `status` at once."""
         for number in self._queue.drop(slot):
             self._give_up(number, Lease(self._task(number), 1), status, reason)
-            self._flush_if_due()
+            self._directory.flush_if_due()
 
     def overdue(self) -> list[str]:
         """Workers whose lease is older than its tasks' timeouts together."""
@@ -233,11 +174,11 @@ class Coordinator:
     def drain(self) -> None:
         """From now on nobody gets a task; what is in flight still counts."""
         self._draining = True
-        self._flush()
+        self._directory.flush()
 
     def tick(self) -> Status:
         """Flush what is due; say where the run stands."""
-        self._flush_if_due()
+        self._directory.flush_if_due()
         return self.status()
 
     def status(self) -> Status:
@@ -250,47 +191,16 @@ class Coordinator:
             counts=dict(self._counts),
             loads=self._loads,
             loads_naive=self._loads_naive,
-            demand={} if self._draining or self._failure else self._queue.demand(),
+            demand={} if self._draining or self._directory.failure else self._queue.demand(),
             workers=tuple(self._worker_status(member) for member in self._members.values()),
-            failure=self._failure,
+            failure=self._directory.failure,
             warnings=tuple(self._warnings),
         )
 
     def close(self) -> Status:
         """Flush, let the directory go, and say how it ended."""
-        self._flush()
-        self._lock.release()
+        self._directory.close()
         return self.status()
-
-    def _take_directory(self) -> None:
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=LOCK_WAIT_S)
-        except Timeout:
-            raise UserError(
-                f"{self._directory}: another run is writing there; let it end, or choose another --out"
-            ) from None
-        except OSError as error:
-            raise UserError(
-                f"{self._directory}: cannot be written ({error.strerror}); choose another directory with --out"
-            ) from error
-        if self._policy.fresh and any(self._directory.glob("*/part-*.parquet")):
-            self._lock.release()
-            raise UserError(
-                f"{self._directory}: --fresh was asked for, but rows are there; move them away, choose another "
-                "--out, or leave --fresh out to continue"
-            )
-
-    def _read_done(self) -> set[str]:
-        done: set[str] = set()
-        for sink in self._sinks.values():
-            ended = sink.finished(self._warnings.append)
-            if sink.forget(self._policy.retry):
-                ended = sink.finished(self._warnings.append)
-            self._counts.update(ended.values())
-            done |= ended.keys()
-        self._done_before = len(done)
-        return done
 
     def _pending_groups(self, done: Collection[str]) -> dict[Group, list[int]]:
         groups: dict[Group, list[int]] = {}
@@ -315,7 +225,7 @@ class Coordinator:
     def _complete(self, number: int, task: Task, rows: Sequence[Row]) -> None:
         handed_on = self._handed_on.pop(number, None)
         kept = handed_on.rows if handed_on else ()
-        self._sinks[task.sweep].add([*kept, *rows])
+        self._directory.add(task.sweep, [*kept, *rows])
         self._rows += len(kept) + len(rows)
         self._counts[rows[-1]["status"]] += 1
 
@@ -360,26 +270,6 @@ class Coordinator:
             bool(other.leases) and other.seat.host == seat.host and other.seat.worker_id != seat.worker_id
             for other in self._members.values()
         )
-
-    def _flush_if_due(self) -> None:
-        waiting = sum(map(len, self._sinks.values()))
-        due = time.monotonic() - self._flushed_at_s > FLUSH_S or waiting > FLUSH_ROWS
-        if waiting and due:
-            self._flush()
-
-    def _flush(self) -> None:
-        try:
-            for sink in self._sinks.values():
-                sink.flush()
-        except SinkFailed as error:
-            self._failure = f"{error}; rows on disk are whole: mend that, then the same command carries on"
-        self._flushed_at_s = time.monotonic()
-
-    def _write_environments(self) -> None:
-        for grid in self._plan.grids:
-            content = {"spec": storable(self._plan.spec.name, grid.sweep), "environments": self._environments}
-            path = self._directory / grid.sweep.name / "environment.json"
-            write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def _worker_status(self, member: _Member) -> WorkerStatus:
         tasks: Iterator[Task] = (task for _, task in member.leases.values())

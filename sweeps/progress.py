@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.coordinator import Status
 from sweeps.schema import FAILED
+from sweeps.status import Status
 
 PLAIN_EVERY_S: Final = 5.0
 

@@ -19,7 +19,7 @@ from actors.slots import Floor, Node, local_node
 from models import embedded
 from models.errors import ModelError
 from scoring.errors import ScoringError
-from sweeps.coordinator import Coordinator, Isolation, Policy, Status
+from sweeps.coordinator import Coordinator, Isolation, Policy
 from sweeps.dry_run import print_plan
 from sweeps.errors import SweepsError, UserError
 from sweeps.plan import Plan
@@ -27,6 +27,7 @@ from sweeps.progress import summarize, view
 from sweeps.schema import FAILED, STATUSES, schema_of
 from sweeps.sink import Sink
 from sweeps.spec import Defaults, Spec, read_spec, with_defaults
+from sweeps.status import Status
 from sweeps.stored import refuse_changed
 from sweeps.supervisor import Interrupts, Supervisor
 

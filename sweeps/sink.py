@@ -6,7 +6,7 @@ Invariant: the rows of a task become visible together, by one rename. Knows noth
 import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -84,25 +84,24 @@ class Sink:
         return forgotten
 
     def _write(self, table: pa.Table, part: Path) -> None:
-        temporary = part.with_name(f".{part.name}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                pq.write_table(table, file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(part)
-            sync_directory(part.parent)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise SinkFailed(f"{part}: cannot be written: {error.strerror or error}") from error
+        replace_file(part, lambda file: pq.write_table(table, file, compression="zstd"))
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a small text file so that a reader sees the old or the new one, never half."""
+    """Replace a small text file; see replace_file."""
+    replace_file(path, lambda file: file.write(text.encode()))
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write beside, sync, rename: a reader sees the old file or the new one, never half.
+
+    Raises:
+        SinkFailed: the disk is full or the directory gone; nothing is left behind.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

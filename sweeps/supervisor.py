@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sweeps.coordinator import Status
+from sweeps.status import Status
 from sweeps.task import Answer, Outcome, Part, Seat, Slot, Task
 
 TICK_S: Final = 0.25

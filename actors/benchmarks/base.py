@@ -7,26 +7,15 @@ declarations to check a spec, and a mistake in a spec must not cost the seconds 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
-from sweeps.factors import Factors
+from sweeps.factors import Declaration
 from sweeps.task import Level, Part, Row, Task
 
 UNFIT: Final = "unfit"
 """Key of a row, no column: which piece of the part did not fit."""
 
 
-class Benchmark(Protocol):
+class Benchmark(Declaration, Protocol):
     """One measurement; instances hold no state, what stays in memory is `held` by the worker."""
-
-    factors: ClassVar[type[Factors]]
-    holds: ClassVar[str]
-    load_factors: ClassVar[tuple[str, ...]]
-    hands_on: ClassVar[bool]
-
-    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:
-        """The tasks of a cell."""
-
-    def ship(self, part: Part) -> Part:
-        """The part with its data inside."""
 
     def load(self, factors: Any, devices: tuple[str, ...]) -> Any:
         """Bring what `load_factors` name into memory, on those torch devices."""

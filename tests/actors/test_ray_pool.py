@@ -14,9 +14,10 @@ from actors.benchmarks import BENCHMARKS
 from actors.benchmarks.base import OnePart
 from actors.inline_pool import InlinePool
 from actors.slots import Node, local_node
-from sweeps.coordinator import Coordinator, Policy, Status
+from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import SpecChanged
 from sweeps.spec import Spec, Sweep
+from sweeps.status import Status
 from sweeps.supervisor import Interrupts, Supervisor
 from tests.fakes import CATALOGUE, faulty_spec
 

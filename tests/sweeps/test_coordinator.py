@@ -9,6 +9,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from sweeps import coordinator as coordinator_module
+from sweeps import run_directory
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import SpecChanged, UserError
 from sweeps.rows import measured_row
@@ -77,7 +78,7 @@ def test_rows_not_flushed_are_not_done(tmp_path: Path) -> None:
     spec = faulty_spec(index=[0, 1])
     first = open_run(tmp_path, spec)
     work(first, join(first), tasks=1)
-    first._lock.release()  # as if killed
+    first._directory._lock.release()  # as if killed
     assert open_run(tmp_path, spec).status().done == 0
 
 
@@ -115,7 +116,7 @@ def test_fresh_refuses_to_continue(tmp_path: Path) -> None:
 
 
 def test_two_runs_in_one_directory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coordinator_module, "LOCK_WAIT_S", 0.01)
+    monkeypatch.setattr(run_directory, "LOCK_WAIT_S", 0.01)
     spec = faulty_spec()
     first = open_run(tmp_path, spec)
     with pytest.raises(UserError, match="another run is writing there"):
@@ -241,7 +242,7 @@ def test_a_disk_that_is_full_stops_the_run_and_loses_nothing_that_was_there(
     answer = second.exchange(join(second), [])
     assert isinstance(answer, Run)
     second.deliver("w", [done(answer.leases[0])])
-    second._flush()
+    second._directory.flush()
     assert "No space left" in str(second.status().failure)
     assert isinstance(second.exchange("w", []), Stop)
     monkeypatch.undo()

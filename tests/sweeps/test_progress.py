@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sweeps.coordinator import Status, WorkerStatus
 from sweeps.progress import PlainView, duration, summarize, view
+from sweeps.status import Status, WorkerStatus
 from sweeps.task import Slot
 
 WORKER = WorkerStatus(
