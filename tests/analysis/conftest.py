@@ -1,5 +1,6 @@
 """Run directories as sweeps.sink writes them, made of a few lines, for the analysis to read."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.averages import Averages, average
+from analysis.load import read_run
 from sweeps.schema import schema_of
 
 Row = dict[str, Any]
@@ -127,3 +130,27 @@ def cell() -> Callable[..., list[Row]]:
 @pytest.fixture
 def row() -> Callable[..., Row]:
     return generation_row
+
+
+@pytest.fixture
+def grid(run_dir: Path) -> Callable[[Mapping[str, Sequence[Any]]], Averages]:
+    """Averages of a run with two rows for every combination of levels."""
+
+    def averages_of(factors: Mapping[str, Sequence[Any]]) -> Averages:
+        rows: list[Row] = []
+        for levels in itertools.product(*factors.values()):
+            rows += cell_rows([10.0, 11.0], **dict(zip(factors, levels, strict=True)))
+        write_sweep(run_dir, rows, factors=factors)
+        return average(read_run(run_dir).sweeps[0])
+
+    return averages_of
+
+
+@pytest.fixture
+def small_run(run_dir: Path) -> Path:
+    """Two cells that were measured, and one that its device cannot run."""
+    rows = cell_rows([10.0, 11.0, 12.0]) + cell_rows([20.0, 40.0], max_new_tokens=32)
+    failed = {"status": "unsupported", "error_type": "Unsupported", "error_message": "no gpu", "started_at": None}
+    rows += [generation_row(index, device="gpu", **failed) for index in range(3)]
+    write_sweep(run_dir, rows, factors={"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]})
+    return run_dir

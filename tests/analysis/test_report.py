@@ -11,24 +11,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import analysis.report
 from analysis.averages import average
 from analysis.load import read_run
-from analysis.report import app, duration, failures, number, write_report
+from analysis.report import app, write_report
 from sweeps.errors import UserError
 
 FACTORS = {"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]}
-
-
-@pytest.fixture
-def small_run(run_dir: Path, write: Any, cell: Any, row: Any) -> Path:
-    rows = cell([10.0, 11.0, 12.0]) + cell([20.0, 40.0], max_new_tokens=32)
-    rows += [
-        row(i, device="gpu", status="unsupported", error_type="Unsupported", error_message="no gpu", started_at=None)
-        for i in range(3)
-    ]
-    write(run_dir, rows, factors=FACTORS)
-    return run_dir
 
 
 def test_the_command_prints_the_page_and_writes_everything(small_run: Path) -> None:
@@ -94,18 +82,6 @@ def test_averages_survive_the_round_trip_through_csv(small_run: Path) -> None:
     pd.testing.assert_frame_equal(seen, average(read_run(small_run).sweeps[0]).cells, check_dtype=False)
 
 
-def test_failures_are_counted_by_reason_with_their_levels(small_run: Path) -> None:
-    assert failures(read_run(small_run).sweeps[0]).to_dict("records") == [
-        {
-            "status": "unsupported",
-            "reason": "Unsupported: no gpu",
-            "rows": 3,
-            "cells": 1,
-            "where": "device: gpu; max_new_tokens: 16",
-        }
-    ]
-
-
 def test_a_sweep_of_unsupported_rows_alone_has_a_report(run_dir: Path, write: Any, row: Any) -> None:
     write(run_dir, [row(status="unsupported", error_message="no gpu", started_at=None, duration_s=None)])
     page = write_report(run_dir).read_text(encoding="utf-8")
@@ -130,12 +106,6 @@ def test_scores_have_their_own_figure_and_table(run_dir: Path, write: Any, row: 
     assert "AUC: how often a human text scores above a synthetic one" in page
     assert list(pd.read_csv(run_dir / "report/tables/pairs-separation.csv")["auc"]) == [1.0]
     assert (run_dir / "report/figures/pairs-score.png").stat().st_size > 0
-
-
-def test_long_tables_are_cut_on_the_page_only(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analysis.report, "MAX_TABLE_ROWS", 1)
-    assert "1 more rows in" in write_report(small_run).read_text(encoding="utf-8")
-    assert len(pd.read_csv(small_run / "report/tables/generation-averages.csv")) == 8
 
 
 def test_a_second_report_overwrites_the_first(small_run: Path, write: Any, cell: Any) -> None:
@@ -183,30 +153,6 @@ def test_the_spec_on_the_page_is_the_resolved_one(small_run: Path) -> None:
     page = write_report(small_run).read_text(encoding="utf-8")
     spec = page.split("<summary>Spec</summary><pre>")[1].split("</pre>")[0].replace("&#34;", '"')
     assert json.loads(spec)["factors"] == FACTORS
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (1234.5678, "1,235"),
-        (123456.0, "123,500"),
-        (12.3456, "12.35"),
-        (0.00012345, "0.0001234"),
-        (-2.5, "-2.500"),
-        (0.0, "0"),
-        (float("nan"), "–"),
-        (None, "–"),
-    ],
-)
-def test_numbers_show_four_digits(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(6.24, "6.2 s"), (59.9, "59.9 s"), (245.0, "4 min 5 s"), (11_525.0, "3 h 12 min")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_the_report_needs_no_ray_and_no_torch() -> None:

@@ -1,0 +1,137 @@
+"""Statistics in, tables as the page shows them out: every cell is text, and long tables are cut.
+
+Knows what each table holds, in which order, and the name of the CSV file that holds it whole. Does not know
+rows, HTML, or who writes that file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.averages import Averages
+from analysis.columns import NULL, axis_title, number, scale_of, text_of, title_of
+
+MAX_TABLE_ROWS: Final = 500
+"""Longer tables are cut on the page, which says so, and whole in their CSV file."""
+MARK: Final = "⚠"
+"""Stands behind values that are unsteady; the page's footnote explains it."""
+_STATISTICS: Final = ("n", "mean", "median", "sd", "95% CI from", "to", "min", "max", "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the page shows it: every cell is text."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    names: int = 0
+    """How many columns from the left are names, not numbers."""
+    csv: str | None = None
+    left_out: int = 0
+
+
+def overview(averages: Averages, sweep_name: str) -> Table | None:
+    """Cells × metrics: mean ± half the confidence interval."""
+    if not averages.metrics:
+        return None
+    factors = list(averages.factors)
+    scales = {name: scale_of(name, _of(averages, name)["mean"]) for name in averages.metrics}
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    for cell in averages.cells.to_dict("records"):
+        texts = lines.setdefault(tuple(text_of(cell[name]) for name in factors), {})
+        texts[str(cell["metric"])] = _mean_and_half_width(cell, scales[cell["metric"]].divisor)
+    return _cut(
+        Table(
+            title="Averages",
+            headers=(*map(title_of, factors), *(axis_title(name, scales[name]) for name in averages.metrics)),
+            rows=tuple((*key, *(texts.get(name, NULL) for name in averages.metrics)) for key, texts in lines.items()),
+            names=len(factors),
+            csv=f"tables/{sweep_name}-averages.csv",
+        )
+    )
+
+
+def statistics(averages: Averages, metric: str, sweep_name: str) -> Table:
+    """One metric in full: a row per cell."""
+    cells = _of(averages, metric)
+    scale = scale_of(metric, cells["mean"])
+    shown = ("mean", "median", "sd", "ci95_low", "ci95_high", "min", "max")
+    return _cut(
+        Table(
+            title=axis_title(metric, scale),
+            headers=(*map(title_of, averages.factors), *_STATISTICS),
+            rows=tuple(
+                (
+                    *(text_of(cell[name]) for name in averages.factors),
+                    str(cell["n"]),
+                    *(number(cell[name], scale.divisor) for name in shown),
+                    _mark(cell),
+                )
+                for cell in cells.to_dict("records")
+            ),
+            names=len(averages.factors),
+            csv=f"tables/{sweep_name}-averages.csv",
+        )
+    )
+
+
+def separation_table(table: pd.DataFrame, sweep_name: str) -> Table:
+    """What averages.separation found: a row per cell without its author."""
+    factors = [name for name in table.columns if name not in ("auc", "n_human", "n_synthetic")]
+    return Table(
+        title="AUC: how often a human text scores above a synthetic one",
+        headers=(*map(title_of, factors), "AUC", "n human", "n synthetic"),
+        rows=tuple(
+            (
+                *(text_of(cell[name]) for name in factors),
+                number(cell["auc"]),
+                f"{cell['n_human']:,}",
+                f"{cell['n_synthetic']:,}",
+            )
+            for cell in table.to_dict("records")
+        ),
+        names=len(factors),
+        csv=f"tables/{sweep_name}-separation.csv",
+    )
+
+
+def failure_table(table: pd.DataFrame, sweep_name: str) -> Table | None:
+    """What failures.failures counted; None where every row is ok."""
+    if table.empty:
+        return None
+    rows = table[["status", "where", "reason", "rows", "cells"]].astype(str)
+    return _cut(
+        Table(
+            title="Rows without a measurement",
+            headers=("status", "where", "reason", "rows", "cells"),
+            rows=tuple(tuple(row) for row in rows.itertuples(index=False)),
+            names=3,
+            csv=f"tables/{sweep_name}-not-ok.csv",
+        )
+    )
+
+
+def _cut(table: Table) -> Table:
+    extra = max(0, len(table.rows) - MAX_TABLE_ROWS)
+    return replace(table, rows=table.rows[:MAX_TABLE_ROWS], left_out=extra)
+
+
+def _of(averages: Averages, metric: str) -> pd.DataFrame:
+    return averages.cells[averages.cells["metric"] == metric]
+
+
+def _mark(cell: Mapping[Any, Any]) -> str:
+    return MARK if cell["sd_above_limit"] or cell["range_above_limit"] else ""
+
+
+def _mean_and_half_width(cell: Mapping[Any, Any], divisor: float) -> str:
+    """'12.31 ± 0.40 ⚠': the half width to the digits that the mean shows."""
+    mean = number(cell["mean"], divisor)
+    if pd.isna(cell["sd"]):
+        return mean
+    places = len(mean.partition(".")[2])
+    half_width = (cell["ci95_high"] - cell["ci95_low"]) / 2 / divisor
+    return f"{mean} ± {half_width:,.{places}f} {_mark(cell)}".rstrip()

@@ -1,0 +1,108 @@
+"""Which factor goes where: the rule, what the spec wishes, and that every cell has a place."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.averages import average
+from analysis.choice import Choice, choose
+from analysis.load import read_run
+
+RATE = "generation_rate_tokens_per_s"
+TOKENS = [16, 32, 64]
+MODELS = ["a", "b"]
+QUANTIZATIONS = ["none", "4-bit", "8-bit"]
+CORES = [1, 2, 4, 8]
+
+RULES: list[tuple[dict[str, list[Any]], dict[str, str] | None, Choice]] = [
+    ({}, None, Choice(RATE, "model")),
+    ({"quantization": QUANTIZATIONS}, None, Choice(RATE, "quantization")),
+    ({"max_new_tokens": TOKENS}, None, Choice(RATE, "max_new_tokens")),
+    (
+        {"max_new_tokens": TOKENS, "quantization": QUANTIZATIONS},
+        None,
+        Choice(RATE, "max_new_tokens", None, ("quantization",)),
+    ),
+    (
+        {"model": MODELS, "max_new_tokens": TOKENS, "quantization": QUANTIZATIONS},
+        None,
+        Choice(RATE, "max_new_tokens", "model", ("quantization",)),
+    ),
+    (
+        {"max_new_tokens": TOKENS, "cpu_cores": CORES},
+        None,
+        Choice(RATE, "cpu_cores", None, ("max_new_tokens",)),
+    ),
+    (
+        {"model": MODELS, "max_new_tokens": TOKENS, "quantization": QUANTIZATIONS, "cpu_cores": [1, 2]},
+        None,
+        Choice(RATE, "max_new_tokens", "model", ("quantization", "cpu_cores")),
+    ),
+    (
+        {"model": MODELS, "max_new_tokens": TOKENS, "quantization": QUANTIZATIONS, "cpu_cores": CORES},
+        None,
+        Choice(RATE, "cpu_cores", "quantization", ("max_new_tokens", "model")),
+    ),
+    (
+        {"model": list("abc"), "max_new_tokens": TOKENS, "quantization": QUANTIZATIONS, "cpu_cores": CORES},
+        None,
+        Choice(RATE, "cpu_cores", "max_new_tokens", ("model",), split=("quantization",)),
+    ),
+    (
+        {"model": MODELS, "max_new_tokens": TOKENS, "quantization": QUANTIZATIONS},
+        {"y": "ttft_s", "x": "max_new_tokens", "panel": "quantization", "series": "model"},
+        Choice("ttft_s", "max_new_tokens", "quantization", ("model",)),
+    ),
+    (
+        {"max_new_tokens": TOKENS, "quantization": QUANTIZATIONS},
+        {"y": RATE, "x": "max_new_tokens", "panel": "model", "series": "quantization"},
+        Choice(RATE, "max_new_tokens", None, ("quantization",)),
+    ),
+    (
+        {"max_new_tokens": TOKENS},
+        {"y": "tpot_s", "x": "colour"},
+        Choice(
+            RATE,
+            "max_new_tokens",
+            notes=(
+                "figure.y = 'tpot_s' has no values to show here; chosen by rule instead.",
+                "figure.x = 'colour' has no values to show here; chosen by rule instead.",
+            ),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("factors", "wanted", "expected"), RULES)
+def test_choice_of_figure(grid: Any, factors: Any, wanted: Any, expected: Choice) -> None:
+    assert choose(grid(factors), wanted) == expected
+
+
+@pytest.mark.parametrize(("factors", "wanted", "expected"), RULES)
+def test_every_cell_is_one_point_of_some_figure(grid: Any, factors: Any, wanted: Any, expected: Choice) -> None:
+    averages = grid(factors)
+    shown = {expected.x, expected.panel, *expected.series, *expected.split}
+    cells = averages.cells[averages.cells["metric"] == expected.y]
+    assert set(averages.factors) <= shown
+    assert len(cells) == math.prod(map(len, factors.values()))
+
+
+def test_nothing_measured_means_no_figure(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(status="unsupported", started_at=None)])
+    assert choose(average(read_run(run_dir).sweeps[0]), None) is None
+
+
+def test_more_figures_than_anybody_reads_are_cut_and_told(run_dir: Path, write: Any, cell: Any) -> None:
+    levels = [f"model {number:02}" for number in range(30)]
+    factors = {"model": levels, "decoding_strategy": levels, "quantization": levels}
+    rows = [
+        row for number in range(30) for row in cell([1.0], **{name: values[number] for name, values in factors.items()})
+    ]
+    rows += cell([1.0], model=levels[0], decoding_strategy=levels[1], quantization=levels[2], dtype="half")
+    write(run_dir, rows)
+    averages = average(read_run(run_dir).sweeps[0])
+    choice = choose(averages, {"x": "dtype"})
+    assert choice is not None
+    assert choice.notes == ("24 of 30 figures are drawn; the tables hold all cells.",)
