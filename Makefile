@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Not compiled: of torch's and transformers' thousands of files few are ever imported.
+QUICK := --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo test check lint bench clean help
 
@@ -42,6 +44,6 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is `$(PYTHON) --version`. Try: make PYTHON=python3.11 ..."; exit 2; }
 	@echo "setting up $(VENV) (some minutes with an empty package cache)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install $(QUICK) -c constraints.txt torch
+	$(BIN)/python -m pip install $(QUICK) -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -42,6 +42,9 @@ OBJECT_STORE_BYTES: Final = 200 * 2**20
 PROBE_TIMEOUT_S: Final = 60.0
 REFRESH_S: Final = 2.0
 KNOCK_S: Final = 5.0
+UNAVAILABLE_TRIES: Final = 5
+"""A busy machine drops a connection now and then; Ray tells that from a dead actor."""
+UNAVAILABLE_S: Final = 1.0
 LOCAL_SETTINGS: Final = {
     "RAY_worker_niceness": "0",  # Ray's 15 would make every timing depend on what else the machine does
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a CPU actor must not see the node's GPUs
@@ -131,6 +134,12 @@ def _probe(entry: Mapping[str, Any]) -> Any:
 _describe_node: Any = ray.remote(num_cpus=0, max_retries=0)(local_node)
 
 
+def _coordinator_lost(error: BaseException) -> CoordinatorLost:
+    return CoordinatorLost(
+        f"the coordinator's process is gone ({_first_line(error)}); what it wrote is whole, the same command carries on"
+    )
+
+
 class RayCoordinator:
     """A coordinator behind its actor handle: the same methods, errors as themselves."""
 
@@ -150,15 +159,19 @@ class RayCoordinator:
         return cls(actor.remote(spec, catalogue, directory, policy))
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        try:
-            return ray.get(getattr(self.handle, method).remote(*arguments))
-        except RayTaskError as error:
-            raise error.cause from None
-        except RayActorError as error:
-            raise CoordinatorLost(
-                f"the coordinator's process is gone ({_first_line(error)}); what it wrote is whole, "
-                "the same command carries on"
-            ) from error
+        """Every method may be called twice: an answer that got lost is asked for again."""
+        for tries_left in reversed(range(UNAVAILABLE_TRIES)):
+            try:
+                return ray.get(getattr(self.handle, method).remote(*arguments))
+            except RayTaskError as error:
+                raise error.cause from None
+            except ActorUnavailableError as error:
+                if not tries_left:
+                    raise _coordinator_lost(error) from error
+                time.sleep(UNAVAILABLE_S)
+            except RayActorError as error:
+                raise _coordinator_lost(error) from error
+        raise AssertionError("unreachable")
 
     def open(self) -> None:
         self._call("open")

@@ -101,11 +101,15 @@ class Coordinator:
         self._directory.add_environment(environment_id, environment)
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
-        """Take finished tasks' rows in, say what comes next."""
+        """Take finished tasks' rows in, say what comes next; asked twice, it says the same."""
         self.deliver(worker_id, outcomes)
         member = self._members.get(worker_id)
         if member is None or self._draining or self._directory.failure:
             return Stop()
+        if member.leases:  # the last answer got lost on its way
+            attempts = self._queue.leases(worker_id)
+            again = tuple(Lease(task, attempts[number]) for number, task in member.leases.values())
+            return Run(again, self._neighbours(member.seat))
         if self._policy.isolation == "node" and self._neighbours(member.seat):
             return Wait(ISOLATION_WAIT_S)
         leased = self._queue.lease(worker_id, member.seat.slot, self._lease_limit(member))

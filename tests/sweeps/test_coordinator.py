@@ -177,6 +177,20 @@ def test_what_nobody_offers_becomes_unsupported_rows(tmp_path: Path) -> None:
     }
 
 
+def test_an_answer_that_got_lost_is_given_again(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    first = coordinator.exchange(join(coordinator), [])
+    assert isinstance(first, Run)
+    assert coordinator.exchange("w", []) == first
+    outcomes = [done(first.leases[0])]
+    second = coordinator.exchange("w", outcomes)
+    assert coordinator.exchange("w", outcomes) == second, "and rows that come twice are taken once"
+    assert isinstance(second, Run)
+    coordinator.exchange("w", [done(second.leases[0])])
+    coordinator.close()
+    assert len(rows(tmp_path)) == 2
+
+
 def test_after_drain_nobody_gets_a_task_but_rows_still_count(tmp_path: Path) -> None:
     coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
     answer = coordinator.exchange(join(coordinator), [])
