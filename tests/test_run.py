@@ -100,6 +100,17 @@ def test_a_spec_is_checked_without_torch_or_ray(spec: str, tmp_path: Path) -> No
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_auto_joins_a_cluster_that_runs_and_leaves_it_running(spec: str, tmp_path: Path) -> None:
+    import ray
+
+    answer = run(spec, "--address", "auto", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert {row["status"] for row in rows(tmp_path, "first").to_table().to_pylist()} == {"ok"}
+    assert any(node["Alive"] for node in ray.nodes())
+
+
 WRONG = {
     "no such spec": (["nope"], "is not built in"),
     "no such file": (["nope.toml"], "no such file"),
@@ -107,7 +118,7 @@ WRONG = {
     "wrong isolation": (["mini.toml", "--isolation", "room"], "choose device or node"),
     "wrong retry": (["mini.toml", "--retry", "okay"], "--retry okay: choose one of"),
     "wrong timeout": (["mini.toml", "--timeout-s", "0"], "more than 0 seconds"),
-    "nothing to join": (["mini.toml", "--address", "auto"], "no Ray to use there"),
+    "nobody there": (["mini.toml", "--address", "127.0.0.1:1"], "no Ray to use there (nobody listens there"),
     "not an address": (["mini.toml", "--address", "nowhere:1"], "no Ray to use there"),
     "out is a file": (["mini.toml", "--address", "inline", "--out", "mini.toml"], "--out mini.toml"),
     "no such option": (["mini.toml", "--nope"], "No such option"),
