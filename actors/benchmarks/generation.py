@@ -4,7 +4,6 @@ Timed: `generate` alone, with every device of the model synchronized before and 
 tokenized and moved before. The time of each step is taken where its logits are ready.
 """
 
-import gc
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -97,7 +96,6 @@ def measure(held: "LoadedModel", prompt_1L: "torch.Tensor", max_new_tokens: int)
 
     steps = StepTimes(held.devices)
     settings = greedy_settings(held, max_new_tokens)
-    gc.collect()
     with torch.inference_mode(), PeakMemory(held.devices) as memory:
         synchronize(held.devices)
         started_ns = time.perf_counter_ns()
