@@ -7,6 +7,7 @@ import ctypes
 import gc
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -71,6 +72,7 @@ def load_model(
     *,
     devices: tuple[str, ...] = ("cpu",),
     device_map: DeviceMap = "single",
+    max_memory: Mapping[str, str | int] | None = None,
     quantization: Quantization = "none",
     dtype: Dtype = "auto",
 ) -> LoadedModel:
@@ -80,6 +82,7 @@ def load_model(
         name: Hub id, directory, `dir#file.gguf` or `builtin://…`.
         devices: torch names of the devices it may use; `single` takes the first, the others share out over all.
         device_map: `single`, or how accelerate spreads the layers.
+        max_memory: by device, as accelerate reads it (`{"0": "7GiB", "cpu": "30GiB"}`); none: what is free.
         quantization: bitsandbytes NF4 or LLM.int8 at load, or none.
         dtype: of the computation; `auto` is the fastest that the slowest device runs natively.
 
@@ -96,6 +99,7 @@ def load_model(
             files.directory,
             dtype=compute_dtype,
             device_map={"": devices[0]} if device_map == "single" else device_map,
+            max_memory=_by_device(max_memory),
             quantization_config=_quantization_config(quantization, compute_dtype),
             use_safetensors=files.gguf_file is None or None,
             trust_remote_code=False,
@@ -143,6 +147,13 @@ def _cpu_has_bfloat16() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _by_device(max_memory: Mapping[str, str | int] | None) -> dict[int | str, str | int] | None:
+    """With GPUs as numbers: TOML's keys are strings, accelerate's are not."""
+    if not max_memory:
+        return None
+    return {int(device) if device.isdigit() else device: limit for device, limit in max_memory.items()}
 
 
 def _quantization_config(quantization: Quantization, compute_dtype: torch.dtype) -> BitsAndBytesConfig | None:

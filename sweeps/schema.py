@@ -76,7 +76,39 @@ GENERATION: Final[dict[str, pa.DataType]] = {
     "tpot_s": pa.float64(),
     "prefill_tokens_per_s": pa.float64(),
     "decode_tokens_per_s": pa.float64(),
-    "decoding_strategy": pa.string(),
+}
+
+MODEL_LOADING: Final[dict[str, pa.DataType]] = {
+    "load_time_s": pa.float64(),
+    "load_rate_per_s": pa.float64(),
+    "load_bytes": pa.int64(),
+    "load_rate_bytes_per_s": pa.float64(),
+    "cached_fraction_before": pa.float64(),
+    "drive_read_bytes": pa.int64(),
+    "unreleased_bytes": pa.int64(),
+    "storage_device": pa.string(),
+    "filesystem": pa.string(),
+}
+
+LOGITS: Final[dict[str, pa.DataType]] = {
+    "input_tokens": pa.int32(),
+    "calculation_time_s": pa.float64(),
+    "calculation_rate_tokens_per_s": pa.float64(),
+    "peak_allocated_beyond_model_bytes": pa.int64(),
+    "peak_reserved_beyond_model_bytes": pa.int64(),
+    "peak_rss_beyond_model_bytes": pa.int64(),
+    "peak_allocated_by_device_bytes": pa.string(),
+    "peak_reserved_by_device_bytes": pa.string(),
+}
+
+ENCODING: Final[dict[str, pa.DataType]] = {
+    "input_bytes": pa.int64(),
+    "output_tokens": pa.int64(),
+    "encoding_time_s": pa.float64(),
+    "encoding_rate_tokens_per_s": pa.float64(),
+    "encoding_rate_bytes_per_s": pa.float64(),
+    "rayon_threads_effective": pa.int32(),
+    "move_time_s": pa.float64(),
 }
 
 FRAGMENT: Final[dict[str, pa.DataType]] = {
@@ -109,7 +141,16 @@ BINOCULARS: Final[dict[str, pa.DataType]] = {
 
 FACTORS: Final[dict[str, dict[str, pa.DataType]]] = {
     "noop": {"index": pa.int64(), "wait_s": pa.float64()},
-    "generation": {"max_new_tokens": pa.int32(), "prompt_words": pa.int32()},
+    "model_loading": {"source": pa.string(), "cache_state": pa.string(), "max_memory": pa.string()},
+    "generation": {"max_new_tokens": pa.int32(), "prompt_words": pa.int32(), "max_memory": pa.string()},
+    "decoding_strategy": {
+        "decoding_strategy": pa.string(),
+        "max_new_tokens": pa.int32(),
+        "prompt_words": pa.int32(),
+        "max_memory": pa.string(),
+    },
+    "logits": {"input_words": pa.int32(), "max_memory": pa.string()},
+    "encoding": {"input_words": pa.int32(), "texts": pa.int32(), "move_to_device": pa.bool_()},
     "binoculars": {
         "pair": pa.string(),
         "corpus": pa.string(),
@@ -127,7 +168,11 @@ IDENTITY: Final[dict[str, dict[str, pa.DataType]]] = {"binoculars": FRAGMENT}
 
 METRICS: Final[dict[str, dict[str, pa.DataType]]] = {
     "noop": {},
-    "generation": EFFECTIVE | GENERATION | MEMORY,
+    "model_loading": EFFECTIVE | MODEL_LOADING | MEMORY,
+    "generation": EFFECTIVE | GENERATION | {"decoding_strategy": pa.string()} | MEMORY,
+    "decoding_strategy": EFFECTIVE | GENERATION | MEMORY,
+    "logits": EFFECTIVE | LOGITS | MEMORY,
+    "encoding": ENCODING,
     "binoculars": EFFECTIVE | BINOCULARS | MEMORY,
 }
 """What took effect and what was measured: null in every row that is not `ok`."""

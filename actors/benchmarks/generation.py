@@ -6,11 +6,10 @@ tokenized and moved before. The time of each step is taken where its logits are 
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, model_validator
-
-from actors.benchmarks.base import OnePart, timed_rows
+from actors.benchmarks.base import timed_rows
+from actors.benchmarks.model import HoldsModel, ModelFactors
 from sweeps.factors import Factors, PositiveInt
 from sweeps.task import Row, Task
 
@@ -22,21 +21,6 @@ if TYPE_CHECKING:
 NS_PER_S = 1e9
 
 
-class ModelFactors(Factors):
-    """What decides which model is in memory, and where."""
-
-    model: Annotated[str, Field(min_length=1)]
-    device_map: Literal["single", "auto", "balanced", "sequential"] = "single"
-    quantization: Literal["none", "4-bit", "8-bit"] = "none"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-
-    @model_validator(mode="after")
-    def _cpu_is_one_device(self) -> Self:
-        if self.device == "cpu" and self.device_map != "single":
-            raise ValueError(f"device_map {self.device_map!r} shares a model out over GPUs, and cpu has none")
-        return self
-
-
 class GenerationFactors(ModelFactors):
     """A model, and how much it reads and writes."""
 
@@ -44,30 +28,10 @@ class GenerationFactors(ModelFactors):
     prompt_words: PositiveInt = 32
 
 
-class Generation(OnePart):
+class Generation(HoldsModel):
     """Greedy generation of a fixed number of tokens, one sequence at a time."""
 
     factors: ClassVar[type[Factors]] = GenerationFactors
-    holds: ClassVar[str] = "model"
-    load_factors: ClassVar[tuple[str, ...]] = ("model", "device_map", "quantization", "dtype")
-
-    def load(self, factors: GenerationFactors, devices: tuple[str, ...]) -> "LoadedModel":
-        """The model and its tokenizer."""
-        from models.load import load_model
-
-        return load_model(
-            factors.model,
-            devices=devices,
-            device_map=factors.device_map,
-            quantization=factors.quantization,
-            dtype=factors.dtype,
-        )
-
-    def unload(self, held: "LoadedModel") -> None:
-        """Drop the weights."""
-        from models.load import unload
-
-        unload(held)
 
     def rows(self, held: "LoadedModel", task: Task, factors: GenerationFactors) -> Iterator[Row]:
         """One row an iteration, all with the same prompt."""

@@ -92,7 +92,7 @@ def test_the_model_s_own_settings_do_not_leak_in_and_are_not_changed() -> None:
     ("quantization", "layer"), [("none", "Linear"), ("4-bit", "Linear4bit"), ("8-bit", "Linear8bitLt")]
 )
 def test_quantization_is_real_on_the_cpu(quantization: Any, layer: str) -> None:
-    loaded = load_model("builtin://tiny-base", quantization=quantization)
+    loaded = load_model("builtin://tiny-base", quantization=quantization, dtype="float32")
     projection = loaded.model.model.layers[0].mlp.up_proj
     assert type(projection).__name__ == layer
     bits = {"none": 32, "4-bit": 4, "8-bit": 8}[quantization]
