@@ -6,10 +6,10 @@ the head could not be split off). `o` is the observer, `q` the performer, as in 
     nll_t  = lse(q_t) − q_t[x_{t+1}]
     xent_t = lse(q_t) − Σ_v softmax(o_t)_v · q_tv
 
-A [T, V] tensor of logits never exists: a tile of [T, C] is made by the head, folded into running sums and
-overwritten, so memory is O(token tile × vocabulary tile) whatever V and L are. Logits and exponentials are
-float32, what is carried from tile to tile is float64. Knows neither models nor padding: every state that
-comes in is that of a real token.
+A [T, V] tensor of logits never exists: a tile of [T, C] is made by the head, reduced to three numbers a token
+and overwritten, so memory is O(token tile × vocabulary tile) whatever V and L are. Logits and exponentials are
+float32, what is kept of each tile is float64. Knows neither models nor padding: every state that comes in is
+that of a real token.
 """
 
 from collections.abc import Iterator
@@ -53,9 +53,9 @@ class Tile:
 
 
 CPU_TILE = Tile(tokens=256, columns=2048)
-"""Two float32 tiles are 4 MiB: they stay in the last-level cache between matmul and reduction."""
+"""Three float32 tiles are 6 MiB: they stay in the last-level cache between matmul and reduction."""
 GPU_TILE = Tile(tokens=1024, columns=8192)
-"""Larger, so that kernel launches do not dominate; 64 MiB for the two tiles."""
+"""Larger, so that kernel launches do not dominate; 96 MiB for the three tiles."""
 
 
 def default_tile(device: torch.device) -> Tile:
@@ -100,26 +100,42 @@ def token_sums(
 def _sums_of_tokens(
     observer: Head, performer: Head, state_o_TX: Tensor, state_q_TX: Tensor, target_T: Tensor, columns: int
 ) -> tuple[Tensor, Tensor]:
+    """One tile's softmax and log-sum-exp after the other; how much each tile weighs is settled at the end."""
     shared = observer is performer
     device, tokens = performer.device, len(target_T)
     columns = min(columns, performer.vocabulary)
     q_buffer = torch.empty(tokens, columns, device=device)
-    o_buffer = torch.empty(tokens, columns, device=device if shared else observer.device)
-    q_sums, o_sums = _OnlineSums(tokens, device), _OnlineSums(tokens, device)
+    o_buffer = q_buffer if shared else torch.empty(tokens, columns, device=observer.device)
+    softmax_buffer = torch.empty(tokens, columns, device=device)
+    starts = range(0, performer.vocabulary, columns)
+    lse_o_TK, lse_q_TK, mean_q_TK = torch.empty(3, tokens, len(starts), dtype=torch.float64, device=device)
     target_logit_T = torch.full((tokens,), torch.nan, device=device)
-    for start in range(0, performer.vocabulary, columns):
+    for k, start in enumerate(starts):
         width = min(columns, performer.vocabulary - start)
-        q_TC, o_TC = q_buffer[:, :width], o_buffer[:, :width]
+        q_TC, o_TC, softmax_TC = q_buffer[:, :width], o_buffer[:, :width], softmax_buffer[:, :width]
         if not shared:  # queued first, so that a second device works while this one does
             observer.logits_into(o_TC, state_o_TX, start)
         performer.logits_into(q_TC, state_q_TX, start)
-        if shared:
-            o_TC.copy_(q_TC)
         _pick_targets(target_logit_T, q_TC, target_T, start)
-        o_sums.add_weighting(o_TC.to(device, non_blocking=True), q_TC)
-        q_sums.add(q_TC)
-    lse_q_T = q_sums.log_sum_exp()
-    return lse_q_T - target_logit_T.double(), lse_q_T - o_sums.weighted_mean()
+        lse_q_TK[:, k] = _softmax_into(softmax_TC, q_TC)
+        lse_o_TK[:, k] = lse_q_TK[:, k] if shared else _softmax_into(softmax_TC, o_TC.to(device, non_blocking=True))
+        mean_q_TK[:, k] = softmax_TC.mul_(q_TC).sum(-1)
+    lse_q_T = lse_q_TK.logsumexp(-1)
+    weight_TK = lse_o_TK.softmax(-1)
+    # A tile that the observer masks whole weighs nothing; its own mean does not exist.
+    mean_q_TK.masked_fill_(weight_TK == 0, 0.0)
+    return lse_q_T - target_logit_T.double(), lse_q_T - (weight_TK * mean_q_TK).sum(-1)
+
+
+def _softmax_into(out_TC: Tensor, x_TC: Tensor) -> Tensor:
+    """Write softmax(x) over this tile alone into `out_TC`; the tile's log-sum-exp [T].
+
+    The largest probability is 1 / Σ exp(x − max): torch's fused softmax, the fastest exponential it has on a
+    CPU, thus gives the sum away for the price of two maxima.
+    """
+    torch.softmax(x_TC, -1, out=out_TC)
+    largest_T = x_TC.amax(-1)
+    return torch.where(largest_T == -torch.inf, largest_T, largest_T - out_TC.amax(-1).log())
 
 
 def _pick_targets(target_logit_T: Tensor, q_TC: Tensor, target_T: Tensor, start: int) -> None:
@@ -127,38 +143,3 @@ def _pick_targets(target_logit_T: Tensor, q_TC: Tensor, target_T: Tensor, start:
     here_T = (column_T >= 0) & (column_T < q_TC.shape[1]) & (target_T != NO_TARGET)
     picked_T = q_TC.gather(1, column_T.clamp(0, q_TC.shape[1] - 1)[:, None])[:, 0]
     target_logit_T.copy_(torch.where(here_T, picked_T, target_logit_T))
-
-
-class _OnlineSums:
-    """Σ exp(x) and Σ exp(x)·y of each token over tiles of x, relative to the largest x so far."""
-
-    def __init__(self, tokens: int, device: torch.device) -> None:
-        # not −inf: the difference of two infinities would be NaN where a model masks a whole tile
-        self._largest_T1 = torch.full((tokens, 1), torch.finfo(torch.float32).min, device=device)
-        self._exp_T1 = torch.zeros(tokens, 1, dtype=torch.float64, device=device)
-        self._weighted_T1 = torch.zeros(tokens, 1, dtype=torch.float64, device=device)
-
-    def add(self, x_TC: Tensor) -> None:
-        """Fold in a tile; what it held is lost."""
-        self._exponentiate(x_TC)
-
-    def add_weighting(self, x_TC: Tensor, y_TC: Tensor) -> None:
-        """Fold in a tile of x together with the y that it weights; what x held is lost."""
-        self._exponentiate(x_TC)
-        self._weighted_T1 += x_TC.mul_(y_TC).sum(-1, keepdim=True)
-
-    def log_sum_exp(self) -> Tensor:
-        """lse(x) of each token, float64 [T]."""
-        return (self._exp_T1.log() + self._largest_T1)[:, 0]
-
-    def weighted_mean(self) -> Tensor:
-        """Σ softmax(x)·y of each token, float64 [T]."""
-        return (self._weighted_T1 / self._exp_T1)[:, 0]
-
-    def _exponentiate(self, x_TC: Tensor) -> None:
-        largest_T1 = torch.maximum(self._largest_T1, x_TC.amax(-1, keepdim=True))
-        rescale_T1 = (self._largest_T1 - largest_T1).double().exp_()
-        self._largest_T1 = largest_T1
-        x_TC.sub_(largest_T1).exp_()
-        self._exp_T1.mul_(rescale_T1).add_(x_TC.sum(-1, keepdim=True))
-        self._weighted_T1.mul_(rescale_T1)
