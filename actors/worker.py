@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from actors import failures, pinning
 from actors.benchmarks.base import UNFIT, Benchmark
 from sweeps.errors import InputElsewhere
-from sweeps.rows import failed_row, measured_row
+from sweeps.rows import failed_row, failed_rows, measured_row
 from sweeps.supervisor import Line
 from sweeps.task import Lease, Outcome, Row, Run, Seat, Stop, Wait
 
@@ -98,7 +98,11 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the protocol: an exception inside a task is a row
             failure = failures.classify(error)
             facts = self._facts(neighbours) | clock.lap()
-            rows.append(failed_row(lease, len(rows), facts, failure.status, failure.error_type, failure.message))
+            why = (failure.status, failure.error_type, failure.message)
+            if rows:
+                rows.append(failed_row(lease, len(rows), facts, *why))
+            else:
+                rows = failed_rows(lease, self._pieces(lease), facts, *why)
         duration_s = time.perf_counter() - started_s
         outcome = Outcome(lease.task.task_id, lease.attempt, tuple(rows), frozenset(unfit), loads, duration_s)
         return outcome, failure
@@ -113,6 +117,15 @@ class Worker:
             if self._line is None:
                 raise
             yield from benchmark.rows(held, replace(task, part=self._line.ship(task)), factors)
+
+    def _pieces(self, lease: Lease) -> Iterator[Row]:
+        """Of a task of which nothing was measured."""
+        benchmark, task = self._benchmarks[lease.task.benchmark], lease.task
+        try:
+            yield from benchmark.pieces(task)
+        except InputElsewhere:
+            if self._line is not None:
+                yield from benchmark.pieces(replace(task, part=self._line.ship(task)))
 
     def _load(self, lease: Lease) -> int:
         """Have in memory what the task needs; how many loads that took."""

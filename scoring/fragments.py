@@ -9,7 +9,7 @@ import hashlib
 import random
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, field_validator, model_validator
@@ -105,6 +105,8 @@ class Fragment:
     """Lengths of the prefixes to score; empty: the fragment itself."""
     null_reason: str | None = None
     """Why it cannot be scored, where that is known before the models see it."""
+    dropped_words: int = 0
+    """Words of its record that are in none of the record's fragments."""
 
     @property
     def text_sha256(self) -> str | None:
@@ -126,13 +128,14 @@ def cut(record: Record, settings: FragmentSettings) -> Cut:
         return Cut((_null(record, NO_TEXT, record.null_reason),), 0)
     words = [[match.span() for match in WORD.finditer(text.text)] for text in record.texts]
     spans = _spans(record, [len(text_words) for text_words in words], settings)
+    kept = sum(len({word for span in text_spans for word in range(*span)}) for text_spans in spans)
+    dropped = sum(map(len, words)) - kept
     fragments = [
-        fragment
+        replace(fragment, dropped_words=dropped)
         for text, text_words, text_spans in zip(record.texts, words, spans, strict=True)
         for fragment in _of_text(record, text, text_words, text_spans, settings)
     ]
-    kept = sum(len({word for span in text_spans for word in range(*span)}) for text_spans in spans)
-    return Cut(tuple(fragments), sum(len(text_words) for text_words in words) - kept)
+    return Cut(tuple(fragments), dropped)
 
 
 def _spans(record: Record, lengths: list[int], settings: FragmentSettings) -> list[list[Span]]:

@@ -82,6 +82,7 @@ class FragmentScore:
     truncated: bool | None
     null_reason: str | None
     text_sha256: str | None
+    dropped_words: int
 
     @property
     def needs_more_memory(self) -> bool:
@@ -147,4 +148,5 @@ def fragment_score(
         truncated=score.truncated,
         null_reason=score.null_reason,
         text_sha256=fragment.text_sha256,
+        dropped_words=fragment.dropped_words,
     )

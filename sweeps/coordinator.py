@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from sweeps.ceilings import Ceilings
 from sweeps.factors import Catalogue
 from sweeps.plan import Group, Plan
 from sweeps.queue import TaskQueue
-from sweeps.rows import failed_row
+from sweeps.rows import failed_rows
 from sweeps.run_directory import RunDirectory
 from sweeps.spec import Spec
 from sweeps.status import Status, WorkerStatus
@@ -82,6 +83,8 @@ class Coordinator:
         self._draining = False
         self._warnings: list[str] = []
         self._handed_on: dict[int, _HandedOn] = {}
+        self._remarks: Counter[str] = Counter()
+        self._ceilings = Ceilings(catalogue)
 
     def open(self) -> None:
         """Take the run directory, read what is done, queue the rest.
@@ -112,15 +115,12 @@ class Coordinator:
             return Run(again, self._neighbours(member.seat))
         if self._policy.isolation == "node" and self._neighbours(member.seat):
             return Wait(ISOLATION_WAIT_S)
-        leased = self._queue.lease(worker_id, member.seat.slot, self._lease_limit(member))
+        leased = self._lease(member)
         if not leased:
             return Stop()
-        leases = tuple(Lease(self._task(number), attempt) for number, attempt in leased)
-        member.leases = {
-            lease.task.task_id: (number, lease.task) for (number, _), lease in zip(leased, leases, strict=True)
-        }
+        member.leases = {lease.task.task_id: (number, lease.task) for number, lease in leased}
         member.leased_at_s = time.monotonic()
-        return Run(leases, self._neighbours(member.seat))
+        return Run(tuple(lease for _, lease in leased), self._neighbours(member.seat))
 
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         """Take finished tasks' rows in; what a worker that was given up still sends is dropped."""
@@ -143,6 +143,7 @@ class Coordinator:
             worker_id, {number: (task.slot, task.load_key) for number, task in tasks.items()}
         )
         for number, attempt in surrendered.given_up:
+            self._ceilings.note(tasks[number], member.seat, status)
             self._give_up(number, Lease(tasks[number], attempt), status, reason)
         self._warnings.append(f"worker {worker_id} is gone: {reason}")
         return len(tasks)
@@ -199,6 +200,7 @@ class Coordinator:
             workers=tuple(self._worker_status(member) for member in self._members.values()),
             failure=self._directory.failure,
             warnings=tuple(self._warnings),
+            remarks=dict(self._remarks),
         )
 
     def close(self) -> Status:
@@ -213,6 +215,20 @@ class Coordinator:
                 groups.setdefault((task.slot, task.load_key), []).append(number)
         return groups
 
+    def _lease(self, member: _Member) -> list[tuple[int, Lease]]:
+        """Numbers and leases for a worker; what would run out of memory there gets its rows without being tried."""
+        seat = member.seat
+        while leased := self._queue.lease(seat.worker_id, seat.slot, self._lease_limit(member)):
+            leases = [(number, Lease(self._task(number), attempt)) for number, attempt in leased]
+            hopeless = {number: why for number, lease in leases if (why := self._ceilings.above(lease.task, seat))}
+            for number, lease in leases:
+                if number in hopeless:
+                    self._queue.finish(seat.worker_id, number, lease.attempt)
+                    self._give_up(number, lease, "skipped_oom", hopeless[number], _whereabouts(seat))
+            if left := [(number, lease) for number, lease in leases if number not in hopeless]:
+                return left
+        return []
+
     def _record(self, member: _Member, outcome: Outcome) -> None:
         number, task = member.leases.pop(outcome.task_id, (None, None))
         if number is None or task is None:
@@ -223,14 +239,17 @@ class Coordinator:
         self._loads_naive += not task.load_key.startswith("nothing")
         average_s = outcome.duration_s if member.task_s is None else member.task_s
         member.task_s = 0.7 * average_s + 0.3 * outcome.duration_s
+        self._ceilings.note(task, member.seat, outcome.rows[-1]["status"])
         if not self._hand_on(number, task, member.seat, outcome):
             self._complete(number, task, outcome.rows)
 
     def _complete(self, number: int, task: Task, rows: Sequence[Row]) -> None:
         handed_on = self._handed_on.pop(number, None)
         kept = handed_on.rows if handed_on else ()
-        self._directory.add(task.sweep, [*kept, *rows])
-        self._rows += len(kept) + len(rows)
+        whole = [*kept, *rows]
+        self._directory.add(task.sweep, whole)
+        self._rows += len(whole)
+        self._remarks.update(self._catalogue[task.benchmark].remarks(whole))
         self._counts[rows[-1]["status"]] += 1
 
     def _hand_on(self, number: int, task: Task, seat: Seat, outcome: Outcome) -> bool:
@@ -257,8 +276,9 @@ class Coordinator:
         part = replace(task.part, only=handed_on.only) if task.part else None
         return replace(task, slot=handed_on.slot, part=part)
 
-    def _give_up(self, number: int, lease: Lease, status: str, reason: str) -> None:
-        self._complete(number, lease.task, [failed_row(lease, 0, {}, status, None, reason)])
+    def _give_up(self, number: int, lease: Lease, status: str, reason: str, facts: Row | None = None) -> None:
+        pieces = self._catalogue[lease.task.benchmark].pieces(lease.task)
+        self._complete(number, lease.task, failed_rows(lease, pieces, facts or {}, status, None, reason))
 
     def _lease_limit(self, member: _Member) -> int:
         """So many that they last about LEASE_S, and leave the slot's other workers their share."""
@@ -286,6 +306,15 @@ class Coordinator:
             running=first.label if first else "",
             running_s=time.monotonic() - member.leased_at_s if first else 0.0,
         )
+
+
+def _whereabouts(seat: Seat) -> Row:
+    return {
+        "host": seat.host,
+        "device_class": seat.device_class,
+        "device_name": seat.device_name,
+        "worker_id": seat.worker_id,
+    }
 
 
 def larger(slot: Slot, device_class: str, ladder: Sequence[str]) -> Slot | None:

@@ -4,12 +4,12 @@ A benchmark declares its factors as a subclass of `Factors`: the field's type sa
 its default is used where the spec leaves the factor out. Knows no benchmark.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, ClassVar, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from sweeps.task import Level, Part, Slot
+from sweeps.task import Level, Part, Row, Slot, Task
 
 
 def _is_device(device: str) -> str:
@@ -45,12 +45,24 @@ class Declaration(Protocol):
     """Factors that decide what exactly; cells that agree in them share a load."""
     hands_on: ClassVar[bool]
     """Whether what runs out of memory is tried on a larger slot; False where running out is the result."""
+    grows_with: ClassVar[str | None]
+    """A factor with which memory only grows: once a level ran out, higher ones are skipped; None: no such factor."""
 
     def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:
         """The tasks of a cell: its parts, or (None,) where the cell is one task."""
 
     def ship(self, part: Part) -> Part:
         """The part with its data inside, for a worker on a node that cannot see them."""
+
+    def pieces(self, task: Task) -> Iterable[Row]:
+        """Which rows a task is to have when it fails as a whole: the columns that tell them apart.
+
+        Raises:
+            OSError, InputElsewhere: what the task is made of cannot be read here.
+        """
+
+    def remarks(self, rows: Sequence[Row]) -> Mapping[str, int]:
+        """What the summary should count of a task's rows, by name."""
 
 
 Catalogue = Mapping[str, Declaration]

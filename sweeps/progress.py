@@ -148,6 +148,8 @@ def summarize(console: Console, status: Status, directory: Path, elapsed_s: floa
     console.print(table)
     earlier = f", {status.done_before} tasks were done before" if status.done_before else ""
     console.print(f"{status.rows:,} rows in {duration(elapsed_s)}{earlier}", highlight=False)
+    for remark, count in sorted(status.remarks.items()):
+        console.print(f"{count:,} {remark}", highlight=False)
     if status.loads_naive:
         console.print(
             f"{status.loads} model loads; loading for every cell would have made {status.loads_naive}",

@@ -1,6 +1,7 @@
 """From a task and what became of it to the columns of a row; the only place where rows are put together."""
 
 import json
+from collections.abc import Iterable
 from functools import cache
 
 from sweeps.schema import COMMON, FACTORS, IDENTITY, METRICS
@@ -39,6 +40,24 @@ def failed_row(
     }
     _refuse_unknown(row, lease.task.benchmark)
     return row
+
+
+def failed_rows(
+    lease: Lease, pieces: Iterable[Row], facts: Row, status: str, error_type: str | None, error_message: str | None
+) -> list[Row]:
+    """The rows of a task that failed as a whole: one for each piece of it, so that none is without a row.
+
+    Args:
+        pieces: from the benchmark's declaration; where what the task is made of cannot be read, it has one row.
+    """
+    try:
+        identities = list(pieces)
+    except Exception:  # noqa: BLE001 - mostly the same reason for which the task failed, and that one is told
+        identities = []
+    return [
+        failed_row(lease, iteration, facts | identity, status, error_type, error_message)
+        for iteration, identity in enumerate(identities or [{}])
+    ]
 
 
 def _identity(lease: Lease) -> Row:

@@ -76,6 +76,7 @@ GENERATION: Final[dict[str, pa.DataType]] = {
     "tpot_s": pa.float64(),
     "prefill_tokens_per_s": pa.float64(),
     "decode_tokens_per_s": pa.float64(),
+    "generation_mode_effective": pa.string(),
 }
 
 MODEL_LOADING: Final[dict[str, pa.DataType]] = {
@@ -121,6 +122,7 @@ FRAGMENT: Final[dict[str, pa.DataType]] = {
     "length_words": pa.int32(),
     "start_word": pa.int32(),
     "text_sha256": pa.string(),
+    "dropped_words": pa.int32(),
     "null_reason": pa.string(),
 }
 """Which fragment a row is of, and why it has no score if it has none."""

@@ -1,6 +1,7 @@
 """Where a run stands, as a value: what the coordinator tells and everybody who watches reads."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sweeps.task import Slot
 
@@ -36,6 +37,8 @@ class Status:
     failure: str | None
     """Why the run cannot go on, if it cannot."""
     warnings: tuple[str, ...]
+    remarks: Mapping[str, int] = field(default_factory=dict)
+    """What benchmarks want counted in the summary, by name: of this session's rows."""
 
     @property
     def left(self) -> int:

@@ -30,6 +30,7 @@ fragments = [{{ mode = "random", min_words = 3, max_words = 12 }}]
 device = ["cpu"]
 cpu_cores = [1]
 shard_records = [20]
+dtype = ["float32"]
 corpus = [{{ path = "{corpus}", human = "human", synthetic = "synthetic", id = "id" }}]
 """
 

@@ -4,7 +4,7 @@ Torch is imported inside the functions that use it, here and in every benchmark:
 declarations to check a spec, and a mistake in a spec must not cost the seconds that those imports take.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 from sweeps.factors import Declaration
@@ -38,6 +38,7 @@ class OnePart:
     """For benchmarks whose cells are one task each, and for which running out of memory is a result."""
 
     hands_on: ClassVar[bool] = False
+    grows_with: ClassVar[str | None] = None
 
     def parts(self, levels: Mapping[str, Level]) -> Sequence[None]:  # noqa: ARG002 - whatever the levels
         """The cell is the task."""
@@ -46,6 +47,14 @@ class OnePart:
     def ship(self, part: Part) -> Part:
         """Never asked: there are no parts."""
         raise NotImplementedError(part.name)
+
+    def pieces(self, task: Task) -> Iterable[Row]:  # noqa: ARG002 - whatever the task
+        """What fails has one row."""
+        return ({},)
+
+    def remarks(self, rows: Sequence[Row]) -> Mapping[str, int]:  # noqa: ARG002 - whatever the rows
+        """Nothing to count."""
+        return {}
 
 
 def timed_rows(task: Task, measure: Callable[[int], Row]) -> Iterator[Row]:

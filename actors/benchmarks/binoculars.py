@@ -5,6 +5,7 @@ does not fit into a slot's memory even alone is handed on to a larger slot.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -15,13 +16,14 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_
 from actors.benchmarks.base import UNFIT
 from scoring.corpus import Corpus, CorpusSettings, Shard, read_rows, records_of
 from scoring.fragments import Fragment, FragmentSettings, cut
+from scoring.results import FragmentScore, Score, fragment_score
 from sweeps.errors import InputElsewhere
 from sweeps.factors import Factors, PositiveInt
+from sweeps.schema import FRAGMENT
 from sweeps.task import Level, Part, Row, Task
 
 if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
-    from scoring.results import FragmentScore
 
 CORPUS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
 FRAGMENTS: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
@@ -80,6 +82,7 @@ class BinocularsBenchmark:
         "max_tokens",
     )
     hands_on: ClassVar[bool] = True
+    grows_with: ClassVar[str | None] = None
 
     def parts(self, levels: Mapping[str, Level]) -> Sequence[Part]:
         """The corpus in shards of `shard_records` records.
@@ -92,6 +95,20 @@ class BinocularsBenchmark:
     def ship(self, part: Part) -> Part:
         """The shard's raw rows, for a worker on a node that cannot see its file."""
         return Part(part.name, list(read_rows(part.content)), part.only)
+
+    def pieces(self, task: Task) -> Iterator[Row]:
+        """Every fragment of the shard, and every prefix of each: what has a row has one in a task that fails, too."""
+        if task.part is None:
+            raise ValueError(f"{task.label}: a scoring task names a shard")
+        for fragment in shard_fragments(task.part, BinocularsFactors.model_validate(dict(task.factors))):
+            for prefix in fragment.prefix_tokens or (None,):
+                yield _identity(fragment_score(fragment, Score(null_reason=fragment.null_reason), prefix))
+
+    def remarks(self, rows: Sequence[Row]) -> Mapping[str, int]:
+        """Rows without a score by reason, and the words that no fragment took."""
+        reasons = Counter(f"rows without a score, {row['null_reason']}" for row in rows if row.get("null_reason"))
+        dropped = {row.get("record_id"): row.get("dropped_words") or 0 for row in rows}
+        return reasons | Counter({"words in no fragment": sum(dropped.values())})
 
     def load(self, factors: BinocularsFactors, devices: tuple[str, ...]) -> "Binoculars":
         """Both models, checked to share one tokenizer."""
@@ -161,26 +178,18 @@ def shard_fragments(part: Part, factors: BinocularsFactors) -> Iterator[Fragment
                 yield fragment
 
 
-def fragment_key(piece: "Fragment | FragmentScore") -> str:
+def fragment_key(piece: Fragment | FragmentScore) -> str:
     """Names a fragment within its corpus."""
     return json.dumps([piece.record_id, piece.author, piece.generator, piece.fragment_index])
 
 
-def _unfit_row(score: "FragmentScore", status: str) -> Row:
+def _unfit_row(score: FragmentScore, status: str) -> Row:
     """Which fragment it was and why there is no score; metrics stay null."""
-    identity = (
-        "record_id",
-        "fragment_index",
-        "prefix_tokens",
-        "dataset",
-        "generator",
-        "author",
-        "length_words",
-        "start_word",
-        "text_sha256",
-        "null_reason",
-    )
-    return {name: getattr(score, name) for name in identity} | {"status": status, UNFIT: fragment_key(score)}
+    return _identity(score) | {"status": status, UNFIT: fragment_key(score)}
+
+
+def _identity(score: FragmentScore) -> Row:
+    return {name: getattr(score, name) for name in FRAGMENT}
 
 
 @lru_cache(maxsize=64)

@@ -48,7 +48,8 @@ def columns(path: Path) -> dict[str, Any]:
 
 
 def scoring_spec(path: Path, **factors: Any) -> Spec:
-    levels = {"pair": [PAIR], "corpus": [columns(path)], "fragments": [RANDOM], "shard_records": [4]} | factors
+    levels = {"pair": [PAIR], "corpus": [columns(path)], "fragments": [RANDOM], "shard_records": [4]}
+    levels |= {"dtype": ["float32"]} | factors  # bfloat16 is not the same in every batch
     sweep = Sweep(name="s", benchmark="binoculars", iterations=1, warmup=0, factors=levels)
     return with_defaults(Spec(name="scoring", sweep=[sweep]), DEFAULTS, BENCHMARKS)
 
@@ -83,7 +84,7 @@ def test_every_fragment_has_one_row_and_scores_as_the_library_does(
         for part in BinocularsBenchmark().parts({"corpus": columns(corpus), "shard_records": 1000})
         for fragment in shard_fragments(part, factors)
     ]
-    expected = by_fragment([vars(score) for score in Binoculars(*PAIR).score_fragments(fragments)])
+    expected = by_fragment([vars(score) for score in Binoculars(*PAIR, dtype="float32").score_fragments(fragments)])
     assert by_fragment(rows) == pytest.approx(expected, abs=1e-5)
     assert {row["status"] for row in rows} == {"ok"}
     reasons = {row["null_reason"] for row in rows if row["score"] is None}
@@ -127,11 +128,54 @@ def test_an_incompatible_pair_is_unsupported_with_the_first_difference(corpus: P
     ).save_pretrained(other)
     rows = run_inline(scoring_spec(corpus, pair=[[PAIR[0], str(other)], PAIR]), tmp_path / "run")
     unsupported = [row for row in rows if row["status"] == "unsupported"]
-    assert len(unsupported) == 4, "a row for each shard"
+    assert by_fragment(unsupported).keys() == by_fragment([row for row in rows if row["status"] == "ok"]).keys()
     assert {row["error_type"] for row in unsupported} == {"IncompatiblePair"}
     assert all(str(other) in row["error_message"] for row in unsupported)
     assert all(row[metric] is None for row in unsupported for metric in METRICS["binoculars"])
     assert any(row["score"] is not None for row in rows), "the other pair is unharmed"
+
+
+def test_a_shard_whose_workers_die_has_a_row_for_each_fragment_and_prefix(corpus: Path, tmp_path: Path) -> None:
+    prefixes = {"mode": "prefix", "tokens": [4, 8]}
+    coordinator = Coordinator(scoring_spec(corpus, fragments=[prefixes]), BENCHMARKS, tmp_path, Policy())
+    coordinator.open()
+    seat = Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
+    coordinator.join(seat, {}, "e")
+    while isinstance(coordinator.exchange("w", []), Run):
+        coordinator.lost("w", "worker_lost", "killed")
+        coordinator.join(seat, {}, "e")
+    status = coordinator.close()
+    assert status.counts == {"worker_lost": 4}
+    rows = ds.dataset(sorted(tmp_path.glob("s/part-*.parquet"))).to_table().to_pylist()
+    lost = by_fragment(rows)
+    assert set(lost.values()) == {None}
+    calm = run_inline(scoring_spec(corpus, fragments=[prefixes]), tmp_path / "calm")
+    assert lost.keys() == by_fragment(calm).keys()
+
+
+def test_a_shard_that_cannot_be_read_any_more_is_one_row(corpus: Path, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_bytes(corpus.read_bytes())
+    coordinator = Coordinator(scoring_spec(path), BENCHMARKS, tmp_path / "run", Policy())
+    coordinator.open()
+    path.unlink()
+    coordinator.reject(Slot("cpu", 0, 1), "unsupported", "no such device")
+    assert (coordinator.close().rows, coordinator.status().counts) == (4, {"unsupported": 4})
+
+
+def test_the_summary_counts_rows_without_a_score_and_words_that_no_fragment_took(corpus: Path, tmp_path: Path) -> None:
+    rows = run_inline(scoring_spec(corpus), tmp_path)
+    remarks = BinocularsBenchmark().remarks(rows)
+    reasons = {name: count for name, count in remarks.items() if name.startswith("rows without a score")}
+    assert reasons == {f"rows without a score, {reason}": 1 for reason in ("bad_row", "not_text")} | {
+        "rows without a score, empty_text": 2
+    }
+    words = sum(
+        len(json.loads(line)[author].split())
+        for line in embedded.docs_path().read_text(encoding="utf-8").splitlines()[:12]
+        for author in ("human", "synthetic")
+    )
+    assert remarks["words in no fragment"] == words - sum(row["length_words"] or 0 for row in rows)
 
 
 MISTAKES = {

@@ -58,7 +58,7 @@ def test_scores_without_models_named_come_from_the_demo_pair(texts: Path) -> Non
 
 
 def test_a_calibration_gives_verdicts(texts: Path, tmp_path: Path) -> None:
-    scored = json.loads(detect(texts / "human.txt", "--json").stdout)["results"][0]["score"]
+    scored = json.loads(detect(texts / "human.txt", "--json", "--dtype", "float32").stdout)["results"][0]["score"]
     for threshold, verdict in ((scored + 1e-4, "machine"), (scored - 1e-4, "human")):
         path = calibration(tmp_path, threshold=threshold, dtype="float32")
         result = detect("--calibration", path, texts / "human.txt", "--json", "--dtype", "float32")
