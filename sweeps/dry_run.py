@@ -1,14 +1,16 @@
 """What a run would do: cells, exclusions, what is done already, loads, slots, and what nothing here can run."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from sweeps.history import Pace
 from sweeps.plan import Grid, Plan
+from sweeps.progress import duration
 from sweeps.task import Slot
 
 
@@ -45,8 +47,22 @@ def preview(grid: Grid, done: Collection[str]) -> Preview:
     return Preview(sweep.name, sweep.benchmark, grid.cells, grid.excluded, len(grid), finished, len(loads), dict(slots))
 
 
-def print_plan(console: Console, plan: Plan, done: Collection[str], never: Callable[[Slot], str | None]) -> None:
-    """Print every sweep's preview, its factors with the defaults filled in, and slots that nobody offers."""
+def print_plan(
+    console: Console,
+    plan: Plan,
+    done: Collection[str],
+    never: Callable[[Slot], str | None],
+    paces: Mapping[Slot, Pace],
+) -> None:
+    """Print every sweep's preview, its factors with the defaults filled in, and what each slot has to do.
+
+    Args:
+        console: where to.
+        plan: what would run.
+        done: ids of tasks on disk.
+        never: why nobody can offer a slot; None if somebody can.
+        paces: how long the finished tasks of a slot took; empty before the first run.
+    """
     previews = [preview(grid, done) for grid in plan.grids]
     console.print(f"plan of {plan.spec.name}", highlight=False)
     table = Table(box=SIMPLE, padding=0)
@@ -69,10 +85,19 @@ def print_plan(console: Console, plan: Plan, done: Collection[str], never: Calla
         total.update(sweep.slots)
     for slot, count in sorted(total.items(), key=lambda item: str(item[0])):
         reason = never(slot)
-        verdict = f"unsupported: {reason}" if reason else "offered here"
+        verdict = f"unsupported: {reason}" if reason else f"offered here{_estimate(count, paces.get(slot))}"
         console.print(
             f"slot [{slot}]: {count:,} task{'s' * (count != 1)}, {verdict}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
+
+
+def _estimate(left: int, pace: Pace | None) -> str:
+    """Of one worker's time; nothing where no task of the slot was measured yet."""
+    if pace is None:
+        return ""
+    return (
+        f", about {duration(left * pace.mean_s)} of one worker's time ({pace.tasks:,} finished, {pace.mean_s:.2g} s each)"
+    )

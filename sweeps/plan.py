@@ -65,11 +65,16 @@ class Grid:
         )
 
     def check(self) -> None:
-        """Refuse combinations of levels that the benchmark calls impossible.
+        """Refuse combinations of levels that the benchmark calls impossible, and a sweep without any cell left.
 
         Raises:
             UserError: the first such cell, and how to leave it out.
         """
+        if self.excluded == self.cells:
+            raise UserError(
+                f"sweep {self.sweep.name!r}: the rules of [[sweep.exclude]] leave none of its {self.cells:,} cells; "
+                f"drop some, or all with --set {self.sweep.name}.exclude=[]"
+            )
         for cell in range(self.cells):
             levels = self._levels_of(cell)
             if self._is_excluded(levels):

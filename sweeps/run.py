@@ -22,6 +22,7 @@ from scoring.errors import ScoringError
 from sweeps.coordinator import Coordinator, Isolation, Policy
 from sweeps.dry_run import print_plan
 from sweeps.errors import SweepsError, UserError
+from sweeps.history import paces
 from sweeps.plan import Plan
 from sweeps.progress import summarize, view
 from sweeps.schema import FAILED, STATUSES, schema_of
@@ -100,7 +101,8 @@ def run(command: Command, console: Console) -> int:
         if command.dry_run:
             never = Floor({node.node_id: node for node in nodes}).never
             for plan in plans:
-                print_plan(console, plan, _finished(plan, command.out), never)
+                sweep_directories = [command.out / plan.spec.name / grid.sweep.name for grid in plan.grids]
+                print_plan(console, plan, _finished(plan, command.out), never, paces(sweep_directories))
             return 0
         _build_embedded(plans, console)
         if command.address == "local":  # only now: what is wrong with a spec is told before Ray's seconds

@@ -7,7 +7,7 @@ is plan.py's.
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -97,15 +97,15 @@ def read_spec(source: str, overrides: Sequence[str], catalogue: Catalogue) -> Sp
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{label}: not TOML: {error}") from error
-    for override in overrides:
-        _override(content, override, label)
+    overridden = {_override(content, override, label) for override in overrides}
     try:
         spec = Spec.model_validate(content)
     except ValidationError as error:
         raise UserError(_explain(error, label, content)) from error
     _refuse_duplicates((sweep.name for sweep in spec.sweep), f"{label}: sweep names")
     for sweep in spec.sweep:
-        _check_sweep(sweep, catalogue, f"{label}: sweep {sweep.name!r}")
+        given = {keys[-1] for name, *keys in overridden if name == sweep.name}
+        _check_sweep(sweep, catalogue, f"{label}: sweep {sweep.name!r}", given)
     return spec
 
 
@@ -154,8 +154,8 @@ def _builtin_directory() -> Any:
     return resources.files("sweeps") / "specs"
 
 
-def _override(content: dict[str, Any], override: str, label: str) -> None:
-    """Put one `<sweep>.<key path>=<TOML value>` into the raw content."""
+def _override(content: dict[str, Any], override: str, label: str) -> tuple[str, ...]:
+    """Put one `<sweep>.<key path>=<TOML value>` into the raw content; the path, split."""
     path, equals, value_text = override.partition("=")
     sweep_name, *keys = path.strip().split(".")
     if not equals or not keys:
@@ -180,12 +180,13 @@ def _override(content: dict[str, Any], override: str, label: str) -> None:
         if not isinstance(table, dict):
             raise UserError(f"--set {override!r}: {key!r} is not a table in {label}")
     table[keys[-1]] = value
+    return sweep_name, *keys
 
 
 _SET_EXAMPLE: Final = "--set 'generation.factors.model=[\"builtin://tiny-base\"]'"
 
 
-def _check_sweep(sweep: Sweep, catalogue: Catalogue, where: str) -> None:
+def _check_sweep(sweep: Sweep, catalogue: Catalogue, where: str, overridden: Collection[str]) -> None:
     if sweep.benchmark not in catalogue:
         raise UserError(
             f"{where}, benchmark: {sweep.benchmark!r} is unknown; choose one of {', '.join(sorted(catalogue))}"
@@ -198,7 +199,7 @@ def _check_sweep(sweep: Sweep, catalogue: Catalogue, where: str) -> None:
     for name in sorted(required - set(sweep.factors) - set(Defaults.model_fields)):
         raise UserError(f"{where}: benchmark {sweep.benchmark!r} needs factors.{name}, a list of levels")
     for index, rule in enumerate(sweep.exclude):
-        _check_exclude(rule, sweep, factors, f"{where}, exclude[{index}]")
+        _check_exclude(rule, sweep, factors, f"{where}, exclude[{index}]", overridden)
 
 
 def _check_known(name: str, factors: type[Factors], where: str) -> None:
@@ -226,13 +227,16 @@ def _check_level(level: Level, factors: type[Factors], name: str, where: str) ->
         raise UserError(f"{where}: seen {level!r}; {_reason(error.errors()[0])}") from error
 
 
-def _check_exclude(rule: dict[str, Any], sweep: Sweep, factors: type[Factors], where: str) -> None:
+def _check_exclude(
+    rule: dict[str, Any], sweep: Sweep, factors: type[Factors], where: str, overridden: Collection[str]
+) -> None:
+    """A rule that excludes nothing is a slip of the pen, unless `--set` took the levels away that it is about."""
     if not rule:
         raise UserError(f"{where}: an empty rule would exclude every cell; name at least one factor")
     for name, value in rule.items():
         _check_known(name, factors, f"{where}.{name}")
         levels = sweep.factors.get(name)
-        if levels is None or value in levels:
+        if levels is None or value in levels or name in overridden:
             continue
         for level in value if isinstance(value, list) else [value]:
             if level not in levels:

@@ -1,5 +1,8 @@
 """A plan stands for the right tasks, in a seeded order, with stable ids."""
 
+import pytest
+
+from sweeps.errors import UserError
 from sweeps.plan import Plan
 from sweeps.spec import Spec
 from tests.fakes import CATALOGUE, faulty_spec
@@ -67,3 +70,10 @@ def test_load_keys_differ_exactly_where_a_load_is_needed() -> None:
     plan = Plan(faulty_spec(index=[0, 1], thing=["a", "b"]), CATALOGUE)
     keys = {(task.load_key, task.factors["thing"]) for _, task in plan.tasks()}
     assert len(keys) == 2
+
+
+def test_a_sweep_whose_rules_leave_nothing_is_refused() -> None:
+    spec = faulty_spec(index=[0, 1])
+    emptied = spec.sweep[0].model_copy(update={"exclude": [{"thing": "a"}]})
+    with pytest.raises(UserError, match=r"leave none of its 2 cells.*--set s.exclude=\[\]"):
+        Plan(spec.model_copy(update={"sweep": [emptied]}), CATALOGUE).check()

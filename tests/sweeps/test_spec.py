@@ -41,11 +41,18 @@ def test_a_good_spec_is_read_and_completed(tmp_path: Path) -> None:
         "cpu_cores": [1, 2],
         "model": ["builtin://tiny-base"],
         "device_map": ["single"],
+        "max_memory": [{}],
         "quantization": ["none"],
         "dtype": ["auto"],
         "max_new_tokens": [4, 8],
         "prompt_words": [32],
     }
+
+
+def test_an_override_may_take_away_what_a_rule_is_about(tmp_path: Path) -> None:
+    spec = read_spec(write(tmp_path, GOOD), ["generation.factors.cpu_cores=[2, 4]"], BENCHMARKS)
+    assert spec.sweep[0].factors["cpu_cores"] == [2, 4]
+    assert spec.sweep[0].exclude, "the rule stays, for the levels that it still meets"
 
 
 MISTAKES = {
@@ -54,7 +61,7 @@ MISTAKES = {
     "unknown benchmark": (
         'benchmark = "generation"',
         'benchmark = "genration"',
-        ["genration", "binoculars, generation, noop"],
+        ["genration", "choose one of binoculars, ", "generation", "noop"],
     ),
     "unknown factor": ("cpu_cores = [1, 2]", "cpu_core = [1, 2]", ["cpu_core", "did you mean 'cpu_cores'"]),
     "wrong level type": ("[4, 8]", '[4, "eight"]', ["factors.max_new_tokens[1]", "'eight'", "integer"]),

@@ -1,0 +1,45 @@
+"""How long tasks took so far, out of the rows on disk: what the dry run's estimate is made of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweeps.sink import PART
+from sweeps.task import Slot
+
+COLUMNS = ["task_id", "device", "cpu_cores", "status", "duration_s"]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Finished tasks of one slot."""
+
+    tasks: int
+    mean_s: float
+    """Wall time of a task, loads, warm-ups and all iterations included."""
+
+
+def paces(sweep_directories: Iterable[Path]) -> dict[Slot, Pace]:
+    """What the `ok` rows of those sweeps say of each slot; a part that cannot be read says nothing."""
+    tables = [table for directory in sweep_directories for table in _tables(directory)]
+    if not tables:
+        return {}
+    rows = pa.concat_tables(tables)
+    ok = rows.filter(pa.compute.equal(rows["status"], "ok"))
+    tasks = ok.group_by(["device", "cpu_cores", "task_id"]).aggregate([("duration_s", "sum")])
+    slots = tasks.group_by(["device", "cpu_cores"]).aggregate([("duration_s_sum", "mean"), ("task_id", "count")])
+    return {
+        Slot.parse(row["device"], row["cpu_cores"]): Pace(row["task_id_count"], row["duration_s_sum_mean"])
+        for row in slots.to_pylist()
+    }
+
+
+def _tables(directory: Path) -> Iterable[pa.Table]:
+    for part in sorted(directory.glob(PART)):
+        try:
+            yield pq.read_table(part, columns=COLUMNS)
+        except (OSError, pa.ArrowException):
+            continue
