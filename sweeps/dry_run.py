@@ -98,6 +98,5 @@ def _estimate(left: int, pace: Pace | None) -> str:
     """Of one worker's time; nothing where no task of the slot was measured yet."""
     if pace is None:
         return ""
-    return (
-        f", about {duration(left * pace.mean_s)} of one worker's time ({pace.tasks:,} finished, {pace.mean_s:.2g} s each)"
-    )
+    seen = f"{pace.tasks:,} finished, {pace.mean_s:.2g} s each"
+    return f", about {duration(left * pace.mean_s)} of one worker's time ({seen})"
