@@ -32,7 +32,8 @@ from scoring.fragments import cut, fragment_settings
 
 Section = Literal["large", "memory", "small", "prefix"]
 SECTIONS: Final[tuple[Section, ...]] = ("large", "memory", "small", "prefix")
-DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+Dtype = Literal["float32", "bfloat16"]
+DTYPES: Final[dict[Dtype, torch.dtype]] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOKENS_PER_WORD: Final = 1.33
 """Of English prose with a vocabulary of 262k, to draw lengths for a model that has no tokenizer."""
 PREFIXES: Final = tuple(range(16, 513, 16))
@@ -131,7 +132,7 @@ def show(title: str, rates: Sequence[Rate]) -> None:
     CONSOLE.print(table)
 
 
-def large(dtype: str, quick: bool, rounds: int, count: int) -> list[Rate]:
+def large(dtype: Dtype, quick: bool, rounds: int, count: int) -> list[Rate]:
     """Vocabulary 262144."""
     pair = large_pair(2 if quick else 18, DTYPES[dtype])
     texts = random_texts(count, 262144)
@@ -146,7 +147,7 @@ def large(dtype: str, quick: bool, rounds: int, count: int) -> list[Rate]:
     return rates
 
 
-def memory(dtype: str, quick: bool) -> dict[str, int]:
+def memory(dtype: Dtype, quick: bool) -> dict[str, int]:
     """Peak beyond the weights at batch 4 × 400 tokens."""
     pair = large_pair(2 if quick else 18, DTYPES[dtype])
     texts = [[7 * i % 262144 for i in range(400)] for _ in range(4)]
@@ -162,13 +163,13 @@ def memory(dtype: str, quick: bool) -> dict[str, int]:
     return peaks
 
 
-def small(quick: bool, rounds: int) -> list[Rate]:
+def small(dtype: Dtype, quick: bool, rounds: int) -> list[Rate]:
     """The built-in models, mixed lengths, the naive one at several batch sizes."""
-    pair = load_model("builtin://tiny-base"), load_model("builtin://tiny-instruct")
+    pair = load_model("builtin://tiny-base", dtype=dtype), load_model("builtin://tiny-instruct", dtype=dtype)
     texts = docs_texts(64 if quick else 256, pair[0].tokenizer)
     naive: list[Contestant] = [Naive(*pair, size) for size in (1, 2, 4, 8, 16, 32)]
     rates = race([Fused(*pair, CPU_TOKEN_BUDGET), *naive, Limit(*pair, 512)], texts, rounds)
-    show(f"built-in models, vocabulary 2048, {len(texts)} fragments, {sum(map(len, texts))} tokens", rates)
+    show(f"built-in models, vocabulary 2048, {dtype}, {len(texts)} fragments, {sum(map(len, texts))} tokens", rates)
     return rates
 
 
@@ -191,7 +192,7 @@ def prefix(quick: bool, rounds: int) -> float:
 
 def main(
     section: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(SECTIONS)}; all by default.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32 or bfloat16, for large and memory.")] = "float32",
+    dtype: Annotated[Dtype, typer.Option(help="Not for prefix, which takes float32.")] = "float32",
     texts: Annotated[int, typer.Option(min=1, help="Fragments for large.")] = 8,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch; all cores by default.")] = None,
@@ -204,7 +205,7 @@ def main(
     runs: dict[str, Callable[[], object]] = {
         "large": lambda: [asdict(rate) for rate in large(dtype, quick, rounds, texts)],
         "memory": lambda: memory(dtype, quick),
-        "small": lambda: [asdict(rate) for rate in small(quick, rounds)],
+        "small": lambda: [asdict(rate) for rate in small(dtype, quick, rounds)],
         "prefix": lambda: prefix(quick, rounds),
     }
     CONSOLE.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {dtype}, {rounds} rounds")
