@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from models.errors import ModelError
+from models.errors import ModelDamaged, ModelError
 from scoring.errors import IncompatiblePair
 from sweeps.errors import Unsupported
 
 MAX_MESSAGE: Final = 2000
 _HOST_OOM_SIGNS: Final = ("can't allocate memory", "cannot allocate memory", "not enough memory")
-_GPU_OOM_SIGNS: Final = ("out of memory",)
+_GPU_OOM_SIGNS: Final = ("out of memory", "alloc_failed")
+"""The allocator's words; the second those of cuBLAS and cuDNN, which take workspace of their own."""
 _POISON_SIGNS: Final = (
     "device-side assert",
     "illegal memory access",
@@ -51,6 +52,8 @@ def classify(error: BaseException) -> Failure:
 
 
 def _status(error: BaseException, text: str) -> str:
+    if isinstance(error, ModelDamaged):  # something to repair, where unsupported is how it has to be
+        return "error"
     if isinstance(error, Unsupported | ModelError | IncompatiblePair):
         return "unsupported"
     if isinstance(error, TaskTimeout):

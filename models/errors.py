@@ -11,3 +11,7 @@ class ModelUnavailable(ModelError, FileNotFoundError):
 
 class ModelUnsupported(ModelError, RuntimeError):
     """The files are there, but this device, build or quantization cannot run them."""
+
+
+class ModelDamaged(ModelError, ValueError):
+    """The files are there, but they cannot be what they should be: cut short, overwritten, of another model."""

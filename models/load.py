@@ -14,15 +14,19 @@ from typing import Any, Final, Literal
 
 import torch
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
 
-from models.errors import ModelUnsupported
+from models.diagnosis import refuse_mismatch, tokenizer_explained, weights_explained
+from models.placement import limits_by_device, placement_explained, refuse_disk, torch_devices
 from models.resolve import ModelFiles, resolve
 
 DeviceMap = Literal["single", "auto", "balanced", "sequential"]
@@ -31,6 +35,15 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 FAST_FLOAT16: Final = {(5, 3), (6, 0), (6, 2)}
 """Compute capabilities below 7.0 that run float16 faster than float32; the GTX 1070's 6.1 runs it at 1/64."""
+
+
+@dataclass(frozen=True)
+class ModelOutline:
+    """All of a model but its weights: what is read before them, and apart from them where their load is timed."""
+
+    files: ModelFiles
+    config: PreTrainedConfig
+    tokenizer: PreTrainedTokenizerBase
 
 
 @dataclass
@@ -46,25 +59,38 @@ class LoadedModel:
 
     @property
     def devices(self) -> tuple[torch.device, ...]:
-        """Every device that holds a parameter or buffer, in the order met."""
+        """Every device that holds weights, in the order met.
+
+        By the map where there is one: weights that accelerate keeps on the CPU for a GPU are `meta` in the model.
+        """
+        if placed := self._placed:
+            return tuple(dict.fromkeys(placed.values()))
         tensors = [*self.model.parameters(), *self.model.buffers()]
         return tuple(dict.fromkeys(tensor.device for tensor in tensors))
 
     @property
     def input_device(self) -> torch.device:
-        """Where token ids go in."""
-        return torch.device(self.model.get_input_embeddings().weight.device)
+        """Where token ids go in: where the embedding computes, which for one kept on the CPU is a GPU."""
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        if device.type != "meta":
+            return device
+        return next((gpu for gpu in self.devices if gpu.type == "cuda"), torch.device("cpu"))
 
     @property
     def device_map(self) -> str:
-        """The map that took effect, as JSON: module name to device."""
-        mapped = getattr(self.model, "hf_device_map", None) or {"": self.input_device}
-        return json.dumps({module: str(device) for module, device in mapped.items()})
+        """The map that took effect, as JSON: module name to torch device."""
+        placed = self._placed or {"": self.input_device}
+        return json.dumps({module: str(device) for module, device in placed.items()})
 
     @property
     def dtype_name(self) -> str:
         """`float32`, `bfloat16` or `float16`."""
         return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def _placed(self) -> dict[str, torch.device]:
+        """Module name to device, where accelerate shared the model out; empty where all is in one place."""
+        return torch_devices(getattr(self.model, "hf_device_map", {}))
 
 
 def load_model(
@@ -88,28 +114,66 @@ def load_model(
 
     Raises:
         ModelUnavailable: no such files here.
+        ModelDamaged: a file is not what it should be.
         ModelUnsupported: this device, build or combination cannot run it.
     """
-    files = resolve(name)
-    compute_dtype = getattr(torch, native_dtype(devices) if dtype == "auto" else dtype)
+    return load_weights(
+        read_outline(resolve(name)),
+        devices=devices,
+        device_map=device_map,
+        max_memory=max_memory,
+        quantization=quantization,
+        dtype=dtype,
+    )
+
+
+def read_outline(files: ModelFiles) -> ModelOutline:
+    """Read configuration and tokenizer, and import the code of such models; raises as `load_model` does."""
     _quiet_libraries()
-    tokenizer = AutoTokenizer.from_pretrained(files.directory, **_gguf(files))
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
+    with tokenizer_explained(files):
+        tokenizer = AutoTokenizer.from_pretrained(files.directory, **_gguf(files))
+    with weights_explained(files):
+        config = AutoConfig.from_pretrained(
+            files.directory, trust_remote_code=False, local_files_only=True, **_gguf(files)
+        )
+    MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)  # imports the class: seconds that are no part of a load
+    return ModelOutline(files, config, tokenizer)
+
+
+def load_weights(
+    outline: ModelOutline,
+    *,
+    devices: tuple[str, ...],
+    device_map: DeviceMap,
+    max_memory: Mapping[str, str | int] | None,
+    quantization: Quantization,
+    dtype: Dtype,
+) -> LoadedModel:
+    """Bring the weights to their devices; arguments and exceptions are those of `load_model`.
+
+    On the CPU, weights whose file has the dtype asked for stay mapped to it: pages are read when they are touched.
+    """
+    files, name = outline.files, outline.files.name
+    compute_dtype = getattr(torch, native_dtype(devices) if dtype == "auto" else dtype)
+    with weights_explained(files), placement_explained(name, device_map, quantization):
+        model, info = AutoModelForCausalLM.from_pretrained(
             files.directory,
+            config=outline.config,
             dtype=compute_dtype,
             device_map={"": devices[0]} if device_map == "single" else device_map,
-            max_memory=_by_device(max_memory),
+            max_memory=limits_by_device(max_memory),
             quantization_config=_quantization_config(quantization, compute_dtype),
             use_safetensors=files.gguf_file is None or None,
             trust_remote_code=False,
             local_files_only=True,
+            ignore_mismatched_sizes=True,  # refused below, in one message with what is missing
+            output_loading_info=True,
             **_gguf(files),
         )
-    except (ImportError, NotImplementedError) as error:
-        raise ModelUnsupported(f"model {name!r} with quantization {quantization}: {error}") from error
+    refuse_mismatch(files, info)
+    refuse_disk(name, device_map, quantization, getattr(model, "hf_device_map", {}))
     model.eval()
-    return LoadedModel(model, tokenizer, files, quantization, compute_dtype)
+    return LoadedModel(model, outline.tokenizer, files, quantization, compute_dtype)
 
 
 def unload(loaded: LoadedModel) -> None:
@@ -147,13 +211,6 @@ def _cpu_has_bfloat16() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def _by_device(max_memory: Mapping[str, str | int] | None) -> dict[int | str, str | int] | None:
-    """With GPUs as numbers: TOML's keys are strings, accelerate's are not."""
-    if not max_memory:
-        return None
-    return {int(device) if device.isdigit() else device: limit for device, limit in max_memory.items()}
 
 
 def _quantization_config(quantization: Quantization, compute_dtype: torch.dtype) -> BitsAndBytesConfig | None:

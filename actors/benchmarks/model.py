@@ -3,9 +3,10 @@
 Benchmarks that hold a model share it: a worker that generated with a model computes logits with the same one.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+import re
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from actors.benchmarks.base import OnePart
 from sweeps.factors import Factors
@@ -13,14 +14,36 @@ from sweeps.factors import Factors
 if TYPE_CHECKING:
     from models.load import LoadedModel
 
+_GPU: Final = re.compile(r"0|[1-9][0-9]*")
+_SIZE: Final = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(GiB|MiB|GB|MB)")
+
+
+def _is_max_memory(limits: dict[str, Any]) -> dict[str, Any]:
+    for device, size in limits.items():
+        if device != "cpu" and not _GPU.fullmatch(device):
+            raise ValueError(f"{device!r} is no device: write a GPU of the slot by its number from 0, or cpu")
+        if not _is_size(size):
+            raise ValueError(f"{size!r} is no size for {device}: write bytes, or a number with GiB, MiB, GB or MB")
+    return limits
+
+
+def _is_size(size: object) -> bool:
+    if isinstance(size, str):
+        match = _SIZE.fullmatch(size)
+        return match is not None and float(match["number"]) > 0
+    return isinstance(size, int) and not isinstance(size, bool) and size > 0
+
 
 class ModelFactors(Factors):
     """What decides which model is in memory, and where."""
 
     model: Annotated[str, Field(min_length=1)]
     device_map: Literal["single", "auto", "balanced", "sequential"] = "single"
-    max_memory: dict[str, Any] = Field(default_factory=dict)
-    """By device, as accelerate reads it: `{ "0" = "7GiB", cpu = "30GiB" }`; empty: whatever is free."""
+    max_memory: Annotated[dict[str, Any], AfterValidator(_is_max_memory)] = Field(default_factory=dict)
+    """By device, as accelerate reads it: `{ "0" = "7GiB", cpu = "30GiB" }`; empty: whatever is free.
+
+    GPUs are the slot's own, numbered from 0; a device that is left out takes nothing.
+    """
     quantization: Literal["none", "4-bit", "8-bit"] = "none"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
@@ -28,6 +51,17 @@ class ModelFactors(Factors):
     def _cpu_is_one_device(self) -> Self:
         if self.device == "cpu" and self.device_map != "single":
             raise ValueError(f"device_map {self.device_map!r} shares a model out over GPUs, and cpu has none")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_what_is_shared_out(self) -> Self:
+        if self.max_memory and self.device_map == "single":
+            raise ValueError("max_memory limits how a model is shared out, and device_map 'single' does not share it")
+        gpus = self.slot.gpus
+        for device in self.max_memory:
+            if device != "cpu" and int(device) >= gpus:
+                numbers = "GPU 0 only" if gpus == 1 else f"GPUs 0 to {gpus - 1}"
+                raise ValueError(f"max_memory names GPU {device}, and the slot {self.device!r} has {numbers}")
         return self
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from actors.failures import MAX_MESSAGE, TaskTimeout, classify
-from models.errors import ModelUnavailable, ModelUnsupported
+from models.errors import ModelDamaged, ModelUnavailable, ModelUnsupported
 from sweeps.errors import Unsupported
 
 CASES = [
@@ -14,10 +14,12 @@ CASES = [
     (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), "oom_host", False),
     (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "oom_gpu", False),
     (RuntimeError("CUDA error: out of memory"), "oom_gpu", False),
+    (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), "oom_gpu", False),
     (RuntimeError("CUDA error: device-side assert triggered"), "error", True),
     (Unsupported("x"), "unsupported", False),
     (ModelUnavailable("x"), "unsupported", False),
     (ModelUnsupported("x"), "unsupported", False),
+    (ModelDamaged("x"), "error", False),
     (TaskTimeout("x"), "timeout", False),
 ]
 

@@ -1,0 +1,196 @@
+"""Why a model's files cannot be loaded, found out after the libraries failed at them.
+
+Their own words seldom name the file. Nothing here runs when loading goes well, and what no file explains
+(out of memory, a time limit) is raised again as it was.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from models.errors import ModelDamaged, ModelError, ModelUnavailable, ModelUnsupported
+from models.resolve import ModelFiles
+
+TOKENIZER_FILES: Final = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "tekken.json",
+    "vocab.json",
+    "vocab.txt",
+    "tiktoken.model",
+)
+"""One of them must be there: what a tokenizer can be made from."""
+WEIGHTS: Final = "model.safetensors"
+INDEX: Final = "model.safetensors.index.json"
+GGUF_MAGIC: Final = b"GGUF"
+REMEDY: Final = "copy or download it again"
+MAX_SHOWN: Final = 3
+_REPORT_LOGGER: Final = logging.getLogger("transformers.modeling_utils")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@contextmanager
+def tokenizer_explained(files: ModelFiles) -> Iterator[None]:
+    """While the tokenizer of `files` is loaded.
+
+    Raises:
+        ModelUnavailable: files are missing.
+        ModelDamaged: one of them is not what it should be.
+        ModelUnsupported: nothing here can read that kind of tokenizer or model.
+    """
+    with _explained(files, _explain_tokenizer):
+        yield
+
+
+@contextmanager
+def weights_explained(files: ModelFiles) -> Iterator[None]:
+    """While the weights of `files` are loaded; raises as `tokenizer_explained` does."""
+    with _explained(files, _explain_weights), _report_told():
+        yield
+
+
+def refuse_mismatch(files: ModelFiles, info: dict[str, Any]) -> None:
+    """Refuse a model of which some weights are not from the files: transformers makes up what it does not find.
+
+    Args:
+        files: where they were looked for.
+        info: `missing_keys` and `mismatched_keys`, as `from_pretrained` gives them.
+
+    Raises:
+        ModelDamaged: how many, and the first of them.
+    """
+    missing = sorted(info["missing_keys"])
+    misshapen = sorted(key for key, *_ in info["mismatched_keys"])
+    if missing or misshapen:
+        raise ModelDamaged(
+            f"model {files.name!r}: the weights in {files.directory} are not those of its config.json: "
+            f"{len(missing)} missing{_first(missing)}, {len(misshapen)} of another shape{_first(misshapen)}"
+        )
+
+
+@contextmanager
+def _explained(files: ModelFiles, explain: Callable[[ModelFiles, Exception], None]) -> Iterator[None]:
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        if files.gguf_file is None:
+            _explain_config(files, error)
+            explain(files, error)
+        else:
+            _explain_gguf(files, error)
+        if isinstance(error, ImportError):
+            raise ModelUnsupported(f"model {files.name!r}: {error}") from error
+        raise
+
+
+@contextmanager
+def _report_told() -> Iterator[None]:
+    """transformers logs why weights could not be converted, and raises 'see above': put the two together.
+
+    Running out of memory while weights are quantized is such a reason, and must be seen to be one.
+    """
+    reports: list[str] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        message = _COLOUR.sub("", record.getMessage())
+        is_report = "LOAD REPORT" in message
+        if is_report:
+            reports.append(message)
+        return not is_report
+
+    _REPORT_LOGGER.addFilter(keep)
+    try:
+        yield
+    except RuntimeError as error:
+        if not reports:
+            raise
+        raise RuntimeError(f"{error}\n{reports[-1]}") from error
+    finally:
+        _REPORT_LOGGER.removeFilter(keep)
+
+
+def _explain_config(files: ModelFiles, error: Exception) -> None:
+    path = files.directory / "config.json"
+    if not path.is_file():
+        raise _unavailable(files, "config.json") from error
+    model_type = _read_object(files, path, error).get("model_type")
+    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise ModelUnsupported(
+            f"model {files.name!r}: {path} says model_type {model_type!r}, and the transformers that is installed "
+            "has no causal language model of that type (code that comes with a model is not run)"
+        ) from error
+
+
+def _explain_tokenizer(files: ModelFiles, error: Exception) -> None:
+    present = [name for name in TOKENIZER_FILES if (files.directory / name).is_file()]
+    if not present:
+        raise _unavailable(files, f"tokenizer (one of {', '.join(TOKENIZER_FILES)})") from error
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (files.directory / name).is_file():
+            _read_object(files, files.directory / name, error)
+    if "tokenizer.json" not in present:
+        raise ModelUnsupported(
+            f"model {files.name!r}: {', '.join(present)} in {files.directory} cannot be made a tokenizer here: {error}"
+        ) from error
+    path = files.directory / "tokenizer.json"
+    try:
+        Tokenizer.from_file(str(path))
+    except Exception as reason:  # noqa: BLE001 - the library raises nothing more special
+        raise _damaged(files, path, reason) from error
+
+
+def _explain_weights(files: ModelFiles, error: Exception) -> None:
+    index = files.directory / INDEX
+    names = {WEIGHTS}
+    if index.is_file():
+        names = set(_read_object(files, index, error).get("weight_map", {}).values())
+    missing = sorted(name for name in names if not (files.directory / name).is_file())
+    if missing:
+        raise _unavailable(files, ", ".join(missing[:MAX_SHOWN])) from error
+    for name in sorted(names):
+        path = files.directory / name
+        try:
+            with safe_open(path, framework="pt"):
+                pass  # opening reads the header, which says how long the file must be
+        except SafetensorError as reason:
+            raise _damaged(files, path, reason) from error
+
+
+def _explain_gguf(files: ModelFiles, error: Exception) -> None:
+    (path,) = files.weights
+    with path.open("rb") as file:
+        if file.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
+            raise _damaged(files, path, "it does not begin as a GGUF file does") from error
+
+
+def _read_object(files: ModelFiles, path: Path, error: Exception) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as reason:  # not JSON, or not even text
+        raise _damaged(files, path, f"not JSON: {reason}") from error
+    if not isinstance(content, dict):
+        raise _damaged(files, path, "not a JSON object") from error
+    return content
+
+
+def _damaged(files: ModelFiles, path: Path, reason: object) -> ModelDamaged:
+    return ModelDamaged(f"model {files.name!r}: {path} is damaged ({reason}); {REMEDY}")
+
+
+def _unavailable(files: ModelFiles, what: str) -> ModelUnavailable:
+    return ModelUnavailable(f"model {files.name!r}: no {what} in {files.directory}; put it there")
+
+
+def _first(keys: list[str]) -> str:
+    return f" ({', '.join(keys[:MAX_SHOWN])}{', …' if len(keys) > MAX_SHOWN else ''})" if keys else ""

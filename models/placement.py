@@ -1,0 +1,73 @@
+"""How a model is shared out over devices: what limits mean to accelerate, and which maps do not do.
+
+Knows no weights and no files: a map comes from accelerate, which fills the GPUs in their order, then the CPU, then
+the disk.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import torch
+
+from models.errors import ModelUnsupported
+
+_SPILL_SIGNS: Final = ("dispatched on the CPU or the disk", "offloaded to the disk")
+"""How transformers says that a map does not do for quantized weights, or for a GGUF file."""
+
+
+def limits_by_device(max_memory: Mapping[str, str | int] | None) -> dict[int | str, str | int] | None:
+    """With GPUs as numbers: TOML's keys are strings, accelerate's are not; None where nothing is limited."""
+    if not max_memory:
+        return None
+    return {int(device) if device.isdigit() else device: limit for device, limit in max_memory.items()}
+
+
+def torch_devices(device_map: Mapping[str, int | str | torch.device]) -> dict[str, torch.device]:
+    """Module name to device, of a map in which accelerate numbers the GPUs."""
+    return {
+        module: torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
+        for module, device in device_map.items()
+    }
+
+
+@contextmanager
+def placement_explained(name: str, device_map: str, quantization: str) -> Iterator[None]:
+    """While the model `name` is loaded: what libraries refuse to do with it is told as what to do about it.
+
+    Raises:
+        ModelUnsupported: no kernels for that quantization here, or a map that it does not allow.
+    """
+    try:
+        yield
+    except (ImportError, NotImplementedError) as error:
+        raise ModelUnsupported(f"model {name!r} with quantization {quantization}: {error}") from error
+    except ValueError as error:
+        if not any(sign in str(error) for sign in _SPILL_SIGNS):
+            raise
+        reason = "would be on the CPU or the disk, which is not possible for such weights beside a GPU"
+        raise _unsupported(name, device_map, quantization, reason) from error
+
+
+def refuse_disk(name: str, device_map: str, quantization: str, effective: Mapping[str, object]) -> None:
+    """Refuse a model of which a part stayed on the disk: what is timed then is the disk.
+
+    Args:
+        name: of the model.
+        device_map: as asked for.
+        quantization: likewise.
+        effective: the map that accelerate made of it; empty where all is in one place.
+
+    Raises:
+        ModelUnsupported: so it is.
+    """
+    if "disk" in effective.values():
+        raise _unsupported(name, device_map, quantization, "would be read from the disk at every step")
+
+
+def _unsupported(name: str, device_map: str, quantization: str, reason: str) -> ModelUnsupported:
+    return ModelUnsupported(
+        f"model {name!r} with device_map {device_map!r} and quantization {quantization}: part of it {reason}; "
+        "raise max_memory (a device that it does not name takes nothing, 'cpu' too), ask for more or larger GPUs, "
+        "or take another device_map or device"
+    )

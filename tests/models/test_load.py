@@ -1,0 +1,278 @@
+"""Where a model ends up, what it takes there, and what is said of files that cannot be loaded."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import accelerate
+import pytest
+import torch
+from transformers.integrations.bitsandbytes import Bnb4bitQuantize
+
+from actors.benchmarks.generation import GenerationFactors, measure, prompt_ids
+from actors.failures import classify
+from models.embedded import model_directory
+from models.errors import ModelDamaged, ModelUnavailable, ModelUnsupported
+from models.load import LoadedModel, load_model
+from models.resolve import resolve
+
+TINY = "builtin://tiny-base"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A model directory to damage."""
+    return Path(shutil.copytree(model_directory("tiny-base"), tmp_path / "model"))
+
+
+def shared_out(device_map: dict[str, Any], embedding: str = "meta") -> LoadedModel:
+    """A model as accelerate leaves it on GPUs: what it keeps on the CPU is `meta` in the modules."""
+    weight = torch.empty(4, 2, device=embedding)
+    model: Any = SimpleNamespace(
+        hf_device_map=device_map,
+        get_input_embeddings=lambda: SimpleNamespace(weight=weight),
+    )
+    return LoadedModel(model, None, resolve(TINY), "none", torch.float32)
+
+
+def test_a_model_shared_out_over_gpu_and_cpu_is_where_its_map_says() -> None:
+    loaded = shared_out({"model.layers.0": 1, "model.embed_tokens": "cpu", "model.layers.1": 0, "lm_head": "cpu"})
+    assert [str(device) for device in loaded.devices] == ["cuda:1", "cpu", "cuda:0"]
+    assert loaded.input_device.type == "cuda", "accelerate brings the embedding there to compute"
+    assert json.loads(loaded.device_map) == {
+        "model.layers.0": "cuda:1",
+        "model.embed_tokens": "cpu",
+        "model.layers.1": "cuda:0",
+        "lm_head": "cpu",
+    }
+
+
+def test_token_ids_go_where_the_embedding_is() -> None:
+    loaded = shared_out({"model.embed_tokens": "cpu", "lm_head": 0}, embedding="cpu")
+    assert loaded.input_device == torch.device("cpu")
+
+
+def test_a_model_whose_weights_accelerate_brings_in_generates() -> None:
+    loaded = load_model(TINY, dtype="float32")
+    prompt_1L = prompt_ids(loaded, 8, seed=0)
+    with torch.inference_mode():
+        expected = loaded.model(prompt_1L).logits
+    accelerate.cpu_offload(loaded.model, execution_device=torch.device("cpu"))
+    loaded.model.hf_device_map = {"": "cpu"}
+    assert next(loaded.model.parameters()).device.type == "meta"
+    assert (loaded.devices, loaded.input_device) == ((torch.device("cpu"),), torch.device("cpu"))
+    with torch.inference_mode():
+        assert torch.equal(loaded.model(prompt_1L.to(loaded.input_device)).logits, expected)
+    row = measure(loaded, prompt_1L, 3)
+    assert (row["new_tokens"], row["device_map_effective"]) == (3, '{"": "cpu"}')
+
+
+@pytest.mark.parametrize("device_map", ["single", "auto", "balanced", "sequential"])
+def test_what_is_in_one_place_is_told_as_one_place(device_map: Any) -> None:
+    loaded = load_model(TINY, device_map=device_map, max_memory=None if device_map == "single" else {"cpu": "1GiB"})
+    assert loaded.device_map == '{"": "cpu"}'
+    assert loaded.devices == (torch.device("cpu"),)
+
+
+@pytest.mark.parametrize("device_map", ["auto", "balanced", "sequential"])
+@pytest.mark.parametrize("quantization", ["none", "4-bit", "8-bit"])
+def test_what_max_memory_leaves_for_the_disk_is_refused(device_map: Any, quantization: Any) -> None:
+    with pytest.raises(ModelUnsupported, match="raise max_memory") as caught:
+        load_model(TINY, device_map=device_map, max_memory={"cpu": "1MiB"}, quantization=quantization)
+    assert TINY in str(caught.value)
+    assert f"device_map {device_map!r} and quantization {quantization}" in str(caught.value)
+
+
+WRONG_LIMITS = {
+    "not a device": ("auto", {"gpu": "1GiB"}, "'gpu' is no device"),
+    "padded number": ("auto", {"00": "1GiB"}, "'00' is no device"),
+    "lower case, which accelerate takes for bits": ("auto", {"0": "8gb"}, "'8gb' is no size for 0"),
+    "no unit": ("auto", {"cpu": "1000"}, "'1000' is no size for cpu"),
+    "zero": ("auto", {"0": "0GiB"}, "is no size for 0"),
+    "negative": ("auto", {"0": -1}, "is no size for 0"),
+    "truth": ("auto", {"0": True}, "is no size for 0"),
+    "nothing to share out": ("single", {"0": "1GiB"}, "device_map 'single' does not share"),
+    "beyond the slot": ("balanced", {"0": "1GiB", "2": "1GiB"}, "names GPU 2, and the slot 'gpu x2' has GPUs 0 to 1"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG_LIMITS)
+def test_limits_that_cannot_be_kept_are_refused_with_the_spec(mistake: str) -> None:
+    device_map, max_memory, message = WRONG_LIMITS[mistake]
+    with pytest.raises(ValueError, match=message):
+        GenerationFactors.model_validate(
+            {"device": "gpu x2", "cpu_cores": 1, "model": "m", "device_map": device_map, "max_memory": max_memory}
+        )
+
+
+def test_limits_by_number_and_cpu_are_taken() -> None:
+    limits = {"0": "7GiB", "1": 7 * 2**30, "cpu": "1.5GB"}
+    factors = GenerationFactors(device="gpu x2", cpu_cores=1, model="m", device_map="auto", max_memory=limits)
+    assert factors.max_memory == limits
+
+
+def quantized_weights(loaded: LoadedModel) -> int:
+    """How many weights are in layers that bitsandbytes takes: all linear ones but the head."""
+    layers = loaded.model.model.layers.modules()
+    return sum(layer.in_features * layer.out_features for layer in layers if isinstance(layer, torch.nn.Linear))
+
+
+@pytest.mark.parametrize(("quantization", "bits"), [("4-bit", 4), ("8-bit", 8)])
+def test_a_quantized_model_is_as_much_smaller_as_its_bits_say(quantization: Any, bits: int) -> None:
+    whole, quantized = load_model(TINY, dtype="float32"), load_model(TINY, dtype="float32", quantization=quantization)
+    weights = quantized_weights(whole)
+    assert weights == quantized_weights(quantized) > 0
+    rest_bytes = whole.model.get_memory_footprint() - weights * 4
+    small_bytes = quantized.model.get_memory_footprint()
+    assert small_bytes - rest_bytes == pytest.approx(weights * bits / 8, rel=0.05), "scales are a few per cent"
+    assert small_bytes < whole.model.get_memory_footprint() * 0.75
+
+
+def test_running_out_of_memory_while_quantizing_is_seen_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def convert(*arguments: Any, **named: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 86.00 MiB")
+
+    monkeypatch.setattr(Bnb4bitQuantize, "convert", convert)
+    with pytest.raises(RuntimeError) as caught:
+        load_model(TINY, quantization="4-bit")
+    failure = classify(caught.value)
+    assert failure.status == "oom_gpu"
+    assert "Tried to allocate 86.00 MiB" in failure.message
+
+
+def test_what_no_file_explains_is_told_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_out(*arguments: Any, **named: Any) -> None:
+        raise MemoryError("cannot allocate memory")
+
+    monkeypatch.setattr("models.load.AutoModelForCausalLM.from_pretrained", run_out)
+    with pytest.raises(MemoryError, match="cannot allocate memory"):
+        load_model(TINY)
+
+
+def edit_config(directory: Path, **changes: Any) -> None:
+    path = directory / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def overwrite_header(path: Path) -> None:
+    path.write_bytes(b"\xff" * 64 + path.read_bytes()[64:])
+
+
+def lose_a_shard(directory: Path) -> None:
+    (directory / "model.safetensors").rename(directory / "model-00001-of-00002.safetensors")
+    index = {"metadata": {}, "weight_map": {"lm_head.weight": "model-00002-of-00002.safetensors"}}
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def keep_pickles_only(directory: Path) -> None:
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+
+
+def keep_an_unreadable_tokenizer(directory: Path) -> None:
+    (directory / "tokenizer.json").unlink()
+    (directory / "tokenizer.model").write_bytes(b"neither SentencePiece nor tiktoken")
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
+    "truncated weights": (
+        lambda d: cut_in_half(d / "model.safetensors"),
+        ModelDamaged,
+        r"model/model.safetensors is damaged \(.*not fully covered.*download it again",
+    ),
+    "corrupt weights": (
+        lambda d: overwrite_header(d / "model.safetensors"),
+        ModelDamaged,
+        r"model/model.safetensors is damaged \(.*header",
+    ),
+    "empty weights": (
+        lambda d: (d / "model.safetensors").write_bytes(b""),
+        ModelDamaged,
+        r"model/model.safetensors is damaged",
+    ),
+    "a shard is missing": (lose_a_shard, ModelUnavailable, r"no model-00002-of-00002.safetensors in .*/model"),
+    "weights of another name": (
+        lambda d: (d / "model.safetensors").rename(d / "weights.safetensors"),
+        ModelUnavailable,
+        r"no model.safetensors in .*/model; put it there",
+    ),
+    "pickled weights": (keep_pickles_only, ModelUnavailable, r"no \*.safetensors in .*/model \(pickled weights"),
+    "too few weights": (
+        lambda d: edit_config(d, num_hidden_layers=3, layer_types=None),
+        ModelDamaged,
+        r"not those of its config.json: 9 missing \(model.layers.2.*, …\), 0 of another shape",
+    ),
+    "weights of another shape": (
+        lambda d: edit_config(d, intermediate_size=64),
+        ModelDamaged,
+        r"0 missing, 6 of another shape \(model.layers.0.mlp",
+    ),
+    "no tokenizer": (
+        lambda d: (d / "tokenizer.json").unlink(),
+        ModelUnavailable,
+        r"no tokenizer \(one of tokenizer.json, .*\) in .*/model; put it there",
+    ),
+    "a tokenizer that is not JSON": (
+        lambda d: cut_in_half(d / "tokenizer.json"),
+        ModelDamaged,
+        r"model/tokenizer.json is damaged",
+    ),
+    "a tokenizer that is none": (
+        lambda d: (d / "tokenizer.json").write_text("{}"),
+        ModelDamaged,
+        r"model/tokenizer.json is damaged",
+    ),
+    "a tokenizer's settings that are not JSON": (
+        lambda d: (d / "tokenizer_config.json").write_text("{"),
+        ModelDamaged,
+        r"model/tokenizer_config.json is damaged \(not JSON",
+    ),
+    "a tokenizer that nothing here reads": (
+        keep_an_unreadable_tokenizer,
+        ModelUnsupported,
+        r"tokenizer.model in .*/model cannot be made a tokenizer here",
+    ),
+    "no config": (lambda d: (d / "config.json").unlink(), ModelUnavailable, r"no config.json in .*/model"),
+    "a config that is not JSON": (
+        lambda d: (d / "config.json").write_text("{not json"),
+        ModelDamaged,
+        r"model/config.json is damaged \(not JSON",
+    ),
+    "a config that is a list": (
+        lambda d: (d / "config.json").write_text("[]"),
+        ModelDamaged,
+        r"model/config.json is damaged \(not a JSON object",
+    ),
+    "an unknown architecture": (
+        lambda d: edit_config(d, model_type="nosuch"),
+        ModelUnsupported,
+        r"model/config.json says model_type 'nosuch'",
+    ),
+    "not a causal language model": (
+        lambda d: edit_config(d, model_type="t5"),
+        ModelUnsupported,
+        r"says model_type 't5'.* no causal language model",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_files_that_cannot_be_loaded_are_named(damage: str, copy: Path) -> None:
+    inflict, expected, message = DAMAGE[damage]
+    inflict(copy)
+    with pytest.raises(expected, match=message) as caught:
+        load_model(str(copy))
+    assert str(copy) in str(caught.value)
+    assert classify(caught.value).status == ("error" if expected is ModelDamaged else "unsupported")
+
+
+def test_a_gguf_file_that_is_none_is_named(copy: Path) -> None:
+    (copy / "q4.gguf").write_bytes(b"not at all")
+    with pytest.raises(ModelDamaged, match=r"model/q4.gguf is damaged"):
+        load_model(f"{copy}#q4.gguf")
