@@ -7,8 +7,10 @@ mark, reset before and read after, so that no sampling thread runs beside what i
 
 import contextlib
 import gc
+import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -22,12 +24,33 @@ RESET_PEAK_RSS: Final = "5"
 SAMPLE_S: Final = 0.005
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes in use, at one moment or at their peaks; by the names of CUDA devices where the allocator counts them."""
+
+    allocated: Mapping[str, int]
+    reserved: Mapping[str, int]
+    rss: int
+
+
+def footprint(devices: Sequence[torch.device]) -> Footprint:
+    """What is in use now; what nobody uses any more counts until models.load.release_memory gives it back."""
+    cuda = _cuda_only(devices)
+    synchronize(cuda)
+    return Footprint(
+        allocated={str(device): torch.cuda.memory_allocated(device) for device in cuda},
+        reserved={str(device): torch.cuda.memory_reserved(device) for device in cuda},
+        rss=_rss_bytes(),
+    )
+
+
 class PeakMemory:
     """Context manager; `columns` holds the peaks after it is left."""
 
     def __init__(self, devices: Sequence[torch.device], *, force_sampling: bool = False) -> None:
-        self._cuda = [device for device in devices if device.type == "cuda"]
+        self._cuda = _cuda_only(devices)
         self._sampler = None if not force_sampling and _can_reset_peak() else _Sampler()
+        self._peak = Footprint({}, {}, 0)
         self.columns: dict[str, Any] = {}
 
     def __enter__(self) -> "PeakMemory":
@@ -45,17 +68,41 @@ class PeakMemory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         synchronize(self._cuda)
-        peak_rss_bytes = _high_water_mark_bytes() if self._sampler is None else self._sampler.stop()
+        self._peak = Footprint(
+            allocated={str(device): torch.cuda.max_memory_allocated(device) for device in self._cuda},
+            reserved={str(device): torch.cuda.max_memory_reserved(device) for device in self._cuda},
+            rss=_high_water_mark_bytes() if self._sampler is None else self._sampler.stop(),
+        )
         self.columns = {
-            "peak_rss_bytes": peak_rss_bytes,
+            "peak_rss_bytes": self._peak.rss,
             "peak_rss_method": "sampled" if self._sampler else "vmhwm",
         }
         if self._cuda:
             self.columns |= {
-                "peak_allocated_bytes": sum(map(torch.cuda.max_memory_allocated, self._cuda)),
-                "peak_reserved_bytes": sum(map(torch.cuda.max_memory_reserved, self._cuda)),
+                "peak_allocated_bytes": sum(self._peak.allocated.values()),
+                "peak_reserved_bytes": sum(self._peak.reserved.values()),
                 "peak_device_used_bytes": sum(map(_device_used_bytes, self._cuda)),
             }
+
+    def beyond(self, rest: Footprint) -> dict[str, int]:
+        """Columns: the peaks less what was in use at rest, with the model loaded and nothing running."""
+        columns = {"peak_rss_beyond_model_bytes": self._peak.rss - rest.rss}
+        if self._cuda:
+            columns |= {
+                "peak_allocated_beyond_model_bytes": _sum_beyond(self._peak.allocated, rest.allocated),
+                "peak_reserved_beyond_model_bytes": _sum_beyond(self._peak.reserved, rest.reserved),
+            }
+        return columns
+
+    @property
+    def by_device(self) -> dict[str, str]:
+        """Columns: the allocator's peaks as JSON, device name to bytes; none where there is no CUDA device."""
+        if not self._cuda:
+            return {}
+        return {
+            "peak_allocated_by_device_bytes": json.dumps(self._peak.allocated),
+            "peak_reserved_by_device_bytes": json.dumps(self._peak.reserved),
+        }
 
 
 def synchronize(devices: Sequence[torch.device]) -> None:
@@ -63,6 +110,14 @@ def synchronize(devices: Sequence[torch.device]) -> None:
     for device in devices:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+
+
+def _cuda_only(devices: Sequence[torch.device]) -> list[torch.device]:
+    return [device for device in devices if device.type == "cuda"]
+
+
+def _sum_beyond(peak: Mapping[str, int], rest: Mapping[str, int]) -> int:
+    return sum(peak[device] - rest[device] for device in peak)
 
 
 def _can_reset_peak() -> bool:
@@ -77,6 +132,10 @@ def _high_water_mark_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
+def _rss_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
 def _device_used_bytes(device: torch.device) -> int:
     free_bytes, total_bytes = torch.cuda.mem_get_info(device)
     return int(total_bytes - free_bytes)
@@ -87,7 +146,6 @@ class _Sampler(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self._process = psutil.Process()
         self._done = threading.Event()
         self._peak_bytes = 0
 
@@ -102,4 +160,4 @@ class _Sampler(threading.Thread):
         return self._peak_bytes
 
     def _look(self) -> None:
-        self._peak_bytes = max(self._peak_bytes, self._process.memory_info().rss)
+        self._peak_bytes = max(self._peak_bytes, _rss_bytes())

@@ -6,18 +6,24 @@ Call `claim` before torch is imported: OpenMP, MKL and Rayon read their thread c
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sweeps.task import Seat
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+USE_RAYON: Final = "TOKENIZERS_PARALLELISM"
+"""Off in many a user's shell, to quiet a warning; then a batch is encoded on one thread."""
+ROLL_CALL_TEXTS: Final = 1024
+ROLL_CALL_S: Final = 0.5
 
 
 def claim(seat: Seat) -> None:
     """Pin this process to the seat's cores, give every library that many threads, hide all other GPUs."""
     os.environ |= dict.fromkeys(THREAD_VARIABLES, str(seat.slot.cores))
+    os.environ[USE_RAYON] = "true"
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(seat.device_uuids)
     if seat.cores:
@@ -29,7 +35,7 @@ def claim(seat: Seat) -> None:
 @contextlib.contextmanager
 def claimed(seat: Seat) -> Iterator[None]:
     """`claim` for a while: what it changed in this process is put back afterwards."""
-    variables = {name: os.environ.get(name) for name in (*THREAD_VARIABLES, "CUDA_VISIBLE_DEVICES")}
+    variables = {name: os.environ.get(name) for name in (*THREAD_VARIABLES, USE_RAYON, "CUDA_VISIBLE_DEVICES")}
     cores, threads = affinity(), threads_effective()
     claim(seat)
     try:
@@ -54,6 +60,44 @@ def threads_effective() -> int | None:
     """Threads that torch computes with; None where this worker never needed torch."""
     torch = sys.modules.get("torch")
     return None if torch is None else int(torch.get_num_threads())
+
+
+def rayon_threads() -> int:
+    """Threads on which tokenizers encode a batch in this process, counted by a roll call.
+
+    The first batch of a process builds Rayon's pool, of RAYON_NUM_THREADS at that moment. It keeps its size for good,
+    whatever the variable says later, and tells it to nobody.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.normalizers import Normalizer
+
+    roll_call = _RollCall()
+    tokenizer = Tokenizer(WordLevel({"here": 0}))
+    tokenizer.normalizer = Normalizer.custom(roll_call)
+    tokenizer.encode_batch(["here"] * ROLL_CALL_TEXTS)
+    return len(roll_call.present)
+
+
+class _RollCall:
+    """A normalizer in Python, so that the pool's own threads run it: keeps each until no more come."""
+
+    def __init__(self) -> None:
+        self.present: set[int] = set()
+        self._over = False
+        self._changed = threading.Condition()
+
+    def normalize(self, _text: Any) -> None:
+        """Called by tokenizers for each text, on the thread that has it."""
+        with self._changed:
+            self.present.add(threading.get_ident())
+            self._changed.notify_all()
+            while not self._over:
+                seen = len(self.present)
+                more = self._changed.wait_for(lambda: self._over or len(self.present) > seen, ROLL_CALL_S)  # noqa: B023
+                if not more:
+                    self._over = True
+                    self._changed.notify_all()
 
 
 def _pin_all_threads(cores: tuple[int, ...]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from models import embedded
 from sweeps.schema import METRICS, schema_of
+from sweeps.spec import builtin_names
 
 NOOP = """
 name = "mini"
@@ -83,6 +84,13 @@ def test_dry_run_tells_the_plan_and_touches_nothing(spec: str, tmp_path: Path) -
     assert "slot [gpu x7, 4096 cores]: 1 task, unsupported: no node can offer" in answer.stdout
     assert "prompt_words = [32]" in answer.stdout, "defaults are shown"
     assert not (tmp_path / "runs").exists()
+
+
+def test_every_built_in_spec_has_a_plan(tmp_path: Path) -> None:
+    answer = run(*builtin_names(), "--dry-run", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    for name in builtin_names():
+        assert f"plan of {name}" in answer.stdout
 
 
 def test_a_spec_is_checked_without_torch_or_ray(spec: str, tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ tokenized and moved before. The time of each step is taken where its logits are 
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
 
 from actors.benchmarks.base import timed_rows
+from actors.benchmarks.decoding import Strategy, decoding_of, generate
 from actors.benchmarks.model import HoldsModel, ModelFactors
 from sweeps.factors import Factors, PositiveInt
 from sweeps.task import Row, Task
@@ -36,7 +38,8 @@ class Generation(HoldsModel):
     def rows(self, held: "LoadedModel", task: Task, factors: GenerationFactors) -> Iterator[Row]:
         """One row an iteration, all with the same prompt."""
         prompt_1L = prompt_ids(held, factors.prompt_words, task.seed)
-        return timed_rows(task, lambda _: measure(held, prompt_1L, factors.max_new_tokens))
+        chosen: Row = {"decoding_strategy": "greedy"}
+        return timed_rows(task, lambda _: measure(held, prompt_1L, factors.max_new_tokens) | chosen)
 
 
 def prompt_ids(held: "LoadedModel", words: int, seed: int) -> "torch.Tensor":
@@ -47,34 +50,48 @@ def prompt_ids(held: "LoadedModel", words: int, seed: int) -> "torch.Tensor":
     return encoded["input_ids"].to(held.input_device)  # type: ignore[no-any-return]
 
 
-def measure(held: "LoadedModel", prompt_1L: "torch.Tensor", max_new_tokens: int) -> Row:
+def measure(
+    held: "LoadedModel",
+    prompt_1L: "torch.Tensor",
+    max_new_tokens: int,
+    strategy: Strategy = "greedy",
+    seed: int = 0,
+) -> Row:
     """Generate once, timed.
+
+    Args:
+        held: the model.
+        prompt_1L: where it takes its ids.
+        max_new_tokens: to come out, exactly.
+        strategy: how each of them is chosen.
+        seed: of what is drawn, where the strategy draws; the caller's random state is put back.
 
     Returns:
         The metrics of one row. TTFT is the time to the first new token's logits (prefill); TPOT the mean time
         of each further token, so that ttft_s + (new_tokens - 1) * tpot_s is inference_time_s.
+
+    Raises:
+        Unsupported: the model's own generation config is not to be measured so.
     """
     import torch
 
     from actors.memory import PeakMemory, synchronize
 
     steps = StepTimes(held.devices)
-    settings = greedy_settings(held, max_new_tokens)
-    with torch.inference_mode(), PeakMemory(held.devices) as memory:
+    decoding = decoding_of(held.model, strategy, max_new_tokens)
+    with torch.inference_mode(), _seeded(held.devices, seed), PeakMemory(held.devices) as memory:
         synchronize(held.devices)
         started_ns = time.perf_counter_ns()
-        output_1N = held.model.generate(
-            prompt_1L,
-            attention_mask=torch.ones_like(prompt_1L),
-            generation_config=settings,
-            logits_processor=[steps],
-        )
+        output_1T = generate(held.model, prompt_1L, decoding, steps)
         synchronize(held.devices)
         inference_time_s = (time.perf_counter_ns() - started_ns) / NS_PER_S
     prompt_tokens = prompt_1L.shape[1]
-    new_tokens = output_1N.shape[1] - prompt_tokens
-    if new_tokens != max_new_tokens:
-        raise RuntimeError(f"asked for exactly {max_new_tokens} new tokens, the model gave {new_tokens}")
+    new_tokens = output_1T.shape[1] - prompt_tokens
+    if not new_tokens == len(steps.times_ns) == max_new_tokens:
+        raise RuntimeError(
+            f"asked for exactly {max_new_tokens} new tokens, one a step; "
+            f"{strategy} gave {new_tokens} in {len(steps.times_ns)} steps"
+        )
     ttft_s = (steps.times_ns[0] - started_ns) / NS_PER_S
     tpot_s = (inference_time_s - ttft_s) / (new_tokens - 1) if new_tokens > 1 else None
     return memory.columns | {
@@ -89,14 +106,14 @@ def measure(held: "LoadedModel", prompt_1L: "torch.Tensor", max_new_tokens: int)
         "tpot_s": tpot_s,
         "prefill_tokens_per_s": prompt_tokens / ttft_s,
         "decode_tokens_per_s": None if tpot_s is None else 1 / tpot_s,
-        "decoding_strategy": "greedy",
+        "generation_mode_effective": decoding.mode,
     }
 
 
 class StepTimes:
     """A logits processor that changes nothing and notes when each step's logits were ready.
 
-    A streamer would do for greedy search only: generate() refuses one together with beams.
+    A streamer would do without beams only: generate() refuses one together with them.
     """
 
     def __init__(self, devices: "tuple[torch.device, ...]") -> None:
@@ -107,26 +124,17 @@ class StepTimes:
         self.times_ns: list[int] = []
 
     def __call__(self, _input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        """Called by generate() with the ids so far and the next token's logits."""
+        """Called by generate() once a step, with the ids so far and the next token's logits of all beams."""
         self._synchronize(self._devices)
         self.times_ns.append(time.perf_counter_ns())
         return scores
 
 
-def greedy_settings(held: "LoadedModel", new_tokens: int) -> Any:
-    """A generation config of its own, so that nothing leaks into the next task through the model's.
+@contextmanager
+def _seeded(devices: "tuple[torch.device, ...]", seed: int) -> Iterator[None]:
+    """While this is open, torch draws from `seed` on the CPU and on `devices`; then it goes on as before."""
+    import torch
 
-    Exactly `new_tokens` come out: min equals max, which suppresses every end token the model knows.
-    """
-    from transformers import GenerationConfig
-
-    end_ids = held.model.generation_config.eos_token_id
-    return GenerationConfig(
-        max_new_tokens=new_tokens,
-        min_new_tokens=new_tokens,
-        do_sample=False,
-        num_beams=1,
-        use_cache=True,
-        eos_token_id=end_ids,
-        pad_token_id=end_ids[0] if isinstance(end_ids, list) else end_ids,
-    )
+    with torch.random.fork_rng(devices=[device for device in devices if device.type == "cuda"]):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,47 @@
+"""decoding_strategy: what choosing tokens in one of seven ways costs; timed and counted as in `generation`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from actors.benchmarks.base import timed_rows
+from actors.benchmarks.decoding import Strategy
+from actors.benchmarks.generation import GenerationFactors, measure, prompt_ids
+from actors.benchmarks.model import HoldsModel
+from sweeps.factors import Factors
+from sweeps.task import Row, Task, digest
+
+if TYPE_CHECKING:
+    from models.load import LoadedModel
+
+SEEDS: Final = 2**63
+"""How many seeds torch takes without a sign."""
+
+
+class DecodingStrategyFactors(GenerationFactors):
+    """A model, how much it reads and writes, and how it chooses what to write."""
+
+    decoding_strategy: Strategy = "greedy"
+
+
+class DecodingStrategy(HoldsModel):
+    """Generation of a fixed number of tokens by one strategy, one sequence at a time."""
+
+    factors: ClassVar[type[Factors]] = DecodingStrategyFactors
+
+    def rows(self, held: "LoadedModel", task: Task, factors: DecodingStrategyFactors) -> Iterator[Row]:
+        """One row an iteration, all with the same prompt; what is drawn is drawn anew in each."""
+        prompt_1L = prompt_ids(held, factors.prompt_words, task.seed)
+        tokens, strategy = factors.max_new_tokens, factors.decoding_strategy
+        return timed_rows(
+            task, lambda number: measure(held, prompt_1L, tokens, strategy, seed=sampling_seed(task.seed, number))
+        )
+
+
+def sampling_seed(task_seed: int, number: int) -> int:
+    """The seed of one run of a task: neighbouring seeds and runs share nothing.
+
+    Args:
+        task_seed: the sweep's.
+        number: of the run, negative for warm-ups.
+    """
+    return int(digest([task_seed, number]), 16) % SEEDS

@@ -1,0 +1,154 @@
+"""logits: what one forward pass over a text costs in time and, above all, in memory.
+
+Timed: `model(ids)` alone, with the logits of every position in memory as whoever reads `.logits` has them; every
+device of the model is synchronized before and after. The text is tokenized and moved before.
+
+L tokens of the input, V words of the vocabulary.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from actors.benchmarks.base import timed_rows
+from actors.benchmarks.generation import prompt_ids
+from actors.benchmarks.model import HoldsModel, ModelFactors
+from sweeps.errors import Unsupported
+from sweeps.factors import Factors, PositiveInt
+from sweeps.task import Row, Task
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from actors.memory import Footprint
+    from models.load import LoadedModel
+
+NS_PER_S: Final = 1e9
+
+
+class LogitsFactors(ModelFactors):
+    """A model, and how much it reads."""
+
+    input_words: PositiveInt = 100
+
+
+class Logits(HoldsModel):
+    """One forward pass over one text."""
+
+    factors: ClassVar[type[Factors]] = LogitsFactors
+    grows_with: ClassVar[str | None] = "input_words"
+
+    def rows(self, held: "LoadedModel", task: Task, factors: LogitsFactors) -> Iterator[Row]:
+        """One row an iteration, all over the same text.
+
+        Raises:
+            Unsupported: the text has more tokens than the model has positions.
+        """
+        input_1L = prompt_ids(held, factors.input_words, task.seed)
+        refuse_too_long(held, input_1L.shape[1])
+        rest = at_rest(held, input_1L)
+        return timed_rows(task, lambda _: measure(held, input_1L, rest))
+
+
+def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "Footprint") -> Row:
+    """One forward pass, timed; its output is gone when this returns.
+
+    Args:
+        held: the model.
+        input_1L: token ids, where it takes them.
+        rest: memory in use before any pass, as `at_rest` gives it.
+
+    Returns:
+        The metrics of one row.
+    """
+    import torch
+
+    from actors.memory import PeakMemory, synchronize
+
+    with torch.inference_mode(), PeakMemory(held.devices) as memory:
+        synchronize(held.devices)
+        started_ns = time.perf_counter_ns()
+        logits_1LV = held.model(input_1L).logits
+        synchronize(held.devices)
+        calculation_time_s = (time.perf_counter_ns() - started_ns) / NS_PER_S
+    input_tokens = input_1L.shape[1]
+    if logits_1LV.shape[:2] != input_1L.shape:
+        raise RuntimeError(f"{input_tokens} tokens gave logits of shape {tuple(logits_1LV.shape)}, not one for each")
+    return (
+        memory.columns
+        | memory.beyond(rest)
+        | memory.by_device
+        | {
+            "revision": held.files.revision,
+            "dtype_effective": held.dtype_name,
+            "device_map_effective": held.device_map,
+            "input_tokens": input_tokens,
+            "calculation_time_s": calculation_time_s,
+            "calculation_rate_tokens_per_s": input_tokens / calculation_time_s,
+        }
+    )
+
+
+def at_rest(held: "LoadedModel", input_1L: "torch.Tensor") -> "Footprint":
+    """Memory in use with the model loaded and nothing running: what the peaks are to be seen against.
+
+    Taken once a task, before the warm-ups. Right before each pass it would hold what the allocators keep of the pass
+    before, and the next one would seem to need nothing; to release that each time would slow down what is timed.
+    """
+    import torch
+
+    from actors.memory import footprint
+    from models.load import release_memory
+    from models.touch import cpu_tensors, touch
+
+    # What comes once and stays is no memory of this input: weights mapped but not read yet, libraries at first use.
+    touch(cpu_tensors(held.model))
+    with torch.inference_mode():
+        held.model(input_1L[:, :1])
+    release_memory()
+    return footprint(held.devices)
+
+
+def refuse_too_long(held: "LoadedModel", tokens: int) -> None:
+    """Before the pass: an index beyond a table of positions breaks the CUDA context, and with it the worker.
+
+    Raises:
+        Unsupported: the model looks positions up in a table, and it is too short.
+    """
+    limit = position_limit(held.model)
+    if limit is not None and tokens > limit:
+        raise Unsupported(
+            f"the input has {tokens} tokens and model {held.files.name!r} has positions for {limit}; "
+            "choose fewer input_words"
+        )
+
+
+def position_limit(model: "PreTrainedModel") -> int | None:
+    """Most tokens that fit the model's tables of absolute positions, learned or computed once; None: it has none.
+
+    A table is an embedding, or a matrix among the buffers, that is called after positions: `wpe`, `embed_positions`,
+    `position_embeddings`, `pos_encoding`. Most rotary models have no table and take any length.
+    """
+    from torch import nn
+
+    decoder = model.get_decoder()  # a vision tower beside it has positions too, of patches
+    limits = []
+    for name, module in decoder.named_modules():
+        if isinstance(module, nn.Embedding) and _is_of_positions(name):
+            limits.append(module.num_embeddings - _first_position(module))
+    for name, buffer in decoder.named_buffers():
+        if buffer.ndim == 2 and buffer.is_floating_point() and _is_of_positions(name):
+            limits.append(buffer.shape[0])
+    return min(limits, default=None)
+
+
+def _is_of_positions(name: str) -> bool:
+    return re.search(r"wpe|pos(?!t)", name.rpartition(".")[2]) is not None
+
+
+def _first_position(table: "torch.nn.Embedding") -> int:
+    """Rows that no token uses: OPT and BART begin at `offset`, RoBERTa behind its padding."""
+    offset = getattr(table, "offset", 0)
+    return int(offset) if table.padding_idx is None else table.padding_idx + 1

@@ -1,0 +1,197 @@
+"""model_loading: how long the weights of a model take from a drive, or from the page cache, to their devices.
+
+Timed: `from_pretrained` until every weight is in the memory of its device. Configuration, tokenizer and imports
+come before, and so does any download. Nothing stays loaded between two iterations.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from pydantic import AfterValidator
+
+from actors.benchmarks.base import OnePart, timed_rows
+from actors.benchmarks.model import ModelFactors
+from actors.cache_state import CacheState, bring_into, refuse_hidden_cache
+from actors.storage import Storage, storage_of
+from sweeps.factors import Factors
+from sweeps.task import Row, Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.load import ModelOutline
+
+NS_PER_S: Final = 1e9
+DEFAULT_SOURCE: Final = "default"
+OWN_IO: Final = Path("/proc/self/io")
+
+
+def _is_source(source: str) -> str:
+    if source != DEFAULT_SOURCE and not source.startswith(("/", "~")):
+        raise ValueError(
+            f"{source!r} is no source: write 'default', or a directory from the root on ('/mnt/nvme'), because workers "
+            "run in directories of their own"
+        )
+    return source
+
+
+class ModelLoadingFactors(ModelFactors):
+    """A model, where it comes from, and whether from the drive or from memory."""
+
+    source: Annotated[str, AfterValidator(_is_source)] = DEFAULT_SOURCE
+    """`default`: wherever the model's name leads; else a directory, searched as models/sources.py says."""
+    cache_state: CacheState = "warm"
+
+
+class ModelLoading(OnePart):
+    """Loads and unloads in every iteration; the worker holds nothing."""
+
+    factors: ClassVar[type[Factors]] = ModelLoadingFactors
+    holds: ClassVar[str] = "nothing"
+    load_factors: ClassVar[tuple[str, ...]] = ()
+
+    def load(self, factors: ModelLoadingFactors, devices: tuple[str, ...]) -> None:  # noqa: ARG002 - the protocol's
+        """Imports alone: what is there when this returns, the worker spares every garbage collection to come."""
+        import models.load  # noqa: F401
+
+    def unload(self, held: None) -> None:
+        """Nothing to give back."""
+
+    def rows(
+        self,
+        held: None,  # noqa: ARG002 - the protocol's
+        task: Task,
+        factors: ModelLoadingFactors,
+    ) -> Iterator[Row]:
+        """One row an iteration."""
+        subject = find_subject(factors)
+        return timed_rows(task, lambda _: measure(subject, factors))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is loaded, and where to: all that is known and read of it before the clock starts."""
+
+    outline: "ModelOutline"
+    weights: tuple[Path, ...]
+    storages: tuple[Storage, ...]
+    devices: tuple[str, ...]
+
+    @property
+    def load_bytes(self) -> int:
+        """Of the weight files."""
+        return sum(path.stat().st_size for path in self.weights)
+
+
+def find_subject(factors: ModelLoadingFactors) -> Subject:
+    """Find the files, read all but the weights, and wake up what their load will need.
+
+    Raises:
+        ModelUnavailable: the source does not have the model; the message says where was looked.
+        Unsupported: files on such storage cannot be made cold.
+    """
+    from models.load import read_outline
+    from models.sources import find, weight_files
+
+    files = find(factors.model, factors.source)
+    weights = weight_files(files)
+    storages = tuple(dict.fromkeys(map(storage_of, weights)))
+    if factors.cache_state == "cold":
+        for storage in storages:
+            refuse_hidden_cache(storage)
+    devices = tuple(f"cuda:{index}" for index in range(factors.slot.gpus)) or ("cpu",)
+    _wake_up(devices, factors.quantization)
+    return Subject(read_outline(files), weights, storages, devices)
+
+
+def measure(subject: Subject, factors: ModelLoadingFactors) -> Row:
+    """Load once, timed, and unload.
+
+    Returns:
+        The metrics of one row.
+
+    Raises:
+        Unsupported: the files could not be brought into the cache state that the row would claim.
+    """
+    import torch
+
+    from actors.memory import PeakMemory, synchronize
+    from models.load import load_weights, release_memory, unload
+    from models.touch import cpu_tensors, touch
+
+    devices = tuple(map(torch.device, subject.devices))
+    release_memory()
+    baseline_bytes = _memory_bytes(devices)
+    with PeakMemory(devices) as memory:
+        cached_fraction = bring_into(factors.cache_state, subject.weights)
+        read_before_bytes = _drive_read_bytes()
+        started_ns = time.perf_counter_ns()
+        loaded = load_weights(
+            subject.outline,
+            devices=subject.devices,
+            device_map=factors.device_map,
+            max_memory=factors.max_memory,
+            quantization=factors.quantization,
+            dtype=factors.dtype,
+        )
+        touch(cpu_tensors(loaded.model))
+        synchronize(devices)
+        load_time_s = (time.perf_counter_ns() - started_ns) / NS_PER_S
+        read_after_bytes = _drive_read_bytes()
+    row = memory.columns | {
+        "revision": loaded.files.revision,
+        "dtype_effective": loaded.dtype_name,
+        "device_map_effective": loaded.device_map,
+        "load_time_s": load_time_s,
+        "load_rate_per_s": 1 / load_time_s,
+        "load_bytes": subject.load_bytes,
+        "load_rate_bytes_per_s": subject.load_bytes / load_time_s,
+        "cached_fraction_before": cached_fraction,
+        "drive_read_bytes": _difference(read_after_bytes, read_before_bytes),
+        "storage_device": _joined(storage.device for storage in subject.storages),
+        "filesystem": _joined(storage.filesystem for storage in subject.storages),
+    }
+    unload(loaded)
+    return row | {"unreleased_bytes": _memory_bytes(devices) - baseline_bytes}
+
+
+def _wake_up(devices: Sequence[str], quantization: str) -> None:
+    """CUDA contexts and imports, which the first load would pay for."""
+    import torch
+
+    for device in devices:
+        if device != "cpu":
+            torch.cuda.synchronize(device)
+    if quantization != "none":
+        with contextlib.suppress(ImportError):  # the load says what is missing
+            import bitsandbytes  # noqa: F401
+
+
+def _memory_bytes(devices: "Sequence[torch.device]") -> int:
+    """What the process holds now: resident on the host, allocated on the GPUs."""
+    import psutil
+    import torch
+
+    allocated_bytes = sum(torch.cuda.memory_allocated(device) for device in devices if device.type == "cuda")
+    return psutil.Process().memory_info().rss + allocated_bytes
+
+
+def _drive_read_bytes() -> int | None:
+    """What drives have read for this process so far, page faults included; None where the system does not tell."""
+    with contextlib.suppress(OSError):
+        for line in OWN_IO.read_text().splitlines():
+            if line.startswith("read_bytes:"):
+                return int(line.split()[1])
+    return None
+
+
+def _difference(after: int | None, before: int | None) -> int | None:
+    return None if after is None or before is None else after - before
+
+
+def _joined(names: Iterable[str | None]) -> str | None:
+    return ", ".join(dict.fromkeys(name for name in names if name)) or None

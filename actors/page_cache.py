@@ -1,0 +1,107 @@
+"""Which pages of files the kernel keeps in memory: drop them, read them in, count them.
+
+Knows nothing of models. Counting is `mincore`'s, and asks for no page: looking does not change what is seen.
+"""
+
+import contextlib
+import ctypes
+import mmap
+import os
+import re
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sweeps.errors import Unsupported
+
+READ_BYTES: Final = 2**20
+WINDOW_BYTES: Final = 2**30
+"""Mapped at a time: a file may be larger than the address space that is left."""
+PROC_STATUS: Final = Path("/proc/self/status")
+_CAP_FOWNER: Final = 3
+
+
+def evict(paths: Iterable[Path]) -> None:
+    """Ask the kernel to drop every page of the files; `resident_fraction` tells whether it did.
+
+    Pages that some process maps stay, and all of a tmpfs: it is its own page cache.
+
+    Raises:
+        Unsupported: the system has no way to ask.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        raise Unsupported(f"files cannot be evicted from the page cache: {sys.platform} has no posix_fadvise")
+    for path in paths:
+        with path.open("rb") as file:
+            with contextlib.suppress(OSError):  # a read-only file system has nothing to write back
+                os.fsync(file.fileno())  # a page that is not on the drive yet cannot be dropped
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def read_in(paths: Iterable[Path]) -> None:
+    """Read the files once from end to end."""
+    buffer = bytearray(READ_BYTES)
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while file.readinto(buffer):
+                pass
+
+
+def resident_fraction(paths: Iterable[Path]) -> float | None:
+    """How much of the files is in the page cache, by pages: 0 to 1.
+
+    Returns:
+        None where the kernel does not say: there is no page to ask for, or a file is neither ours nor writable to
+        us. Of such files `mincore` pretends that all is resident (Linux 5.2, against spying on others' reads).
+    """
+    files = tuple(paths)
+    if sys.platform != "linux" or not all(map(_may_look, files)):
+        return None
+    resident, pages = map(sum, zip(*map(_count, files), strict=True)) if files else (0, 0)
+    return resident / pages if pages else None
+
+
+def _count(path: Path) -> tuple[int, int]:
+    """Resident pages of a file, and all of them."""
+    resident = pages = 0
+    with path.open("rb") as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        for offset in range(0, size_bytes, WINDOW_BYTES):
+            length = min(WINDOW_BYTES, size_bytes - offset)
+            with mmap.mmap(file.fileno(), length, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset) as window:
+                states = _states(window)
+            resident += int(np.count_nonzero(states & 1))  # the other bits are undefined
+            pages += len(states)
+    return resident, pages
+
+
+def _states(window: mmap.mmap) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """What mincore says of each page; the last one may be part of the file only."""
+    mapped = np.frombuffer(window, np.uint8)  # knows the address, which a read-only mmap tells nobody else
+    states = np.zeros(-(-mapped.nbytes // mmap.PAGESIZE), np.uint8)
+    if _libc().mincore(mapped.ctypes.data, mapped.nbytes, states.ctypes.data) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"mincore: {os.strerror(code)}")
+    return states
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)  # else addresses become 32 bits wide
+    libc.mincore.restype = ctypes.c_int
+    return libc
+
+
+def _may_look(path: Path) -> bool:
+    """The kernel's own rule: the owner, whoever acts as every file's owner, and whoever may write."""
+    return path.stat().st_uid == os.geteuid() or _acts_as_owner() or os.access(path, os.W_OK, effective_ids=True)
+
+
+def _acts_as_owner() -> bool:
+    capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)$", PROC_STATUS.read_text(), re.MULTILINE)
+    return capabilities is not None and bool(int(capabilities[1], 16) >> _CAP_FOWNER & 1)

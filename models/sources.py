@@ -1,0 +1,95 @@
+"""Where a model lies under a source: a directory on some drive, laid out as a Hub cache or as plain copies.
+
+A source stands for the drive that is to be measured, so nothing is ever fetched for it. Knows nothing of timing.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from models.errors import ModelDamaged, ModelUnavailable
+from models.resolve import BUILTIN, ModelFiles, resolve
+
+DEFAULT: Final = "default"
+"""The source that is wherever `resolve` finds or fetches the model."""
+SINGLE: Final = "model.safetensors"
+INDEX: Final = "model.safetensors.index.json"
+
+
+def find(name: str, source: str = DEFAULT) -> ModelFiles:
+    """The files of a model under a source.
+
+    Args:
+        name: Hub id (`org/name`, `org/name@revision`), `builtin://…`, a directory, of which the last part of the path
+            counts; each may end in `#file.gguf`.
+        source: `default`, or a directory that holds the model as `org/name` or `name`, or as a Hub cache does,
+            itself or in `hub`. A revision is looked for in Hub caches only: a plain copy does not say which it is of.
+
+    Raises:
+        ModelUnavailable: it is not there; the message names the paths that were looked at.
+    """
+    if source == DEFAULT:
+        return resolve(name)
+    root = Path(source).expanduser()
+    if not root.is_dir():
+        raise ModelUnavailable(f"source {source!r}: no such directory on this machine")
+    model, _, gguf_file = name.partition("#")
+    looked_at = []
+    for directory, revision in _places(root, model):
+        files = ModelFiles(name, directory, gguf_file or None, revision)
+        if any(path.is_file() for path in files.weights):
+            return files
+        looked_at.append(str(directory))
+    raise ModelUnavailable(
+        f"model {name!r} is not in source {source!r}: no {gguf_file or '*.safetensors'} in {', '.join(looked_at)}; "
+        "copy it into one of them (nothing is downloaded into a source)"
+    )
+
+
+def weight_files(files: ModelFiles) -> tuple[Path, ...]:
+    """The files that a load reads, symbolic links followed, each once.
+
+    Not every safetensors file beside them is one: some repositories hold the weights a second time, in another split.
+
+    Raises:
+        ModelUnavailable: one that must be there is not.
+        ModelDamaged: the index of the shards cannot be read.
+    """
+    paths = {files.directory / name for name in _weight_names(files)}
+    if missing := sorted(str(path) for path in paths if not path.is_file()):
+        raise ModelUnavailable(f"model {files.name!r}: no file {', '.join(missing)}")
+    return tuple(sorted({path.resolve() for path in paths}))
+
+
+def _places(root: Path, model: str) -> Iterator[tuple[Path, str | None]]:
+    """Directories where the model may be, and which revision it is there."""
+    if model.startswith((BUILTIN, "/", ".", "~")):
+        yield root / Path(model.removeprefix(BUILTIN)).name, None
+        return
+    repository, _, revision = model.partition("@")
+    for cache in (root, root / "hub"):
+        yield _snapshot(cache / f"models--{repository.replace('/', '--')}", revision or "main")
+    if not revision:
+        yield root / repository, None
+        if "/" in repository:
+            yield root / Path(repository).name, None
+
+
+def _snapshot(repository: Path, revision: str) -> tuple[Path, str]:
+    """A branch or tag is a file that holds its commit; a commit is a directory of that name."""
+    reference = repository / "refs" / revision
+    commit = reference.read_text().strip() if reference.is_file() else revision
+    return repository / "snapshots" / commit, commit
+
+
+def _weight_names(files: ModelFiles) -> set[str]:
+    if files.gguf_file is not None:
+        return {files.gguf_file}
+    index = files.directory / INDEX
+    if (files.directory / SINGLE).is_file() or not index.is_file():
+        return {SINGLE}
+    try:
+        return set(json.loads(index.read_bytes())["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelDamaged(f"model {files.name!r}: {index} is no index of shards ({error!r})") from error

@@ -1,0 +1,79 @@
+"""Every published sweep runs on the embedded models, by the very commands that docs/specs.md gives."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+import pytest
+
+from sweeps.schema import METRICS, schema_of
+
+DOCS = Path(__file__).parent.parent / "docs" / "specs.md"
+SHORT = {"iterations": 1, "warmup": 0}
+MEASURED = {
+    "model_loading": ["load_time_s", "load_rate_per_s", "load_bytes", "load_rate_bytes_per_s", "filesystem"],
+    "generation": ["new_tokens", "inference_time_s", "ttft_s", "tpot_s", "peak_rss_bytes", "device_map_effective"],
+    "decoding_strategy": ["new_tokens", "inference_time_s", "ttft_s", "tpot_s", "peak_rss_bytes"],
+    "logits": ["input_tokens", "calculation_time_s", "peak_rss_bytes", "peak_rss_beyond_model_bytes"],
+    "encoding": ["input_bytes", "output_tokens", "encoding_time_s", "move_time_s", "rayon_threads_effective"],
+}
+"""Columns that no row of status ok leaves out."""
+
+
+def recipes() -> dict[str, list[str]]:
+    """Arguments of each command of the rehearsal block, by spec."""
+    block = re.search(r"```\n(python -m sweeps.run model_loading.*?)```", DOCS.read_text(encoding="utf-8"), re.S)
+    assert block is not None
+    commands = block[1].replace("\\\n", " ").strip().split("\n\n")
+    split = [shlex.split(command)[3:] for command in commands]
+    return {arguments[0]: arguments for arguments in split}
+
+
+def rehearse(name: str, address: str, directory: Path) -> list[dict[str, Any]]:
+    shorter = [part for key, value in SHORT.items() for part in ("--set", f"{name}.{key}={value}")]
+    command = [sys.executable, "-W", "error", "-m", "sweeps.run", *recipes()[name], *shorter, "--address", address]
+    answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=600, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    table = ds.dataset(sorted(directory.glob(f"rehearsal/{name}/{name}/part-*.parquet"))).to_table()
+    assert table.schema.equals(schema_of(name))
+    return table.to_pylist()  # type: ignore[no-any-return]
+
+
+def check(name: str, rows: list[dict[str, Any]]) -> None:
+    assert {row["status"] for row in rows} <= {"ok", "unsupported"}
+    for row in rows:
+        if row["status"] == "ok":
+            missing = [column for column in MEASURED[name] if row[column] is None]
+            assert not missing, missing
+        else:
+            assert row["error_message"]
+            assert all(row[metric] is None for metric in METRICS[name])
+
+
+def test_every_published_sweep_has_a_recipe() -> None:
+    assert recipes().keys() == MEASURED.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(700)
+@pytest.mark.parametrize("name", MEASURED)
+def test_inline(name: str, tmp_path: Path) -> None:
+    rows = rehearse(name, "inline", tmp_path)
+    check(name, rows)
+    assert sum(row["status"] == "ok" for row in rows) * 2 >= len(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(700)
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("name", MEASURED)
+def test_on_ray(name: str, tmp_path: Path) -> None:
+    rows = rehearse(name, "auto", tmp_path)
+    check(name, rows)
+    if name != "model_loading":  # where the file system cannot evict, cold loads are unsupported
+        assert {row["status"] for row in rows} == {"ok"}
