@@ -80,6 +80,7 @@ def cluster(address: str) -> Iterator[str | None]:
 def _start() -> Any:
     """A Ray of our own on the loopback address; it dies with this process, however that dies."""
     return ray.init(
+        address="local",  # else Ray joins one that runs here already, and refuses the rest of these arguments
         num_cpus=len(local_node().cores),
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=True,
