@@ -6,6 +6,7 @@ read (columns.py), what all figures share (canvas.py), or files.
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -116,12 +117,21 @@ def _set_x_axis(axis: Any, averages: Averages, name: str) -> None:
     if name not in averages.levels or not is_numeric(levels):
         _set_names(axis, short_names(levels))
         return
-    if all(level > 0 and math.log2(level).is_integer() for level in levels):
+    if _is_geometric(levels):
         axis.set_xscale("log", base=2)
     if len(levels) <= _LEVEL_TICKS:
         axis.xaxis.set_major_locator(FixedLocator(levels))
         axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _is_geometric(levels: Sequence[float]) -> bool:
+    """Powers of two, or levels that grow by leaps: on a linear axis the small ones would lie on top of each other."""
+    if min(levels) <= 0:
+        return False
+    rising = sorted(levels)
+    leaps = all(above >= 1.5 * below for below, above in pairwise(rising))
+    return all(math.log2(level).is_integer() for level in rising) or (leaps and rising[-1] >= 8 * rising[0])
 
 
 def _set_names(axis: Any, names: list[str]) -> None:
@@ -142,6 +152,7 @@ def _set_y_axis(axes: Sequence[Any], cells: pd.DataFrame, scale: Scale) -> None:
     elif cells["mean"].min() >= 0:
         top = float(np.nanmax(cells[["mean", "ci95_high"]].to_numpy())) / scale.divisor
         axes[0].set_ylim(0, 1.08 * top or 1)
+        axes[0].yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
 
 
 def _is_log(cells: pd.DataFrame) -> bool:

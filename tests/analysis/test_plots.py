@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from analysis import plots
 from analysis.averages import average
 from analysis.choice import choose
 from analysis.load import read_run
@@ -54,3 +57,18 @@ def test_histogram_of_scores(run_dir: Path, write: Any, row: Any) -> None:
     (sweep,) = read_run(run_dir).sweeps
     (drawing,) = draw_scores(sweep, average(sweep))
     assert drawing.caption == "Scores of 4 fragments by author."
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ([1, 2, 4, 8, 16], True),
+        ([1, 4], True),
+        ([10, 20, 40, 80, 160, 320, 640, 1280], True),
+        ([50, 100, 200, 300, 400, 1000], False),
+        ([1, 2, 3], False),
+        ([0, 1, 8, 64], False),
+    ],
+)
+def test_levels_that_grow_by_leaps_get_a_logarithmic_axis(levels: list[float], expected: bool) -> None:
+    assert plots._is_geometric(levels) == expected
