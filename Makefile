@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Not compiled: of torch's and transformers' thousands of files few are ever imported.
+# Not compiled: of torch's and transformers' thousands of files few are ever imported. Those that are, once and for all:
+# where the environment forbids Python to keep them, each of Ray's many processes would compile them again.
 QUICK := --quiet --disable-pip-version-check --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check lint bench clean help
 

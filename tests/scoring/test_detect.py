@@ -1,7 +1,6 @@
 """The command as a user types it, with the built-in pair."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def detect(*arguments: object, stdin: bytes | None = None) -> Result:
-    os.environ["COLUMNS"] = "200"
-    return CliRunner().invoke(APP, [str(argument) for argument in arguments], input=stdin)
+    return CliRunner(env={"COLUMNS": "200"}).invoke(APP, [str(argument) for argument in arguments], input=stdin)
 
 
 def calibration(folder: Path, **changes: Any) -> Path:
