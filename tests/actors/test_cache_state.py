@@ -11,6 +11,7 @@ from actors import cache_state, page_cache
 from actors.cache_state import bring_into, refuse_hidden_cache
 from actors.storage import Storage
 from sweeps.errors import Unsupported
+from tests.actors.test_page_cache import skip_in_memory
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -20,9 +21,7 @@ def file(tmp_path: Path) -> Path:
     """On a file system that can evict, and in the page cache."""
     path = tmp_path / "file"
     path.write_bytes(os.urandom(2**20))
-    page_cache.evict([path])
-    if page_cache.resident_fraction([path]) != 0:
-        pytest.skip(f"the file system under {tmp_path} keeps its pages in memory, or hides them")
+    skip_in_memory(path)
     page_cache.read_in([path])
     return path
 

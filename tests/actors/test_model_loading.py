@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from actors import cache_state, page_cache
+from actors import cache_state
 from actors.benchmarks import BENCHMARKS, model_loading
 from actors.benchmarks.model_loading import ModelLoadingFactors, find_subject, measure
 from actors.worker import Worker
@@ -29,6 +29,7 @@ from sweeps.plan import Plan
 from sweeps.schema import EFFECTIVE, MEMORY, METRICS, MODEL_LOADING
 from sweeps.spec import Spec, Sweep
 from sweeps.task import Answer, Lease, Outcome, Run, Seat, Slot, Stop
+from tests.actors.test_page_cache import skip_in_memory
 from tests.models.test_touch import PAGEMAP, present_pages
 
 TINY = "builtin://tiny-base"
@@ -76,10 +77,7 @@ def big(source: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def evictable(source: Path) -> None:
-    files = list((source / "org" / "big").glob("model-*.safetensors"))
-    page_cache.evict(files)
-    if page_cache.resident_fraction(files) != 0:
-        pytest.skip(f"the file system under {source} keeps its pages in memory, or hides them")
+    skip_in_memory(source / "org" / "big" / "config.json")
 
 
 def shard_bytes(source: Path) -> int:
