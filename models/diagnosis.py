@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from models.errors import ModelDamaged, ModelError, ModelUnavailable, ModelUnsupported
+from models.names import TRUST
 from models.resolve import ModelFiles
 
 TOKENIZER_FILES: Final = (
@@ -33,6 +34,8 @@ WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
 GGUF_MAGIC: Final = b"GGUF"
 REMEDY: Final = "copy or download it again"
+CODE_REFERENCES: Final = ("config.json", "tokenizer_config.json")
+TO_TRUST: Final = f"code that comes with a model runs only where its name ends in @<commit>{TRUST}"
 MAX_SHOWN: Final = 3
 _REPORT_LOGGER: Final = logging.getLogger("transformers.modeling_utils")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -75,6 +78,28 @@ def refuse_mismatch(files: ModelFiles, info: dict[str, Any]) -> None:
             f"model {files.name!r}: the weights in {files.directory} are not those of its config.json: "
             f"{len(missing)} missing{_first(missing)}, {len(misshapen)} of another shape{_first(misshapen)}"
         )
+
+
+def refuse_foreign_code(files: ModelFiles) -> None:
+    """Refuse a model that may run its code, where that code lies in another repository: no commit pins it.
+
+    Raises:
+        ModelUnsupported: the file and the entry that lead there.
+    """
+    for path in (files.directory / name for name in CODE_REFERENCES) if files.runs_code else ():
+        for entry in re.findall(r'"([^"]*--[^"]*)"', _auto_map(path)):
+            raise ModelUnsupported(
+                f"model {files.name!r}: {path} takes code from another repository, {entry!r}, which its commit does "
+                "not pin; such code is not run"
+            )
+
+
+def _auto_map(path: Path) -> str:
+    """Where a model's classes are, as JSON text again; nothing where the file does not say, or does not read."""
+    try:
+        return json.dumps(json.loads(path.read_bytes()).get("auto_map", ""))
+    except (OSError, ValueError, AttributeError):  # its load tells better
+        return ""
 
 
 @contextmanager
@@ -125,14 +150,16 @@ def _explain_config(files: ModelFiles, error: Exception) -> None:
     if not path.is_file():
         raise _unavailable(files, "config.json") from error
     model_type = _read_object(files, path, error).get("model_type")
-    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not files.runs_code:
         raise ModelUnsupported(
             f"model {files.name!r}: {path} says model_type {model_type!r}, and the transformers that is installed "
-            "has no causal language model of that type (code that comes with a model is not run)"
+            f"has no causal language model of that type ({TO_TRUST})"
         ) from error
 
 
 def _explain_tokenizer(files: ModelFiles, error: Exception) -> None:
+    if "trust_remote_code" in str(error):
+        raise ModelUnsupported(f"model {files.name!r}: its tokenizer is code of its own ({TO_TRUST})") from error
     present = [name for name in TOKENIZER_FILES if (files.directory / name).is_file()]
     if not present:
         raise _unavailable(files, f"tokenizer (one of {', '.join(TOKENIZER_FILES)})") from error

@@ -15,3 +15,7 @@ class ModelUnsupported(ModelError, RuntimeError):
 
 class ModelDamaged(ModelError, ValueError):
     """The files are there, but they cannot be what they should be: cut short, overwritten, of another model."""
+
+
+class ModelNameError(ModelError, ValueError):
+    """What should name a model does not, or allows more than a name may."""

@@ -17,7 +17,6 @@ from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedConfig,
     PreTrainedModel,
@@ -25,9 +24,10 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from models.diagnosis import refuse_mismatch, tokenizer_explained, weights_explained
+from models.diagnosis import refuse_mismatch, weights_explained
 from models.placement import limits_by_device, placement_explained, refuse_disk, torch_devices
 from models.resolve import ModelFiles, resolve
+from models.tokenizer import read_tokenizer
 
 DeviceMap = Literal["single", "auto", "balanced", "sequential"]
 Quantization = Literal["none", "4-bit", "8-bit"]
@@ -105,7 +105,7 @@ def load_model(
     """Load a causal language model and its tokenizer.
 
     Args:
-        name: Hub id, directory, `dir#file.gguf` or `builtin://…`.
+        name: as models/names.py reads it.
         devices: torch names of the devices it may use; `single` takes the first, the others share out over all.
         device_map: `single`, or how accelerate spreads the layers.
         max_memory: by device, as accelerate reads it (`{"0": "7GiB", "cpu": "30GiB"}`); none: what is free.
@@ -130,11 +130,10 @@ def load_model(
 def read_outline(files: ModelFiles) -> ModelOutline:
     """Read configuration and tokenizer, and import the code of such models; raises as `load_model` does."""
     _quiet_libraries()
-    with tokenizer_explained(files):
-        tokenizer = AutoTokenizer.from_pretrained(files.directory, **_gguf(files))
+    tokenizer = read_tokenizer(files)
     with weights_explained(files):
         config = AutoConfig.from_pretrained(
-            files.directory, trust_remote_code=False, local_files_only=True, **_gguf(files)
+            files.directory, trust_remote_code=files.runs_code, local_files_only=True, **_gguf(files)
         )
     MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)  # imports the class: seconds that are no part of a load
     return ModelOutline(files, config, tokenizer)
@@ -164,7 +163,7 @@ def load_weights(
             max_memory=limits_by_device(max_memory),
             quantization_config=_quantization_config(quantization, compute_dtype),
             use_safetensors=files.gguf_file is None or None,
-            trust_remote_code=False,
+            trust_remote_code=files.runs_code,
             local_files_only=True,
             ignore_mismatched_sizes=True,  # refused below, in one message with what is missing
             output_loading_info=True,

@@ -2,10 +2,10 @@
 
 Knows nothing of devices or of how weights get into memory. Everything resolves to a local directory before
 any clock starts, so that a download never hides in a timing. Only safetensors and GGUF count as weights:
-pickles execute code.
+pickles execute code. Python files are fetched only for a name that lets them run (names.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -13,9 +13,10 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from models import embedded
 from models.errors import ModelUnavailable
+from models.names import BUILTIN, ModelName, parse
 
-BUILTIN = "builtin://"
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+CODE_PATTERN = "*.py"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class ModelFiles:
     """File name inside `directory`, or None for safetensors."""
     revision: str | None
     """Hub commit or build id; None for a directory, which has none."""
+    runs_code: bool = False
+    """Whether code that lies there may run: the name says so, and `revision` is the commit that it pins."""
 
     @property
     def weights(self) -> tuple[Path, ...]:
@@ -38,19 +41,21 @@ class ModelFiles:
         return tuple(sorted(self.directory.glob("*.safetensors")))
 
 
-def resolve(name: str) -> ModelFiles:
-    """Find (for a Hub id: fetch, for `builtin://`: build) the files of `name`.
+def resolve(text: str) -> ModelFiles:
+    """Find (for a Hub id: fetch, for `builtin://`: build) the files of a name.
 
     Raises:
+        ModelNameError: it is no name.
         ModelUnavailable: nothing of that name can be had here; the message says where was looked.
     """
-    if name.startswith(BUILTIN):
-        return _builtin(name)
-    path, _, gguf_file = name.partition("#")
-    if gguf_file or Path(path).expanduser().is_dir():
-        return _local(name, Path(path).expanduser(), gguf_file or None)
-    if name.startswith(("/", ".", "~")):
-        raise ModelUnavailable(f"model {name!r}: no such directory on this machine")
+    name = parse(text)
+    if text.startswith(BUILTIN):
+        return _builtin(text)
+    directory = Path(name.directory).expanduser()
+    if name.gguf_file or (directory.is_dir() and not name.runs_code):
+        return _local(text, directory, name.gguf_file)
+    if name.is_path:
+        raise ModelUnavailable(f"model {text!r}: no such directory on this machine")
     return _hub(name)
 
 
@@ -76,18 +81,13 @@ def _local(name: str, directory: Path, gguf_file: str | None) -> ModelFiles:
     return files
 
 
-def _hub(name: str) -> ModelFiles:
-    repository, _, revision = name.partition("@")
+def _hub(name: ModelName) -> ModelFiles:
+    patterns = [*HUB_PATTERNS, CODE_PATTERN] if name.runs_code else HUB_PATTERNS
     try:
-        directory = Path(snapshot_download(repository, revision=revision or None, allow_patterns=HUB_PATTERNS))
+        directory = Path(snapshot_download(name.place, revision=name.revision, allow_patterns=patterns))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnavailable(
-            f"model {name!r}: not a directory here, not in the Hub cache, and not to be fetched ({reason})"
+            f"model {name.text!r}: not a directory here, not in the Hub cache, and not to be fetched ({reason})"
         ) from error
-    return _local_snapshot(name, directory)
-
-
-def _local_snapshot(name: str, directory: Path) -> ModelFiles:
-    files = _local(name, directory, None)
-    return ModelFiles(name, files.directory, None, directory.name)
+    return replace(_local(name.text, directory, None), revision=directory.name, runs_code=name.runs_code)

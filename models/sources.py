@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from models.errors import ModelDamaged, ModelUnavailable
-from models.resolve import BUILTIN, ModelFiles, resolve
+from models.names import BUILTIN, ModelName, parse
+from models.resolve import ModelFiles, resolve
 
 DEFAULT: Final = "default"
 """The source that is wherever `resolve` finds or fetches the model."""
@@ -27,6 +28,7 @@ def find(name: str, source: str = DEFAULT) -> ModelFiles:
             itself or in `hub`. A revision is looked for in Hub caches only: a plain copy does not say which it is of.
 
     Raises:
+        ModelNameError: it is no name.
         ModelUnavailable: it is not there; the message names the paths that were looked at.
     """
     if source == DEFAULT:
@@ -34,15 +36,16 @@ def find(name: str, source: str = DEFAULT) -> ModelFiles:
     root = Path(source).expanduser()
     if not root.is_dir():
         raise ModelUnavailable(f"source {source!r}: no such directory on this machine")
-    model, _, gguf_file = name.partition("#")
+    parsed = parse(name)
     looked_at = []
-    for directory, revision in _places(root, model):
-        files = ModelFiles(name, directory, gguf_file or None, revision)
+    for directory, revision in _places(root, parsed):
+        files = ModelFiles(name, directory, parsed.gguf_file, revision, parsed.runs_code)
         if any(path.is_file() for path in files.weights):
             return files
         looked_at.append(str(directory))
+    what = parsed.gguf_file or "*.safetensors"
     raise ModelUnavailable(
-        f"model {name!r} is not in source {source!r}: no {gguf_file or '*.safetensors'} in {', '.join(looked_at)}; "
+        f"model {name!r} is not in source {source!r}: no {what} in {', '.join(looked_at)}; "
         "copy it into one of them (nothing is downloaded into a source)"
     )
 
@@ -62,18 +65,17 @@ def weight_files(files: ModelFiles) -> tuple[Path, ...]:
     return tuple(sorted({path.resolve() for path in paths}))
 
 
-def _places(root: Path, model: str) -> Iterator[tuple[Path, str | None]]:
+def _places(root: Path, name: ModelName) -> Iterator[tuple[Path, str | None]]:
     """Directories where the model may be, and which revision it is there."""
-    if model.startswith((BUILTIN, "/", ".", "~")):
-        yield root / Path(model.removeprefix(BUILTIN)).name, None
+    if name.is_path or name.place.startswith(BUILTIN):
+        yield root / Path(name.directory.removeprefix(BUILTIN)).name, None
         return
-    repository, _, revision = model.partition("@")
     for cache in (root, root / "hub"):
-        yield _snapshot(cache / f"models--{repository.replace('/', '--')}", revision or "main")
-    if not revision:
-        yield root / repository, None
-        if "/" in repository:
-            yield root / Path(repository).name, None
+        yield _snapshot(cache / f"models--{name.place.replace('/', '--')}", name.revision or "main")
+    if name.revision is None:
+        yield root / name.place, None
+        if "/" in name.place:
+            yield root / Path(name.place).name, None
 
 
 def _snapshot(repository: Path, revision: str) -> tuple[Path, str]:

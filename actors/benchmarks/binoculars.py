@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from actors.benchmarks.base import UNFIT
+from actors.benchmarks.model import ModelId
 from scoring.corpus import Corpus, CorpusSettings, Shard, read_rows, records_of
 from scoring.fragments import Fragment, FragmentSettings, cut
 from scoring.results import FragmentScore, Score, fragment_score
@@ -47,7 +48,7 @@ def _checked_by(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
 class BinocularsFactors(Factors):
     """A pair, a corpus, how it is cut, and how the pair is run."""
 
-    pair: Annotated[list[str], Field(min_length=2, max_length=2)]
+    pair: Annotated[list[ModelId], Field(min_length=2, max_length=2)]
     """Observer (base) and performer (instruct)."""
     corpus: Annotated[str | dict[str, Any], AfterValidator(_checked_by(CORPUS))] = "builtin://docs"
     fragments: Annotated[dict[str, Any], AfterValidator(_checked_by(FRAGMENTS))] = Field(

@@ -11,11 +11,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
-
-from pydantic import Field
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from actors.benchmarks.base import OnePart, timed_rows
+from actors.benchmarks.model import ModelId
 from sweeps.errors import Unsupported
 from sweeps.factors import Factors, PositiveInt
 from sweeps.task import Row, Task, digest
@@ -31,7 +30,7 @@ NS_PER_S: Final = 1e9
 class EncodingFactors(Factors):
     """Whose tokenizer, and how much it reads in one call."""
 
-    model: Annotated[str, Field(min_length=1)]
+    model: ModelId
     input_words: PositiveInt = 100
     """Of each text."""
     texts: PositiveInt = 32
@@ -64,17 +63,12 @@ class Encoding(OnePart):
         Raises:
             ModelUnavailable, ModelDamaged, ModelUnsupported: as models.load.load_model.
         """
-        from transformers import AutoTokenizer
-
         from actors.pinning import rayon_threads
-        from models.diagnosis import tokenizer_explained
         from models.resolve import resolve
+        from models.tokenizer import read_tokenizer
 
         files = resolve(factors.model)
-        with tokenizer_explained(files):
-            tokenizer = AutoTokenizer.from_pretrained(
-                files.directory, gguf_file=files.gguf_file, trust_remote_code=False, local_files_only=True
-            )
+        tokenizer = read_tokenizer(files)
         return LoadedTokenizer(tokenizer, files, rayon_threads() if tokenizer.is_fast else None, devices[0])
 
     def unload(self, held: LoadedTokenizer) -> None:

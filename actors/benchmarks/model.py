@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from actors.benchmarks.base import OnePart
+from models import names
 from sweeps.factors import Factors
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _GPU: Final = re.compile(r"0|[1-9][0-9]*")
 _SIZE: Final = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(GiB|MiB|GB|MB)")
+
+
+ModelId = Annotated[str, AfterValidator(names.check)]
+"""As models/names.py reads it; what is wrong with it is told before anything starts."""
 
 
 def _is_max_memory(limits: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +42,7 @@ def _is_size(size: object) -> bool:
 class ModelFactors(Factors):
     """What decides which model is in memory, and where."""
 
-    model: Annotated[str, Field(min_length=1)]
+    model: ModelId
     device_map: Literal["single", "auto", "balanced", "sequential"] = "single"
     max_memory: Annotated[dict[str, Any], AfterValidator(_is_max_memory)] = Field(default_factory=dict)
     """By device, as accelerate reads it: `{ "0" = "7GiB", cpu = "30GiB" }`; empty: whatever is free.
