@@ -6,6 +6,8 @@ restarts, no retries, no queueing for room that does not exist (see docs/design.
 
 import contextlib
 import os
+import platform
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 import ray
+import ray.util.metrics
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
@@ -25,30 +29,41 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors import environment, pinning
+from actors import environment, interpreters, pinning, ray_token
 from actors.benchmarks.base import Benchmark
+from actors.metrics import Metrics
 from actors.slots import Floor, Node, local_node
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import CoordinatorLost, UserError
 from sweeps.factors import Catalogue
+from sweeps.machines import Machines
 from sweeps.spec import Spec
-from sweeps.status import Status
+from sweeps.standing import Status
 from sweeps.supervisor import Ended
-from sweeps.task import Answer, Outcome, Part, Seat, Slot, Task
+from sweeps.task import Answer, Outcome, Part, Run, Seat, Slot, Task
 
 NAMESPACE: Final = "sweeps"
+COORDINATOR: Final = "coordinator "
+"""How the names of coordinators begin, by which a run is found from outside."""
 OBJECT_STORE_BYTES: Final = 200 * 2**20
 """Nothing big travels through Ray: rows and tasks only."""
 PROBE_TIMEOUT_S: Final = 60.0
 REFRESH_S: Final = 2.0
 KNOCK_S: Final = 5.0
+ANSWER_S: Final = 5.0
+COMES_BACK_S: Final = 60.0
+"""So long what only a node that is gone could offer is waited for: `start_node.sh` may be at it."""
 UNAVAILABLE_TRIES: Final = 5
 """A busy machine drops a connection now and then; Ray tells that from a dead actor."""
 UNAVAILABLE_S: Final = 1.0
+UNSEEN: Final = {"enable_task_events": False}
+"""For calls that come some times a second: the dashboard's list of tasks is for tasks."""
 LOCAL_SETTINGS: Final = {
     "RAY_worker_niceness": "0",  # Ray's 15 would make every timing depend on what else the machine does
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a CPU actor must not see the node's GPUs
+    "RAY_worker_killing_policy_by_group": "1",  # one worker where memory runs out, and not the coordinator with it
     "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # why a worker died is told in a line, not once more as a trace
 }
 
 
@@ -63,25 +78,51 @@ def cluster(address: str) -> Iterator[str | None]:
         UserError: nothing to join there.
     """
     os.environ |= LOCAL_SETTINGS
-    try:
-        context = _start() if address == "local" else _join(address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"--address {address}: no Ray to use there ({_first_line(error)}); start one with 'ray start --head', "
-            "or leave --address out to have one started here"
-        ) from error
-    _protect_token()
-    try:
+    advice = "start one with 'ray start --head', or leave --address out to have one started here"
+    with _connected(_start if address == "local" else _join, address, advice) as context:
+        ray_token.protect()
         yield context.dashboard_url or None
+
+
+@contextlib.contextmanager
+def visited(address: str) -> Iterator[str]:
+    """A Ray that others started and use, to look at; left on the way out.
+
+    Yields:
+        HOST:PORT of it.
+
+    Raises:
+        UserError: nothing to look at there.
+    """
+    advice = "nothing runs now, or it runs elsewhere: give its HOST:PORT"
+    with _connected(_join, address, advice):
+        yield current_address()
+
+
+@contextlib.contextmanager
+def _connected(connect: Callable[[str], Any], address: str, advice: str) -> Iterator[Any]:
+    try:
+        context = connect(address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UserError(f"--address {address}: no Ray to use there ({_first_line(error)}); {advice}") from error
+    try:
+        yield context
     finally:
         ray.shutdown()
 
 
-def _start() -> Any:
+def current_address() -> str:
+    """HOST:PORT of the Ray that this process is connected to."""
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def _start(_address: str) -> Any:
     """A Ray of our own on the loopback address; it dies with this process, however that dies."""
+    here = local_node()
     return ray.init(
         address="local",  # else Ray joins one that runs here already, and refuses the rest of these arguments
-        num_cpus=len(local_node().cores),
+        num_cpus=len(here.cores),
+        num_gpus=len(here.gpus),
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=True,
         dashboard_host="127.0.0.1",
@@ -113,17 +154,22 @@ def _knock(address: str) -> None:
         raise ConnectionError(f"nobody listens there: {error}") from error
 
 
-def _protect_token() -> None:
-    """Ray writes the token that lets anybody run code here world-readable."""
-    token = Path.home() / ".ray" / "auth_token"
-    with contextlib.suppress(OSError):
-        token.chmod(0o600)
-
-
 def nodes() -> list[Node]:
-    """What every live node has, asked on the node itself."""
-    probes = [_probe(entry) for entry in ray.nodes() if entry["Alive"]]
-    return list(ray.get(probes, timeout=PROBE_TIMEOUT_S))
+    """What every live node has, asked on the node itself; one that turns out to be dead is left out.
+
+    Raises:
+        UserError: a node does not answer.
+    """
+    probes = [(entry["NodeManagerHostname"], _probe(entry)) for entry in ray.nodes() if entry["Alive"]]
+    answers = []
+    for host, probe in probes:
+        try:
+            answers.append(ray.get(probe, timeout=PROBE_TIMEOUT_S))
+        except GetTimeoutError as error:
+            raise UserError(f"node {host} does not say within {PROBE_TIMEOUT_S:g} s what it has; restart it") from error
+        except RayError:  # killed some seconds ago, and Ray did not know yet
+            continue
+    return answers
 
 
 def _probe(entry: Mapping[str, Any]) -> Any:
@@ -132,7 +178,12 @@ def _probe(entry: Mapping[str, Any]) -> Any:
     return _describe_node.options(scheduling_strategy=strategy).remote(entry["NodeID"], offered_cores)
 
 
-_describe_node: Any = ray.remote(num_cpus=0, max_retries=0)(local_node)
+def _look_around(node_id: str, offered_cores: int) -> Node:
+    """With the GPUs of the raylet, whose environment this process began with: Ray then hides them from this task."""
+    return local_node(node_id, offered_cores, psutil.Process().environ())
+
+
+_describe_node: Any = ray.remote(num_cpus=0, max_retries=0)(_look_around)
 
 
 def _coordinator_lost(error: BaseException) -> CoordinatorLost:
@@ -144,26 +195,34 @@ def _coordinator_lost(error: BaseException) -> CoordinatorLost:
 class RayCoordinator:
     """A coordinator behind its actor handle: the same methods, errors as themselves."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, run: str = "") -> None:
         self.handle = handle
+        self.run = run
+        """The name of what it coordinates, unique in the cluster."""
+        self._labels: dict[str, str] = {}
 
     @classmethod
     def start(cls, spec: Spec, catalogue: Catalogue, directory: Path, policy: Policy) -> "RayCoordinator":
         """As an actor on this node, where the run directory is."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        run = f"{spec.name} {ray.get_runtime_context().get_job_id()}"
         actor = ray.remote(Coordinator).options(
-            name=f"coordinator {spec.name} {os.getpid()}",
+            name=COORDINATOR + run,
             num_cpus=0,
             scheduling_strategy=here,
             max_restarts=0,
         )
-        return cls(actor.remote(spec, catalogue, directory, policy))
+        observer = Metrics(spec.name, ray.util.metrics)
+        return cls(actor.remote(spec, catalogue, directory, policy, observer), run)
 
-    def _call(self, method: str, *arguments: Any) -> Any:
-        """Every method may be called twice: an answer that got lost is asked for again."""
+    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Every method may be called twice: an answer that got lost is asked for again.
+
+        `options` say how the dashboard is to show the call.
+        """
         for tries_left in reversed(range(UNAVAILABLE_TRIES)):
             try:
-                return ray.get(getattr(self.handle, method).remote(*arguments))
+                return ray.get(getattr(self.handle, method).options(**options).remote(*arguments))
             except RayTaskError as error:
                 raise error.cause from None
             except ActorUnavailableError as error:
@@ -181,7 +240,14 @@ class RayCoordinator:
         self._call("join", seat, content, environment_id)
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
-        answer: Answer = self._call("exchange", worker_id, outcomes)
+        done = [self._labels.pop(outcome.task_id, outcome.task_id) for outcome in outcomes]
+        answer: Answer = self._call("exchange", worker_id, outcomes, name=_several(done) or "first task")
+        if isinstance(answer, Run):
+            self._labels = {
+                lease.task.task_id: f"{lease.task.benchmark}: {lease.task.label}" for lease in answer.leases
+            }
+            # Into the actor's log, which the dashboard shows: what it is at now.
+            print("\n".join(self._labels.values()), flush=True)
         return answer
 
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
@@ -201,13 +267,13 @@ class RayCoordinator:
         self._call("reject", slot, status, reason)
 
     def overdue(self) -> list[str]:
-        return list(self._call("overdue"))
+        return list(self._call("overdue", **UNSEEN))
 
     def drain(self) -> None:
         self._call("drain")
 
     def tick(self) -> Status:
-        status: Status = self._call("tick")
+        status: Status = self._call("tick", **UNSEEN)
         return status
 
     def close(self) -> Status:
@@ -217,23 +283,58 @@ class RayCoordinator:
         return status
 
 
+def standings() -> dict[str, Status | None]:
+    """Where the runs of the cluster stand, by name; None: one that is there and does not answer in time."""
+    try:
+        _knock(current_address())
+    except ConnectionError:  # a Ray that a run started ends with it; asked, it would not answer, nor let go
+        return {}
+    asked = {}
+    for name in sorted(ray.util.list_named_actors()):
+        if name.startswith(COORDINATOR):
+            with contextlib.suppress(ValueError):  # it ended since it was listed
+                asked[name] = ray.get_actor(name).status.options(**UNSEEN).remote()
+    ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_S) if asked else None
+    statuses: dict[str, Status | None] = {}
+    for name, reference in asked.items():
+        with contextlib.suppress(RayActorError):  # it ended since it was asked
+            statuses[name.removeprefix(COORDINATOR)] = _answer(reference)
+    return statuses
+
+
+def _answer(reference: Any) -> Status | None:
+    try:
+        status: Status = ray.get(reference, timeout=0)
+    except GetTimeoutError:
+        return None
+    return status
+
+
+def _several(names: Sequence[str]) -> str:
+    """The first of them, and how many more."""
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)
+
+
 class RayWorker:
     """A process that owns one seat; Ray's dashboard shows its name and repr."""
 
-    def __init__(self, seat: Seat, node: Node) -> None:
+    def __init__(self, seat: Seat, node: Node, coordinator: Any, benchmarks: Mapping[str, Benchmark]) -> None:
         pinning.claim(seat)
-        self._seat = seat
-        self._node = node
-
-    def __repr__(self) -> str:
-        return f"{self._seat.device_name} [{self._seat.slot}]"
-
-    def work(self, coordinator: Any, benchmarks: Mapping[str, Benchmark]) -> None:
-        """Pull and run until nothing is left for this seat."""
         from actors.worker import Worker  # after the seat was claimed: this import may bring torch along
 
-        worker = Worker(self._seat, benchmarks, environment.describe(self._node))
-        worker.work(RayCoordinator(coordinator))
+        self._seat = seat
+        self._coordinator = RayCoordinator(coordinator)
+        self._worker = Worker(seat, benchmarks, environment.describe(node))
+        self._first = self._worker.begin(self._coordinator)
+
+    def __repr__(self) -> str:
+        """Ray asks once, after the start: so it is the first task's model that stands beside the device."""
+        model = self._first.leases[0].task.model if isinstance(self._first, Run) else ""
+        return f"{self._seat.device_name} [{self._seat.slot}] {model}".rstrip()
+
+    def work(self) -> None:
+        """Pull and run until nothing is left for this seat."""
+        self._worker.work(self._coordinator, self._first)
 
 
 _RayWorker: Any = ray.remote(max_restarts=0, max_task_retries=0)(RayWorker)
@@ -243,40 +344,107 @@ _RayWorker: Any = ray.remote(max_restarts=0, max_task_retries=0)(RayWorker)
 class _Member:
     worker_id: str
     slot: Slot
+    node_id: str
     actor: Any
+
+
+class _Trials:
+    """Interpreters that are tried before a worker starts with one: once a node, on the node, while others work."""
+
+    def __init__(self) -> None:
+        self._needed = interpreters.Versions(ray.__version__, platform.python_version())
+        self._under_way: dict[Any, tuple[str, str]] = {}
+        self._passed: set[tuple[str, str]] = set()
+
+    def passed(self, node_id: str, python: str) -> bool:
+        """Whether workers can start with it there; False too while it is being tried, which this begins."""
+        if (node_id, python) in self._passed:
+            return True
+        if (node_id, python) not in self._under_way.values():
+            there = NodeAffinitySchedulingStrategy(node_id, soft=False)
+            trial = _try_interpreter.options(scheduling_strategy=there).remote(python, self._needed, str(Path.cwd()))
+            self._under_way[trial] = node_id, python
+        return False
+
+    def failed(self) -> list[tuple[str, str, str]]:
+        """Node, interpreter and reason of each that was found not to do since this was last asked."""
+        under_way = list(self._under_way)
+        done, _ = ray.wait(under_way, num_returns=len(under_way), timeout=0) if under_way else ([], [])
+        failures = []
+        for trial in done:
+            node_id, python = self._under_way.pop(trial)
+            try:
+                problem = ray.get(trial)
+            except RayError as error:
+                problem = f"it could not be tried: {_first_line(error)}"
+            if problem is None:
+                self._passed.add((node_id, python))
+            else:
+                failures.append((node_id, python, problem))
+        return failures
+
+    def close(self) -> None:
+        """Stop what is under way."""
+        for trial in self._under_way:
+            ray.cancel(trial)
+
+
+_try_interpreter: Any = ray.remote(num_cpus=0, max_retries=2)(interpreters.problem)
 
 
 class RayPool:
     """Worker actors on the seats of a cluster's nodes."""
 
-    def __init__(self, coordinator: RayCoordinator, benchmarks: Mapping[str, Benchmark], known: list[Node]) -> None:
+    def __init__(
+        self,
+        coordinator: RayCoordinator,
+        benchmarks: Mapping[str, Benchmark],
+        known: list[Node],
+        machines: Machines | None = None,
+    ) -> None:
         self._coordinator = coordinator
         self._benchmarks = ray.put(dict(benchmarks))
-        self._floor = Floor({node.node_id: node for node in known})
+        self._floor = Floor({node.node_id: node for node in known}, machines or Machines())
+        self._trials = _Trials()
         self._members: dict[Any, _Member] = {}
         self._probes: dict[Any, str] = {}
+        self._gone: dict[str, tuple[Node, float]] = {}
         self._refreshed_s = time.monotonic()
         self._started = 0
 
     def never(self, slot: Slot) -> str | None:
-        """Why no node that is there can offer `slot`; None too while a node that just came is being asked."""
-        return None if self._probes else self._floor.never(slot)
+        """Why no node that is there can offer `slot`; None too while one that could may still come back."""
+        reason = self._floor.never(slot)
+        if reason is None or self._probes:
+            return None
+        gone_s = [since_s for node, since_s in self._gone.values() if Floor({node.node_id: node}).never(slot) is None]
+        if not gone_s:
+            return reason
+        if time.monotonic() - max(gone_s) < COMES_BACK_S:
+            return None
+        return f"{reason}; a node that could is gone and did not come back within {COMES_BACK_S:g} s"
 
     def start(self, slot: Slot) -> bool:
-        """Start a worker actor on a free seat."""
+        """Start a worker actor on a free seat; not yet, while its interpreter is being tried."""
         taken = self._floor.take(slot, f"{slot.device}-{self._started}")
         if taken is None:
             return False
-        self._started += 1
         node, seat = taken
+        python = self._floor.python(seat)
+        if python and not self._trials.passed(node.node_id, python):
+            self._floor.release(seat.worker_id)
+            return False
+        self._started += 1
         actor = _RayWorker.options(
-            name=f"{seat.device_class} {seat.worker_id} {os.getpid()}",
+            name=f"{seat.device_class} {seat.worker_id} {self._coordinator.run}",
             num_cpus=slot.cores,
             num_gpus=slot.gpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False),
-        ).remote(seat, node)
-        reference = actor.work.remote(self._coordinator.handle, self._benchmarks)
-        self._members[reference] = _Member(seat.worker_id, slot, actor)
+            # Quoted: Ray puts it into a shell's command line as it is.
+            runtime_env={"py_executable": shlex.quote(python)} if python else None,
+        ).remote(seat, node, self._coordinator.handle, self._benchmarks)
+        reference = actor.work.remote()
+        self._members[reference] = _Member(seat.worker_id, slot, node.node_id, actor)
         return True
 
     def alive(self, slot: Slot) -> int:
@@ -287,6 +455,7 @@ class RayPool:
         """Workers whose `work` returned or died."""
         del pulse  # the workers run elsewhere, so the supervisor's own loop is pulse enough
         self._refresh_nodes()
+        self._bar_failed()
         if not self._members:
             time.sleep(timeout_s)
             return []
@@ -301,6 +470,7 @@ class RayPool:
 
     def close(self) -> None:
         """End every worker's process."""
+        self._trials.close()
         for member in self._members.values():
             ray.kill(member.actor)
         self._members.clear()
@@ -319,7 +489,10 @@ class RayPool:
             error = _why_dead(problem)
         with contextlib.suppress(RayError):
             ray.kill(member.actor)
-        return Ended(member.worker_id, member.slot, error, status)
+        node_gone = error is not None and _is_gone(member.node_id)
+        if node_gone:
+            self._part_with(member.node_id)
+        return Ended(member.worker_id, member.slot, error, status, node_gone)
 
     def _refresh_nodes(self) -> None:
         """Notice nodes that came or went, without waiting for either."""
@@ -329,9 +502,22 @@ class RayPool:
         self._refreshed_s = time.monotonic()
         alive = {entry["NodeID"]: entry for entry in ray.nodes() if entry["Alive"]}
         for node_id in set(self._floor.nodes) - set(alive):
-            del self._floor.nodes[node_id]
-        for node_id in set(alive) - set(self._floor.nodes) - set(self._probes.values()):
+            self._part_with(node_id)
+        for node_id in set(alive) - set(self._floor.nodes) - set(self._probes.values()) - set(self._gone):
             self._probes[_probe(alive[node_id])] = node_id
+
+    def _bar_failed(self) -> None:
+        """Offer no device any more whose interpreter does not do."""
+        for node_id, python, problem in self._trials.failed():
+            if node := self._floor.nodes.get(node_id):
+                file = self._floor.machines.file
+                reason = f"{file} has workers there start with {python}, which does not do on {node.host}: {problem}"
+                self._floor.bar(node_id, python, f"{reason} (docs/clusters.md, 'Interpreters')")
+
+    def _part_with(self, node_id: str) -> None:
+        """No more workers there; a node that comes back has another id."""
+        if node := self._floor.nodes.pop(node_id, None):
+            self._gone[node_id] = (node, time.monotonic())
 
     def _collect_probes(self) -> None:
         done, _ = ray.wait(list(self._probes), num_returns=len(self._probes), timeout=0) if self._probes else ([], [])
@@ -340,6 +526,20 @@ class RayPool:
             with contextlib.suppress(RayError, GetTimeoutError):  # gone again: the next refresh sees to it
                 node = ray.get(reference)
                 self._floor.nodes[node.node_id] = node
+
+
+def _is_gone(node_id: str) -> bool:
+    """Whether Ray knows that a node is dead, or nobody listens there: Ray notices that some 15 s later."""
+    entry = next((entry for entry in ray.nodes() if entry["NodeID"] == node_id), None)
+    if entry is None or not entry["Alive"]:
+        return True
+    try:
+        socket.create_connection((entry["NodeManagerAddress"], entry["NodeManagerPort"]), timeout=KNOCK_S).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # slow or cut off, and perhaps back in a moment: that is for Ray to judge
+        return False
+    return False
 
 
 def _why_dead(error: BaseException) -> str:

@@ -7,13 +7,14 @@ import os
 import platform
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from sweeps.machines import Machines
 from sweeps.task import Seat, Slot
 
 _VENDOR_WORDS: Final = {"nvidia", "geforce", "graphics", "device"}
@@ -49,34 +50,72 @@ class Node:
 
 @dataclass
 class Floor:
-    """The seats of all nodes: which cores and GPUs are taken."""
+    """The seats of all nodes: which cores and GPUs are taken, and with which interpreter a worker on them starts."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
+    machines: Machines = field(default_factory=Machines)
     _taken: dict[str, tuple[str, frozenset[int], frozenset[str]]] = field(default_factory=dict)
+    _barred: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Why no worker can start with an interpreter, by node and interpreter."""
 
     def never(self, slot: Slot) -> str | None:
         """Why no node could offer `slot` even when idle; None if one could."""
-        if any(_fits(slot, node.cores, node.gpus) for node in self.nodes.values()):
+        if any(self._choose(slot, node, node.cores, node.gpus) is not None for node in self.nodes.values()):
             return None
+        would_fit = [node for node in self.nodes.values() if _fits(slot, node.cores, node.gpus)]
+        reasons = [reason for node in would_fit for reason in self._reasons(slot, node)]
         have = "; ".join(map(_describe, self.nodes.values())) or "no node"
-        return f"no node can offer [{slot}]; the cluster has {have}"
+        return "; ".join([f"no node can offer [{slot}]", *reasons, f"the cluster has {have}"])
 
     def take(self, slot: Slot, worker_id: str) -> tuple[Node, Seat] | None:
         """A seat for `slot` out of what is free now, on the node with least to spare; None if there is none."""
         rooms = [(node, *self._free(node)) for node in self.nodes.values()]
-        fitting = [(node, cores, gpus) for node, cores, gpus in rooms if _fits(slot, cores, gpus)]
+        fitting = [room for room in rooms if self._choose(slot, *room) is not None]
         if not fitting:
             return None
         # A CPU slot goes where no GPU would miss the cores; ties to the fuller node.
         node, cores, gpus = min(fitting, key=lambda room: (len(room[2]) > 0 and not slot.gpus, len(room[1])))
-        chosen = _choose_gpus(slot, gpus)
-        seat = _seat(slot, worker_id, node, cores[: slot.cores], chosen)
+        seat = _seat(slot, worker_id, node, cores[: slot.cores], self._choose(slot, node, cores, gpus) or ())
         self._taken[worker_id] = (node.node_id, frozenset(seat.cores), frozenset(seat.device_uuids))
         return node, seat
 
     def release(self, worker_id: str) -> None:
         """The worker is gone: its seat is free again."""
         self._taken.pop(worker_id, None)
+
+    def python(self, seat: Seat) -> str | None:
+        """The interpreter that a worker on `seat` starts with, the same for all its devices; None: Ray's own."""
+        return self.machines.python(seat.device_class.split("+")[0])
+
+    def bar(self, node_id: str, python: str, reason: str) -> None:
+        """No worker can start with that interpreter on that node: devices that need it are not offered any more."""
+        self._barred[node_id, python] = reason
+
+    def _choose(self, slot: Slot, node: Node, cores: Sequence[int], gpus: Sequence[Gpu]) -> tuple[Gpu, ...] | None:
+        """Which GPUs of what is given a worker of `slot` would get, all of one interpreter; None: it does not fit."""
+        if len(cores) < slot.cores:
+            return None
+        if slot.gpus == 0:
+            return None if self._bar(node, "cpu") else ()
+        usable = [gpu for gpu in gpus if matches(slot.device, gpu) and not self._bar(node, gpu.device_class)]
+        for python in dict.fromkeys(self.machines.python(gpu.device_class) for gpu in usable):
+            alike = [gpu for gpu in usable if self.machines.python(gpu.device_class) == python]
+            if len(alike) >= slot.gpus:
+                return tuple(alike[: slot.gpus])
+        return None
+
+    def _bar(self, node: Node, device_class: str) -> str | None:
+        """Why nothing starts on those devices of a node; None if something does, as far as is known."""
+        return self._barred.get((node.node_id, self.machines.python(device_class) or ""))
+
+    def _reasons(self, slot: Slot, node: Node) -> list[str]:
+        """Why `slot` does not start on a node that has what it takes."""
+        classes = list(dict.fromkeys(gpu.device_class for gpu in node.gpus if matches(slot.device, gpu))) or ["cpu"]
+        bars = dict.fromkeys(filter(None, (self._bar(node, device_class) for device_class in classes)))
+        if bars:
+            return list(bars)
+        interpreters = ", ".join(f"{name}: {self.machines.python(name) or 'that of Ray'}" for name in classes)
+        return [f"{self.machines.file} has its devices use different interpreters, a worker has one: {interpreters}"]
 
     def _free(self, node: Node) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
         taken = [(cores, uuids) for node_id, cores, uuids in self._taken.values() if node_id == node.node_id]
@@ -96,25 +135,25 @@ def matches(device: str, gpu: Gpu) -> bool:
     return device == "gpu" or f"-{device}-" in f"-{gpu.device_class}-"
 
 
-def local_node(node_id: str = "local", max_cores: int | None = None) -> Node:
-    """This machine: its GPUs, and the physical cores that this process may use (at most `max_cores`)."""
+def local_node(
+    node_id: str = "local", max_cores: int | None = None, environment: Mapping[str, str] = os.environ
+) -> Node:
+    """This machine: its GPUs, and the physical cores that this process may use (at most `max_cores`).
+
+    GPUs that CUDA_VISIBLE_DEVICES of `environment` hides are left out.
+    """
     return Node(
         node_id=node_id,
         host=socket.gethostname(),
         cpu_name=_cpu_name(),
         cores=_physical_cores()[:max_cores],
-        gpus=tuple(_visible_gpus()),
+        gpus=tuple(visible(_gpus(), environment.get("CUDA_VISIBLE_DEVICES"))),
     )
 
 
 def _fits(slot: Slot, cores: Sequence[int], gpus: Sequence[Gpu]) -> bool:
-    return len(cores) >= slot.cores and (slot.gpus == 0 or bool(_choose_gpus(slot, gpus)))
-
-
-def _choose_gpus(slot: Slot, gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
-    """The first `slot.gpus` that match, or none at all."""
-    matching = [gpu for gpu in gpus if matches(slot.device, gpu)]
-    return tuple(matching[: slot.gpus]) if len(matching) >= slot.gpus else ()
+    """Whether there is enough of everything, whatever it starts with."""
+    return len(cores) >= slot.cores and sum(matches(slot.device, gpu) for gpu in gpus) >= slot.gpus
 
 
 def _seat(slot: Slot, worker_id: str, node: Node, cores: tuple[int, ...], gpus: tuple[Gpu, ...]) -> Seat:
@@ -150,8 +189,8 @@ def _cpu_name() -> str:
     return match[1].strip() if match else platform.processor() or platform.machine()
 
 
-def _visible_gpus() -> list[Gpu]:
-    """What NVML lists, less what CUDA_VISIBLE_DEVICES hides; none where there is no driver."""
+def _gpus() -> list[Gpu]:
+    """What NVML lists; none where there is no driver."""
     import pynvml  # here: without a driver nothing else of this file needs it
 
     try:
@@ -160,10 +199,9 @@ def _visible_gpus() -> list[Gpu]:
         return []
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        gpus = [_gpu(handle) for handle in handles]
+        return [_gpu(handle) for handle in handles]
     finally:
         pynvml.nvmlShutdown()
-    return visible(gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def visible(gpus: Sequence[Gpu], mask: str | None) -> list[Gpu]:

@@ -16,7 +16,7 @@ from actors.benchmarks.base import UNFIT, Benchmark
 from sweeps.errors import InputElsewhere
 from sweeps.rows import failed_row, failed_rows, measured_row
 from sweeps.supervisor import Line
-from sweeps.task import Lease, Outcome, Row, Run, Seat, Stop, Wait
+from sweeps.task import Answer, Lease, Outcome, Row, Run, Seat, Stop, Wait
 
 
 class DevicePoisoned(RuntimeError):
@@ -54,19 +54,22 @@ class Worker:
         self._line: Line | None = None
         self._failed_load: tuple[str, failures.Failure] | None = None
 
-    def work(self, coordinator: Line) -> None:
-        """Pull and run until told to stop.
+    def begin(self, coordinator: Line) -> Answer:
+        """Join, and ask for the first time."""
+        content, environment_id = self._environment
+        coordinator.join(self._seat, content, environment_id)
+        return coordinator.exchange(self._seat.worker_id, ())
+
+    def work(self, coordinator: Line, first: Answer | None = None) -> None:
+        """Pull and run until told to stop; `first` is what `begin` returned, if it was called already.
 
         Raises:
             DevicePoisoned: after the rows so far were handed in.
         """
-        content, environment_id = self._environment
         self._line = coordinator
-        coordinator.join(self._seat, content, environment_id)
-        outcomes: list[Outcome] = []
-        while True:
-            answer = coordinator.exchange(self._seat.worker_id, outcomes)
-            outcomes = []
+        answer = first or self.begin(coordinator)
+        while not isinstance(answer, Stop):
+            outcomes: list[Outcome] = []
             match answer:
                 case Run(leases, neighbours):
                     for lease in leases:
@@ -76,9 +79,8 @@ class Worker:
                             self._leave_device(coordinator, outcomes, failure)
                 case Wait(seconds):
                     time.sleep(seconds)
-                case Stop():
-                    self._unload()
-                    return
+            answer = coordinator.exchange(self._seat.worker_id, outcomes)
+        self._unload()
 
     def _run(self, lease: Lease, neighbours: int) -> tuple[Outcome, failures.Failure | None]:
         """One task from lease to outcome; never raises for what happens inside it."""
@@ -89,6 +91,7 @@ class Worker:
         clock = _RowClock()
         failure: failures.Failure | None = None
         try:
+            self._check_build(lease)
             loads = self._load(lease)
             for metrics in self._metrics(lease):
                 facts = self._facts(neighbours) | clock.lap()
@@ -127,6 +130,14 @@ class Worker:
             if self._line is not None:
                 yield from benchmark.pieces(replace(task, part=self._line.ship(task)))
 
+    def _check_build(self, lease: Lease) -> None:
+        """Refuse what no library of this process can compute on the seat's GPUs, before anything goes there."""
+        quantization = lease.task.factors.get("quantization")
+        if self._seat.device_uuids and quantization is not None:  # which every benchmark has that loads weights
+            from actors import preflight  # imports torch, which a worker without GPUs may never need
+
+            preflight.check_build(str(quantization), self._devices)
+
     def _load(self, lease: Lease) -> int:
         """Have in memory what the task needs; how many loads that took."""
         task = lease.task
@@ -136,9 +147,13 @@ class Worker:
             raise failures.Repeated(self._failed_load[1])
         self._unload()
         benchmark = self._benchmarks[task.benchmark]
-        devices = tuple(f"cuda:{index}" for index in range(len(self._seat.device_uuids))) or ("cpu",)
+        factors = benchmark.factors.model_validate(dict(task.factors))
         try:
-            content = benchmark.load(benchmark.factors.model_validate(dict(task.factors)), devices)
+            if self._seat.device_uuids and benchmark.holds != "nothing":
+                from actors import preflight
+
+                preflight.check_room(factors, self._devices)
+            content = benchmark.load(factors, self._devices)
         except Exception as error:
             failure = failures.classify(error)
             if failure.status != "error":  # unsupported or out of memory: so it is for the next cell too
@@ -149,6 +164,11 @@ class Worker:
         gc.collect()
         gc.freeze()
         return int(benchmark.holds != "nothing")
+
+    @property
+    def _devices(self) -> tuple[str, ...]:
+        """Torch names of what the seat has."""
+        return tuple(f"cuda:{index}" for index in range(len(self._seat.device_uuids))) or ("cpu",)
 
     def _unload(self) -> None:
         if self._held is not None:

@@ -6,25 +6,31 @@ actor, without knowing which. Knows no device beyond what a worker's seat says.
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from sweeps.ceilings import Ceilings
 from sweeps.factors import Catalogue
+from sweeps.members import Member, Members
+from sweeps.observer import Observer
 from sweeps.plan import Group, Plan
-from sweeps.queue import TaskQueue
+from sweeps.queue import Stake, TaskQueue
 from sweeps.rows import failed_rows
 from sweeps.run_directory import RunDirectory
+from sweeps.sharing import Sharing, yields
 from sweeps.spec import Spec
-from sweeps.status import Status, WorkerStatus
+from sweeps.standing import Status, WorkerStatus
 from sweeps.task import Answer, Lease, Outcome, Part, Row, Run, Seat, Slot, Stop, Task, Wait
 
 LEASE_S: Final = 0.4
 """Small tasks are leased together until about this much work is in a worker's hands."""
 MAX_LEASED: Final = 64
 ISOLATION_WAIT_S: Final = 0.05
+MAX_REASONS_TOLD: Final = 20
+"""Why tasks are unsupported, told while the run goes on; all reasons stand in the rows."""
 
 Isolation = Literal["device", "node"]
 
@@ -50,21 +56,12 @@ class _HandedOn:
     rows: tuple[Row, ...]
 
 
-@dataclass
-class _Member:
-    """A worker as the coordinator sees it."""
-
-    seat: Seat
-    leases: dict[str, tuple[int, Task]] = field(default_factory=dict)
-    leased_at_s: float = 0.0
-    task_s: float | None = None
-    """Moving average of its tasks' durations."""
-
-
 class Coordinator:
     """The queue, the sinks and the members of one run."""
 
-    def __init__(self, spec: Spec, catalogue: Catalogue, directory: Path, policy: Policy) -> None:
+    def __init__(
+        self, spec: Spec, catalogue: Catalogue, directory: Path, policy: Policy, observer: Observer | None = None
+    ) -> None:
         """Nothing is touched before `open`.
 
         Args:
@@ -72,19 +69,25 @@ class Coordinator:
             catalogue: what the spec's benchmarks declare.
             directory: of the run: `<out>/<spec name>`.
             policy: isolation, timeout, retries.
+            observer: told of what happens; None: nobody watches.
         """
         self._plan = Plan(spec, catalogue)
         self._catalogue = catalogue
         self._directory = RunDirectory(directory, self._plan, catalogue)
         self._policy = policy
-        self._members: dict[str, _Member] = {}
+        self._observer = observer or Observer()
+        self._queue: TaskQueue[Slot] = TaskQueue({})
+        self._began_s: float | None = None
+        self._members = Members()
         self._counts: Counter[str] = Counter()
         self._done_before = self._rows = self._loads = self._loads_naive = 0
         self._draining = False
         self._warnings: list[str] = []
+        self._reasons_told: set[str] = set()
         self._handed_on: dict[int, _HandedOn] = {}
         self._remarks: Counter[str] = Counter()
         self._ceilings = Ceilings(catalogue)
+        self._sharing = Sharing()
 
     def open(self) -> None:
         """Take the run directory, read what is done, queue the rest.
@@ -100,7 +103,8 @@ class Coordinator:
 
     def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None:
         """A worker introduces itself: its seat, and the environment that its rows refer to."""
-        self._members[seat.worker_id] = _Member(seat)
+        self._members.add(seat)
+        self._began_s = time.monotonic() if self._began_s is None else self._began_s
         self._directory.add_environment(environment_id, environment)
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
@@ -112,15 +116,15 @@ class Coordinator:
         if member.leases:  # the last answer got lost on its way
             attempts = self._queue.leases(worker_id)
             again = tuple(Lease(task, attempts[number]) for number, task in member.leases.values())
-            return Run(again, self._neighbours(member.seat))
-        if self._policy.isolation == "node" and self._neighbours(member.seat):
+            return Run(again, self._members.neighbours(member.seat))
+        if self._policy.isolation == "node" and self._members.neighbours(member.seat):
             return Wait(ISOLATION_WAIT_S)
         leased = self._lease(member)
         if not leased:
             return Stop()
         member.leases = {lease.task.task_id: (number, lease.task) for number, lease in leased}
         member.leased_at_s = time.monotonic()
-        return Run(tuple(lease for _, lease in leased), self._neighbours(member.seat))
+        return Run(tuple(lease for _, lease in leased), self._members.neighbours(member.seat))
 
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         """Take finished tasks' rows in; what a worker that was given up still sends is dropped."""
@@ -135,7 +139,7 @@ class Coordinator:
         Returns:
             How many tasks it had leased; -1 if it had not even joined.
         """
-        member = self._members.pop(worker_id, None)
+        member = self._members.remove(worker_id)
         if member is None:
             return -1
         tasks = dict(member.leases.values())
@@ -146,6 +150,7 @@ class Coordinator:
             self._ceilings.note(tasks[number], member.seat, status)
             self._give_up(number, Lease(tasks[number], attempt), status, reason)
         self._warnings.append(f"worker {worker_id} is gone: {reason}")
+        self._observer.lost(member.seat, status)
         return len(tasks)
 
     def ship(self, task: Task) -> Part:
@@ -159,7 +164,8 @@ class Coordinator:
         member = self._members.get(worker_id)
         if member is not None and member.leases:
             self.lost(worker_id, "worker_lost", "it left with a task in hand")
-        self._members.pop(worker_id, None)
+        self._queue.surrender(worker_id, {})
+        self._members.remove(worker_id)
 
     def reject(self, slot: Slot, status: str, reason: str) -> None:
         """Nobody will ever serve `slot`: its tasks become rows of `status` at once."""
@@ -171,8 +177,8 @@ class Coordinator:
         """Workers whose lease is older than its tasks' timeouts together."""
         now_s = time.monotonic()
         return [
-            worker_id
-            for worker_id, member in self._members.items()
+            member.seat.worker_id
+            for member in self._members
             if member.leases and now_s - member.leased_at_s > self._policy.timeout_s * len(member.leases)
         ]
 
@@ -184,7 +190,9 @@ class Coordinator:
     def tick(self) -> Status:
         """Flush what is due; say where the run stands."""
         self._directory.flush_if_due()
-        return self.status()
+        status = self.status()
+        self._observer.ticked(status)
+        return status
 
     def status(self) -> Status:
         """Where the run stands."""
@@ -196,17 +204,21 @@ class Coordinator:
             counts=dict(self._counts),
             loads=self._loads,
             loads_naive=self._loads_naive,
-            demand={} if self._draining or self._directory.failure else self._queue.demand(),
-            workers=tuple(self._worker_status(member) for member in self._members.values()),
+            demand={} if self._draining or self._directory.failure else self._queue.demand(self._room()),
+            workers=tuple(self._worker_status(member) for member in self._members),
             failure=self._directory.failure,
             warnings=tuple(self._warnings),
             remarks=dict(self._remarks),
+            waiting=self._queue.waiting(),
+            elapsed_s=0.0 if self._began_s is None else time.monotonic() - self._began_s,
         )
 
     def close(self) -> Status:
         """Flush, let the directory go, and say how it ended."""
         self._directory.close()
-        return self.status()
+        status = self.status()
+        self._observer.ticked(status)
+        return status
 
     def _pending_groups(self, done: Collection[str]) -> dict[Group, list[int]]:
         groups: dict[Group, list[int]] = {}
@@ -215,10 +227,10 @@ class Coordinator:
                 groups.setdefault((task.slot, task.load_key), []).append(number)
         return groups
 
-    def _lease(self, member: _Member) -> list[tuple[int, Lease]]:
+    def _lease(self, member: Member) -> list[tuple[int, Lease]]:
         """Numbers and leases for a worker; what would run out of memory there gets its rows without being tried."""
         seat = member.seat
-        while leased := self._queue.lease(seat.worker_id, seat.slot, self._lease_limit(member)):
+        while leased := self._queue.lease(seat.worker_id, seat.slot, self._lease_limit(member), self._room(seat)):
             leases = [(number, Lease(self._task(number), attempt)) for number, attempt in leased]
             hopeless = {number: why for number, lease in leases if (why := self._ceilings.above(lease.task, seat))}
             for number, lease in leases:
@@ -229,7 +241,19 @@ class Coordinator:
                 return left
         return []
 
-    def _record(self, member: _Member, outcome: Outcome) -> None:
+    def _room(self, newcomer: Seat | None = None) -> Callable[[Stake[Slot]], int]:
+        """How many more workers a model has use for; none, while they could leave for one that nobody holds."""
+        untouched = cache(self._queue.untouched)  # mostly nobody asks
+
+        def room(stake: Stake[Slot]) -> int:
+            if any(yields(stake.slot, slot) for slot in untouched()):
+                return 0
+            holders = [self._members[worker_id].seat for worker_id in stake.holders]
+            return self._sharing.room(stake.load_key, stake.waiting, stake.in_hand, holders, newcomer or stake.slot)
+
+        return room
+
+    def _record(self, member: Member, outcome: Outcome) -> None:
         number, task = member.leases.pop(outcome.task_id, (None, None))
         if number is None or task is None:
             return
@@ -240,6 +264,8 @@ class Coordinator:
         average_s = outcome.duration_s if member.task_s is None else member.task_s
         member.task_s = 0.7 * average_s + 0.3 * outcome.duration_s
         self._ceilings.note(task, member.seat, outcome.rows[-1]["status"])
+        self._sharing.note(task, member.seat, outcome)
+        self._observer.recorded(task, member.seat, outcome)
         if not self._hand_on(number, task, member.seat, outcome):
             self._complete(number, task, outcome.rows)
 
@@ -251,6 +277,16 @@ class Coordinator:
         self._rows += len(whole)
         self._remarks.update(self._catalogue[task.benchmark].remarks(whole))
         self._counts[rows[-1]["status"]] += 1
+        if rows[-1]["status"] == "unsupported":
+            self._tell_once(rows[-1]["error_message"])
+        self._observer.completed(task, whole)
+
+    def _tell_once(self, reason: str) -> None:
+        """As a warning, when it comes up first: a card that lacks something lacks it for hours of the run."""
+        if reason in self._reasons_told or len(self._reasons_told) >= MAX_REASONS_TOLD:
+            return
+        self._reasons_told.add(reason)
+        self._warnings.append(f"unsupported: {reason}")
 
     def _hand_on(self, number: int, task: Task, seat: Seat, outcome: Outcome) -> bool:
         """What ran out of memory goes to a larger slot, where there is one and the benchmark wants that."""
@@ -280,22 +316,15 @@ class Coordinator:
         pieces = self._catalogue[lease.task.benchmark].pieces(lease.task)
         self._complete(number, lease.task, failed_rows(lease, pieces, facts or {}, status, None, reason))
 
-    def _lease_limit(self, member: _Member) -> int:
+    def _lease_limit(self, member: Member) -> int:
         """So many that they last about LEASE_S, and leave the slot's other workers their share."""
         if member.task_s is None:
             return 1
         slot = member.seat.slot
-        sharers = sum(other.seat.slot == slot for other in self._members.values())
-        share = self._queue.pending(slot) // (2 * sharers)
+        share = self._queue.pending(slot) // (2 * self._members.on_slot(slot))
         return max(1, min(MAX_LEASED, share, int(LEASE_S / max(member.task_s, 1e-6))))
 
-    def _neighbours(self, seat: Seat) -> int:
-        return sum(
-            bool(other.leases) and other.seat.host == seat.host and other.seat.worker_id != seat.worker_id
-            for other in self._members.values()
-        )
-
-    def _worker_status(self, member: _Member) -> WorkerStatus:
+    def _worker_status(self, member: Member) -> WorkerStatus:
         tasks: Iterator[Task] = (task for _, task in member.leases.values())
         first = next(tasks, None)
         return WorkerStatus(

@@ -4,21 +4,22 @@ Reads Status objects only.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from sweeps.schema import FAILED
-from sweeps.status import Status
+from sweeps.standing import Status, WorkerStatus
 
 PLAIN_EVERY_S: Final = 5.0
+IDLE: Final = "starting or waiting"
 
 
 class View(Protocol):
@@ -30,34 +31,35 @@ class View(Protocol):
 @contextmanager
 def view(console: Console, title: str) -> Iterator[View]:
     """The live view on a terminal, plain lines on anything else."""
+    with views(console) as open_view:
+        yield open_view(title)
+
+
+@contextmanager
+def views(console: Console) -> Iterator[Callable[[str], View]]:
+    """The same for several runs at once: opens a view for each title, one below the other."""
     if not console.is_terminal:
-        plain = PlainView(console, title)
-        yield plain
+        yield lambda title: PlainView(console, title)
         return
+    pictures: dict[str, Group] = {}
     with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield LiveView(live, title)
+        yield lambda title: LiveView(live, title, pictures)
 
 
 class LiveView:
-    """A bar with rate and estimate, and one line a worker."""
+    """The picture of a run, redrawn in its place among the others."""
 
-    def __init__(self, live: Live, title: str) -> None:
+    def __init__(self, live: Live, title: str, pictures: dict[str, Group]) -> None:
         self._live = live
-        self._pace = Pace()
+        self._title = title
+        self._pictures = pictures
         self._told = Told(live.console)
-        self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-        )
-        self._task = self._bar.add_task(title, total=None, pace="")
 
     def show(self, status: Status) -> None:
         """Redraw."""
         self._told.tell(status)
-        self._bar.update(self._task, completed=status.done, total=status.total, pace=self._pace.line(status))
-        self._live.update(Group(self._bar, _workers(status)))
+        self._pictures[self._title] = picture(self._title, status)
+        self._live.update(Group(*self._pictures.values()))
 
 
 class PlainView:
@@ -66,7 +68,6 @@ class PlainView:
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
         self._title = title
-        self._pace = Pace()
         self._told = Told(console)
         self._shown_s = float("-inf")
         self._shown_done = -1
@@ -79,11 +80,10 @@ class PlainView:
         if not finished and now_s - self._shown_s < PLAIN_EVERY_S:
             return
         self._shown_s, self._shown_done = now_s, status.done
-        running = "; ".join(f"{w.worker_id} {w.running or 'starting or waiting'}" for w in status.workers[:4])
+        running = "; ".join(f"{w.worker_id} {w.running or IDLE}" for w in status.workers[:4])
         more = f" and {len(status.workers) - 4} more" if len(status.workers) > 4 else ""
         self._console.print(
-            f"{self._title}: {status.done}/{status.total} tasks, {self._pace.line(status)}"
-            + (f" | {running}{more}" if running else ""),
+            headline(self._title, status) + (f" | {running}{more}" if running else ""),
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -104,27 +104,50 @@ class Told:
         self._count = len(status.warnings)
 
 
-class Pace:
-    """Rate and estimate, from what this session finished since its first task came back."""
+def report(console: Console, title: str, status: Status) -> None:
+    """Where a run stands, once and whole: warnings, progress, and a line for each worker."""
+    Told(console).tell(status)
+    if console.is_terminal:
+        console.print(picture(title, status))
+        return
+    lines = ["  " + "  ".join(filter(None, _cells(worker))) for worker in status.workers]
+    console.print("\n".join([headline(title, status), *lines]), highlight=False, markup=False, soft_wrap=True)
 
-    def __init__(self) -> None:
-        self._started_s = time.monotonic()
 
-    def line(self, status: Status) -> str:
-        """Rows, rate, time left and failures in a few words."""
-        elapsed_s = max(time.monotonic() - self._started_s, 1e-9)
-        done_now = status.done - status.done_before
-        per_s = done_now / elapsed_s
-        words = [f"{status.rows} rows"]
-        if done_now:
-            words.append(f"{per_s:.1f} tasks/s" if per_s >= 1 else f"{per_s * 60:.1f} tasks/min")
-            words.append(f"about {duration(status.left / per_s)} left" if status.left else duration(elapsed_s))
-        else:
-            words.append("starting workers" if not status.workers else "no estimate yet")
-        failed = sum(count for name, count in status.counts.items() if name in FAILED)
-        if failed:
-            words.append(f"{failed} failed")
-        return ", ".join(words)
+def picture(title: str, status: Status) -> Group:
+    """A bar with rate and estimate, and one line a worker."""
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(no_wrap=True)
+    bar.add_column(ratio=1)
+    bar.add_row(
+        Text(title, style="bold"),
+        ProgressBar(max(status.total, 1), status.done),
+        Text(f"{status.done}/{status.total}", style="progress.download"),
+        pace(status),
+    )
+    return Group(bar, _workers(status))
+
+
+def headline(title: str, status: Status) -> str:
+    """The same as the bar, in words."""
+    return f"{title}: {status.done}/{status.total} tasks, {pace(status)}"
+
+
+def pace(status: Status) -> str:
+    """Rows, rate, time left and failures in a few words, from what this session finished so far."""
+    elapsed_s = max(status.elapsed_s, 1e-9)
+    done_now = status.done - status.done_before
+    per_s = done_now / elapsed_s
+    words = [f"{status.rows} rows"]
+    if done_now:
+        words.append(f"{per_s:.1f} tasks/s" if per_s >= 1 else f"{per_s * 60:.1f} tasks/min")
+        words.append(f"about {duration(status.left / per_s)} left" if status.left else duration(elapsed_s))
+    else:
+        words.append("starting workers" if not status.workers else "no estimate yet")
+    failed = sum(count for name, count in status.counts.items() if name in FAILED)
+    if failed:
+        words.append(f"{failed} failed")
+    return ", ".join(words)
 
 
 def duration(seconds: float) -> str:
@@ -161,11 +184,13 @@ def summarize(console: Console, status: Status, directory: Path, elapsed_s: floa
 def _workers(status: Status) -> Table:
     table = Table.grid(padding=(0, 2))
     for worker in status.workers:
-        table.add_row(
-            Text(worker.worker_id, style="cyan"),
-            Text(worker.device, overflow="ellipsis", no_wrap=True),
-            Text(worker.model, overflow="ellipsis", no_wrap=True),
-            Text(worker.running or "starting or waiting", overflow="ellipsis", no_wrap=True),
-            Text(duration(worker.running_s) if worker.running else "", justify="right"),
-        )
+        worker_id, *rest, running_s = _cells(worker)
+        cells = [Text(cell, overflow="ellipsis", no_wrap=True) for cell in rest]
+        table.add_row(Text(worker_id, style="cyan"), *cells, Text(running_s, justify="right"))
     return table
+
+
+def _cells(worker: WorkerStatus) -> tuple[str, str, str, str, str]:
+    """Who, on what, with which model, at what, for how long."""
+    running_s = duration(worker.running_s) if worker.running else ""
+    return worker.worker_id, worker.device, worker.model, worker.running or IDLE, running_s

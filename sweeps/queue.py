@@ -5,7 +5,7 @@ every task is in exactly one of pending, leased, finished.
 """
 
 from array import array
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -23,6 +23,22 @@ class Surrendered:
     """Task and its last attempt: out of attempts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stake(Generic[SlotT]):
+    """Tasks of one slot and load key that wait, and who is at them."""
+
+    slot: SlotT
+    load_key: str
+    waiting: int
+    in_hand: int
+    """Leased to the holders."""
+    holders: tuple[str, ...]
+
+
+def _room_for_all(stake: Stake[SlotT]) -> int:
+    return stake.waiting
+
+
 class TaskQueue(Generic[SlotT]):
     """Pending tasks by slot and load key, and who holds which."""
 
@@ -34,17 +50,26 @@ class TaskQueue(Generic[SlotT]):
             # Reversed, so that the next task is popped off the end.
             self._pending.setdefault(slot, {})[load_key] = array("I", reversed(array("I", tasks)))
         self._group_of_worker: dict[str, tuple[SlotT, str]] = {}
+        self._holders: dict[tuple[SlotT, str], dict[str, None]] = {}
         self._leased: dict[str, dict[int, int]] = {}
         self._attempts: dict[int, int] = {}
         self._alone: set[int] = set()
 
-    def lease(self, worker: str, slot: SlotT, limit: int = 1) -> list[tuple[int, int]]:
-        """Hand out up to `limit` tasks of one load key, each with its attempt, counted from 1; [] when none."""
-        load_key = self._choose(worker, slot)
+    def lease(
+        self, worker: str, slot: SlotT, limit: int = 1, room: Callable[[Stake[SlotT]], int] = _room_for_all
+    ) -> list[tuple[int, int]]:
+        """Hand out up to `limit` tasks of one load key, each with its attempt, counted from 1; [] when none.
+
+        Args:
+            worker: who asks.
+            slot: what it sits on.
+            limit: at most so many.
+            room: how many more workers a load key has use for that others hold.
+        """
+        load_key = self._choose(worker, slot, room)
+        self._move(worker, None if load_key is None else (slot, load_key))
         if load_key is None:
-            self._group_of_worker.pop(worker, None)
             return []
-        self._group_of_worker[worker] = (slot, load_key)
         leased = [self._take(task) for task in self._pop(self._pending[slot][load_key], limit)]
         self._leased.setdefault(worker, {}).update(leased)
         return leased
@@ -65,7 +90,7 @@ class TaskQueue(Generic[SlotT]):
         killed the worker, so none is charged, and each runs alone from now on.
         """
         leases = self._leased.pop(worker, {})
-        self._group_of_worker.pop(worker, None)
+        self._move(worker, None)
         alone = len(leases) == 1
         given_up = tuple((t, n) for t, n in leases.items() if alone and n >= self._max_attempts)
         requeued = tuple(task for task in leases if (task, leases[task]) not in given_up)
@@ -100,20 +125,51 @@ class TaskQueue(Generic[SlotT]):
         """Tasks that wait for that slot."""
         return sum(map(len, self._pending.get(slot, {}).values()))
 
-    def demand(self) -> dict[SlotT, int]:
+    def waiting(self) -> dict[SlotT, int]:
         """Slots that tasks wait for, with how many."""
         return {slot: count for slot in self._pending if (count := self.pending(slot))}
 
-    def _choose(self, worker: str, slot: SlotT) -> str | None:
-        """The load key it holds, else the one with most work left for each that would then share it."""
-        groups = {load_key: tasks for load_key, tasks in self._pending.get(slot, {}).items() if tasks}
+    def demand(self, room: Callable[[Stake[SlotT]], int] = _room_for_all) -> dict[SlotT, int]:
+        """Slots that have use for more workers, with how many; what nobody holds wants one at least."""
+        wanted = {
+            slot: sum(room(stake) if stake.holders else max(1, room(stake)) for stake in self._stakes(slot))
+            for slot in self._pending
+        }
+        return {slot: count for slot, count in wanted.items() if count}
+
+    def untouched(self) -> list[SlotT]:
+        """Slots with tasks of a load key that no worker holds."""
+        return [
+            slot
+            for slot, groups in self._pending.items()
+            if any(tasks and not self._holders.get((slot, load_key)) for load_key, tasks in groups.items())
+        ]
+
+    def _choose(self, worker: str, slot: SlotT, room: Callable[[Stake[SlotT]], int]) -> str | None:
+        """The load key it holds, else the largest that nobody holds, else one that has room, by its share of it."""
         held = self._group_of_worker.get(worker)
-        if held is not None and held[0] == slot and held[1] in groups:
+        if held is not None and held[0] == slot and self._pending.get(slot, {}).get(held[1]):
             return held[1]
-        if not groups:
-            return None
-        holders = list(self._group_of_worker.values())
-        return max(groups, key=lambda key: len(groups[key]) / (1 + holders.count((slot, key))))
+        stakes = list(self._stakes(slot))
+        free = [stake for stake in stakes if not stake.holders] or [stake for stake in stakes if room(stake)]
+        best = max(free, key=lambda stake: stake.waiting / (1 + len(stake.holders)), default=None)
+        return None if best is None else best.load_key
+
+    def _stakes(self, slot: SlotT) -> Iterator[Stake[SlotT]]:
+        for load_key, tasks in self._pending.get(slot, {}).items():
+            if tasks:
+                holders = tuple(self._holders.get((slot, load_key), ()))
+                in_hand = sum(len(self._leased[worker]) for worker in holders)
+                yield Stake(slot, load_key, len(tasks), in_hand, holders)
+
+    def _move(self, worker: str, group: tuple[SlotT, str] | None) -> None:
+        """From the group that it held, if any, to another one, if any."""
+        held = self._group_of_worker.pop(worker, None)
+        if held is not None:
+            del self._holders[held][worker]
+        if group is not None:
+            self._group_of_worker[worker] = group
+            self._holders.setdefault(group, {})[worker] = None
 
     def _pop(self, pending: "array[int]", limit: int) -> list[int]:
         taken = [pending.pop()]

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -23,12 +23,13 @@ from sweeps.coordinator import Coordinator, Isolation, Policy
 from sweeps.dry_run import print_plan
 from sweeps.errors import SweepsError, UserError
 from sweeps.history import paces
+from sweeps.machines import Machines, read_machines
 from sweeps.plan import Plan
 from sweeps.progress import summarize, view
-from sweeps.schema import FAILED, STATUSES, schema_of
-from sweeps.sink import Sink
+from sweeps.schema import FAILED, STATUSES
+from sweeps.sink import finished_tasks
 from sweeps.spec import Defaults, Spec, read_spec, with_defaults
-from sweeps.status import Status
+from sweeps.standing import Status
 from sweeps.stored import refuse_changed
 from sweeps.supervisor import Interrupts, Supervisor
 
@@ -50,6 +51,7 @@ class Command:
     dry_run: bool
     policy: Policy
     grace_s: float
+    machines: Machines = field(default_factory=Machines)
 
 
 def main(
@@ -65,6 +67,9 @@ def main(
     isolation: Annotated[str, typer.Option(help="device, or node: one timed task a node at a time")] = "device",
     timeout_s: Annotated[float, typer.Option(help="seconds a task may take")] = 3600.0,
     grace_s: Annotated[float, typer.Option(help="seconds that tasks in flight get after Ctrl-C")] = GRACE_S,
+    machines: Annotated[
+        Path | None, typer.Option(help="TOML: interpreters by device; left out, machines.toml if it is there")
+    ] = None,
 ) -> None:
     """Sweep benchmarks over models, devices and settings; the same command again carries on."""
     console = Console()
@@ -77,6 +82,7 @@ def main(
             dry_run=dry_run,
             policy=_policy(isolation, timeout_s, retry or [], fresh),
             grace_s=grace_s,
+            machines=_machines(machines, address),
         )
         code = run(command, console)
     except (SweepsError, ModelError, ScoringError) as error:
@@ -98,8 +104,9 @@ def run(command: Command, console: Console) -> int:
         here = command.address in ("local", "inline")
         nodes = [local_node()] if here else _connect(command, console, stack)
         plans = [_plan(spec, nodes, command.out) for spec in specs]
+        _tell_unused(command.machines, nodes, console)
         if command.dry_run:
-            never = Floor({node.node_id: node for node in nodes}).never
+            never = Floor({node.node_id: node for node in nodes}, command.machines).never
             for plan in plans:
                 sweep_directories = [command.out / plan.spec.name / grid.sweep.name for grid in plan.grids]
                 print_plan(console, plan, _finished(plan, command.out), never, paces(sweep_directories))
@@ -130,12 +137,20 @@ def _read(source: str, command: Command) -> Spec:
 
 def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
     """Start or join Ray, tell where its dashboard is, and ask its nodes what they have."""
+    from actors import ray_token
+
+    ray_token.show(command.address)
     from actors import ray_pool  # only here: inline runs on machines without Ray
 
     starting = "starting Ray here" if command.address == "local" else f"joining Ray at {command.address}"
     with console.status(f"{starting} …"):
         dashboard = stack.enter_context(ray_pool.cluster(command.address))
         nodes = ray_pool.nodes()
+    console.print(
+        f"from another terminal: python -m sweeps.status --watch --address {ray_pool.current_address()}",
+        highlight=False,
+        soft_wrap=True,
+    )
     if dashboard:
         console.print(
             f"Ray dashboard: http://{dashboard} (it asks for a token: 'ray get-auth-token' prints it)",
@@ -180,7 +195,7 @@ def _ray(spec: Spec, command: Command, nodes: list[Node], directory: Path, stack
 
     coordinator = RayCoordinator.start(spec, BENCHMARKS, directory.absolute(), command.policy)
     coordinator.open()
-    pool = RayPool(coordinator, BENCHMARKS, nodes)
+    pool = RayPool(coordinator, BENCHMARKS, nodes, command.machines)
     stack.callback(pool.close)
     return coordinator, pool
 
@@ -237,6 +252,8 @@ def _command_line(command: Command) -> str:
     ]
     for override in command.overrides:
         words += ["--set", override]
+    if command.machines.pythons:
+        words += ["--machines", command.machines.file]
     return shlex.join(words)
 
 
@@ -254,6 +271,22 @@ def _policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> 
     ]
     kind: Isolation = "node" if isolation == "node" else "device"
     return Policy(kind, timeout_s, tuple(statuses), fresh)
+
+
+def _machines(path: Path | None, address: str) -> Machines:
+    if address != "inline":
+        return read_machines(path)
+    if path is not None:
+        raise UserError(f"--machines {path}: --address inline runs everything in this process, by this interpreter")
+    return Machines()
+
+
+def _tell_unused(machines: Machines, nodes: list[Node], console: Console) -> None:
+    """An interpreter for a device that is not there is no mistake, nodes may join; a slip of the pen looks the same."""
+    known = ["cpu", *dict.fromkeys(gpu.device_class for node in nodes for gpu in node.gpus)]
+    for name in machines.unused(known):
+        warning = f"warning: {machines.file}: no device is {name!r} so far; there are {', '.join(known)}"
+        console.print(Text(warning, style="yellow"), soft_wrap=True)
 
 
 def _check_writable(out: Path) -> None:
@@ -283,9 +316,7 @@ def _finished(plan: Plan, out: Path) -> set[str]:
     """Ids on disk, read without touching anything."""
     done: set[str] = set()
     for grid in plan.grids:
-        directory = out / plan.spec.name / grid.sweep.name
-        if directory.is_dir():
-            done |= Sink(directory, schema_of(grid.sweep.benchmark)).finished(lambda _: None).keys()
+        done |= finished_tasks(out / plan.spec.name / grid.sweep.name, lambda _part, _error: None).keys()
     return done
 
 

@@ -70,10 +70,13 @@ class RunDirectory:
         return ended
 
     def add_environment(self, environment_id: str, content: dict[str, Any]) -> None:
-        """Write down what an id in the rows stands for."""
+        """Write down what an id in the rows stands for; where that fails, `failure` says why."""
         if environment_id not in self._environments:
             self._environments[environment_id] = content
-            self._write_environments()
+            try:
+                self._write_environments()
+            except SinkFailed as error:
+                self._fail(error)
 
     def add(self, sweep: str, rows: Sequence[Row]) -> None:
         """Keep a finished task's rows; they become visible together with the next flush."""
@@ -92,13 +95,16 @@ class RunDirectory:
             for sink in self._sinks.values():
                 sink.flush()
         except SinkFailed as error:
-            self.failure = f"{error}; rows on disk are whole: mend that, then the same command carries on"
+            self._fail(error)
         self._flushed_at_s = time.monotonic()
 
     def close(self) -> None:
         """Write what waits and let the directory go."""
         self.flush()
         self._lock.release()
+
+    def _fail(self, error: SinkFailed) -> None:
+        self.failure = f"{error}; rows on disk are whole: mend that, then the same command carries on"
 
     def _take(self) -> None:
         try:

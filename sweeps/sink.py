@@ -56,18 +56,13 @@ class Sink:
         A part that cannot be read (truncated by hand, a bad disk) is set aside under another name and told
         through `warn`; its tasks run again.
         """
-        ended: dict[str, str] = {}
-        for part in sorted(self.directory.glob(PART)):
-            try:
-                table = pq.read_table(part, columns=["task_id", "status"])
-            except (OSError, pa.ArrowException) as error:
-                aside = part.with_suffix(".damaged")
-                part.rename(aside)
-                warn(f"{part}: cannot be read ({error}); kept as {aside.name}, its tasks run again")
-                continue
-            # A task's last row says how it ended: what fails, fails last.
-            ended.update(zip(table["task_id"].to_pylist(), table["status"].to_pylist(), strict=True))
-        return ended
+
+        def set_aside(part: Path, error: Exception) -> None:
+            aside = part.with_suffix(".damaged")
+            part.rename(aside)
+            warn(f"{part}: cannot be read ({error}); kept as {aside.name}, its tasks run again")
+
+        return finished_tasks(self.directory, set_aside)
 
     def forget(self, statuses: Collection[str]) -> int:
         """Take the tasks out that have a row of one of `statuses`, part by part; their number."""
@@ -85,6 +80,25 @@ class Sink:
 
     def _write(self, table: pa.Table, part: Path) -> None:
         replace_file(part, lambda file: pq.write_table(table, file, compression="zstd"))
+
+
+def finished_tasks(directory: Path, damaged: Callable[[Path, Exception], object]) -> dict[str, str]:
+    """Tasks that sit in a sweep's visible parts, with how each ended; nothing is touched but by `damaged`.
+
+    Args:
+        directory: of the sweep; a run may be writing there.
+        damaged: told of every part that cannot be read, and why.
+    """
+    ended: dict[str, str] = {}
+    for part in sorted(directory.glob(PART)):
+        try:
+            table = pq.read_table(part, columns=["task_id", "status"])
+        except (OSError, pa.ArrowException) as error:
+            damaged(part, error)
+            continue
+        # A task's last row says how it ended: what fails, fails last.
+        ended.update(zip(table["task_id"].to_pylist(), table["status"].to_pylist(), strict=True))
+    return ended
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -1,46 +1,89 @@
-"""Where a run stands, as a value: what the coordinator tells and everybody who watches reads."""
+"""`python -m sweeps.status`: where the runs of a Ray cluster stand, seen from any terminal."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final
 
-from sweeps.task import Slot
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from sweeps.errors import UserError
+from sweeps.progress import View, headline, report, views
+from sweeps.standing import Status
+
+EXIT_USER_ERROR: Final = 2
+WATCH_S: Final = 0.5
+
+Standings = Mapping[str, Status | None]
+"""Name of a run to where it stands; None: it is there and does not answer."""
 
 
-@dataclass(frozen=True)
-class WorkerStatus:
-    """One line of the live view."""
+def main(
+    address: Annotated[str, typer.Option(help="auto finds the Ray of this machine; or HOST:PORT")] = "auto",
+    watch: Annotated[bool, typer.Option("--watch", help="go on until no run is left")] = False,
+) -> None:
+    """Show every run of a Ray cluster: progress, a line for each worker, warnings."""
+    console = Console()
+    try:
+        _look(console, address, watch=watch)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+    except UserError as error:
+        Console(stderr=True).print(Text(f"error: {error}"), soft_wrap=True)
+        raise typer.Exit(EXIT_USER_ERROR) from None
 
-    worker_id: str
-    slot: Slot
-    device: str
-    model: str
-    running: str
-    running_s: float
+
+def _look(console: Console, address: str, *, watch: bool) -> None:
+    if address in ("local", "inline"):
+        raise UserError(
+            f"--address {address}: give auto or HOST:PORT, which a run prints when it starts; "
+            "what runs inline is seen in its own terminal only"
+        )
+    from actors import ray_token
+
+    ray_token.show(address)
+    from actors import ray_pool  # only here: a wrong command is told before the seconds that Ray takes
+
+    with ray_pool.visited(address) as found:
+        standings = ray_pool.standings()
+        if not standings:
+            _tell(console, f"no run there: the Ray at {found} has none")
+        elif watch:
+            follow(console, ray_pool.standings)
+        else:
+            show(console, standings)
 
 
-@dataclass(frozen=True)
-class Status:
-    """Where a run stands."""
+def show(console: Console, standings: Standings) -> None:
+    """Every run once."""
+    for run, status in standings.items():
+        if status is None:
+            _tell(console, f"{run}: does not answer; it may be reading what earlier runs wrote")
+        else:
+            report(console, run, status)
 
-    total: int
-    done: int
-    done_before: int
-    """Of these, finished by earlier runs of the same spec."""
-    rows: int
-    counts: dict[str, int]
-    """Tasks by status, earlier runs included."""
-    loads: int
-    loads_naive: int
-    """Loads that a runner would have made that loads a model for every cell."""
-    demand: dict[Slot, int]
-    workers: tuple[WorkerStatus, ...]
-    failure: str | None
-    """Why the run cannot go on, if it cannot."""
-    warnings: tuple[str, ...]
-    remarks: Mapping[str, int] = field(default_factory=dict)
-    """What benchmarks want counted in the summary, by name: of this session's rows."""
 
-    @property
-    def left(self) -> int:
-        """Tasks without rows."""
-        return self.total - self.done
+def follow(console: Console, ask: Callable[[], Standings]) -> None:
+    """Every run until none is left; how far each was seen to get stays on the terminal."""
+    shown: dict[str, View] = {}
+    last: dict[str, Status] = {}
+    with views(console) as open_view:
+        while standings := ask():
+            for run, status in standings.items():
+                if status is not None:
+                    last[run] = status
+                    if run not in shown:
+                        shown[run] = open_view(run)
+                    shown[run].show(status)
+            time.sleep(WATCH_S)
+    for run, status in last.items():
+        _tell(console, f"{headline(run, status)}: ended")
+
+
+def _tell(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

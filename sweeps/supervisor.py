@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sweeps.status import Status
+from sweeps.standing import Status
 from sweeps.task import Answer, Outcome, Part, Seat, Slot, Task
 
 TICK_S: Final = 0.25
 MAX_FALSE_STARTS: Final = 3
-"""Workers of one slot that may die in a row before they finish anything."""
+"""Workers of one slot that may die in a row before any of them gets to a task."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Ended:
     slot: Slot
     error: str | None = None
     status: str = "worker_lost"
+    node_gone: bool = False
+    """Its node went with it, which says nothing about the slot."""
 
 
 class Line(Protocol):
@@ -111,8 +113,8 @@ class Supervisor:
         while True:
             status = self._pulse()
             self._start_workers(status)
-            # Asked again: starting may have turned demand into rows of `unsupported`.
-            if not self._alive() and not self._coordinator.tick().demand:
+            # Asked again: starting may have turned demand into rows of `unsupported`, and the reasons are to be seen.
+            if not self._alive() and not self._pulse().demand:
                 return
             if self._interrupts.overdue:
                 return
@@ -126,18 +128,21 @@ class Supervisor:
             self._coordinator.drain()
         status = self._coordinator.tick()
         self._show(status)
+        for worker in status.workers:
+            if worker.running:  # its slot works: whoever died at the start there died of something else
+                self._false_starts[worker.slot] = 0
         return status
 
     def _start_workers(self, status: Status) -> None:
         # Widest first: once narrow ones sit everywhere, a wide slot waits for all of them to leave.
         for slot, pending in sorted(status.demand.items(), key=lambda item: _width(item[0]), reverse=True):
-            self._slots.add(slot)
             if reason := self._pool.never(slot):
-                self._coordinator.reject(slot, "unsupported", reason)
+                # What was had once is lost, and may come back; what never was is unsupported.
+                self._coordinator.reject(slot, "worker_lost" if slot in self._slots else "unsupported", reason)
                 continue
             busy = sum(bool(worker.running) for worker in status.workers if worker.slot == slot)
             while self._pool.alive(slot) - busy < pending and self._pool.start(slot):
-                pass
+                self._slots.add(slot)
 
     def _alive(self) -> int:
         return sum(map(self._pool.alive, self._slots))
@@ -150,6 +155,8 @@ class Supervisor:
         leases = self._coordinator.lost(ended.worker_id, ended.status, ended.error)
         if leases > 0:  # it died at a task: the task's attempts are what bounds that
             self._false_starts[ended.slot] = 0
+            return
+        if ended.node_gone:
             return
         self._false_starts[ended.slot] += 1
         if self._false_starts[ended.slot] >= MAX_FALSE_STARTS:

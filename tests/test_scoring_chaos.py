@@ -88,7 +88,7 @@ def run_chaos(directory: Path) -> int:
     from actors.benchmarks import BENCHMARKS
     from sweeps.coordinator import Policy
     from sweeps.spec import Defaults, read_spec, with_defaults
-    from sweeps.status import Status
+    from sweeps.standing import Status
     from sweeps.supervisor import Interrupts, Supervisor
 
     settings = {"num_cpus": 2, "object_store_memory": 100 * 2**20, "include_dashboard": False}

@@ -20,7 +20,7 @@ from actors.benchmarks.noop import Noop, NoopFactors
 from actors.slots import Node, local_node
 from sweeps.coordinator import Policy
 from sweeps.spec import Spec, Sweep
-from sweeps.status import Status
+from sweeps.standing import Status
 from sweeps.supervisor import Interrupts, Supervisor
 from sweeps.task import Row, Task
 

@@ -17,7 +17,7 @@ from actors.slots import Node, local_node
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import SpecChanged
 from sweeps.spec import Spec, Sweep
-from sweeps.status import Status
+from sweeps.standing import Status
 from sweeps.supervisor import Interrupts, Supervisor
 from tests.fakes import CATALOGUE, faulty_spec
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sweeps.progress import PlainView, duration, summarize, view
-from sweeps.status import Status, WorkerStatus
+from sweeps.standing import Status, WorkerStatus
 from sweeps.task import Slot
 
 WORKER = WorkerStatus(
@@ -26,6 +26,7 @@ STATUS = Status(
     workers=(WORKER,),
     failure=None,
     warnings=("worker cpu-9 is gone: killed",),
+    elapsed_s=60.0,
 )
 
 
@@ -43,7 +44,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     lines = text.getvalue().splitlines()
     assert lines[0] == "warning: worker cpu-9 is gone: killed"
     assert len(lines) == 2, "the same moment is not told twice"
-    assert lines[1].startswith("mine: 10/40 tasks, 30 rows, ")
+    assert lines[1].startswith("mine: 10/40 tasks, 30 rows, 6.0 tasks/min, about 5 min 0 s left, ")
     assert "left, 2 failed | cpu-0 generation quantization=8-bit" in lines[1]
     assert "\x1b" not in text.getvalue()
 

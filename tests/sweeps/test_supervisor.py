@@ -7,7 +7,7 @@ import pytest
 
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.spec import Spec
-from sweeps.status import Status
+from sweeps.standing import Status
 from sweeps.supervisor import Ended, Interrupts, Supervisor
 from sweeps.task import Run, Seat, Slot
 from tests.fakes import CATALOGUE, faulty_spec

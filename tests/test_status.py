@@ -1,0 +1,144 @@
+"""`python -m sweeps.status`: runs seen from another terminal."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from sweeps import status as command
+from sweeps.standing import Status, WorkerStatus
+from sweeps.task import Slot
+from tests.live_run import PATIENCE_S, WAITS, LiveRun, eventually, fresh_environment
+
+WORKER = WorkerStatus("cpu-0", Slot("cpu", 0, 1), "AMD EPYC", "builtin://tiny-base", "generation x=1", 3.0)
+STATUS = Status(
+    total=40,
+    done=10,
+    done_before=4,
+    rows=30,
+    counts={"ok": 8, "error": 2},
+    loads=3,
+    loads_naive=6,
+    demand={},
+    workers=(WORKER, replace(WORKER, worker_id="cpu-1", running="", model="", running_s=0.0)),
+    failure=None,
+    warnings=("worker cpu-9 is gone: killed",),
+    elapsed_s=60.0,
+)
+
+
+def terminal(*, real: bool) -> tuple[Console, io.StringIO]:
+    text = io.StringIO()
+    return Console(file=text, force_terminal=real, width=140), text
+
+
+def test_every_run_with_a_line_for_each_worker() -> None:
+    out, text = terminal(real=False)
+    command.show(out, {"mine 01": STATUS, "yours 02": None})
+    assert text.getvalue().splitlines() == [
+        "warning: worker cpu-9 is gone: killed",
+        "mine 01: 10/40 tasks, 30 rows, 6.0 tasks/min, about 5 min 0 s left, 2 failed",
+        "  cpu-0  AMD EPYC  builtin://tiny-base  generation x=1  3 s",
+        "  cpu-1  AMD EPYC  starting or waiting",
+        "yours 02: does not answer; it may be reading what earlier runs wrote",
+    ]
+
+
+def test_a_bar_on_a_terminal() -> None:
+    out, text = terminal(real=True)
+    command.show(out, {"mine 01": STATUS})
+    for part in ("mine 01", "━", "10/40", "2 failed", "cpu-0", "AMD EPYC", "builtin://tiny-base", "cpu-1"):
+        assert part in text.getvalue()
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_runs_are_followed_until_none_is_left(real: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "WATCH_S", 0.0)
+    other = replace(STATUS, warnings=(), total=7, done=7)
+    answers: list[command.Standings] = [
+        {"mine": STATUS},
+        {"mine": None, "yours": other},
+        {"mine": replace(STATUS, done=20)},
+        {},
+    ]
+    out, text = terminal(real=real)
+    command.follow(out, lambda: answers.pop(0))
+    assert not answers
+    *_, mine, yours = text.getvalue().splitlines()
+    assert mine.endswith("mine: 20/40 tasks, 30 rows, 16.0 tasks/min, about 1 min 15 s left, 2 failed: ended")
+    assert yours.startswith("yours: 7/7 tasks")
+    assert text.getvalue().count("warning: worker cpu-9 is gone: killed") == 1
+
+
+def status(*arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-W", "error", "-m", "sweeps.status", *arguments]
+    return subprocess.run(
+        words, env=fresh_environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+WRONG = {
+    "nobody there": (["--address", "127.0.0.1:1"], "no Ray to use there (nobody listens there"),
+    "not an address": (["--address", "nowhere"], "neither"),
+    "inline": (["--address", "inline"], "seen in its own terminal only"),
+    "no such option": (["--nope"], "No such option"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_mistake_is_one_message_and_exit_code_2(mistake: str) -> None:
+    arguments, expected = WRONG[mistake]
+    answer = status(*arguments)
+    assert answer.returncode == 2, answer.stdout
+    assert expected in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_cluster_without_a_run() -> None:
+    from actors import ray_pool
+
+    answer = status("--address", ray_pool.current_address())
+    assert answer.returncode == 0, answer.stderr
+    assert "no run there" in answer.stdout
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveRun]:
+    run = LiveRun(tmp_path_factory.mktemp("live"), WAITS.format(index=list(range(20_000))))
+    yield run
+    run.stop()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_run_on_a_ray_of_its_own_is_seen_from_outside_to_its_end(live: LiveRun) -> None:
+    address = live.address()
+    seen = eventually(lambda: _seen(address), "a task that runs")
+    assert "/20000 tasks" in seen
+    assert "live 01000000: " in seen
+    watch = subprocess.Popen(
+        [sys.executable, "-m", "sweeps.status", "--watch", "--address", address],
+        env=fresh_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watch.stdout is not None
+    assert "waits index=" in watch.stdout.readline()
+    assert live.stop() == 130, "watching does not disturb it"
+    rest, errors = watch.communicate(timeout=PATIENCE_S)
+    assert watch.returncode == 0, errors
+    assert rest.splitlines()[-1].endswith(": ended")
+    assert status("--address", address).returncode == 2
+
+
+def _seen(address: str) -> str | None:
+    answer = status("--address", address)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout if "  waits index=" in answer.stdout else None
