@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# This machine's part of a Ray cluster: a raylet for each class of GPU, with GPUs, cores and a label of its own.
+# cluster.yaml cannot say that machines differ, so each of them looks at itself here. See docs/clusters.md.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+./start_node.sh head [OPTION]...                   start a cluster, with this machine in it
+./start_node.sh worker HEAD_IP[:PORT] [OPTION]...  let this machine join one
+./start_node.sh plan                               print the raylets: class, cores, GPUs; start nothing
+./start_node.sh stop                               end what this script started here, and nothing else
+./start_node.sh token                              print the cluster's token; make it where there is none
+
+An OPTION is one of `ray start`, for the head's own process or for every raylet of a worker.
+
+SWEEPS_RAYLETS  raylets and their cores, such as 'tesla-k80=8 gtx-1070=4 cpu=4' or 'all=16': classes as `plan` prints
+                them, `cpu` without a GPU, `all` with every GPU. Default: a raylet for each class, with the same
+                number of cores for every GPU
+SWEEPS_PYTHON   an interpreter that has this project; default .venv/bin/python beside this script, else python3
+RAY_TMPDIR      a short path for Ray's sockets and logs; default /tmp. Each cluster of a machine needs its own
+END
+}
+
+die() {
+    echo "start_node.sh: $*" >&2
+    exit 1
+}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+python=${SWEEPS_PYTHON:-$here/.venv/bin/python}
+[ -n "${SWEEPS_PYTHON:-}" ] || [ -x "$python" ] || python=python3
+ray_directory=${RAY_TMPDIR:-/tmp}/ray
+token=$HOME/.ray/auth_token
+mark=SWEEPS_NODE=$ray_directory # in the environment of all that is started here: by it `stop` knows them
+
+export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 CUDA_DEVICE_ORDER=PCI_BUS_ID
+# As where we start Ray ourselves; actors/ray_pool.py, LOCAL_SETTINGS, says why.
+export RAY_worker_niceness=0 RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1 RAY_worker_killing_policy_by_group=1
+# `ray up` asks for the autoscaler's version 2. That one starts no on-prem workers (ray-project/ray#57153), takes each
+# raylet for a machine, and ends those that are more than there are machines. Version 1 does what is wanted.
+unset RAY_enable_autoscaler_v2 RAY_CLOUD_INSTANCE_ID RAY_NODE_TYPE_NAME
+
+check_python() {
+    "$python" -c 'import ray' 2>/dev/null ||
+        die "$python has no Ray; set the project up with 'make', or name an interpreter that has it in SWEEPS_PYTHON"
+}
+
+plan() {
+    # shellcheck disable=SC2086 # a list of words
+    PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} "$python" -m actors.raylets ${SWEEPS_RAYLETS:-}
+}
+
+make_token() {
+    if [ ! -s "$token" ]; then
+        # Ray alone would leave it readable by everybody; this way it never is.
+        (umask 077 && mkdir -p "${token%/*}" && "$python" -m ray.scripts.scripts get-auth-token --generate >/dev/null)
+    fi
+    chmod 600 "$token"
+}
+
+# start CLASS CORES GPUS [OPTION]...: a raylet on those cores ('-': any, and none to offer) with those GPUs ('-': none)
+start() {
+    local class=$1 cores=$2 gpus=${3/#-/} pin=() cpus=0
+    shift 3
+    if [ "$cores" != - ]; then
+        pin=(taskset -c "$cores")
+        cpus=$(count "$cores")
+    fi
+    env "$mark" CUDA_VISIBLE_DEVICES="$gpus" "${pin[@]}" "$python" -m ray.scripts.scripts start \
+        --num-cpus="$cpus" --num-gpus="$(count "$gpus")" --labels="sweeps.io/device-class=$class" \
+        --object-store-memory=$((200 * 2 ** 20)) --dashboard-agent-listen-port=0 \
+        --include-log-monitor="$first_here" "$@" >"$log" 2>&1 || {
+        cat "$log" >&2
+        stop
+        die "Ray did not start the raylet '$class'; what it says stands above, and nothing is left running"
+    }
+    echo "started $class: $cpus cores${gpus:+, $(count "$gpus") GPUs}"
+    first_here=false
+}
+
+count() { # the entries of a list with commas
+    local entries
+    IFS=, read -ra entries <<<"$1"
+    echo ${#entries[@]}
+}
+
+# One after the other: raylets that start at once on one host can take each other's ports.
+start_raylets() { # ADDRESS [OPTION]...
+    local address=$1 class cores gpus
+    shift
+    while read -r class cores gpus; do
+        start "$class" "$cores" "$gpus" --address="$address" "$@" </dev/null
+    done <<<"$raylets"
+}
+
+prepare() {
+    check_python
+    command -v taskset >/dev/null || die "no taskset, which keeps a raylet on its cores; it comes with util-linux"
+    [ -z "$(ours)" ] || die "a node of $ray_directory runs here already; end it first: ./start_node.sh stop"
+    raylets=$(plan) || exit 1
+    first_here=true # a log monitor a host is enough
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+}
+
+head() {
+    prepare
+    make_token
+    # The control processes and the driver's coordinator offer no cores and are not pinned: nothing is measured there.
+    start head - - --head --port=6379 --dashboard-host=127.0.0.1 "$@"
+    local address
+    address=$(<"$ray_directory/ray_current_cluster")
+    start_raylets "$address"
+    echo "sweep on it with: python -m sweeps.run SPEC --address auto"
+    echo "join it with:     ./start_node.sh worker $address"
+}
+
+worker() {
+    [ $# -gt 0 ] || die "worker needs the head's address: ./start_node.sh worker HEAD_IP[:PORT]"
+    local address=$1
+    shift
+    [[ $address == *:* ]] || address+=:6379
+    prepare
+    [ -s "$token" ] || die "no token in $token; copy the head's: scp HEAD:.ray/auth_token $token && chmod 600 $token"
+    make_token
+    timeout 5 bash -c "</dev/tcp/${address%:*}/${address##*:}" 2>/dev/null ||
+        die "nobody answers at $address; does the head run ('./start_node.sh head'), and does a firewall let this through?"
+    start_raylets "$address" "$@"
+}
+
+ours() { # a line for each process that this script started: its id and its program
+    local environment
+    { grep -lszxF "$mark" /proc/[0-9]*/environ || true; } | while read -r environment; do
+        echo "$(cut -d/ -f3 <<<"$environment") $(cat "${environment%environ}comm" 2>/dev/null)"
+    done
+}
+
+end() { # SIGNAL FILTER...: whether those that `grep FILTER` chooses are gone within 10 s
+    local signal=$1 tries
+    shift
+    ours | grep "$@" | cut -d' ' -f1 | xargs -r kill -s "$signal" 2>/dev/null || true
+    for ((tries = 0; tries < 100; tries++)); do
+        ours | grep "$@" >/dev/null || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+# `ray stop` would end every Ray of this user. Its order is kept: raylets tell the head's gcs_server that they leave,
+# and other control processes too wait for it when they end.
+stop() {
+    [ -n "$(ours)" ] || return 0
+    end TERM ' raylet$' || true
+    end TERM -v ' gcs_server$' || true
+    end TERM . || end KILL . || die "these processes do not end: $(ours | paste -sd,)"
+    rm -f "$ray_directory/ray_current_cluster" # or `--address auto` would go on looking there
+}
+
+case ${1:-} in
+head | worker) "$@" ;;
+plan) check_python && plan ;;
+stop) stop ;;
+token)
+    check_python
+    make_token
+    cat "$token"
+    echo
+    ;;
+*)
+    usage >&2
+    exit 2
+    ;;
+esac
