@@ -9,13 +9,14 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lint bench clean help
+.PHONY: demo test check lint bench chaos clean help
 
 help:
 	@echo "make demo    set up, sweep the embedded models through Ray, write runs/quickstart/report/index.html"
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
 	@echo "make bench   speed against the references, as ratios"
+	@echo "make chaos   ten minutes of random kills of workers, nodes, coordinator and driver; no row may change"
 
 demo: $(READY)
 	$(BIN)/python -m sweeps.run quickstart
@@ -36,6 +37,9 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench.dispatch
 	$(BIN)/python -m bench.harness
+
+chaos: $(READY)
+	$(BIN)/python -m bench.chaos
 
 clean:
 	rm -rf $(VENV) build *.egg-info
