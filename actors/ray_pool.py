@@ -11,7 +11,7 @@ import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -348,6 +348,20 @@ class _Member:
     actor: Any
 
 
+@dataclass(frozen=True)
+class _Probe:
+    """A node that came while the sweep runs, and was asked what it has."""
+
+    node_id: str
+    host: str
+    asked_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether an answer may still be waited for: a box whose Python does not start would keep a run for ever."""
+        return time.monotonic() - self.asked_s < PROBE_TIMEOUT_S
+
+
 class _Trials:
     """Interpreters that are tried before a worker starts with one: once a node, on the node, while others work."""
 
@@ -407,16 +421,19 @@ class RayPool:
         self._floor = Floor({node.node_id: node for node in known}, machines or Machines())
         self._trials = _Trials()
         self._members: dict[Any, _Member] = {}
-        self._probes: dict[Any, str] = {}
+        self._probes: dict[Any, _Probe] = {}
         self._gone: dict[str, tuple[Node, float]] = {}
         self._refreshed_s = time.monotonic()
         self._started = 0
 
     def never(self, slot: Slot) -> str | None:
-        """Why no node that is there can offer `slot`; None too while one that could may still come back."""
+        """Why no node that is there can offer `slot`; None too while one that could may still come (back)."""
         reason = self._floor.never(slot)
-        if reason is None or self._probes:
+        if reason is None or any(probe.is_fresh for probe in self._probes.values()):
             return None
+        silent = [probe.host for probe in self._probes.values()]
+        if silent:
+            reason = f"{reason}; not known is what {', '.join(silent)} has, which does not answer: restart Ray there"
         gone_s = [since_s for node, since_s in self._gone.values() if Floor({node.node_id: node}).never(slot) is None]
         if not gone_s:
             return reason
@@ -503,8 +520,9 @@ class RayPool:
         alive = {entry["NodeID"]: entry for entry in ray.nodes() if entry["Alive"]}
         for node_id in set(self._floor.nodes) - set(alive):
             self._part_with(node_id)
-        for node_id in set(alive) - set(self._floor.nodes) - set(self._probes.values()) - set(self._gone):
-            self._probes[_probe(alive[node_id])] = node_id
+        asked = {probe.node_id for probe in self._probes.values()}
+        for node_id in set(alive) - set(self._floor.nodes) - asked - set(self._gone):
+            self._probes[_probe(alive[node_id])] = _Probe(node_id, alive[node_id]["NodeManagerHostname"])
 
     def _bar_failed(self) -> None:
         """Offer no device any more whose interpreter does not do."""

@@ -230,6 +230,26 @@ def test_what_only_a_node_that_went_could_offer_is_waited_for(tmp_path: Path, mo
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
+def test_a_box_that_joins_and_never_says_what_it_has_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    coordinator = ray_pool.RayCoordinator.start(faulty_spec(), CATALOGUE, tmp_path, Policy())
+    pool = ray_pool.RayPool(coordinator, CATALOGUE, [])
+    monkeypatch.setattr(ray_pool, "REFRESH_S", 0.0)
+    silence = ray.remote(num_cpus=1000)(lambda: None).remote()  # never starts, so never answers
+    monkeypatch.setattr(ray_pool, "_probe", lambda entry: silence)
+    pool.ended(0.0, lambda: None)
+    assert pool.never(Slot("cpu", 0, 1)) is None, "it may still say that it has one"
+    monkeypatch.setattr(ray_pool, "PROBE_TIMEOUT_S", 0.0)
+    assert "which does not answer: restart Ray there" in str(pool.never(Slot("cpu", 0, 1)))
+    ray.cancel(silence, force=True)
+    coordinator.close()
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_node_of_whose_death_ray_does_not_know_yet_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
