@@ -37,6 +37,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench.dispatch
 	$(BIN)/python -m bench.harness
+	$(BIN)/python -m bench.scale
 
 chaos: $(READY)
 	$(BIN)/python -m bench.chaos

@@ -1,6 +1,6 @@
 """Random kills of everything that a sweep consists of; its rows must be those of a calm sweep all the same.
 
-    python -m bench.chaos [--tasks 1350] [--kills 90] [--seed 0] [--directory DIR]
+    python -m bench.chaos [--tasks 1850] [--kills 120] [--seed 0] [--directory DIR]
 
 Two fake nodes with three workers run a sweep of no-ops, as an inline run does undisturbed, with `kill -9` at random of
 workers, nodes (the raylet; a new node takes its place), the coordinator, and the driver; where that ended the command,
@@ -189,8 +189,8 @@ def content(found: Rows) -> list[tuple[Any, ...]]:
 
 
 def main(
-    tasks: Annotated[int, typer.Option(help="of a fifth of a second each")] = 1350,
-    kills: Annotated[int, typer.Option(help="spread over all but the end")] = 90,
+    tasks: Annotated[int, typer.Option(help="of a fifth of a second each")] = 1850,
+    kills: Annotated[int, typer.Option(help="spread over all but the end")] = 120,
     seed: Annotated[int, typer.Option(help="of what is killed, and when")] = 0,
     directory: Annotated[Path | None, typer.Option(help="for rows and logs; default: a temporary one, kept")] = None,
 ) -> None:
