@@ -7,8 +7,8 @@ the coordinator; then tasks that do not even wait. Its work with many more membe
 Ray, and the projection to more GPUs is made of both. Last, two seats of speed 1 and one of speed 2 run a sweep whose
 models and tasks wait, and end near the ideal makespan or not.
 
-Workers are threads of fewer processes, because Ray takes ever longer to start more of them: 31 s for 40 on two cores, and
-ten minutes for 190. Each has a handle of its own and asks for itself.
+Workers are threads of fewer processes, because Ray takes ever longer to start more of them: 31 s for 40 on two cores,
+and ten minutes for 190. Each has a handle of its own and asks for itself.
 """
 
 import itertools
