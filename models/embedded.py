@@ -23,8 +23,9 @@ from filelock import FileLock
 
 from models.embedded_recipe import RECIPE, Recipe
 from models.errors import ModelUnavailable
+from models.names import BUILT_IN
 
-MODELS: Final[tuple[str, ...]] = ("tiny-base", "tiny-instruct")
+MODELS: Final[tuple[str, ...]] = BUILT_IN
 BUILD_ID: Final[str] = RECIPE.build_id
 
 

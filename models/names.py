@@ -7,6 +7,7 @@ Pure: looks at no file. The permission is part of the name, so that it is given 
 stands in every row that it had a part in.
 """
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 from models.errors import ModelNameError
 
 BUILTIN: Final = "builtin://"
+BUILT_IN: Final = ("tiny-base", "tiny-instruct")
 TRUST: Final = "?trust_remote_code"
 _PATHS: Final = ("/", ".", "~")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -48,7 +50,7 @@ def parse(text: str) -> ModelName:
     """Take a name apart.
 
     Raises:
-        ModelNameError: empty, or code is to run that no commit pins.
+        ModelNameError: empty, not built in, or code is to run that no commit pins.
     """
     whole, trust, rest = text.partition(TRUST)
     place, _, gguf_file = whole.partition("#")
@@ -63,6 +65,12 @@ def parse(text: str) -> ModelName:
             f"{text!r} would run whatever code is in that place on the day of the run; pin the commit that you have "
             f"read, as org/name@<its 40 hex digits>{TRUST} (a directory or a file has none: use the Hub's id)"
         )
+    model = place.removeprefix(BUILTIN)
+    if place.startswith(BUILTIN) and model not in BUILT_IN:
+        near = difflib.get_close_matches(model, BUILT_IN, n=1)
+        hint = f" (did you mean {BUILTIN + near[0]!r}?)" if near else ""
+        known = ", ".join(BUILTIN + name for name in BUILT_IN)
+        raise ModelNameError(f"model {text!r} is not built in{hint}; built in are {known}")
     return name
 
 

@@ -49,8 +49,8 @@ def resolve(text: str) -> ModelFiles:
         ModelUnavailable: nothing of that name can be had here; the message says where was looked.
     """
     name = parse(text)
-    if text.startswith(BUILTIN):
-        return _builtin(text)
+    if name.place.startswith(BUILTIN):
+        return _builtin(name)
     directory = Path(name.directory).expanduser()
     if name.gguf_file or (directory.is_dir() and not name.runs_code):
         return _local(text, directory, name.gguf_file)
@@ -59,12 +59,9 @@ def resolve(text: str) -> ModelFiles:
     return _hub(name)
 
 
-def _builtin(name: str) -> ModelFiles:
-    key = name.removeprefix(BUILTIN)
-    if key not in embedded.MODELS:
-        known = ", ".join(BUILTIN + model for model in embedded.MODELS)
-        raise ModelUnavailable(f"model {name!r} is not built in; built in are {known}")
-    return ModelFiles(name, embedded.model_directory(key), None, embedded.BUILD_ID)
+def _builtin(name: ModelName) -> ModelFiles:
+    directory = embedded.model_directory(name.place.removeprefix(BUILTIN))
+    return ModelFiles(name.text, directory, None, embedded.BUILD_ID)
 
 
 def _local(name: str, directory: Path, gguf_file: str | None) -> ModelFiles:

@@ -46,6 +46,11 @@ def test_code_that_no_commit_pins_may_not_run(why: str) -> None:
         parse(REFUSED[why])
 
 
+def test_a_slip_in_a_built_in_name_is_told() -> None:
+    with pytest.raises(ModelNameError, match=r"is not built in \(did you mean 'builtin://tiny-base'\?\); built in are"):
+        parse("builtin://tiny-bse")
+
+
 @pytest.mark.parametrize("text", ["", "@main", f"org/name@{COMMIT}{TRUST}=1", TRUST])
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(ModelNameError, match="is no model: write org/name"):
