@@ -21,7 +21,12 @@ RAY_TMPDIR      a short path for Ray's sockets and logs; default /tmp. Each clus
 END
 }
 
-die() {
+mistake() { # of the user's
+    echo "start_node.sh: $*" >&2
+    exit 2
+}
+
+fail() { # of what was started
     echo "start_node.sh: $*" >&2
     exit 1
 }
@@ -42,7 +47,7 @@ unset RAY_enable_autoscaler_v2 RAY_CLOUD_INSTANCE_ID RAY_NODE_TYPE_NAME
 
 check_python() {
     "$python" -c 'import ray' 2>/dev/null ||
-        die "$python has no Ray; set the project up with 'make', or name an interpreter that has it in SWEEPS_PYTHON"
+        mistake "$python has no Ray; set the project up with 'make', or name an interpreter that has it in SWEEPS_PYTHON"
 }
 
 plan() {
@@ -72,7 +77,7 @@ start() {
         --include-log-monitor="$first_here" "$@" >"$log" 2>&1 || {
         cat "$log" >&2
         stop
-        die "Ray did not start the raylet '$class'; what it says stands above, and nothing is left running"
+        fail "Ray did not start the raylet '$class'; what it says stands above, and nothing is left running"
     }
     echo "started $class: $cpus cores${gpus:+, $(count "$gpus") GPUs}"
     first_here=false
@@ -95,9 +100,9 @@ start_raylets() { # ADDRESS [OPTION]...
 
 prepare() {
     check_python
-    command -v taskset >/dev/null || die "no taskset, which keeps a raylet on its cores; it comes with util-linux"
-    [ -z "$(ours)" ] || die "a node of $ray_directory runs here already; end it first: ./start_node.sh stop"
-    raylets=$(plan) || exit 1
+    command -v taskset >/dev/null || mistake "no taskset, which keeps a raylet on its cores; it comes with util-linux"
+    [ -z "$(ours)" ] || mistake "a node of $ray_directory runs here already; end it first: ./start_node.sh stop"
+    raylets=$(plan) || exit 2
     first_here=true # a log monitor a host is enough
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
@@ -111,20 +116,28 @@ head() {
     local address
     address=$(<"$ray_directory/ray_current_cluster")
     start_raylets "$address"
-    echo "sweep on it with: python -m sweeps.run SPEC --address auto"
-    echo "join it with:     ./start_node.sh worker $address"
+    local port=8265 option
+    for option in "$@"; do
+        [[ $option != --dashboard-port=* ]] || port=${option#*=}
+    done
+    cat <<END
+sweep on it with:    python -m sweeps.run SPEC --address $address
+watch it at:         http://127.0.0.1:$port, which asks for what './start_node.sh token' prints
+join it with:        ./start_node.sh worker $address
+end it with:         ./start_node.sh stop
+END
 }
 
 worker() {
-    [ $# -gt 0 ] || die "worker needs the head's address: ./start_node.sh worker HEAD_IP[:PORT]"
+    [ $# -gt 0 ] || mistake "worker needs the head's address: ./start_node.sh worker HEAD_IP[:PORT]"
     local address=$1
     shift
     [[ $address == *:* ]] || address+=:6379
     prepare
-    [ -s "$token" ] || die "no token in $token; copy the head's: scp HEAD:.ray/auth_token $token && chmod 600 $token"
+    [ -s "$token" ] || mistake "no token in $token; copy the head's: scp HEAD:.ray/auth_token $token && chmod 600 $token"
     make_token
     timeout 5 bash -c "</dev/tcp/${address%:*}/${address##*:}" 2>/dev/null ||
-        die "nobody answers at $address; does the head run ('./start_node.sh head'), and does a firewall let this through?"
+        fail "nobody answers at $address; does the head run ('./start_node.sh head'), and does a firewall let this through?"
     start_raylets "$address" "$@"
 }
 
@@ -152,7 +165,7 @@ stop() {
     [ -n "$(ours)" ] || return 0
     end TERM ' raylet$' || true
     end TERM -v ' gcs_server$' || true
-    end TERM . || end KILL . || die "these processes do not end: $(ours | paste -sd,)"
+    end TERM . || end KILL . || fail "these processes do not end: $(ours | paste -sd,)"
     rm -f "$ray_directory/ray_current_cluster" # or `--address auto` would go on looking there
 }
 
