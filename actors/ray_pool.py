@@ -78,7 +78,7 @@ def cluster(address: str) -> Iterator[str | None]:
         UserError: nothing to join there.
     """
     os.environ |= LOCAL_SETTINGS
-    advice = "start one with 'ray start --head', or leave --address out to have one started here"
+    advice = "start one with './start_node.sh head', or leave --address out to have one started here"
     with _connected(_start if address == "local" else _join, address, advice) as context:
         ray_token.protect()
         yield context.dashboard_url or None
@@ -146,7 +146,7 @@ def _knock(address: str) -> None:
         ConnectionError: nobody listens, or the address is none.
     """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or "/" in host or not port.isdigit():
         raise ConnectionError("it is neither local, auto, inline nor HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
@@ -269,8 +269,8 @@ class RayCoordinator:
     def overdue(self) -> list[str]:
         return list(self._call("overdue", **UNSEEN))
 
-    def drain(self) -> None:
-        self._call("drain")
+    def drain(self, notice: str) -> None:
+        self._call("drain", notice)
 
     def tick(self) -> Status:
         status: Status = self._call("tick", **UNSEEN)

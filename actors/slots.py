@@ -64,7 +64,8 @@ class Floor:
             return None
         would_fit = [node for node in self.nodes.values() if _fits(slot, node.cores, node.gpus)]
         reasons = [reason for node in would_fit for reason in self._reasons(slot, node)]
-        have = "; ".join(map(_describe, self.nodes.values())) or "no node"
+        offering = [node for node in self.nodes.values() if node.cores or node.gpus]  # a head node may offer nothing
+        have = "; ".join(map(_describe, offering)) or "no node"
         return "; ".join([f"no node can offer [{slot}]", *reasons, f"the cluster has {have}"])
 
     def take(self, slot: Slot, worker_id: str) -> tuple[Node, Seat] | None:

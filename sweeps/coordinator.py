@@ -80,7 +80,7 @@ class Coordinator:
         self._began_s: float | None = None
         self._members = Members()
         self._counts: Counter[str] = Counter()
-        self._done_before = self._rows = self._loads = self._loads_naive = 0
+        self._done_before = self._untried = self._rows = self._loads = self._loads_naive = 0
         self._draining = False
         self._warnings: list[str] = []
         self._reasons_told: set[str] = set()
@@ -170,6 +170,7 @@ class Coordinator:
     def reject(self, slot: Slot, status: str, reason: str) -> None:
         """Nobody will ever serve `slot`: its tasks become rows of `status` at once."""
         for number in self._queue.drop(slot):
+            self._untried += 1
             self._give_up(number, Lease(self._task(number), 1), status, reason)
             self._directory.flush_if_due()
 
@@ -182,8 +183,10 @@ class Coordinator:
             if member.leases and now_s - member.leased_at_s > self._policy.timeout_s * len(member.leases)
         ]
 
-    def drain(self) -> None:
-        """From now on nobody gets a task; what is in flight still counts."""
+    def drain(self, notice: str) -> None:
+        """From now on nobody gets a task, of which `notice` tells; what is in flight still counts."""
+        if not self._draining:
+            self._warnings.append(notice)
         self._draining = True
         self._directory.flush()
 
@@ -200,6 +203,7 @@ class Coordinator:
             total=len(self._plan),
             done=self._counts.total(),
             done_before=self._done_before,
+            untried=self._untried,
             rows=self._rows,
             counts=dict(self._counts),
             loads=self._loads,
@@ -236,6 +240,7 @@ class Coordinator:
             for number, lease in leases:
                 if number in hopeless:
                     self._queue.finish(seat.worker_id, number, lease.attempt)
+                    self._untried += 1
                     self._give_up(number, lease, "skipped_oom", hopeless[number], _whereabouts(seat))
             if left := [(number, lease) for number, lease in leases if number not in hopeless]:
                 return left

@@ -136,7 +136,7 @@ def headline(title: str, status: Status) -> str:
 def pace(status: Status) -> str:
     """Rows, rate, time left and failures in a few words, from what this session finished so far."""
     elapsed_s = max(status.elapsed_s, 1e-9)
-    done_now = status.done - status.done_before
+    done_now = status.done - status.done_before - status.untried
     per_s = done_now / elapsed_s
     words = [f"{status.rows} rows"]
     if done_now:
@@ -163,6 +163,8 @@ def duration(seconds: float) -> str:
 def summarize(console: Console, status: Status, directory: Path, elapsed_s: float) -> None:
     """The table at the end: counts per status, loads, and where the rows are."""
     console.print(f"{directory.name}: {status.done:,} of {status.total:,} tasks", highlight=False)
+    if not status.counts:
+        return
     table = Table()
     table.add_column("status")
     table.add_column("tasks", justify="right")

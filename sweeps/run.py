@@ -26,6 +26,7 @@ from sweeps.history import paces
 from sweeps.machines import Machines, read_machines
 from sweeps.plan import Plan
 from sweeps.progress import summarize, view
+from sweeps.run_directory import LOCK_WAIT_S, is_taken
 from sweeps.schema import FAILED, STATUSES
 from sweeps.sink import finished_tasks
 from sweeps.spec import Defaults, Spec, read_spec, with_defaults
@@ -73,6 +74,7 @@ def main(
 ) -> None:
     """Sweep benchmarks over models, devices and settings; the same command again carries on."""
     console = Console()
+    code = EXIT_INTERRUPTED
     try:
         command = Command(
             specs=tuple(spec or ["quickstart"]),
@@ -88,6 +90,8 @@ def main(
     except (SweepsError, ModelError, ScoringError) as error:
         Console(stderr=True).print(Text(f"error: {error}"), soft_wrap=True)
         code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError | ScoringError) else EXIT_FAILED_TASKS
+    except KeyboardInterrupt:
+        console.print("stopped before anything ran; the same command starts again, or carries on")
     raise typer.Exit(code)
 
 
@@ -153,7 +157,7 @@ def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]
     )
     if dashboard:
         console.print(
-            f"Ray dashboard: http://{dashboard} (it asks for a token: 'ray get-auth-token' prints it)",
+            f"Ray dashboard: http://{dashboard} (it asks for the token in ~/.ray/auth_token)",
             highlight=False,
             soft_wrap=True,
         )
@@ -164,6 +168,12 @@ def _run_spec(spec: Spec, command: Command, nodes: list[Node], console: Console)
     started_s = time.monotonic()
     directory = command.out / spec.name
     interrupts = Interrupts(command.grace_s)
+    if is_taken(directory):
+        console.print(
+            f"a run writes in {directory} now; waiting for at most {LOCK_WAIT_S:g} s until it lets go",
+            highlight=False,
+            soft_wrap=True,
+        )
     with ExitStack() as stack:
         if command.address == "inline":
             coordinator, pool = _inline(spec, command, nodes[0], directory)

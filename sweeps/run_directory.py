@@ -19,11 +19,25 @@ from sweeps.sink import Sink, write_atomically
 from sweeps.stored import FILE, refuse_changed, storable, stored_spec
 from sweeps.task import Row
 
+LOCK: Final = ".lock"
 FLUSH_S: Final = 3.0
 """Rows are on disk at most this long after the next exchange: what a killed run can lose."""
 FLUSH_ROWS: Final = 5_000
 LOCK_WAIT_S: Final = 30.0
 """A run that was killed needs some seconds until its last process lets go of the directory."""
+
+
+def is_taken(path: Path) -> bool:
+    """Whether a run writes into that directory now."""
+    if not (path / LOCK).exists():
+        return False
+    try:
+        with FileLock(path / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # opening it tells better
+        return False
 
 
 class RunDirectory:
@@ -36,7 +50,7 @@ class RunDirectory:
         """Why rows cannot be written any more, if they cannot."""
         self._plan = plan
         self._catalogue = catalogue
-        self._lock = FileLock(path / ".lock")
+        self._lock = FileLock(path / LOCK)
         self._sinks: dict[str, Sink] = {}
         self._environments: dict[str, dict[str, Any]] = {}
         self._flushed_at_s = time.monotonic()

@@ -41,6 +41,8 @@ class Status:
     """What benchmarks want counted in the summary, by name: of this session's rows."""
     waiting: Mapping[Slot, int] = field(default_factory=dict)
     """Tasks that nobody has in hand yet."""
+    untried: int = 0
+    """Tasks that got their rows in this session without being run: no such slot, or hopeless."""
     elapsed_s: float = 0.0
     """Since this session's first worker came."""
 

@@ -159,6 +159,7 @@ def test_one_interrupt_finishes_what_is_in_flight_and_prints_how_to_go_on(addres
     code, output = run.finish()
     assert code == 130, output
     assert f"python -m sweeps.run kill.toml --address {address} --out runs" in output
+    assert "asked to stop: tasks in flight have 60 s to finish" in output
     assert "Traceback" not in output
     rows = done(tmp_path)
     assert 0 < len(rows) < 6000

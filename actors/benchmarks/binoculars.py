@@ -109,7 +109,7 @@ class BinocularsBenchmark:
         """Rows without a score by reason, and the words that no fragment took."""
         reasons = Counter(f"rows without a score, {row['null_reason']}" for row in rows if row.get("null_reason"))
         dropped = {row.get("record_id"): row.get("dropped_words") or 0 for row in rows}
-        return reasons | Counter({"words in no fragment": sum(dropped.values())})
+        return reasons | Counter({"words left over, too few for one more fragment": sum(dropped.values())})
 
     def load(self, factors: BinocularsFactors, devices: tuple[str, ...]) -> "Binoculars":
         """Both models, checked to share one tokenizer."""

@@ -175,7 +175,9 @@ def test_the_summary_counts_rows_without_a_score_and_words_that_no_fragment_took
         for line in embedded.docs_path().read_text(encoding="utf-8").splitlines()[:12]
         for author in ("human", "synthetic")
     )
-    assert remarks["words in no fragment"] == words - sum(row["length_words"] or 0 for row in rows)
+    assert remarks["words left over, too few for one more fragment"] == words - sum(
+        row["length_words"] or 0 for row in rows
+    )
 
 
 MISTAKES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sweeps.progress import PlainView, duration, summarize, view
+from sweeps.progress import PlainView, duration, pace, summarize, view
 from sweeps.standing import Status, WorkerStatus
 from sweeps.task import Slot
 
@@ -55,6 +55,11 @@ def test_the_end_is_always_told() -> None:
         shown.show(STATUS)
         shown.show(replace(STATUS, done=40))
     assert "mine: 40/40 tasks" in text.getvalue()
+
+
+def test_what_was_never_run_says_nothing_about_the_time_that_is_left() -> None:
+    assert pace(replace(STATUS, done=16, untried=6)).startswith("30 rows, 6.0 tasks/min, about 4 min 0 s left")
+    assert pace(replace(STATUS, done=10, untried=6)).startswith("30 rows, no estimate yet")
 
 
 def test_a_line_for_each_worker_on_a_terminal() -> None:
