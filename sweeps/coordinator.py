@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from sweeps.ceilings import Ceilings
 from sweeps.factors import Catalogue
+from sweeps.handing_on import HandingOn
 from sweeps.members import Member, Members
 from sweeps.observer import Observer
 from sweeps.plan import Group, Plan
@@ -47,15 +48,6 @@ class Policy:
     """Device classes by memory, the smallest first, `cpu` last: where what does not fit is handed on to."""
 
 
-@dataclass(frozen=True)
-class _HandedOn:
-    """A task that did not fit whole: where the rest runs, what the rest is, and the rows that there are."""
-
-    slot: Slot
-    only: frozenset[str] | None
-    rows: tuple[Row, ...]
-
-
 class Coordinator:
     """The queue, the sinks and the members of one run."""
 
@@ -84,7 +76,7 @@ class Coordinator:
         self._draining = False
         self._warnings: list[str] = []
         self._reasons_told: set[str] = set()
-        self._handed_on: dict[int, _HandedOn] = {}
+        self._handing_on = HandingOn(catalogue, policy.ladder)
         self._remarks: Counter[str] = Counter()
         self._ceilings = Ceilings(catalogue)
         self._sharing = Sharing()
@@ -271,13 +263,13 @@ class Coordinator:
         self._ceilings.note(task, member.seat, outcome.rows[-1]["status"])
         self._sharing.note(task, member.seat, outcome)
         self._observer.recorded(task, member.seat, outcome)
-        if not self._hand_on(number, task, member.seat, outcome):
+        if slot := self._handing_on.up(number, task, member.seat, outcome):
+            self._queue.add(number, slot, task.load_key)
+        else:
             self._complete(number, task, outcome.rows)
 
     def _complete(self, number: int, task: Task, rows: Sequence[Row]) -> None:
-        handed_on = self._handed_on.pop(number, None)
-        kept = handed_on.rows if handed_on else ()
-        whole = [*kept, *rows]
+        whole = [*self._handing_on.kept(number), *rows]
         self._directory.add(task.sweep, whole)
         self._rows += len(whole)
         self._remarks.update(self._catalogue[task.benchmark].remarks(whole))
@@ -293,29 +285,8 @@ class Coordinator:
         self._reasons_told.add(reason)
         self._warnings.append(f"unsupported: {reason}")
 
-    def _hand_on(self, number: int, task: Task, seat: Seat, outcome: Outcome) -> bool:
-        """What ran out of memory goes to a larger slot, where there is one and the benchmark wants that."""
-        if not self._catalogue[task.benchmark].hands_on or not outcome.rows[-1]["status"].startswith("oom"):
-            return False
-        slot = larger(task.slot, seat.device_class, self._policy.ladder)
-        if slot is None:
-            return False
-        before = self._handed_on.get(number)
-        # Whole rows of what did fit wait here until the rest is done: a task's rows become visible together.
-        fitting = [row for row in outcome.rows if row["status"] == "ok"] if outcome.unfit else []
-        only = outcome.unfit or (before.only if before else None)
-        self._handed_on[number] = _HandedOn(slot, only, (*(before.rows if before else ()), *fitting))
-        self._queue.add(number, slot, task.load_key)
-        return True
-
     def _task(self, number: int) -> Task:
-        """The task as it is to run now: on the slot that it was handed on to, if it was."""
-        task = self._plan.task(number)
-        handed_on = self._handed_on.get(number)
-        if handed_on is None:
-            return task
-        part = replace(task.part, only=handed_on.only) if task.part else None
-        return replace(task, slot=handed_on.slot, part=part)
+        return self._handing_on.as_it_is_now(number, self._plan.task(number))
 
     def _give_up(self, number: int, lease: Lease, status: str, reason: str, facts: Row | None = None) -> None:
         pieces = self._catalogue[lease.task.benchmark].pieces(lease.task)
@@ -349,13 +320,3 @@ def _whereabouts(seat: Seat) -> Row:
         "device_name": seat.device_name,
         "worker_id": seat.worker_id,
     }
-
-
-def larger(slot: Slot, device_class: str, ladder: Sequence[str]) -> Slot | None:
-    """The next slot up the ladder from the device that ran out of memory; None on top."""
-    if slot.gpus > 1:
-        return Slot("cpu", 0, slot.cores)
-    above = ladder[ladder.index(device_class) + 1 :] if device_class in ladder else ()
-    if not above:
-        return None
-    return Slot(above[0], int(above[0] != "cpu"), slot.cores)

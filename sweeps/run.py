@@ -1,11 +1,10 @@
 """`python -m sweeps.run`: the command line, and the only place where everything is wired together."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -19,15 +18,17 @@ from actors.slots import Floor, Node, local_node
 from models import embedded
 from models.errors import ModelError
 from scoring.errors import ScoringError
-from sweeps.coordinator import Coordinator, Isolation, Policy
+from sweeps.command import GRACE_S, Command, check_writable, policy
+from sweeps.command import machines as machines_of
+from sweeps.coordinator import Coordinator
 from sweeps.dry_run import print_plan
 from sweeps.errors import SweepsError, UserError
 from sweeps.history import paces
-from sweeps.machines import Machines, read_machines
+from sweeps.machines import Machines
 from sweeps.plan import Plan
 from sweeps.progress import summarize, view
-from sweeps.run_directory import LOCK_WAIT_S, is_taken
-from sweeps.schema import FAILED, STATUSES
+from sweeps.run_directory import LOCK_WAIT_S, is_taken, refuse_rows
+from sweeps.schema import FAILED
 from sweeps.sink import finished_tasks
 from sweeps.spec import Defaults, Spec, read_spec, with_defaults
 from sweeps.standing import Status
@@ -37,22 +38,7 @@ from sweeps.supervisor import Interrupts, Supervisor
 EXIT_FAILED_TASKS = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
-GRACE_S = 60.0
 DEFAULT_CORES = 4
-
-
-@dataclass(frozen=True)
-class Command:
-    """What the user asked for, checked."""
-
-    specs: tuple[str, ...]
-    address: str
-    out: Path
-    overrides: tuple[str, ...]
-    dry_run: bool
-    policy: Policy
-    grace_s: float
-    machines: Machines = field(default_factory=Machines)
 
 
 def main(
@@ -82,9 +68,9 @@ def main(
             out=out,
             overrides=tuple(set_ or ()),
             dry_run=dry_run,
-            policy=_policy(isolation, timeout_s, retry or [], fresh),
+            policy=policy(isolation, timeout_s, retry or [], fresh),
             grace_s=grace_s,
-            machines=_machines(machines, address),
+            machines=machines_of(machines, address),
         )
         code = run(command, console)
     except (SweepsError, ModelError, ScoringError) as error:
@@ -103,11 +89,11 @@ def run(command: Command, console: Console) -> int:
     """
     specs = [_read(source, command) for source in command.specs]
     if not command.dry_run:
-        _check_writable(command.out)
+        check_writable(command.out)
     with ExitStack() as stack:
         here = command.address in ("local", "inline")
         nodes = [local_node()] if here else _connect(command, console, stack)
-        plans = [_plan(spec, nodes, command.out) for spec in specs]
+        plans = [_plan(spec, nodes, command) for spec in specs]
         _tell_unused(command.machines, nodes, console)
         if command.dry_run:
             never = Floor({node.node_id: node for node in nodes}, command.machines).never
@@ -122,10 +108,12 @@ def run(command: Command, console: Console) -> int:
         return max(_run_spec(plan.spec, command, nodes, console) for plan in plans)
 
 
-def _plan(spec: Spec, nodes: list[Node], out: Path) -> Plan:
+def _plan(spec: Spec, nodes: list[Node], command: Command) -> Plan:
     plan = Plan(with_defaults(spec, _defaults(nodes), BENCHMARKS), BENCHMARKS)
     plan.check()
-    refuse_changed(plan, out / spec.name, BENCHMARKS)
+    if command.policy.fresh:
+        refuse_rows(command.out / spec.name)
+    refuse_changed(plan, command.out / spec.name, BENCHMARKS)
     return plan
 
 
@@ -229,8 +217,7 @@ def _stoppable(interrupts: Interrupts) -> Iterator[None]:
 
 def _stopped(console: Console, status: Status, directory: Path, command: Command) -> int:
     console.print(
-        f"stopped: {status.done} of {status.total} tasks are on disk in {directory}; to continue:\n"
-        f"  {_command_line(command)}",
+        f"stopped: {status.done} of {status.total} tasks are on disk in {directory}; to continue:\n  {command.line()}",
         highlight=False,
         soft_wrap=True,
     )
@@ -247,66 +234,12 @@ def _verdict(status: Status, directory: Path, console: Console) -> int:
     return EXIT_FAILED_TASKS if failed else 0
 
 
-def _command_line(command: Command) -> str:
-    import shlex
-
-    words = [
-        "python",
-        "-m",
-        "sweeps.run",
-        *command.specs,
-        "--address",
-        command.address,
-        "--out",
-        str(command.out),
-    ]
-    for override in command.overrides:
-        words += ["--set", override]
-    if command.machines.pythons:
-        words += ["--machines", command.machines.file]
-    return shlex.join(words)
-
-
-def _policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> Policy:
-    if isolation not in ("device", "node"):
-        raise UserError(f"--isolation {isolation}: choose device or node")
-    if timeout_s <= 0:
-        raise UserError(f"--timeout-s {timeout_s:g}: a task needs more than 0 seconds")
-    retriable = [status for status in STATUSES if status != "ok"] + ["oom"]
-    for status in retry:
-        if status not in retriable:
-            raise UserError(f"--retry {status}: choose one of {', '.join(retriable)}")
-    statuses = [
-        name for status in retry for name in (["oom_gpu", "oom_host", "skipped_oom"] if status == "oom" else [status])
-    ]
-    kind: Isolation = "node" if isolation == "node" else "device"
-    return Policy(kind, timeout_s, tuple(statuses), fresh)
-
-
-def _machines(path: Path | None, address: str) -> Machines:
-    if address != "inline":
-        return read_machines(path)
-    if path is not None:
-        raise UserError(f"--machines {path}: --address inline runs everything in this process, by this interpreter")
-    return Machines()
-
-
 def _tell_unused(machines: Machines, nodes: list[Node], console: Console) -> None:
     """An interpreter for a device that is not there is no mistake, nodes may join; a slip of the pen looks the same."""
     known = ["cpu", *dict.fromkeys(gpu.device_class for node in nodes for gpu in node.gpus)]
     for name in machines.unused(known):
         warning = f"warning: {machines.file}: no device is {name!r} so far; there are {', '.join(known)}"
         console.print(Text(warning, style="yellow"), soft_wrap=True)
-
-
-def _check_writable(out: Path) -> None:
-    """Before the seconds that Ray takes to start."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot be made ({error.strerror}); choose another directory") from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise UserError(f"--out {out}: not writable for this user; choose another directory")
 
 
 def _defaults(nodes: list[Node]) -> Defaults:

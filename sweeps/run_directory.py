@@ -40,6 +40,19 @@ def is_taken(path: Path) -> bool:
         return False
 
 
+def refuse_rows(path: Path) -> None:
+    """What `--fresh` asks for.
+
+    Raises:
+        UserError: there are rows.
+    """
+    if any(path.glob("*/part-*.parquet")):
+        raise UserError(
+            f"{path}: --fresh was asked for, but rows are there; move them away, choose another "
+            "--out, or leave --fresh out to continue"
+        )
+
+
 class RunDirectory:
     """`<out>/<spec name>`, and everything that is written there while a run goes on."""
 
@@ -132,11 +145,8 @@ class RunDirectory:
             ) from error
 
     def _check(self, fresh: bool) -> None:
-        if fresh and any(self.path.glob("*/part-*.parquet")):
-            raise UserError(
-                f"{self.path}: --fresh was asked for, but rows are there; move them away, choose another "
-                "--out, or leave --fresh out to continue"
-            )
+        if fresh:
+            refuse_rows(self.path)
         refuse_changed(self._plan, self.path, self._catalogue)
 
     def _write_environments(self) -> None:

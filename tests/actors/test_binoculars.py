@@ -19,8 +19,9 @@ from actors.worker import Worker
 from models import embedded
 from scoring import Binoculars, CorpusError, CorpusSettings
 from scoring.corpus import Corpus
-from sweeps.coordinator import Coordinator, Policy, larger
+from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import InputElsewhere, UserError
+from sweeps.handing_on import larger
 from sweeps.plan import Plan
 from sweeps.schema import METRICS, schema_of
 from sweeps.spec import Defaults, Spec, Sweep, read_spec, with_defaults

@@ -158,7 +158,7 @@ def run(names: Sequence[str], root: Path, address: str, timeout_s: float) -> tup
     )
     path = root / "faults.toml"
     path.write_text(spec)
-    wanted = command.Command((str(path),), address, root / "runs", (), False, Policy(timeout_s=timeout_s), 60.0)
+    wanted = command.Command((str(path),), address, root / "runs", policy=Policy(timeout_s=timeout_s))
     code = command.run(wanted, Console(file=io.StringIO()))
     parts = sorted((root / "runs").glob("faults/generation/part-*.parquet"))
     return code, ds.dataset(parts).to_table().to_pylist()

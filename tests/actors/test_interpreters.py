@@ -24,7 +24,6 @@ from actors import interpreters, ray_pool
 from actors.benchmarks.noop import Noop, NoopFactors
 from actors.interpreters import Seen, Versions, mismatch, problem
 from actors.slots import Floor, Gpu, Node
-from sweeps.coordinator import Policy
 from sweeps.machines import Machines
 from sweeps.task import Row, Slot, Task
 
@@ -217,7 +216,7 @@ def run(directory: Path, machines: Machines) -> tuple[int, list[dict[str, Any]],
     path = directory / "several.toml"
     path.write_text(SPEC)
     output = io.StringIO()
-    wanted = command.Command((str(path),), "auto", directory / "runs", (), False, Policy(), 60.0, machines)
+    wanted = command.Command((str(path),), "auto", directory / "runs", machines=machines)
     code = command.run(wanted, Console(file=output))
     parts = sorted((directory / "runs").glob("several/s/part-*.parquet"))
     return code, ds.dataset(parts).to_table().to_pylist(), output.getvalue()

@@ -1,0 +1,94 @@
+"""What the user asked for, checked before anything starts; and the line that asks for the same again.
+
+Knows the options and what they may be. What is done about them is run.py's affair.
+"""
+
+import os
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sweeps.coordinator import Isolation, Policy
+from sweeps.errors import UserError
+from sweeps.machines import Machines, read_machines
+from sweeps.schema import STATUSES
+
+GRACE_S: Final = 60.0
+OOM: Final = ("oom_gpu", "oom_host", "skipped_oom")
+"""What `--retry oom` stands for."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One call of `python -m sweeps.run`."""
+
+    specs: tuple[str, ...]
+    address: str
+    out: Path
+    overrides: tuple[str, ...] = ()
+    dry_run: bool = False
+    policy: Policy = field(default_factory=Policy)
+    grace_s: float = GRACE_S
+    machines: Machines = field(default_factory=Machines)
+
+    def line(self) -> str:
+        """The command that carries on where this one was stopped; a retry is over by then, and so is a fresh start."""
+        words = ["python", "-m", "sweeps.run", *self.specs, "--address", self.address, "--out", str(self.out)]
+        for override in self.overrides:
+            words += ["--set", override]
+        if self.machines.pythons:
+            words += ["--machines", self.machines.file]
+        if self.policy.isolation != Policy().isolation:
+            words += ["--isolation", self.policy.isolation]
+        if self.policy.timeout_s != Policy().timeout_s:
+            words += ["--timeout-s", f"{self.policy.timeout_s:g}"]
+        if self.grace_s != GRACE_S:
+            words += ["--grace-s", f"{self.grace_s:g}"]
+        return shlex.join(words)
+
+
+def policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> Policy:
+    """How the run is to behave.
+
+    Raises:
+        UserError: the option, what was seen, and the choices.
+    """
+    if isolation not in ("device", "node"):
+        raise UserError(f"--isolation {isolation}: choose device or node")
+    if timeout_s <= 0:
+        raise UserError(f"--timeout-s {timeout_s:g}: a task needs more than 0 seconds")
+    retriable = [status for status in STATUSES if status != "ok"] + ["oom"]
+    for status in retry:
+        if status not in retriable:
+            raise UserError(f"--retry {status}: choose one of {', '.join(retriable)}")
+    statuses = [name for status in retry for name in (OOM if status == "oom" else [status])]
+    kind: Isolation = "node" if isolation == "node" else "device"
+    return Policy(kind, timeout_s, tuple(statuses), fresh)
+
+
+def machines(path: Path | None, address: str) -> Machines:
+    """The machine file that counts for runs at an address.
+
+    Raises:
+        UserError: a mistake in it, or it can have no effect.
+    """
+    if address != "inline":
+        return read_machines(path)
+    if path is not None:
+        raise UserError(f"--machines {path}: --address inline runs everything in this process, by this interpreter")
+    return Machines()
+
+
+def check_writable(out: Path) -> None:
+    """Make the directory for runs, before the seconds that Ray takes to start.
+
+    Raises:
+        UserError: it cannot be made or written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot be made ({error.strerror}); choose another directory") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UserError(f"--out {out}: not writable for this user; choose another directory")

@@ -1,0 +1,45 @@
+"""The line that a stopped run prints asks for the same again."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import sweeps.run
+from sweeps.command import Command, policy
+from sweeps.errors import UserError
+
+APP = typer.Typer(add_completion=False)
+APP.command()(sweeps.run.main)
+OPTIONS = [
+    "mine.toml",
+    *("--address", "inline"),
+    *("--out", "some where"),
+    *("--set", 's.factors.model=["builtin://tiny-base"]'),
+    *("--isolation", "node"),
+    *("--timeout-s", "90.5"),
+    *("--grace-s", "5"),
+]
+
+
+def test_it_has_every_option_that_changes_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Command] = []
+    monkeypatch.setattr(sweeps.run, "run", lambda command, console: seen.append(command) or 0)
+    CliRunner().invoke(APP, OPTIONS)
+    CliRunner().invoke(APP, shlex.split(seen[0].line())[3:])
+    assert seen[0] == seen[1]
+    assert seen[0].policy.isolation == "node"
+
+
+def test_what_was_not_asked_for_is_not_in_it() -> None:
+    assert Command(("quickstart",), "local", Path("runs")).line() == (
+        "python -m sweeps.run quickstart --address local --out runs"
+    )
+
+
+def test_a_retry_of_oom_is_one_of_all_its_kinds() -> None:
+    assert policy("device", 1.0, ["oom", "error"], fresh=False).retry == ("oom_gpu", "oom_host", "skipped_oom", "error")
+    with pytest.raises(UserError, match="--retry ok: choose one of"):
+        policy("device", 1.0, ["ok"], fresh=False)
