@@ -41,6 +41,7 @@ mark=SWEEPS_NODE=$ray_directory # in the environment of all that is started here
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 CUDA_DEVICE_ORDER=PCI_BUS_ID
 # As where we start Ray ourselves; actors/ray_pool.py, LOCAL_SETTINGS, says why.
 export RAY_worker_niceness=0 RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1 RAY_worker_killing_policy_by_group=1
+export RAY_memory_monitor_refresh_ms=1000
 # `ray up` asks for the autoscaler's version 2. That one starts no on-prem workers (ray-project/ray#57153), takes each
 # raylet for a machine, and ends those that are more than there are machines. Version 1 does what is wanted.
 unset RAY_enable_autoscaler_v2 RAY_CLOUD_INSTANCE_ID RAY_NODE_TYPE_NAME

@@ -56,12 +56,15 @@ COMES_BACK_S: Final = 60.0
 UNAVAILABLE_TRIES: Final = 5
 """A busy machine drops a connection now and then; Ray tells that from a dead actor."""
 UNAVAILABLE_S: Final = 1.0
+DEATHS: Final = (RayActorError, OutOfMemoryError)
+"""How Ray tells that an actor is gone; the second where its own memory monitor killed it."""
 UNSEEN: Final = {"enable_task_events": False}
 """For calls that come some times a second: the dashboard's list of tasks is for tasks."""
 LOCAL_SETTINGS: Final = {
     "RAY_worker_niceness": "0",  # Ray's 15 would make every timing depend on what else the machine does
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a CPU actor must not see the node's GPUs
     "RAY_worker_killing_policy_by_group": "1",  # one worker where memory runs out, and not the coordinator with it
+    "RAY_memory_monitor_refresh_ms": "1000",  # at 250 the gigabytes of a killed one still count: the next one goes too
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # why a worker died is told in a line, not once more as a trace
 }
@@ -229,7 +232,7 @@ class RayCoordinator:
                 if not tries_left:
                     raise _coordinator_lost(error) from error
                 time.sleep(UNAVAILABLE_S)
-            except RayActorError as error:
+            except DEATHS as error:
                 raise _coordinator_lost(error) from error
         raise AssertionError("unreachable")
 
@@ -297,7 +300,7 @@ def standings() -> dict[str, Status | None]:
     ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_S) if asked else None
     statuses: dict[str, Status | None] = {}
     for name, reference in asked.items():
-        with contextlib.suppress(RayActorError):  # it ended since it was asked
+        with contextlib.suppress(*DEATHS):  # it ended since it was asked
             statuses[name.removeprefix(COORDINATOR)] = _answer(reference)
     return statuses
 

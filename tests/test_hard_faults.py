@@ -30,6 +30,7 @@ from bench.chaos import until
 from bench.nodes import FakeCluster
 from sweeps import run_directory
 from sweeps.coordinator import Coordinator, Policy
+from sweeps.errors import CoordinatorLost
 from sweeps.supervisor import Ended, Interrupts, Supervisor
 from sweeps.task import Row, Seat, Slot
 from tests.fakes import CATALOGUE, FaultyFactors, faulty_spec
@@ -171,7 +172,7 @@ def out_of_host_memory(directory: Path) -> None:
     from ray._private.utils import get_used_memory
 
     threshold = (get_used_memory() + HEADROOM_BYTES) / get_system_memory()
-    os.environ |= {"RAY_memory_usage_threshold": f"{threshold:.4f}", "RAY_memory_monitor_refresh_ms": "100"}
+    os.environ |= {"RAY_memory_usage_threshold": f"{threshold:.4f}"}
     catalogue: dict[str, Any] = {"noop": Greedy()}
     policy = Policy(timeout_s=60.0)
     with ray_pool.cluster("local"):
@@ -209,6 +210,28 @@ def test_on_a_cluster_of_its_own(scenario: str, tmp_path: Path) -> None:
         check=False,
     )
     assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr[-5000:]
+
+
+class _Dead:
+    """The handle of an actor that is no more."""
+
+    def __getattr__(self, name: str) -> "_Dead":
+        return self
+
+    def __call__(self, *arguments: object, **options: object) -> "_Dead":
+        return self
+
+
+@pytest.mark.parametrize("error", ray_pool.DEATHS)
+def test_a_coordinator_that_is_gone_is_told_so_however_ray_puts_it(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get(_reference: object) -> None:
+        raise error("killed")
+
+    monkeypatch.setattr(ray_pool.ray, "get", get)
+    with pytest.raises(CoordinatorLost, match=r"the coordinator's process is gone .*, the same command carries on"):
+        ray_pool.RayCoordinator(_Dead()).tick()
 
 
 @pytest.mark.ray
