@@ -77,7 +77,7 @@ def main(
         Console(stderr=True).print(Text(f"error: {error}"), soft_wrap=True)
         code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError | ScoringError) else EXIT_FAILED_TASKS
     except KeyboardInterrupt:
-        console.print("stopped before anything ran; the same command starts again, or carries on")
+        console.print("stopped; what is on disk is whole, and the same command carries on")
     raise typer.Exit(code)
 
 
