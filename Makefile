@@ -9,13 +9,14 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lint bench chaos clean help
+.PHONY: demo test check lint bench chaos fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the embedded models through Ray, write runs/quickstart/report/index.html"
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
 	@echo "make bench   speed against the references, as ratios"
+	@echo "make fuzz    odd specs, corpora, names and run directories, 1,000 of each"
 	@echo "make chaos   ten minutes of random kills of workers, nodes, coordinator and driver; no row may change"
 
 demo: $(READY)
@@ -41,6 +42,9 @@ bench: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m bench.chaos
+
+fuzz: $(READY)
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m fuzz --timeout=7200
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -4,6 +4,7 @@
     ├── UserError(ValueError)          the spec, the command or the input is wrong: exit code 2
     │   └── SpecChanged                the run directory holds rows of another spec
     ├── Unsupported(RuntimeError)      this cell cannot run here: its row says `unsupported` and why
+    ├── InputChanged(RuntimeError)     a file is not what it was when the run was planned: the run stops
     ├── SinkFailed(OSError)            rows could not be written: stop, keep what is on disk
     ├── CoordinatorLost(RuntimeError)  the process that holds the queue is gone
     └── InputElsewhere(FileNotFoundError)  a worker's node cannot see the task's data: have them shipped
@@ -27,6 +28,10 @@ class SpecChanged(UserError):
 
 class Unsupported(SweepsError, RuntimeError):
     """A cell that cannot run on this device, build or model; becomes a row, never a crash."""
+
+
+class InputChanged(SweepsError, RuntimeError):
+    """A corpus or model is not what it was when the run was planned: the run stops, with the file's name."""
 
 
 class SinkFailed(SweepsError, OSError):

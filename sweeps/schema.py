@@ -14,12 +14,13 @@ STATUSES: Final = (
     "oom_host",
     "skipped_oom",
     "unsupported",
+    "unavailable",
     "timeout",
     "error",
     "worker_lost",
 )
-FAILED: Final = frozenset({"error", "timeout", "worker_lost"})
-"""Statuses that make a run end with exit code 1."""
+FAILED: Final = frozenset({"error", "timeout", "worker_lost", "unavailable"})
+"""Statuses that make a run end with exit code 1: what they stand for was not measured, and could be another time."""
 
 COMMON: Final[dict[str, pa.DataType]] = {
     "sweep": pa.string(),

@@ -19,6 +19,17 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True)
+class SweepStatus:
+    """Where one sweep of a run stands."""
+
+    name: str
+    total: int
+    done: int
+    failed: int
+    """Of those done: tasks that ended in a status of `FAILED`."""
+
+
+@dataclass(frozen=True)
 class Status:
     """Where a run stands."""
 
@@ -45,6 +56,8 @@ class Status:
     """Tasks that got their rows in this session without being run: no such slot, or hopeless."""
     elapsed_s: float = 0.0
     """Since this session's first worker came."""
+    sweeps: tuple[SweepStatus, ...] = ()
+    """In the order of the spec."""
 
     @property
     def left(self) -> int:

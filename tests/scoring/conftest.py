@@ -4,13 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from hypothesis import settings
 
 from models.load import LoadedModel
 from tests.scoring.families import random_pair
-
-settings.register_profile("scoring", deadline=None)  # how long an example takes says only how busy the machine is
-settings.load_profile("scoring")
 
 
 @pytest.fixture(autouse=True, scope="session")
