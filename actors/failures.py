@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from models.errors import ModelDamaged, ModelError
+from models.errors import ModelDamaged, ModelError, ModelUnavailable
 from scoring.errors import IncompatiblePair
 from sweeps.errors import Unsupported
 
@@ -43,10 +43,13 @@ class Repeated(Exception):
 
 
 def classify(error: BaseException) -> Failure:
-    """Status, type and message for a row; the message keeps its end, where the reason mostly stands."""
+    """Status, type and message for a row; the message keeps its end, where the reason mostly stands.
+
+    It can be written, whatever names of files or pieces of text the error tells.
+    """
     if isinstance(error, Repeated):
         return error.failure
-    text = str(error).strip() or type(error).__name__
+    text = str(error).strip().encode("utf-8", "backslashreplace").decode() or type(error).__name__
     poisons = any(sign in text.lower() for sign in _POISON_SIGNS)
     return Failure(_status(error, text.lower()), type(error).__qualname__, text[-MAX_MESSAGE:], poisons)
 
@@ -54,6 +57,8 @@ def classify(error: BaseException) -> Failure:
 def _status(error: BaseException, text: str) -> str:
     if isinstance(error, ModelDamaged):  # something to repair, where unsupported is how it has to be
         return "error"
+    if isinstance(error, ModelUnavailable):  # it may be there another time
+        return "unavailable"
     if isinstance(error, Unsupported | ModelError | IncompatiblePair):
         return "unsupported"
     if isinstance(error, TaskTimeout):

@@ -2,11 +2,17 @@
 
 
 class ModelError(Exception):
-    """Base: the model cannot be had or used as asked."""
+    """Base: the model cannot be had or used as asked.
+
+    Its message can always be written to a file or a terminal, whatever names of files it tells.
+    """
+
+    def __str__(self) -> str:
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
 
 
 class ModelUnavailable(ModelError, FileNotFoundError):
-    """No files for that name on this machine, nor a way to get them."""
+    """No files for that name here and now, nor a way to get them: another time there may be."""
 
 
 class ModelUnsupported(ModelError, RuntimeError):

@@ -5,18 +5,19 @@ any clock starts, so that a download never hides in a timing. Only safetensors a
 pickles execute code. Python files are fetched only for a name that lets them run (names.py).
 """
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from typing import Final
 
 from models import embedded
-from models.errors import ModelUnavailable
+from models.errors import ModelNameError, ModelUnavailable
+from models.fingerprint import fingerprint
 from models.names import BUILTIN, ModelName, parse
+from models.presence import NO_WEIGHTS, missing_model
 
-HUB_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-CODE_PATTERN = "*.py"
+HUB_PATTERNS: Final = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+CODE_PATTERN: Final = "*.py"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ModelFiles:
     gguf_file: str | None
     """File name inside `directory`, or None for safetensors."""
     revision: str | None
-    """Hub commit or build id; None for a directory, which has none."""
+    """Hub commit, build id, or the fingerprint of a directory or file."""
     runs_code: bool = False
     """Whether code that lies there may run: the name says so, and `revision` is the commit that it pins."""
 
@@ -44,6 +45,8 @@ class ModelFiles:
 def resolve(text: str) -> ModelFiles:
     """Find (for a Hub id: fetch, for `builtin://`: build) the files of a name.
 
+    A plain `org/name` is never looked for in the working directory: a name would mean another model elsewhere.
+
     Raises:
         ModelNameError: it is no name.
         ModelUnavailable: nothing of that name can be had here; the message says where was looked.
@@ -51,11 +54,8 @@ def resolve(text: str) -> ModelFiles:
     name = parse(text)
     if name.place.startswith(BUILTIN):
         return _builtin(name)
-    directory = Path(name.directory).expanduser()
-    if name.gguf_file or (directory.is_dir() and not name.runs_code):
-        return _local(text, directory, name.gguf_file)
-    if name.is_path:
-        raise ModelUnavailable(f"model {text!r}: no such directory on this machine")
+    if name.is_path or name.gguf_file:
+        return _local(name)
     return _hub(name)
 
 
@@ -64,27 +64,53 @@ def _builtin(name: ModelName) -> ModelFiles:
     return ModelFiles(name.text, directory, None, embedded.BUILD_ID)
 
 
-def _local(name: str, directory: Path, gguf_file: str | None) -> ModelFiles:
-    files = ModelFiles(name, directory, gguf_file, None)
-    if gguf_file is not None and not gguf_file.endswith(".gguf"):
-        raise ModelUnavailable(f"model {name!r}: what follows '#' must be a .gguf file, not {gguf_file!r}")
-    missing = [weight for weight in files.weights if not weight.is_file()]
-    if missing:
-        raise ModelUnavailable(f"model {name!r}: no file {missing[0]}")
-    if not files.weights:
-        raise ModelUnavailable(
-            f"model {name!r}: no *.safetensors in {directory} (pickled weights are not loaded: they run code)"
-        )
-    return files
+def _local(name: ModelName) -> ModelFiles:
+    directory = Path(os.path.expanduser(name.directory))  # noqa: PTH111 - raises for no `~`, whoever's it is
+    file = f"#{name.gguf_file}" if name.gguf_file else ""
+    if reason := missing_model(f"{directory.absolute()}{file}"):
+        raise ModelUnavailable(f"model {name.text!r}: {reason}")
+    files = ModelFiles(name.text, directory, name.gguf_file, None)
+    return replace(files, revision=fingerprint(files))
 
 
 def _hub(name: ModelName) -> ModelFiles:
-    patterns = [*HUB_PATTERNS, CODE_PATTERN] if name.runs_code else HUB_PATTERNS
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    patterns = [*HUB_PATTERNS, CODE_PATTERN] if name.runs_code else list(HUB_PATTERNS)
     try:
         directory = Path(snapshot_download(name.place, revision=name.revision, allow_patterns=patterns))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except HFValidationError as error:
+        raise ModelNameError(f"model {name.text!r} is no Hub id (org/name){_hint(name)}") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelUnavailable(
-            f"model {name.text!r}: not a directory here, not in the Hub cache, and not to be fetched ({reason})"
+            f"model {name.text!r}: not in the Hub cache, and not to be fetched: {_reason(error)}{_hint(name)}"
         ) from error
-    return replace(_local(name.text, directory, None), revision=directory.name, runs_code=name.runs_code)
+    files = ModelFiles(name.text, directory, None, directory.name, name.runs_code)
+    if not files.weights:
+        raise ModelUnavailable(f"model {name.text!r}: {NO_WEIGHTS.format(directory)}")
+    return files
+
+
+def _hint(name: ModelName) -> str:
+    """What a user may have meant by a name that is no path."""
+    if os.path.isdir(name.directory):  # noqa: PTH112 - raises for no name, however long
+        return f". There is a directory of that name here: write {'./' + name.directory!r} for it"
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    """Why the Hub did not give a model, in a line: its own first line is often only an HTTP status."""
+    from huggingface_hub import errors
+
+    match error:
+        case errors.GatedRepoError():
+            return "its owner restricts access: accept the terms on its page, and log in with `hf auth login`"
+        case errors.RepositoryNotFoundError():
+            return "the Hub has no such repository, or it is private and nobody is logged in here"
+        case errors.RevisionNotFoundError():
+            return "that repository has no such revision"
+        case errors.LocalEntryNotFoundError():
+            return "the Hub is not reached, or HF_HUB_OFFLINE is set"
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -4,11 +4,14 @@ A source stands for the drive that is to be measured, so nothing is ever fetched
 """
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from models.errors import ModelDamaged, ModelUnavailable
+from models.fingerprint import fingerprint
 from models.names import BUILTIN, ModelName, parse
 from models.resolve import ModelFiles, resolve
 
@@ -22,10 +25,11 @@ def find(name: str, source: str = DEFAULT) -> ModelFiles:
     """The files of a model under a source.
 
     Args:
-        name: Hub id (`org/name`, `org/name@revision`), `builtin://…`, a directory, of which the last part of the path
-            counts; each may end in `#file.gguf`.
+        name: Hub id (`org/name`, `org/name@revision`), `builtin://…`, a directory, of which the last or the
+            last two parts of the path count; each may end in `#file.gguf`.
         source: `default`, or a directory that holds the model as `org/name` or `name`, or as a Hub cache does,
-            itself or in `hub`. A revision is looked for in Hub caches only: a plain copy does not say which it is of.
+            itself or in `hub`. A revision is looked for in Hub caches only: a plain copy does not say which it is of,
+            and has the fingerprint of its content for one.
 
     Raises:
         ModelNameError: it is no name.
@@ -33,15 +37,15 @@ def find(name: str, source: str = DEFAULT) -> ModelFiles:
     """
     if source == DEFAULT:
         return resolve(name)
-    root = Path(source).expanduser()
-    if not root.is_dir():
+    root = Path(os.path.expanduser(source))  # noqa: PTH111 - raises for no `~`, whoever's it is
+    if not os.path.isdir(root):  # noqa: PTH112 - raises for no name, however long
         raise ModelUnavailable(f"source {source!r}: no such directory on this machine")
     parsed = parse(name)
     looked_at = []
     for directory, revision in _places(root, parsed):
         files = ModelFiles(name, directory, parsed.gguf_file, revision, parsed.runs_code)
         if any(path.is_file() for path in files.weights):
-            return files
+            return files if revision is not None else replace(files, revision=fingerprint(files))
         looked_at.append(str(directory))
     what = parsed.gguf_file or "*.safetensors"
     raise ModelUnavailable(
@@ -68,7 +72,10 @@ def weight_files(files: ModelFiles) -> tuple[Path, ...]:
 def _places(root: Path, name: ModelName) -> Iterator[tuple[Path, str | None]]:
     """Directories where the model may be, and which revision it is there."""
     if name.is_path or name.place.startswith(BUILTIN):
-        yield root / Path(name.directory.removeprefix(BUILTIN)).name, None
+        path = Path(name.directory.removeprefix(BUILTIN))
+        yield root / path.parent.name / path.name, None
+        if path.parent.name:
+            yield root / path.name, None
         return
     for cache in (root, root / "hub"):
         yield _snapshot(cache / f"models--{name.place.replace('/', '--')}", name.revision or "main")

@@ -11,7 +11,13 @@ be scored is no exception: it is a result with a `null_reason`.
 
 
 class ScoringError(Exception):
-    """Base: scoring cannot be done as asked."""
+    """Base: scoring cannot be done as asked.
+
+    Its message can always be written to a file or a terminal, whatever names of files it tells.
+    """
+
+    def __str__(self) -> str:
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
 
 
 class CorpusError(ScoringError, ValueError):

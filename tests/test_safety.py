@@ -127,7 +127,7 @@ def test_python_files_are_fetched_for_no_other_name(monkeypatch: pytest.MonkeyPa
         (tmp_path / "model.safetensors").touch()
         return str(tmp_path)
 
-    monkeypatch.setattr(resolve, "snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     resolve.resolve("org/own@main")
     resolve.resolve(PINNED + TRUST)
     assert "*.py" not in fetched["main"]

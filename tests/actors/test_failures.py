@@ -17,7 +17,7 @@ CASES = [
     (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), "oom_gpu", False),
     (RuntimeError("CUDA error: device-side assert triggered"), "error", True),
     (Unsupported("x"), "unsupported", False),
-    (ModelUnavailable("x"), "unsupported", False),
+    (ModelUnavailable("x"), "unavailable", False),
     (ModelUnsupported("x"), "unsupported", False),
     (ModelDamaged("x"), "error", False),
     (TaskTimeout("x"), "timeout", False),

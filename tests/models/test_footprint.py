@@ -33,6 +33,7 @@ def test_the_bound_follows_dtype_and_quantization() -> None:
 
 def test_files_that_do_not_say_have_no_bound(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 64)
+    (tmp_path / "config.json").write_text("{}")
     assert least_bytes(resolve(str(tmp_path)), "none", 4) == 0
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     assert least_bytes(resolve(f"{tmp_path}#model.gguf"), "none", 4) == 0

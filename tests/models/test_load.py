@@ -262,6 +262,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
 }
 
 
+STATUSES = {ModelDamaged: "error", ModelUnavailable: "unavailable", ModelUnsupported: "unsupported"}
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_files_that_cannot_be_loaded_are_named(damage: str, copy: Path) -> None:
     inflict, expected, message = DAMAGE[damage]
@@ -269,7 +272,7 @@ def test_files_that_cannot_be_loaded_are_named(damage: str, copy: Path) -> None:
     with pytest.raises(expected, match=message) as caught:
         load_model(str(copy))
     assert str(copy) in str(caught.value)
-    assert classify(caught.value).status == ("error" if expected is ModelDamaged else "unsupported")
+    assert classify(caught.value).status == STATUSES[expected]
 
 
 def test_a_gguf_file_that_is_none_is_named(copy: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from models import sources
 from models.errors import ModelDamaged, ModelUnavailable
+from models.fingerprint import fingerprint
 from models.sources import find, weight_files
 
 COMMIT = "0123abcd"
@@ -39,13 +40,15 @@ def put_snapshot(hub: Path, commit: str = COMMIT, **references: str) -> Path:
         ("org/name", "org/name"),
         ("org/name", "name"),
         ("/data/models/name", "name"),
+        ("/data/org/name", "org/name"),
         ("builtin://tiny-base", "tiny-base"),
     ],
 )
 def test_plain_copies(tmp_path: Path, name: str, where: str) -> None:
     directory = put(tmp_path / where)
     files = find(name, str(tmp_path))
-    assert (files.name, files.directory, files.revision) == (name, directory, None)
+    assert (files.name, files.directory) == (name, directory)
+    assert files.revision == fingerprint(files)
     assert weight_files(files) == (directory / "model.safetensors",)
 
 
@@ -94,8 +97,10 @@ def test_what_is_missing_is_told_with_every_place(tmp_path: Path, monkeypatch: p
         find("org/name", str(tmp_path))
     for place in ("models--org--name", "hub/models--org--name", "org/name", "name"):
         assert str(tmp_path / place) in str(missing.value)
-    with pytest.raises(ModelUnavailable, match="no such directory"):
-        find("org/name", str(tmp_path / "absent"))
+    for absent in (str(tmp_path / "absent"), "~nobody-of-that-name/models", "/" + "x" * 300, "/\udcff"):
+        with pytest.raises(ModelUnavailable, match="no such directory") as missing:
+            find("org/name", absent)
+        assert str(missing.value).encode()
 
 
 def test_without_a_source_the_name_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
