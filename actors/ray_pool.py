@@ -11,7 +11,7 @@ import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import CoordinatorLost, UserError
 from sweeps.factors import Catalogue
 from sweeps.machines import Machines
-from sweeps.spec import Spec
+from sweeps.plan import Plan
 from sweeps.standing import Status
 from sweeps.supervisor import Ended
 from sweeps.task import Answer, Outcome, Part, Run, Seat, Slot, Task
@@ -183,7 +183,8 @@ def _probe(entry: Mapping[str, Any]) -> Any:
 
 def _look_around(node_id: str, offered_cores: int) -> Node:
     """With the GPUs of the raylet, whose environment this process began with: Ray then hides them from this task."""
-    return local_node(node_id, offered_cores, psutil.Process().environ())
+    node = local_node(node_id, offered_cores, psutil.Process().environ())
+    return replace(node, environment_id=environment.describe(node)[1])
 
 
 _describe_node: Any = ray.remote(num_cpus=0, max_retries=0)(_look_around)
@@ -205,18 +206,18 @@ class RayCoordinator:
         self._labels: dict[str, str] = {}
 
     @classmethod
-    def start(cls, spec: Spec, catalogue: Catalogue, directory: Path, policy: Policy) -> "RayCoordinator":
+    def start(cls, plan: Plan, catalogue: Catalogue, policy: Policy) -> "RayCoordinator":
         """As an actor on this node, where the run directory is."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        run = f"{spec.name} {ray.get_runtime_context().get_job_id()}"
+        run = f"{plan.spec.name} {ray.get_runtime_context().get_job_id()}"
         actor = ray.remote(Coordinator).options(
             name=COORDINATOR + run,
             num_cpus=0,
             scheduling_strategy=here,
             max_restarts=0,
         )
-        observer = Metrics(spec.name, ray.util.metrics)
-        return cls(actor.remote(spec, catalogue, directory, policy, observer), run)
+        observer = Metrics(plan.spec.name, ray.util.metrics)
+        return cls(actor.remote(plan, catalogue, policy, observer), run)
 
     def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Every method may be called twice: an answer that got lost is asked for again.

@@ -3,6 +3,7 @@
 Pure but for `local_node`, which reads this machine. Knows no Ray: pools bring nodes in and take seats out.
 """
 
+import difflib
 import os
 import platform
 import re
@@ -18,6 +19,7 @@ from sweeps.machines import Machines
 from sweeps.task import Seat, Slot
 
 _VENDOR_WORDS: Final = {"nvidia", "geforce", "graphics", "device"}
+OTHER_WORDS_FOR_GPU: Final = frozenset({"cuda", "nvidia", "gpus", "geforce", "tesla", "rocm", "mps"})
 _TOPOLOGY: Final = "/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list"
 
 
@@ -46,6 +48,8 @@ class Node:
     cores: tuple[int, ...]
     """Ids of distinct physical cores."""
     gpus: tuple[Gpu, ...] = ()
+    environment_id: str = ""
+    """What rows measured there with Ray's own interpreter say; empty: not asked."""
 
 
 @dataclass
@@ -66,7 +70,7 @@ class Floor:
         reasons = [reason for node in would_fit for reason in self._reasons(slot, node)]
         offering = [node for node in self.nodes.values() if node.cores or node.gpus]  # a head node may offer nothing
         have = "; ".join(map(_describe, offering)) or "no node"
-        return "; ".join([f"no node can offer [{slot}]", *reasons, f"the cluster has {have}"])
+        return "; ".join([f"no node can offer [{slot}]{self._meant(slot)}", *reasons, f"the cluster has {have}"])
 
     def take(self, slot: Slot, worker_id: str) -> tuple[Node, Seat] | None:
         """A seat for `slot` out of what is free now, on the node with least to spare; None if there is none."""
@@ -117,6 +121,17 @@ class Floor:
             return list(bars)
         interpreters = ", ".join(f"{name}: {self.machines.python(name) or 'that of Ray'}" for name in classes)
         return [f"{self.machines.file} has its devices use different interpreters, a worker has one: {interpreters}"]
+
+    def _meant(self, slot: Slot) -> str:
+        """Which device a name may stand for that no node knows."""
+        known = dict.fromkeys(gpu.device_class for node in self.nodes.values() for gpu in node.gpus)
+        if slot.device in ("cpu", "gpu") or any(f"-{slot.device}-" in f"-{name}-" for name in known):
+            return ""
+        if slot.device in OTHER_WORDS_FOR_GPU:
+            return " (a GPU of any class is called 'gpu')"
+        by_letters = {re.sub("[^a-z0-9]", "", name): name for name in (*known, "cpu", "gpu")}
+        near = difflib.get_close_matches(re.sub("[^a-z0-9]", "", slot.device), by_letters, n=1)
+        return f" (did you mean {by_letters[near[0]]!r}?)" if near else ""
 
     def _free(self, node: Node) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
         taken = [(cores, uuids) for node_id, cores, uuids in self._taken.values() if node_id == node.node_id]

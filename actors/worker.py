@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from actors import failures, pinning
 from actors.benchmarks.base import UNFIT, Benchmark
-from sweeps.errors import InputElsewhere
+from sweeps.errors import InputChanged, InputElsewhere
 from sweeps.rows import failed_row, failed_rows, measured_row
 from sweeps.supervisor import Line
 from sweeps.task import Answer, Lease, Outcome, Row, Run, Seat, Stop, Wait
@@ -84,7 +84,19 @@ class Worker:
 
     def _run(self, lease: Lease, neighbours: int) -> tuple[Outcome, failures.Failure | None]:
         """One task from lease to outcome; never raises for what happens inside it."""
+        try:
+            return self._outcome(lease, neighbours)
+        except InputChanged as error:
+            return Outcome(lease.task.task_id, lease.attempt, (), changed=str(error)), None
+
+    def _outcome(self, lease: Lease, neighbours: int) -> tuple[Outcome, failures.Failure | None]:
+        """As `_run`.
+
+        Raises:
+            InputChanged: no rows of this task would be of what was planned.
+        """
         started_s = time.perf_counter()
+        first = lease.task.first_iteration
         rows: list[Row] = []
         unfit: list[str] = []
         loads = 0
@@ -97,13 +109,16 @@ class Worker:
                 facts = self._facts(neighbours) | clock.lap()
                 if UNFIT in metrics:
                     unfit.append(metrics.pop(UNFIT))
-                rows.append(measured_row(lease, len(rows), facts, metrics))
+                self._refuse_replaced(lease, metrics)
+                rows.append(measured_row(lease, first + len(rows), facts, metrics))
+        except InputChanged:
+            raise
         except Exception as error:  # noqa: BLE001 - the protocol: an exception inside a task is a row
             failure = failures.classify(error)
             facts = self._facts(neighbours) | clock.lap()
             why = (failure.status, failure.error_type, failure.message)
             if rows:
-                rows.append(failed_row(lease, len(rows), facts, *why))
+                rows.append(failed_row(lease, first + len(rows), facts, *why))
             else:
                 rows = failed_rows(lease, self._pieces(lease), facts, *why)
         duration_s = time.perf_counter() - started_s
@@ -129,6 +144,20 @@ class Worker:
         except InputElsewhere:
             if self._line is not None:
                 yield from benchmark.pieces(replace(task, part=self._line.ship(task)))
+
+    def _refuse_replaced(self, lease: Lease, metrics: Row) -> None:
+        """See that a row is of the model that the run was planned with, where that is known.
+
+        Raises:
+            InputChanged: the model's directory was replaced since, or is another one on this node.
+        """
+        revisions = str(metrics.get("revision") or "").split(", ")
+        for planned, seen in zip(lease.task.revisions, revisions, strict=False):
+            if planned is not None and seen and seen != planned:
+                raise InputChanged(
+                    f"{lease.task.model}: the model that {self._seat.host} has there is {seen}; the run was planned "
+                    f"with {planned}: replaced since, or not the same on every node"
+                )
 
     def _check_build(self, lease: Lease) -> None:
         """Refuse what no library of this process can compute on the seat's GPUs, before anything goes there."""

@@ -20,6 +20,7 @@ import typer
 from actors import ray_pool
 from actors.benchmarks import BENCHMARKS
 from sweeps.coordinator import Policy
+from sweeps.planning import make_plan
 from sweeps.spec import Spec, Sweep
 from sweeps.supervisor import Interrupts, Supervisor
 
@@ -74,7 +75,9 @@ def dispatch(tasks: int) -> tuple[float, int]:
         Tasks per second from the first to the last row taken in, flushed; and the coordinator's resident bytes.
     """
     with tempfile.TemporaryDirectory() as directory:
-        coordinator = ray_pool.RayCoordinator.start(noop_spec(tasks), BENCHMARKS, Path(directory), Policy())
+        coordinator = ray_pool.RayCoordinator.start(
+            make_plan(noop_spec(tasks), BENCHMARKS, Path(directory)), BENCHMARKS, Policy()
+        )
         coordinator.open()
         pid = ray.get(coordinator.handle.__ray_call__.remote(_process_id))
         pool = ray_pool.RayPool(coordinator, BENCHMARKS, ray_pool.nodes())

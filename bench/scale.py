@@ -32,6 +32,7 @@ from actors.benchmarks.base import timed_rows
 from actors.benchmarks.noop import Noop, NoopFactors
 from bench.crew import CrewPool, Place, crews
 from sweeps.coordinator import Coordinator, Policy
+from sweeps.planning import make_plan
 from sweeps.rows import measured_row
 from sweeps.spec import Spec, Sweep
 from sweeps.standing import Status
@@ -90,7 +91,7 @@ def pull(places: Sequence[Place], tasks: int, wait_s: float) -> Pulled:
     """All workers at `tasks` tasks of `wait_s` seconds each."""
     with tempfile.TemporaryDirectory() as directory:
         spec = spec_of(index=list(range(tasks)), wait_s=[wait_s])
-        coordinator = ray_pool.RayCoordinator.start(spec, BENCHMARKS, Path(directory), Policy())
+        coordinator = ray_pool.RayCoordinator.start(make_plan(spec, BENCHMARKS, Path(directory)), BENCHMARKS, Policy())
         coordinator.open()
         process = psutil.Process(ray.get(coordinator.handle.__ray_call__.remote(_process_id)))
         pool = CrewPool(coordinator, places)
@@ -133,7 +134,7 @@ def alone(members: int, calls: int) -> Alone:
     """With so many members, each of which hands in one task of some seconds and gets the next one."""
     with tempfile.TemporaryDirectory() as directory:
         spec = spec_of(index=list(range(members + calls)))
-        coordinator = Coordinator(spec, BENCHMARKS, Path(directory), Policy())
+        coordinator = Coordinator(make_plan(spec, BENCHMARKS, Path(directory)), BENCHMARKS, Policy())
         coordinator.open()
         held = {seat.worker_id: _first(coordinator, seat) for seat in seats(members)}
         exchanges_s = []
@@ -214,7 +215,7 @@ def unlike(tasks: int, models: int, load_s: float, mean_s: float) -> None:
     ]
     with tempfile.TemporaryDirectory() as directory:
         catalogue = {"noop": Paced(1.0, load_s)}
-        coordinator = ray_pool.RayCoordinator.start(spec, catalogue, Path(directory), Policy())
+        coordinator = ray_pool.RayCoordinator.start(make_plan(spec, catalogue, Path(directory)), catalogue, Policy())
         coordinator.open()
         Supervisor(coordinator, CrewPool(coordinator, places), _show_nothing, Interrupts(60.0)).run()
         status = coordinator.close()

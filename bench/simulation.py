@@ -15,7 +15,7 @@ from actors.slots import Floor, Node
 from sweeps import coordinator as coordinator_module
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.factors import Catalogue
-from sweeps.plan import Plan
+from sweeps.planning import make_plan
 from sweeps.rows import measured_row
 from sweeps.spec import Spec
 from sweeps.supervisor import Ended, Interrupts, Supervisor
@@ -70,12 +70,12 @@ def simulate(spec: Spec, catalogue: Catalogue, node: Node, costs: Costs, directo
     """Run a spec, every factor of it spelled out, on the devices of `node`; its rows have no metrics."""
     clock = _Clock()
     with mock.patch.object(coordinator_module, "time", clock):
-        coordinator = Coordinator(spec, catalogue, directory, Policy(timeout_s=math.inf))
+        coordinator = Coordinator(make_plan(spec, catalogue, directory), catalogue, Policy(timeout_s=math.inf))
         coordinator.open()
         pool = _SimulatedPool(coordinator, node, costs, clock)
         Supervisor(coordinator, pool, lambda _: None, Interrupts(grace_s=0.0)).run()
         status = coordinator.close()
-    groups = {(task.slot, task.load_key) for _, task in Plan(spec, catalogue).tasks()}
+    groups = {(task.slot, task.load_key) for _, task in make_plan(spec, catalogue, directory).tasks()}
     loading = [load_key for _, load_key in groups if not load_key.startswith(LOADS_NOTHING)]
     return Simulated(pool.ended_at_s, status.loads, len(loading), pool.started, status.counts)
 

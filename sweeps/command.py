@@ -11,10 +11,13 @@ from typing import Final
 
 from sweeps.coordinator import Isolation, Policy
 from sweeps.errors import UserError
+from sweeps.finished import Again
 from sweeps.machines import Machines, read_machines
 from sweeps.schema import STATUSES
 
 GRACE_S: Final = 60.0
+MOST_S: Final = 1e8
+"""Three years: what timers still take."""
 OOM: Final = ("oom_gpu", "oom_host", "skipped_oom")
 """What `--retry oom` stands for."""
 
@@ -47,6 +50,10 @@ class Command:
             words += ["--grace-s", f"{self.grace_s:g}"]
         return shlex.join(words)
 
+    def line_anywhere(self) -> str:
+        """The same, for somebody in another directory."""
+        return f"cd {shlex.quote(str(Path.cwd()))} && {self.line()}"
+
 
 def policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> Policy:
     """How the run is to behave.
@@ -56,15 +63,15 @@ def policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> P
     """
     if isolation not in ("device", "node"):
         raise UserError(f"--isolation {isolation}: choose device or node")
-    if timeout_s <= 0:
-        raise UserError(f"--timeout-s {timeout_s:g}: a task needs more than 0 seconds")
+    if not 0 < timeout_s < MOST_S:
+        raise UserError(f"--timeout-s {timeout_s:g}: a task needs more than 0 seconds, and {MOST_S:g} at most")
     retriable = [status for status in STATUSES if status != "ok"] + ["oom"]
     for status in retry:
         if status not in retriable:
             raise UserError(f"--retry {status}: choose one of {', '.join(retriable)}")
     statuses = [name for status in retry for name in (OOM if status == "oom" else [status])]
     kind: Isolation = "node" if isolation == "node" else "device"
-    return Policy(kind, timeout_s, tuple(statuses), fresh)
+    return Policy(kind, timeout_s, Again(tuple(statuses)), fresh)
 
 
 def machines(path: Path | None, address: str) -> Machines:

@@ -6,24 +6,25 @@ actor, without knowing which. Knows no device beyond what a worker's seat says.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from sweeps.ceilings import Ceilings
+from sweeps.errors import InputChanged, InputElsewhere, UserError
 from sweeps.factors import Catalogue
+from sweeps.finished import Again, pending_groups
 from sweeps.handing_on import HandingOn
 from sweeps.members import Member, Members
 from sweeps.observer import Observer
-from sweeps.plan import Group, Plan
+from sweeps.plan import Plan
 from sweeps.queue import Stake, TaskQueue
 from sweeps.rows import failed_rows
 from sweeps.run_directory import RunDirectory
+from sweeps.schema import FAILED, MEASURE
 from sweeps.sharing import Sharing, yields
-from sweeps.spec import Spec
-from sweeps.standing import Status, WorkerStatus
+from sweeps.standing import Status, SweepStatus, WorkerStatus
 from sweeps.task import Answer, Lease, Outcome, Part, Row, Run, Seat, Slot, Stop, Task, Wait
 
 LEASE_S: Final = 0.4
@@ -42,8 +43,10 @@ class Policy:
 
     isolation: Isolation = "device"
     timeout_s: float = 3600.0
-    retry: tuple[str, ...] = ()
+    again: Again = field(default_factory=Again)
     fresh: bool = False
+    command: str = ""
+    """Which carries on: kept beside the rows."""
     ladder: tuple[str, ...] = ()
     """Device classes by memory, the smallest first, `cpu` last: where what does not fit is handed on to."""
 
@@ -51,28 +54,25 @@ class Policy:
 class Coordinator:
     """The queue, the sinks and the members of one run."""
 
-    def __init__(
-        self, spec: Spec, catalogue: Catalogue, directory: Path, policy: Policy, observer: Observer | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, catalogue: Catalogue, policy: Policy, observer: Observer | None = None) -> None:
         """Nothing is touched before `open`.
 
         Args:
-            spec: with every factor spelled out.
-            catalogue: what the spec's benchmarks declare.
-            directory: of the run: `<out>/<spec name>`.
+            plan: what is to run, and where.
+            catalogue: what its benchmarks declare.
             policy: isolation, timeout, retries.
             observer: told of what happens; None: nobody watches.
         """
-        self._plan = Plan(spec, catalogue)
+        self._plan = plan
         self._catalogue = catalogue
-        self._directory = RunDirectory(directory, self._plan, catalogue)
+        self._directory = RunDirectory(plan, policy.command)
         self._policy = policy
         self._observer = observer or Observer()
         self._queue: TaskQueue[Slot] = TaskQueue({})
         self._began_s: float | None = None
         self._members = Members()
-        self._counts: Counter[str] = Counter()
-        self._done_before = self._untried = self._rows = self._loads = self._loads_naive = 0
+        self._counts: dict[str, Counter[str]] = {grid.sweep.name: Counter() for grid in plan.grids}
+        self._done_before = self._untried = self._rows = self._measured = self._loads = self._loads_naive = 0
         self._draining = False
         self._warnings: list[str] = []
         self._reasons_told: set[str] = set()
@@ -85,13 +85,20 @@ class Coordinator:
         """Take the run directory, read what is done, queue the rest.
 
         Raises:
-            UserError: not writable, in use, not empty with `--fresh`, or of another spec (SpecChanged).
+            UserError: not writable, in use, not empty with `--fresh`, or not what the plan was made from.
         """
-        self._directory.open(fresh=self._policy.fresh)
-        ended = self._directory.ended(self._policy.retry, self._warnings.append)
-        self._counts.update(ended.values())
-        self._done_before = len(ended)
-        self._queue = TaskQueue(self._pending_groups(ended))
+        self._directory.open(fresh=self._policy.fresh, warn=self._warnings.append)
+        finished = self._directory.finished(self._policy.again, self._warnings.append)
+        try:
+            groups = pending_groups(self._plan, finished)
+        except UserError:
+            self._directory.close()
+            raise
+        for sweep, counts in finished.counts.items():
+            self._counts[sweep].update(counts)
+        self._done_before = len(finished.statuses)
+        self._measured = finished.measured
+        self._queue = TaskQueue(groups)
 
     def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None:
         """A worker introduces itself: its seat, and the environment that its rows refer to."""
@@ -123,7 +130,7 @@ class Coordinator:
         if member := self._members.get(worker_id):
             for outcome in outcomes:
                 self._record(member, outcome)
-        self._directory.flush_if_due()
+        self._tell_spoilt(self._directory.flush_if_due())
 
     def lost(self, worker_id: str, status: str, reason: str) -> int:
         """A worker is gone: what it had leased runs again, or, out of attempts, becomes rows of `status`.
@@ -146,7 +153,11 @@ class Coordinator:
         return len(tasks)
 
     def ship(self, task: Task) -> Part:
-        """The part of a task with its data inside, read here, where the run was started."""
+        """The part of a task with its data inside, read here, where the run was started.
+
+        Raises:
+            InputChanged: they are not what they were when the run was planned.
+        """
         if task.part is None:
             raise ValueError(f"{task.label}: a task without parts has nothing to ship")
         return replace(self._catalogue[task.benchmark].ship(task.part), only=task.part.only)
@@ -164,7 +175,7 @@ class Coordinator:
         for number in self._queue.drop(slot):
             self._untried += 1
             self._give_up(number, Lease(self._task(number), 1), status, reason)
-            self._directory.flush_if_due()
+            self._tell_spoilt(self._directory.flush_if_due())
 
     def overdue(self) -> list[str]:
         """Workers whose lease is older than its tasks' timeouts together."""
@@ -180,24 +191,27 @@ class Coordinator:
         if not self._draining:
             self._warnings.append(notice)
         self._draining = True
-        self._directory.flush()
+        self._tell_spoilt(self._directory.flush())
 
     def tick(self) -> Status:
         """Flush what is due; say where the run stands."""
-        self._directory.flush_if_due()
+        self._tell_spoilt(self._directory.flush_if_due())
         status = self.status()
         self._observer.ticked(status)
         return status
 
     def status(self) -> Status:
         """Where the run stands."""
+        counts = sum(self._counts.values(), Counter[str]())
         return Status(
             total=len(self._plan),
-            done=self._counts.total(),
+            done=counts.total(),
             done_before=self._done_before,
             untried=self._untried,
             rows=self._rows,
-            counts=dict(self._counts),
+            measured=self._measured,
+            counts=dict(counts),
+            sweeps=tuple(self._sweep_status(grid.sweep.name, len(grid)) for grid in self._plan.grids),
             loads=self._loads,
             loads_naive=self._loads_naive,
             demand={} if self._draining or self._directory.failure else self._queue.demand(self._room()),
@@ -211,17 +225,10 @@ class Coordinator:
 
     def close(self) -> Status:
         """Flush, let the directory go, and say how it ended."""
-        self._directory.close()
+        self._tell_spoilt(self._directory.close())
         status = self.status()
         self._observer.ticked(status)
         return status
-
-    def _pending_groups(self, done: Collection[str]) -> dict[Group, list[int]]:
-        groups: dict[Group, list[int]] = {}
-        for number, task in self._plan.tasks():
-            if not done or task.task_id not in done:
-                groups.setdefault((task.slot, task.load_key), []).append(number)
-        return groups
 
     def _lease(self, member: Member) -> list[tuple[int, Lease]]:
         """Numbers and leases for a worker; what would run out of memory there gets its rows without being tried."""
@@ -256,6 +263,9 @@ class Coordinator:
             return
         if not self._queue.finish(member.seat.worker_id, number, outcome.attempt):
             return  # a late answer of an attempt that was given up: its rows exist already, or will
+        if outcome.changed is not None:
+            self._stop_changed(outcome.changed)
+            return
         self._loads += outcome.loads
         self._loads_naive += not task.load_key.startswith("nothing")
         average_s = outcome.duration_s if member.task_s is None else member.task_s
@@ -270,27 +280,45 @@ class Coordinator:
 
     def _complete(self, number: int, task: Task, rows: Sequence[Row]) -> None:
         whole = [*self._handing_on.kept(number), *rows]
+        status, measure = rows[-1]["status"], MEASURE.get(task.benchmark, "status")
         self._directory.add(task.sweep, whole)
         self._rows += len(whole)
+        self._measured += any(row["status"] == "ok" and row.get(measure) is not None for row in whole)
         self._remarks.update(self._catalogue[task.benchmark].remarks(whole))
-        self._counts[rows[-1]["status"]] += 1
-        if rows[-1]["status"] == "unsupported":
-            self._tell_once(rows[-1]["error_message"])
+        self._counts[task.sweep][status] += 1
+        if status in ("unsupported", "unavailable"):
+            self._tell_once(f"{status}: {rows[-1]['error_message']}")
         self._observer.completed(task, whole)
+
+    def _stop_changed(self, reason: str) -> None:
+        """An input is another one than was planned with: no more tasks, and what was at it has no rows."""
+        self._directory.stop(f"{reason}; nothing measured of the changed input counts as done")
+
+    def _tell_spoilt(self, rows: Sequence[Row]) -> None:
+        """Rows that could not be written as they were: their tasks count as errors."""
+        for row in {row["task_id"]: row for row in rows}.values():
+            self._counts[row["sweep"]].subtract(["ok"])
+            self._counts[row["sweep"]]["error"] += 1
+            self._warnings.append(f"task {row['task_id']}: {row['error_message']}; it counts as an error")
 
     def _tell_once(self, reason: str) -> None:
         """As a warning, when it comes up first: a card that lacks something lacks it for hours of the run."""
         if reason in self._reasons_told or len(self._reasons_told) >= MAX_REASONS_TOLD:
             return
         self._reasons_told.add(reason)
-        self._warnings.append(f"unsupported: {reason}")
+        self._warnings.append(reason)
 
     def _task(self, number: int) -> Task:
         return self._handing_on.as_it_is_now(number, self._plan.task(number))
 
     def _give_up(self, number: int, lease: Lease, status: str, reason: str, facts: Row | None = None) -> None:
-        pieces = self._catalogue[lease.task.benchmark].pieces(lease.task)
-        self._complete(number, lease.task, failed_rows(lease, pieces, facts or {}, status, None, reason))
+        try:
+            pieces = self._catalogue[lease.task.benchmark].pieces(lease.task)
+            rows = failed_rows(lease, pieces, facts or {}, status, None, reason)
+        except (InputChanged, InputElsewhere) as error:  # read where the run was started: elsewhere is gone
+            self._stop_changed(str(error))
+        else:
+            self._complete(number, lease.task, rows)
 
     def _lease_limit(self, member: Member) -> int:
         """So many that they last about LEASE_S, and leave the slot's other workers their share."""
@@ -299,6 +327,10 @@ class Coordinator:
         slot = member.seat.slot
         share = self._queue.pending(slot) // (2 * self._members.on_slot(slot))
         return max(1, min(MAX_LEASED, share, int(LEASE_S / max(member.task_s, 1e-6))))
+
+    def _sweep_status(self, name: str, total: int) -> SweepStatus:
+        counts = self._counts[name]
+        return SweepStatus(name, total, counts.total(), sum(counts[status] for status in FAILED))
 
     def _worker_status(self, member: Member) -> WorkerStatus:
         tasks: Iterator[Task] = (task for _, task in member.leases.values())

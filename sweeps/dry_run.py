@@ -44,7 +44,9 @@ def preview(grid: Grid, done: Collection[str]) -> Preview:
         if not task.load_key.startswith("nothing"):
             loads.add((task.slot, task.load_key))
     sweep = grid.sweep
-    return Preview(sweep.name, sweep.benchmark, grid.cells, grid.excluded, len(grid), finished, len(loads), dict(slots))
+    return Preview(
+        sweep.name, sweep.benchmark, len(grid.cells), grid.excluded, len(grid), finished, len(loads), dict(slots)
+    )
 
 
 def print_plan(
@@ -75,9 +77,7 @@ def print_plan(
         table.add_row(sweep.sweep, sweep.benchmark, *(f"{count:,}" for count in counts))
     console.print(table)
     for grid in plan.grids:
-        runs = f"{grid.sweep.warmup} warm-up and {grid.sweep.iterations} timed runs a cell"
-        rounds = f", {grid.sweep.rounds} rounds" if grid.sweep.rounds > 1 else ""
-        console.print(f"{grid.sweep.name}: {runs}{rounds}; factors:", highlight=False)
+        console.print(f"{grid.sweep.name}: {_repeats(grid)}; factors:", highlight=False)
         for name, levels in grid.sweep.factors.items():
             console.print(f"  {name} = {levels}", highlight=False, markup=False, soft_wrap=True)
     total: Counter[Slot] = Counter()
@@ -85,13 +85,23 @@ def print_plan(
         total.update(sweep.slots)
     for slot, count in sorted(total.items(), key=lambda item: str(item[0])):
         reason = never(slot)
-        verdict = f"unsupported: {reason}" if reason else f"offered here{_estimate(count, paces.get(slot))}"
+        verdict = f"unavailable: {reason}" if reason else f"offered here{_estimate(count, paces.get(slot))}"
         console.print(
             f"slot [{slot}]: {count:,} task{'s' * (count != 1)}, {verdict}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
+
+
+def _repeats(grid: Grid) -> str:
+    """How often a cell is measured."""
+    if not grid.is_timed:
+        return "every text is scored once"
+    runs = f"{grid.sweep.warmup} warm-up and {grid.sweep.iterations} timed runs a cell"
+    if len(grid.iterations) > 1:
+        runs += f" ({grid.iterations[-2]} of them planned earlier)"
+    return runs + (f", {grid.sweep.rounds} rounds" if grid.sweep.rounds > 1 else "")
 
 
 def _estimate(left: int, pace: Pace | None) -> str:

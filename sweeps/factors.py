@@ -4,8 +4,9 @@ A benchmark declares its factors as a subclass of `Factors`: the field's type sa
 its default is used where the spec leaves the factor out. Knows no benchmark.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -19,6 +20,7 @@ def _is_device(device: str) -> str:
 
 Device = Annotated[str, AfterValidator(_is_device)]
 PositiveInt = Annotated[int, Field(ge=1)]
+"""How large it may be, its column says: spec.py."""
 
 
 class Factors(BaseModel):
@@ -35,10 +37,39 @@ class Factors(BaseModel):
         return Slot.parse(self.device, self.cpu_cores)
 
 
+class Inputs(Protocol):
+    """What a sweep reads beside its spec, models and corpora: found and looked at once, where the run is started."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """What a person should see of them before the run."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is probably a mistake, and how to mend it."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What they are, as JSON: kept beside the rows, and given to `open_inputs` when the run is continued."""
+
+    def canonical(self, factor: str, level: Level) -> Level:
+        """The level as the rows have it: that of an earlier run for a corpus that was moved since."""
+
+    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:
+        """The tasks of a cell of canonical levels: its parts, or (None,) where the cell is one task."""
+
+    def revisions(self, levels: Mapping[str, Level]) -> tuple[str | None, ...]:
+        """Fingerprints of a cell's models in the order of its rows' `revision`; None for one that was not seen here."""
+
+
 class Declaration(Protocol):
     """What the driver knows of a benchmark: enough to check a spec without importing torch."""
 
     factors: ClassVar[type[Factors]]
+    paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]]
+    """By factor whose levels may hold a path: a level with its relative paths made absolute against a directory."""
+    timed: ClassVar[bool]
+    """Whether a cell is measured again and again; False where iterations, warm-ups and rounds would only repeat it."""
     holds: ClassVar[str]
     """What a worker keeps in memory for it: `model`, `pair`, `nothing`; benchmarks may share."""
     load_factors: ClassVar[tuple[str, ...]]
@@ -48,17 +79,30 @@ class Declaration(Protocol):
     grows_with: ClassVar[str | None]
     """A factor with which memory only grows: once a level ran out, higher ones are skipped; None: no such factor."""
 
-    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:
-        """The tasks of a cell: its parts, or (None,) where the cell is one task."""
+    def open_inputs(self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> Inputs:
+        """Find and look at what a sweep over these levels reads.
+
+        Args:
+            factors: every factor with its levels.
+            known: the record of the inputs that the rows on disk are of; empty where there are none.
+
+        Raises:
+            UserError: an input cannot be read, or is another one than `known` says.
+        """
 
     def ship(self, part: Part) -> Part:
-        """The part with its data inside, for a worker on a node that cannot see them."""
+        """The part with its data inside, for a worker on a node that cannot see them.
+
+        Raises:
+            InputChanged: they are not what they were when the run was planned.
+        """
 
     def pieces(self, task: Task) -> Iterable[Row]:
         """Which rows a task is to have when it fails as a whole: the columns that tell them apart.
 
         Raises:
             OSError, InputElsewhere: what the task is made of cannot be read here.
+            InputChanged: it is not what it was when the run was planned.
         """
 
     def remarks(self, rows: Sequence[Row]) -> Mapping[str, int]:

@@ -1,40 +1,62 @@
 """Which tasks a spec stands for, by number, without holding them.
 
 A plan of 100,000 tasks is a few arrays of integers; a Task is made when somebody asks for it. Numbers follow
-the shuffled order, so a sweep's number is its `order_index`.
+the shuffled order, so a sweep's number is its `order_index`. It is made once, where the run is started
+(planning.py): the dry run shows it, and the coordinator runs it.
 """
 
 import json
-import math
 import random
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from sweeps.cells import Cells
 from sweeps.errors import UserError
-from sweeps.factors import Catalogue, Declaration
+from sweeps.factors import Declaration, Inputs
+from sweeps.mistakes import reason_of
 from sweeps.spec import Spec, Sweep
-from sweeps.task import Level, Slot, Task
+from sweeps.task import Level, Part, Slot, Task
 
 Group = tuple[Slot, str]
 """Slot and load key: tasks of one group can follow each other on a worker without a load."""
 MAX_CELLS = 5_000_000
+MAX_TASKS = 50_000_000
+
+
+class _Unit(NamedTuple):
+    """One task of a cell in each round."""
+
+    part: Part | None
+    first_iteration: int
+    iterations: int
 
 
 class Grid:
     """The cells of one sweep, and its tasks in the order in which they are handed out."""
 
-    def __init__(self, sweep: Sweep, declaration: Declaration) -> None:
+    def __init__(
+        self, sweep: Sweep, declaration: Declaration, inputs: Inputs, iterations: Sequence[int] | None = None
+    ) -> None:
+        """
+        Args:
+            sweep: with every factor spelled out, levels as `inputs` calls them.
+            declaration: of its benchmark.
+            inputs: what its cells read.
+            iterations: how many a cell had each time that some were added, rising; the last is the sweep's. None: all
+                at once.
+        """
         self.sweep = sweep
+        self.inputs = inputs
+        self.iterations = tuple(iterations or (sweep.iterations,))
         self._declaration = declaration
-        self._names = list(sweep.factors)
-        self._levels = [sweep.factors[name] for name in self._names]
-        self.cells = math.prod(len(levels) for levels in self._levels)
-        if self.cells > MAX_CELLS:
-            raise UserError(f"sweep {sweep.name!r}: {self.cells:,} cells; at most {MAX_CELLS:,} fit in one sweep")
+        self.cells = Cells(sweep)
+        if len(self.cells) > MAX_CELLS:
+            raise UserError(f"sweep {sweep.name!r}: {len(self.cells):,} cells; at most {MAX_CELLS:,} fit in one sweep")
         self.excluded = 0
         self._varying = tuple(name for name, levels in sweep.factors.items() if len(levels) > 1)
         # Units are the tasks of one round: cell by cell, part by part. A cell's units start at _starts[cell].
@@ -44,24 +66,32 @@ class Grid:
     def __len__(self) -> int:
         return len(self._order)
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether a cell is measured again and again."""
+        return self._declaration.timed
+
     def task(self, order_index: int) -> Task:
         """The task at that place of the order."""
         unit = self._order[order_index]
         cell = bisect_right(self._starts, unit) - 1
-        levels = self._levels_of(cell)
+        levels = self.cells[cell]
+        part, first_iteration, iterations = self._units(levels)[unit - self._starts[cell]]
         return Task(
             sweep=self.sweep.name,
             benchmark=self.sweep.benchmark,
             factors=levels,
             slot=_slot(levels),
             load_key=self._load_key(levels),
-            iterations=self.sweep.iterations,
+            iterations=iterations,
             warmup=self.sweep.warmup,
             seed=self.sweep.seed,
             round=order_index * self.sweep.rounds // len(self._order),
             order_index=order_index,
             varying=self._varying,
-            part=self._declaration.parts(levels)[unit - self._starts[cell]],
+            part=part,
+            first_iteration=first_iteration,
+            revisions=self.inputs.revisions(levels),
         )
 
     def check(self) -> None:
@@ -70,34 +100,46 @@ class Grid:
         Raises:
             UserError: the first such cell, and how to leave it out.
         """
-        if self.excluded == self.cells:
+        if self.excluded == len(self.cells):
             raise UserError(
-                f"sweep {self.sweep.name!r}: the rules of [[sweep.exclude]] leave none of its {self.cells:,} cells; "
-                f"drop some, or all with --set {self.sweep.name}.exclude=[]"
+                f"sweep {self.sweep.name!r}: the rules of [[sweep.exclude]] leave none of its {len(self.cells):,} "
+                f"cells; drop some, or all with --set {self.sweep.name}.exclude=[]"
             )
-        for cell in range(self.cells):
-            levels = self._levels_of(cell)
-            if self._is_excluded(levels):
-                continue
+        for levels in self.cells.measured():
             try:
                 self._declaration.factors.model_validate(levels)
             except ValidationError as error:
-                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
                 raise UserError(
-                    f"sweep {self.sweep.name!r}: the cell {json.dumps(levels)} is impossible: {reason}; "
-                    "leave such cells out with [[sweep.exclude]]"
+                    f"sweep {self.sweep.name!r}: the cell {json.dumps(levels)} is impossible: "
+                    f"{reason_of(error.errors()[0])}; leave such cells out with [[sweep.exclude]]"
                 ) from error
+
+    def _units(self, levels: dict[str, Level]) -> Sequence[_Unit]:
+        """The tasks of a cell in one round: its parts; or what was asked for first, then what was added."""
+        parts = self.inputs.parts(levels)
+        if not self._declaration.timed:
+            return _Parts(parts, self.sweep.iterations)
+        starts = (0, *self.iterations[:-1])
+        return [
+            _Unit(part, first, stop - first)
+            for part in parts
+            for first, stop in zip(starts, self.iterations, strict=True)
+        ]
 
     def _count_units(self) -> Iterator[int]:
         """Where each cell's units start, and at last how many there are; an excluded cell has none."""
         units = 0
-        for cell in range(self.cells):
+        for cell in range(len(self.cells)):
             yield units
-            levels = self._levels_of(cell)
-            if self._is_excluded(levels):
+            levels = self.cells[cell]
+            if self.cells.excludes(levels):
                 self.excluded += 1
             else:
-                units += len(self._declaration.parts(levels))
+                units += len(self._units(levels))
+            if units * self.sweep.rounds > MAX_TASKS:
+                raise UserError(
+                    f"sweep {self.sweep.name!r}: more than {MAX_TASKS:,} tasks; take fewer levels or rounds"
+                )
         yield units
 
     def _shuffled(self, units: int) -> "array[int]":
@@ -107,28 +149,40 @@ class Grid:
             order.extend(generator.sample(range(units), units))
         return order
 
-    def _levels_of(self, cell: int) -> dict[str, Level]:
-        """Mixed-radix digits of the cell's number, the last factor running fastest."""
-        levels: dict[str, Level] = {}
-        for name, choices in zip(reversed(self._names), reversed(self._levels), strict=True):
-            cell, digit = divmod(cell, len(choices))
-            levels[name] = choices[digit]
-        return dict(reversed(levels.items()))
-
-    def _is_excluded(self, levels: dict[str, Level]) -> bool:
-        return any(all(_matches(levels[name], wanted) for name, wanted in rule.items()) for rule in self.sweep.exclude)
-
     def _load_key(self, levels: dict[str, Level]) -> str:
         needed = {name: levels[name] for name in self._declaration.load_factors}
         return f"{self._declaration.holds} {json.dumps(needed)}"
 
 
+class _Parts(Sequence[_Unit]):
+    """The parts of a cell as units that are made when they are asked for: a corpus may have a million."""
+
+    def __init__(self, parts: Sequence[Part | None], iterations: int) -> None:
+        self._parts = parts
+        self._iterations = iterations
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _Unit(self._parts[index], 0, self._iterations)
+
+
 class Plan:
     """All sweeps of a spec; tasks are numbered through."""
 
-    def __init__(self, spec: Spec, catalogue: Catalogue) -> None:
+    def __init__(self, spec: Spec, grids: Sequence[Grid], directory: Path, known: Mapping[str, str]) -> None:
+        """
+        Args:
+            spec: with every factor spelled out.
+            grids: one a sweep.
+            directory: of the run: `<out>/<spec name>`, absolute.
+            known: what the run directory said of each sweep when this was made, to see whether it still does.
+        """
         self.spec = spec
-        self.grids = [Grid(sweep, catalogue[sweep.benchmark]) for sweep in spec.sweep]
+        self.grids = list(grids)
+        self.directory = directory
+        self.known = dict(known)
 
     def __len__(self) -> int:
         return sum(map(len, self.grids))
@@ -157,7 +211,3 @@ class Plan:
 
 def _slot(levels: dict[str, Any]) -> Slot:
     return Slot.parse(levels["device"], levels["cpu_cores"])
-
-
-def _matches(level: Level, wanted: Any) -> bool:
-    return level == wanted or (isinstance(wanted, list) and level in wanted)

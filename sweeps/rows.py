@@ -3,9 +3,14 @@
 import json
 from collections.abc import Iterable
 from functools import cache
+from typing import Final
 
+from sweeps.errors import InputChanged, InputElsewhere
 from sweeps.schema import COMMON, FACTORS, IDENTITY, METRICS
 from sweeps.task import Lease, Level, Row
+
+_OURS: Final = ("sweep", "benchmark", "task_id", "cell_id", "iteration", "round", "order_index", "attempt")
+"""Columns that are not a benchmark's: they can always be written."""
 
 
 def measured_row(lease: Lease, iteration: int, facts: Row, metrics: Row) -> Row:
@@ -36,7 +41,7 @@ def failed_row(
         "iteration": iteration,
         "status": status,
         "error_type": error_type,
-        "error_message": error_message,
+        "error_message": error_message and error_message.encode(errors="backslashreplace").decode(),
     }
     _refuse_unknown(row, lease.task.benchmark)
     return row
@@ -49,15 +54,30 @@ def failed_rows(
 
     Args:
         pieces: from the benchmark's declaration; where what the task is made of cannot be read, it has one row.
+
+    Raises:
+        InputChanged: they are other ones than when the run was planned.
+        InputElsewhere: they cannot be seen here.
     """
     try:
         identities = list(pieces)
+    except (InputChanged, InputElsewhere):
+        raise
     except Exception:  # noqa: BLE001 - mostly the same reason for which the task failed, and that one is told
         identities = []
     return [
         failed_row(lease, iteration, facts | identity, status, error_type, error_message)
-        for iteration, identity in enumerate(identities or [{}])
+        for iteration, identity in enumerate(identities or [{}], start=lease.task.first_iteration)
     ]
+
+
+def unwritable_row(row: Row, error: Exception) -> Row:
+    """What stands for a row with a value that its column cannot hold: which task it was of, and what was wrong."""
+    return {name: row.get(name) for name in _OURS} | {
+        "status": "error" if row.get("status") == "ok" else row.get("status"),
+        "error_type": type(error).__qualname__,
+        "error_message": ascii(f"the row cannot be written: {error}")[1:-1][-2000:],
+    }
 
 
 def _identity(lease: Lease) -> Row:

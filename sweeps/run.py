@@ -2,9 +2,10 @@
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from actors import environment
 from actors.benchmarks import BENCHMARKS
 from actors.slots import Floor, Node, local_node
 from models import embedded
@@ -20,19 +22,19 @@ from models.errors import ModelError
 from scoring.errors import ScoringError
 from sweeps.command import GRACE_S, Command, check_writable, policy
 from sweeps.command import machines as machines_of
-from sweeps.coordinator import Coordinator
+from sweeps.coordinator import Coordinator, Policy
 from sweeps.dry_run import print_plan
 from sweeps.errors import SweepsError, UserError
+from sweeps.finished import Finished, pending_groups, read_finished
 from sweeps.history import paces
 from sweeps.machines import Machines
 from sweeps.plan import Plan
+from sweeps.planning import make_plan
 from sweeps.progress import summarize, view
 from sweeps.run_directory import LOCK_WAIT_S, is_taken, refuse_rows
 from sweeps.schema import FAILED
-from sweeps.sink import finished_tasks
 from sweeps.spec import Defaults, Spec, read_spec, with_defaults
 from sweeps.standing import Status
-from sweeps.stored import refuse_changed
 from sweeps.supervisor import Interrupts, Supervisor
 
 EXIT_FAILED_TASKS = 1
@@ -81,50 +83,141 @@ def main(
     raise typer.Exit(code)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A spec that is ready to run: the one plan of it, and what of that is done."""
+
+    plan: Plan
+    finished: Finished
+    directory: Path
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to run."""
+        return len(self.finished.statuses) == len(self.plan)
+
+
 def run(command: Command, console: Console) -> int:
-    """Read the specs, find the nodes, run one spec after the other; the exit code.
+    """Read the specs, find the nodes, plan, run one spec after the other; the exit code.
 
     Raises:
         SweepsError: with a message for the user.
     """
-    specs = [_read(source, command) for source in command.specs]
+    specs = [read_spec(source, command.overrides, BENCHMARKS) for source in command.specs]
+    _refuse_one_name(specs)
     if not command.dry_run:
         check_writable(command.out)
     with ExitStack() as stack:
         here = command.address in ("local", "inline")
-        nodes = [local_node()] if here else _connect(command, console, stack)
-        plans = [_plan(spec, nodes, command) for spec in specs]
-        _tell_unused(command.machines, nodes, console)
-        if command.dry_run:
-            never = Floor({node.node_id: node for node in nodes}, command.machines).never
-            for plan in plans:
-                sweep_directories = [command.out / plan.spec.name / grid.sweep.name for grid in plan.grids]
-                print_plan(console, plan, _finished(plan, command.out), never, paces(sweep_directories))
-            return 0
-        _build_embedded(plans, console)
-        if command.address == "local":  # only now: what is wrong with a spec is told before Ray's seconds
+        nodes = [_described(local_node())] if here else []
+        if not here and (command.dry_run or not all(map(_spells_out_slots, specs))):
             nodes = _connect(command, console, stack)
-        command = replace(command, policy=replace(command.policy, ladder=ladder(nodes)))
-        return max(_run_spec(plan.spec, command, nodes, console) for plan in plans)
+        prepared = [_prepare(spec, nodes, command) for spec in specs]
+        _tell_plans(prepared, command, console)
+        if command.dry_run:
+            _tell_unused(command.machines, nodes, console)
+            never = Floor({node.node_id: node for node in nodes}, command.machines).never
+            for one in prepared:
+                sweep_directories = [one.directory / grid.sweep.name for grid in one.plan.grids]
+                print_plan(console, one.plan, one.finished.statuses, never, paces(sweep_directories))
+            return 0
+        if all(one.is_finished for one in prepared) and (here or not any(map(_has_unsupported, prepared))):
+            return max(_run_nothing(one, console) for one in prepared)
+        _build_embedded([one.plan for one in prepared], console)
+        if command.address == "local" or not nodes:  # only now: what is wrong is told before Ray's seconds
+            nodes = _connect(command, console, stack)
+        _tell_unused(command.machines, nodes, console)
+        command = replace(command, policy=_policy_for(nodes, command))
+        return max(_run_spec(one.plan, command, nodes, console) for one in prepared)
 
 
-def _plan(spec: Spec, nodes: list[Node], command: Command) -> Plan:
-    plan = Plan(with_defaults(spec, _defaults(nodes), BENCHMARKS), BENCHMARKS)
-    plan.check()
+def _prepare(spec: Spec, nodes: list[Node], command: Command) -> Prepared:
+    directory = command.out / spec.name
     if command.policy.fresh:
-        refuse_rows(command.out / spec.name)
-    refuse_changed(plan, command.out / spec.name, BENCHMARKS)
-    return plan
+        refuse_rows(directory)
+    plan = make_plan(with_defaults(spec, _defaults(nodes), BENCHMARKS), BENCHMARKS, directory)
+    again = _policy_for(nodes, command).again
+    finished = read_finished(plan, again, lambda _part, _error: None)
+    pending_groups(plan, finished)  # refuses rows that are not of this plan
+    return Prepared(plan, finished, directory)
+
+
+def _policy_for(nodes: list[Node], command: Command) -> Policy:
+    """The policy of the command on those nodes."""
+    environments = frozenset(node.environment_id for node in nodes if node.environment_id)
+    again = replace(command.policy.again, environments=environments)
+    return replace(command.policy, ladder=ladder(nodes), again=again, command=command.line_anywhere())
+
+
+def _refuse_one_name(specs: list[Spec]) -> None:
+    """Refuse two specs that would share a directory, before the first of them has run for hours."""
+    names = [spec.name for spec in specs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise UserError(f"two of the specs are named {twice[0]!r}, and would share a directory; rename one, or run one")
+
+
+def _spells_out_slots(spec: Spec) -> bool:
+    """Whether nothing of its plan depends on the cluster."""
+    return all({"device", "cpu_cores"} <= sweep.factors.keys() for sweep in spec.sweep)
+
+
+def _has_unsupported(one: Prepared) -> bool:
+    return "unsupported" in one.finished.statuses.values()
+
+
+def _described(node: Node) -> Node:
+    return replace(node, environment_id=environment.describe(node)[1])
+
+
+def _tell_plans(prepared: list[Prepared], command: Command, console: Console) -> None:
+    """What the specs read, what looks like a mistake there, and which earlier failures stay as they are."""
+    for one in prepared:
+        for grid in one.plan.grids:
+            for line in grid.inputs.lines:
+                console.print(Text(f"{grid.sweep.name}: {line}"), soft_wrap=True)
+            for warning in grid.inputs.warnings:
+                _warn(console, f"{grid.sweep.name}: {warning}")
+        for status, count in sorted(one.finished.left_failed.items()):
+            _warn(
+                console,
+                f"{one.directory}: {count:,} task{'s' * (count != 1)} ended as {status} in an earlier run and "
+                f"{'stay' if count != 1 else 'stays'} so; --retry {status} runs {'them' if count != 1 else 'it'} again",
+            )
+        if command.policy.again.statuses and not one.finished.again:
+            _warn(
+                console, f"{one.directory}: --retry: no task there ended as {', '.join(command.policy.again.statuses)}"
+            )
+
+
+def _warn(console: Console, text: str) -> None:
+    console.print(Text(f"warning: {text}", style="yellow"), soft_wrap=True)
+
+
+def _run_nothing(one: Prepared, console: Console) -> int:
+    """Tell how a run stands that was finished before."""
+    counts = sum(one.finished.counts.values(), Counter[str]())
+    status = Status(
+        total=len(one.plan),
+        done=len(one.plan),
+        done_before=len(one.plan),
+        rows=0,
+        counts=dict(counts),
+        loads=0,
+        loads_naive=0,
+        demand={},
+        workers=(),
+        failure=None,
+        warnings=(),
+        measured=one.finished.measured,
+    )
+    summarize(console, status, one.directory, 0.0)
+    return _verdict(status, one.directory, console)
 
 
 def _build_embedded(plans: list[Plan], console: Console) -> None:
     """Before any clock runs: prompts and `builtin://` models come out of the embedded build."""
     if any(BENCHMARKS[grid.sweep.benchmark].holds != "nothing" for plan in plans for grid in plan.grids):
         embedded.ensure_built(lambda message: console.print(message, highlight=False, soft_wrap=True))
-
-
-def _read(source: str, command: Command) -> Spec:
-    return read_spec(source, command.overrides, BENCHMARKS)
 
 
 def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
@@ -152,9 +245,9 @@ def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]
     return nodes
 
 
-def _run_spec(spec: Spec, command: Command, nodes: list[Node], console: Console) -> int:
+def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console) -> int:
     started_s = time.monotonic()
-    directory = command.out / spec.name
+    directory = command.out / plan.spec.name
     interrupts = Interrupts(command.grace_s)
     if is_taken(directory):
         console.print(
@@ -164,12 +257,12 @@ def _run_spec(spec: Spec, command: Command, nodes: list[Node], console: Console)
         )
     with ExitStack() as stack:
         if command.address == "inline":
-            coordinator, pool = _inline(spec, command, nodes[0], directory)
+            coordinator, pool = _inline(plan, command, nodes[0])
         else:
-            coordinator, pool = _ray(spec, command, nodes, directory, stack)
+            coordinator, pool = _ray(plan, command, nodes, stack)
         stack.enter_context(_stoppable(interrupts))
         try:
-            with view(console, spec.name) as live:
+            with view(console, plan.spec.name) as live:
                 Supervisor(coordinator, pool, live.show, interrupts).run()
         except KeyboardInterrupt:
             return _stopped(console, coordinator.close(), directory, command)
@@ -180,18 +273,18 @@ def _run_spec(spec: Spec, command: Command, nodes: list[Node], console: Console)
     return _verdict(status, directory, console)
 
 
-def _inline(spec: Spec, command: Command, node: Node, directory: Path) -> tuple[Any, Any]:
+def _inline(plan: Plan, command: Command, node: Node) -> tuple[Any, Any]:
     from actors.inline_pool import InlinePool
 
-    coordinator = Coordinator(spec, BENCHMARKS, directory, command.policy)
+    coordinator = Coordinator(plan, BENCHMARKS, command.policy)
     coordinator.open()
     return coordinator, InlinePool(coordinator, BENCHMARKS, node, command.policy.timeout_s)
 
 
-def _ray(spec: Spec, command: Command, nodes: list[Node], directory: Path, stack: ExitStack) -> tuple[Any, Any]:
+def _ray(plan: Plan, command: Command, nodes: list[Node], stack: ExitStack) -> tuple[Any, Any]:
     from actors.ray_pool import RayCoordinator, RayPool
 
-    coordinator = RayCoordinator.start(spec, BENCHMARKS, directory.absolute(), command.policy)
+    coordinator = RayCoordinator.start(plan, BENCHMARKS, command.policy)
     coordinator.open()
     pool = RayPool(coordinator, BENCHMARKS, nodes, command.machines)
     stack.callback(pool.close)
@@ -231,7 +324,9 @@ def _verdict(status: Status, directory: Path, console: Console) -> int:
         return EXIT_FAILED_TASKS
     console.print(f"report: python -m analysis.report {directory}", highlight=False, soft_wrap=True)
     failed = sum(status.counts.get(name, 0) for name in FAILED)
-    return EXIT_FAILED_TASKS if failed else 0
+    if not status.measured:
+        Console(stderr=True).print(Text("error: nothing was measured; the rows say why"), soft_wrap=True)
+    return 0 if status.measured and not failed else EXIT_FAILED_TASKS
 
 
 def _tell_unused(machines: Machines, nodes: list[Node], console: Console) -> None:
@@ -253,14 +348,6 @@ def ladder(nodes: list[Node]) -> tuple[str, ...]:
     """Device classes of the cluster by memory, the smallest first, and the CPU, which has most, last."""
     memory_bytes = {gpu.device_class: gpu.memory_bytes for node in nodes for gpu in node.gpus}
     return (*sorted(memory_bytes, key=lambda name: memory_bytes[name]), "cpu")
-
-
-def _finished(plan: Plan, out: Path) -> set[str]:
-    """Ids on disk, read without touching anything."""
-    done: set[str] = set()
-    for grid in plan.grids:
-        done |= finished_tasks(out / plan.spec.name / grid.sweep.name, lambda _part, _error: None).keys()
-    return done
 
 
 if __name__ == "__main__":

@@ -3,20 +3,19 @@
 Knows no queue and no worker. Invariant: one run at a time writes here, and only rows of one spec.
 """
 
-import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from sweeps.errors import SinkFailed, UserError
-from sweeps.factors import Catalogue
+from sweeps.finished import Again, Finished, read_finished
 from sweeps.plan import Plan
 from sweeps.schema import schema_of
-from sweeps.sink import Sink, write_atomically
-from sweeps.stored import FILE, refuse_changed, storable, stored_spec
+from sweeps.sink import PART, Sink
+from sweeps.stored import known_rows, planned_rows, read_stored, write_stored
 from sweeps.task import Row
 
 LOCK: Final = ".lock"
@@ -46,7 +45,7 @@ def refuse_rows(path: Path) -> None:
     Raises:
         UserError: there are rows.
     """
-    if any(path.glob("*/part-*.parquet")):
+    if any(path.glob(f"*/{PART}")):
         raise UserError(
             f"{path}: --fresh was asked for, but rows are there; move them away, choose another "
             "--out, or leave --fresh out to continue"
@@ -56,45 +55,52 @@ def refuse_rows(path: Path) -> None:
 class RunDirectory:
     """`<out>/<spec name>`, and everything that is written there while a run goes on."""
 
-    def __init__(self, path: Path, plan: Plan, catalogue: Catalogue) -> None:
-        """Nothing is touched before `open`."""
-        self.path = path
+    def __init__(self, plan: Plan, command: str = "") -> None:
+        """Nothing is touched before `open`.
+
+        Args:
+            plan: made from what the directory holds.
+            command: which carries on, for people.
+        """
+        self.path = plan.directory
         self.failure: str | None = None
-        """Why rows cannot be written any more, if they cannot."""
+        """Why the run cannot go on, if it cannot."""
         self._plan = plan
-        self._catalogue = catalogue
-        self._lock = FileLock(path / LOCK)
+        self._command = command
+        self._lock = FileLock(plan.directory / LOCK)
         self._sinks: dict[str, Sink] = {}
         self._environments: dict[str, dict[str, Any]] = {}
         self._flushed_at_s = time.monotonic()
 
-    def open(self, *, fresh: bool) -> None:
-        """Lock it, check that its rows are of this spec, write down what will be measured.
+    def open(self, *, fresh: bool, warn: Callable[[str], None]) -> None:
+        """Lock it, check that its rows are of this plan, write down what will be measured.
+
+        Args:
+            fresh: refuse rows that are there.
+            warn: told of parts that had to be set aside.
 
         Raises:
-            UserError: not writable, in use, not empty though `fresh`, or of another spec (SpecChanged).
+            UserError: not writable, in use, not empty though `fresh`, or changed since the plan was made.
         """
         self._take()
         try:
             self._check(fresh)
-        except UserError:
+            for grid in self._plan.grids:
+                folder = self.path / grid.sweep.name
+                self._sinks[grid.sweep.name] = Sink(folder, schema_of(grid.sweep.benchmark))
+                self._sinks[grid.sweep.name].mend(warn)
+                self._environments |= read_stored(folder).environments
+            self._write_environments()
+        except (UserError, SinkFailed):
             self._lock.release()
             raise
-        for grid in self._plan.grids:
-            folder = self.path / grid.sweep.name
-            self._sinks[grid.sweep.name] = Sink(folder, schema_of(grid.sweep.benchmark))
-            self._environments |= stored_spec(folder).environments
-        self._write_environments()
 
-    def ended(self, retry: Collection[str], warn: Callable[[str], None]) -> dict[str, str]:
-        """Tasks that are on disk with how each ended, less those of the statuses `retry`, which are taken out."""
-        ended: dict[str, str] = {}
+    def finished(self, again: Again, warn: Callable[[str], None]) -> Finished:
+        """What is done; the rows of tasks that run again are taken out."""
+        finished = read_finished(self._plan, again, lambda part, error: warn(f"{part}: {error}"))
         for sink in self._sinks.values():
-            on_disk = sink.finished(warn)
-            if sink.forget(retry):
-                on_disk = sink.finished(warn)
-            ended |= on_disk
-        return ended
+            sink.forget(finished.again, warn)
+        return finished
 
     def add_environment(self, environment_id: str, content: dict[str, Any]) -> None:
         """Write down what an id in the rows stands for; where that fails, `failure` says why."""
@@ -109,29 +115,39 @@ class RunDirectory:
         """Keep a finished task's rows; they become visible together with the next flush."""
         self._sinks[sweep].add(rows)
 
-    def flush_if_due(self) -> None:
-        """Write what waits if it waits long enough or is much."""
+    def flush_if_due(self) -> list[Row]:
+        """Write what waits if it waits long enough or is much; returns as `flush` does."""
         waiting = sum(map(len, self._sinks.values()))
         due = time.monotonic() - self._flushed_at_s > FLUSH_S or waiting > FLUSH_ROWS
-        if waiting and due:
-            self.flush()
+        return self.flush() if waiting and due else []
 
-    def flush(self) -> None:
-        """Write what waits; where that fails, `failure` says why and the rows are kept."""
+    def flush(self) -> list[Row]:
+        """Write what waits; where that fails, `failure` says why and the rows are kept.
+
+        Returns:
+            Rows that could not be written as they were, and became errors.
+        """
+        spoilt: list[Row] = []
         try:
             for sink in self._sinks.values():
-                sink.flush()
+                spoilt += sink.flush()
         except SinkFailed as error:
             self._fail(error)
         self._flushed_at_s = time.monotonic()
+        return spoilt
 
-    def close(self) -> None:
-        """Write what waits and let the directory go."""
-        self.flush()
+    def close(self) -> list[Row]:
+        """Write what waits and let the directory go; returns as `flush` does."""
+        spoilt = self.flush()
         self._lock.release()
+        return spoilt
+
+    def stop(self, reason: str) -> None:
+        """No more tasks: the run cannot go on. The first reason stays."""
+        self.failure = self.failure or reason
 
     def _fail(self, error: SinkFailed) -> None:
-        self.failure = f"{error}; rows on disk are whole: mend that, then the same command carries on"
+        self.stop(f"{error}; rows on disk are whole: mend that, then the same command carries on")
 
     def _take(self) -> None:
         try:
@@ -147,10 +163,13 @@ class RunDirectory:
     def _check(self, fresh: bool) -> None:
         if fresh:
             refuse_rows(self.path)
-        refuse_changed(self._plan, self.path, self._catalogue)
+        for grid in self._plan.grids:
+            folder = self.path / grid.sweep.name
+            # The plan's own id: the run before, killed, may have written its first part while this one was planned.
+            if known_rows(folder) not in (self._plan.known.get(grid.sweep.name, ""), planned_rows(grid)):
+                raise UserError(f"{folder}: another run wrote there after this one was planned; give the command again")
 
     def _write_environments(self) -> None:
         for grid in self._plan.grids:
-            content = {"spec": storable(self._plan.spec.name, grid.sweep), "environments": self._environments}
-            text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-            write_atomically(self.path / grid.sweep.name / FILE, text)
+            folder = self.path / grid.sweep.name
+            write_stored(folder, self._plan.spec.name, grid, self._environments, self._command)

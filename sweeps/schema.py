@@ -169,6 +169,9 @@ FACTORS: Final[dict[str, dict[str, pa.DataType]]] = {
 IDENTITY: Final[dict[str, dict[str, pa.DataType]]] = {"binoculars": FRAGMENT}
 """What a row is of, where a task has many: set in rows of any status that are about one such thing."""
 
+MEASURE: Final[dict[str, str]] = {"binoculars": "score"}
+"""Where an `ok` row may be without a measurement: the column that is null then."""
+
 METRICS: Final[dict[str, dict[str, pa.DataType]]] = {
     "noop": {},
     "model_loading": EFFECTIVE | MODEL_LOADING | MEMORY,

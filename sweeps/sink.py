@@ -1,20 +1,36 @@
-"""Rows into Parquet parts, whole or not at all; finished ids out of them, for resume.
+"""Rows into Parquet parts, whole or not at all; what tasks ended how out of them, for resume.
 
 Invariant: the rows of a task become visible together, by one rename. Knows nothing of queues or benchmarks.
 """
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweeps.errors import SinkFailed
+from sweeps.errors import SinkFailed, UserError
+from sweeps.rows import unwritable_row
 from sweeps.task import Row
 
 PART: Final = "part-*.parquet"
+ASIDE: Final = "_{name}.damaged"
+"""What a part is called that cannot be read: the underscore hides it from pandas and pyarrow."""
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """How the tasks in a sweep's visible parts ended."""
+
+    statuses: dict[str, str] = field(default_factory=dict)
+    """By task id; a task's last row says how it ended: what fails, fails last."""
+    unsupported_in: dict[str, str] = field(default_factory=dict)
+    """By id of a task that is `unsupported`: the environment in which it was found to be."""
+    measured: set[str] = field(default_factory=set)
+    """Tasks that have a row with a measurement."""
 
 
 class Sink:
@@ -37,73 +53,133 @@ class Sink:
         """Keep the rows of one finished task until the next flush."""
         self._rows.extend(rows)
 
-    def flush(self) -> None:
+    def flush(self) -> list[Row]:
         """Write what waits as one part.
+
+        Returns:
+            Rows that could not be written though they were ok, and were written as errors: none, unless a benchmark
+            gives values that its columns cannot hold.
 
         Raises:
             SinkFailed: the disk is full or the directory gone; the rows are kept, and no half part is visible.
         """
         if not self._rows:
-            return
-        table = pa.Table.from_pylist(self._rows, self._schema)
+            return []
+        table, spoilt = self._table()
         self._write(table, self.directory / f"part-{self._next:06d}.parquet")
         self._next += 1
         self._rows.clear()
+        return spoilt
 
-    def finished(self, warn: Callable[[str], None]) -> dict[str, str]:
-        """Tasks that sit in visible parts, with how each ended.
+    def mend(self, warn: Callable[[str], None]) -> None:
+        """Set parts aside that cannot be read, and give those of an older version today's columns.
 
-        A part that cannot be read (truncated by hand, a bad disk) is set aside under another name and told
-        through `warn`; its tasks run again.
+        Args:
+            warn: told of each part that is set aside; its tasks run again.
+
+        Raises:
+            UserError: a part is not of this sweep, or of a newer version.
         """
+        for part in sorted(self.directory.glob(PART)):
+            try:
+                file = pq.ParquetFile(part)
+                self._refuse_foreign(part, file.schema_arrow)
+                missing = set(self._schema.names) - set(file.schema_arrow.names)
+                table = file.read(None if missing else ["task_id", "status"])
+            except (OSError, pa.ArrowException) as error:
+                self._set_aside(part, error, warn)
+                continue
+            if missing:
+                filled = {name: pa.nulls(len(table), self._schema.field(name).type) for name in missing}
+                columns = [filled[name] if name in missing else table[name] for name in self._schema.names]
+                self._write(pa.table(columns, schema=self._schema), part)
 
-        def set_aside(part: Path, error: Exception) -> None:
-            aside = part.with_suffix(".damaged")
-            part.rename(aside)
-            warn(f"{part}: cannot be read ({error}); kept as {aside.name}, its tasks run again")
-
-        return finished_tasks(self.directory, set_aside)
-
-    def forget(self, statuses: Collection[str]) -> int:
-        """Take the tasks out that have a row of one of `statuses`, part by part; their number."""
-        forgotten = 0
-        for part in sorted(self.directory.glob(PART)) if statuses else ():
-            rows = pq.read_table(part, schema=self._schema).to_pylist()
-            retried = {row["task_id"] for row in rows if row["status"] in statuses}
-            kept = [row for row in rows if row["task_id"] not in retried]
-            forgotten += len(retried)
-            if retried and kept:
-                self._write(pa.Table.from_pylist(kept, self._schema), part)
-            elif retried:
+    def forget(self, task_ids: Collection[str], warn: Callable[[str], None]) -> None:
+        """Take tasks out, part by part: they run again."""
+        for part in sorted(self.directory.glob(PART)) if task_ids else ():
+            try:
+                table = pq.ParquetFile(part).read()
+            except (OSError, pa.ArrowException) as error:
+                self._set_aside(part, error, warn)
+                continue
+            stays = pa.array([task_id not in task_ids for task_id in table["task_id"].to_pylist()], pa.bool_())
+            kept = table.filter(stays)
+            if not len(kept):
                 part.unlink()
-        return forgotten
+            elif len(kept) < len(table):
+                self._write(kept, part)
+
+    def _table(self) -> tuple[pa.Table, list[Row]]:
+        """What waits; one row that does not fit its columns becomes an error, and takes no other with it."""
+        try:
+            return pa.Table.from_pylist(self._rows, self._schema), []
+        except (pa.ArrowException, ValueError, OverflowError, TypeError):
+            written: list[Row] = []
+            spoilt: list[Row] = []
+            for row in self._rows:
+                try:
+                    pa.Table.from_pylist([row], self._schema)
+                    written.append(row)
+                except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
+                    written.append(unwritable_row(row, error))
+                    if row.get("status") == "ok":
+                        spoilt.append(written[-1])
+            return pa.Table.from_pylist(written, self._schema), spoilt
+
+    def _refuse_foreign(self, part: Path, schema: pa.Schema) -> None:
+        strange = [
+            f"{column.name} ({column.type})"
+            for column in schema
+            if column.name not in self._schema.names or column.type != self._schema.field(column.name).type
+        ]
+        absent = [name for name in ("task_id", "status") if name not in schema.names]
+        if strange or absent:
+            raise UserError(
+                f"{part}: is no part of this sweep as this version writes it: "
+                f"{'; '.join([*(f'no column {name}' for name in absent), *(f'column {name}' for name in strange)])}; "
+                "a newer version may have written it: use that one, or move the file away"
+            )
+
+    def _set_aside(self, part: Path, error: Exception, warn: Callable[[str], None]) -> None:
+        aside = part.with_name(ASIDE.format(name=part.name))
+        part.rename(aside)
+        warn(f"{part}: cannot be read ({error}); kept as {aside.name}, its tasks run again")
 
     def _write(self, table: pa.Table, part: Path) -> None:
         replace_file(part, lambda file: pq.write_table(table, file, compression="zstd"))
 
 
-def finished_tasks(directory: Path, damaged: Callable[[Path, Exception], object]) -> dict[str, str]:
-    """Tasks that sit in a sweep's visible parts, with how each ended; nothing is touched but by `damaged`.
+def read_on_disk(directory: Path, measure: str | None, damaged: Callable[[Path, Exception], object]) -> OnDisk:
+    """How the tasks in a sweep's visible parts ended; nothing is touched.
 
     Args:
         directory: of the sweep; a run may be writing there.
+        measure: the column that a row must have to hold a measurement; None: every `ok` row does.
         damaged: told of every part that cannot be read, and why.
     """
-    ended: dict[str, str] = {}
+    on_disk = OnDisk()
+    columns = ["task_id", "status", "environment_id", *([measure] if measure else [])]
     for part in sorted(directory.glob(PART)):
         try:
-            table = pq.read_table(part, columns=["task_id", "status"])
-        except (OSError, pa.ArrowException) as error:
+            rows = pq.ParquetFile(part).read(columns).to_pydict()
+            ended = list(zip(rows["task_id"], rows["status"], strict=True))
+        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             damaged(part, error)
             continue
-        # A task's last row says how it ended: what fails, fails last.
-        ended.update(zip(table["task_id"].to_pylist(), table["status"].to_pylist(), strict=True))
-    return ended
+        on_disk.statuses.update(ended)
+        values = rows.get(measure, []) if measure else rows["status"]
+        for (task_id, status), value in zip(ended, values, strict=False):
+            if status == "ok" and value is not None:
+                on_disk.measured.add(task_id)
+        for (task_id, status), environment_id in zip(ended, rows.get("environment_id", []), strict=False):
+            if status == "unsupported" and environment_id is not None:
+                on_disk.unsupported_in[task_id] = environment_id
+    return on_disk
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a small text file; see replace_file."""
-    replace_file(path, lambda file: file.write(text.encode()))
+    replace_file(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:

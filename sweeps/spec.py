@@ -1,26 +1,35 @@
 """A sweep file, TOML in, checked Spec out; every mistake is one message with file, key, seen and allowed.
 
-Knows which keys a spec has; what factors a benchmark has it is told by the catalogue. Expansion into tasks
-is plan.py's.
+Knows which keys a spec has; what factors a benchmark has it is told by the catalogue. Paths in the result are absolute:
+a file's are relative to the file, those of `--set` to the caller's directory. Expansion into tasks is plan.py's.
 """
 
+import contextlib
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sweeps.errors import UserError
 from sweeps.factors import Catalogue, Factors
+from sweeps.mistakes import reason_of
+from sweeps.schema import METRICS, schema_of
 from sweeps.task import Level, digest
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED_NAMES: Final = ("report",)
 """Directories of a run that are not sweeps."""
+MAX_REPEATS: Final = 1_000_000
+MAX_SHOWN: Final = 200
+"""Characters of a wrong value that a message shows."""
+MAX_SEED: Final = 2**63 - 1
+"""What every generator takes as a seed."""
 
 
 def _is_name(name: str) -> str:
@@ -53,11 +62,11 @@ class Sweep(_Strict):
 
     name: Name
     benchmark: str
-    iterations: int = Field(default=3, ge=1, le=1_000_000)
-    warmup: int = Field(default=1, ge=0)
-    rounds: int = Field(default=1, ge=1)
+    iterations: int = Field(default=3, ge=1, le=MAX_REPEATS)
+    warmup: int = Field(default=1, ge=0, le=MAX_REPEATS)
+    rounds: int = Field(default=1, ge=1, le=MAX_REPEATS)
     """How often the whole grid is gone through, each time in a fresh order."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     factors: dict[str, list[Any]] = Field(default_factory=dict)
     exclude: list[dict[str, Any]] = Field(default_factory=list)
     figure: Figure | None = None
@@ -92,12 +101,16 @@ def read_spec(source: str, overrides: Sequence[str], catalogue: Catalogue) -> Sp
     Raises:
         UserError: with file, key, what was seen and what is allowed.
     """
-    label, text = _read(source)
+    label, text, base = _read(source)
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise UserError(f"{label}: not TOML: {error}") from error
-    overridden = {_override(content, override, label) for override in overrides}
+    _make_paths_absolute(content, base, catalogue)
+    overridden = set()
+    for override in overrides:
+        overridden.add(_override(content, override, label))
+        _make_paths_absolute(content, Path.cwd(), catalogue)
     try:
         spec = Spec.model_validate(content)
     except ValidationError as error:
@@ -125,29 +138,53 @@ def _complete(sweep: Sweep, defaults: Defaults, catalogue: Catalogue) -> Sweep:
     return sweep.model_copy(update={"factors": levels})
 
 
-def _read(source: str) -> tuple[str, str]:
+def _read(source: str) -> tuple[str, str, Path]:
+    """What to call it, its text, and the directory that its paths are relative to."""
     if source.endswith(".toml") or "/" in source:
-        return source, _read_file(Path(source))
+        path = Path(source).expanduser()
+        # Resolved, so that `..` leads to where it leads for the system.
+        return source, _read_file(path), path.absolute().parent.resolve()
     builtin = _builtin_directory() / f"{source}.toml"
     if not builtin.is_file():
         near = difflib.get_close_matches(source, builtin_names(), n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
+        if Path(f"{source}.toml").is_file() or Path(source).is_file():
+            hint = f" (did you mean ./{source if Path(source).is_file() else source + '.toml'}?)"
         raise UserError(
             f"spec {source!r} is not built in{hint}; built in are {', '.join(builtin_names())}; "
             "a file is given by its path, ending in .toml"
         )
-    return f"{source} (built in)", builtin.read_text(encoding="utf-8")
+    return f"{source} (built in)", builtin.read_text(encoding="utf-8"), Path.cwd()
 
 
 def _read_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows put a byte order mark in front
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; built-in specs are {', '.join(builtin_names())}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not TOML: not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _make_paths_absolute(content: dict[str, Any], base: Path, catalogue: Catalogue) -> None:
+    """Make every relative path among the levels absolute, in place; what is of the wrong type is checked later.
+
+    By the factor's name alone, because an override may give a sweep another benchmark.
+    """
+    paths = {name: absolute for known in catalogue.values() for name, absolute in known.paths.items()}
+    for table in _tables(content):
+        rules = table.get("exclude")
+        for group in (table.get("factors"), *(rules if isinstance(rules, list) else ())):
+            for name in group.keys() & paths.keys() if isinstance(group, dict) else ():
+                with contextlib.suppress(ValueError):  # no name at all: that is told where levels are checked
+                    group[name] = paths[name](group[name], base)
+
+
+def _tables(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    sweeps = content.get("sweep")
+    return (table for table in (sweeps if isinstance(sweeps, list) else ()) if isinstance(table, dict))
 
 
 def _builtin_directory() -> Any:
@@ -158,21 +195,22 @@ def _override(content: dict[str, Any], override: str, label: str) -> tuple[str, 
     """Put one `<sweep>.<key path>=<TOML value>` into the raw content; the path, split."""
     path, equals, value_text = override.partition("=")
     sweep_name, *keys = path.strip().split(".")
-    if not equals or not keys:
+    if not _is_text(override):
+        raise UserError(f"--set {override!r}: holds bytes that are not UTF-8 text")
+    if not equals or not all(keys) or not keys:
         raise UserError(f"--set {override!r}: write <sweep>.<key path>=<TOML value>, as in {_SET_EXAMPLE}")
     try:
         if "\n" in value_text:
             raise tomllib.TOMLDecodeError("more than one line")
         value = tomllib.loads(f"value = {value_text}")["value"]
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise UserError(
             f"--set {override!r}: {value_text!r} is not a TOML value ({error}); strings need quotes, "
             f"as in {_SET_EXAMPLE}"
         ) from error
-    tables = content.get("sweep", [])
-    named = [table for table in tables if isinstance(table, dict) and table.get("name") == sweep_name]
+    named = [table for table in _tables(content) if table.get("name") == sweep_name]
     if not named:
-        names = [str(table.get("name")) for table in tables if isinstance(table, dict)]
+        names = [str(table.get("name")) for table in _tables(content)]
         raise UserError(f"--set {override!r}: {label} has no sweep {sweep_name!r}; it has {', '.join(names)}")
     table = named[0]
     for key in keys[:-1]:
@@ -191,15 +229,58 @@ def _check_sweep(sweep: Sweep, catalogue: Catalogue, where: str, overridden: Col
         raise UserError(
             f"{where}, benchmark: {sweep.benchmark!r} is unknown; choose one of {', '.join(sorted(catalogue))}"
         )
+    _refuse_repeats(sweep, timed=catalogue[sweep.benchmark].timed, where=where)
+    _check_figure(sweep, where)
     factors = catalogue[sweep.benchmark].factors
+    columns = schema_of(sweep.benchmark)
     for name, levels in sweep.factors.items():
         _check_known(name, factors, f"{where}, factors.{name}")
         _check_levels(levels, factors, name, f"{where}, factors.{name}")
+        if name in columns.names and pa.types.is_integer(columns.field(name).type):
+            _refuse_beyond(levels, columns.field(name).type, f"{where}, factors.{name}")
     required = {name for name, field in factors.model_fields.items() if field.is_required()}
     for name in sorted(required - set(sweep.factors) - set(Defaults.model_fields)):
         raise UserError(f"{where}: benchmark {sweep.benchmark!r} needs factors.{name}, a list of levels")
     for index, rule in enumerate(sweep.exclude):
         _check_exclude(rule, sweep, factors, f"{where}, exclude[{index}]", overridden)
+
+
+def _refuse_repeats(sweep: Sweep, *, timed: bool, where: str) -> None:
+    """Repeats of what is the same each time would count every text several times: intervals too narrow."""
+    for key, once in () if timed else (("iterations", 1), ("warmup", 0), ("rounds", 1)):
+        seen = getattr(sweep, key)
+        if key in sweep.model_fields_set and seen != once:
+            raise UserError(
+                f"{where}, key {key!r}: seen {seen}; benchmark {sweep.benchmark!r} measures no times and scores each "
+                f"text once; leave {key} out"
+            )
+
+
+def _check_figure(sweep: Sweep, where: str) -> None:
+    """Refuse a figure of columns that the sweep's rows will not have."""
+    if sweep.figure is None:
+        return
+    schema = schema_of(sweep.benchmark)
+    numeric = [name for name in (*METRICS[sweep.benchmark], "duration_s") if _is_number(schema.field(name).type)]
+    for place, column in sweep.figure:
+        allowed = numeric if place == "y" else schema.names
+        if column is not None and column not in allowed:
+            near = difflib.get_close_matches(column, allowed, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            kind = "metric in numbers" if place == "y" else "column"
+            raise UserError(f"{where}, figure.{place}: {column!r} is no {kind} of its rows{hint}; {', '.join(allowed)}")
+
+
+def _is_number(column: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(column) or pa.types.is_floating(column))
+
+
+def _refuse_beyond(levels: list[Level], column: pa.DataType, where: str) -> None:
+    """Refuse whole numbers that the factor's column cannot hold: their rows could not be written."""
+    most = 2 ** (column.bit_width - 1) - 1
+    for index, level in enumerate(levels):
+        if isinstance(level, int) and not -most - 1 <= level <= most:
+            raise UserError(f"{where}[{index}]: seen {level}; allowed is up to {most:,} ({column} in the rows)")
 
 
 def _check_known(name: str, factors: type[Factors], where: str) -> None:
@@ -224,7 +305,7 @@ def _check_level(level: Level, factors: type[Factors], name: str, where: str) ->
     try:
         adapter.validate_python(level, strict=True)
     except ValidationError as error:
-        raise UserError(f"{where}: seen {level!r}; {_reason(error.errors()[0])}") from error
+        raise UserError(f"{where}: seen {_shown(level)}; {reason_of(error.errors()[0])}") from error
 
 
 def _check_exclude(
@@ -272,10 +353,18 @@ def _explain(error: ValidationError, label: str, content: dict[str, Any]) -> str
         return f"{where}, key {key!r}: unknown{hint}; allowed are {', '.join(model.model_fields)}"
     if first["type"] == "missing":
         return f"{where}: key {key!r} is missing"
-    return f"{where}, key {key!r}: seen {first['input']!r}; {_reason(first)}"
+    return f"{where}, key {key!r}: seen {_shown(first['input'])}; {reason_of(first)}"
 
 
-def _reason(detail: Any) -> str:
-    """What pydantic says is allowed, without its preambles."""
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]
+def _is_text(words: str) -> bool:
+    """Whether the words of a command line were UTF-8; what was not, Python hands on as halves of surrogates."""
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"

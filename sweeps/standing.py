@@ -58,6 +58,8 @@ class Status:
     """Since this session's first worker came."""
     sweeps: tuple[SweepStatus, ...] = ()
     """In the order of the spec."""
+    measured: int = 0
+    """Tasks that have a row with a measurement, earlier runs included."""
 
     @property
     def left(self) -> int:

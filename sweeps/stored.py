@@ -1,99 +1,116 @@
-"""environment.json, beside the parts: which spec and which environments the rows are of.
+"""`_environment.json`, beside the parts: which spec, inputs and environments the rows are of.
 
-A changed spec of the same name is refused with the difference, unless every task that the old one stands for
-is one of the new one's too: then the change only adds.
+The underscore is there so that pandas and pyarrow read a sweep's directory as it is. Older runs wrote
+`environment.json`, without inputs; it is read, and replaced when the run is continued.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from sweeps.errors import SpecChanged
-from sweeps.factors import Catalogue
-from sweeps.plan import Grid, Plan
-from sweeps.sink import PART
+from sweeps.plan import Grid
+from sweeps.sink import PART, write_atomically
 from sweeps.spec import Sweep
+from sweeps.task import digest
 
-FILE: Final = "environment.json"
+FILE: Final = "_environment.json"
+OLD_FILE: Final = "environment.json"
+VERSION: Final = 2
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What an environment.json says; empty where there is none."""
+    """What the file says; empty where there are neither file nor rows."""
 
     sweep: dict[str, Any] | None = None
+    """The resolved sweep."""
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    iterations: tuple[int, ...] = ()
+    """How many a cell had each time that some were added."""
+    inputs: Mapping[str, Any] | None = None
+    """The record of what the rows read; None where an older version wrote the file, which did not look."""
+
+    @property
+    def content_id(self) -> str:
+        """What it says of the rows, as a short id; the environments, which come as workers join, are left out."""
+        return _content_id(self.sweep, self.iterations, self.inputs)
 
 
-def stored_spec(directory: Path) -> Stored:
+def read_stored(folder: Path) -> Stored:
     """Read the file of one sweep's directory.
 
     Raises:
-        SpecChanged: it is there but cannot be read, so nobody knows what the rows are of.
+        SpecChanged: there are rows, and nobody knows what they are of: the file is missing or cannot be read.
     """
-    path = directory / FILE
-    if not path.exists():
+    path = next((path for path in (folder / FILE, folder / OLD_FILE) if path.exists()), None)
+    if path is None:
+        if any(folder.glob(PART)):
+            raise SpecChanged(
+                f"{folder / FILE}: is missing, so nobody knows with which settings the rows beside it were measured; "
+                f"put it back, or move {folder} away to start afresh"
+            )
         return Stored()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Stored(content["spec"]["sweep"], content["environments"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SpecChanged(f"{path}: cannot be read ({error}); move {directory} away to start afresh") from error
+        return _stored(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SpecChanged(f"{path}: cannot be read ({error!r}); move {folder} away to start afresh") from error
 
 
-def storable(name: str, sweep: Sweep) -> dict[str, Any]:
-    """The resolved spec of one sweep, as it is written."""
-    return {"name": name, "sweep": sweep.model_dump(mode="json")}
-
-
-def refuse_changed(plan: Plan, directory: Path, catalogue: Catalogue) -> None:
-    """Refuse to mix rows of two specs.
+def known_rows(folder: Path) -> str:
+    """Short id of what the file says of the rows beside it; empty where there are none.
 
     Raises:
-        SpecChanged: with the difference, line by line.
+        SpecChanged: as `read_stored`.
     """
-    for grid in plan.grids:
-        folder = directory / grid.sweep.name
-        old = stored_spec(folder).sweep
-        if old is None or not any(folder.glob(PART)):
-            continue
-        new = grid.sweep.model_dump(mode="json")
-        if not _only_adds(old, new, grid, catalogue):
-            raise SpecChanged(
-                f"{folder}: holds rows of another spec of the same name, and the change does more than add cells:\n"
-                f"{_difference(old, new)}\n"
-                "take the change back, give the spec another name, or choose another --out"
-            )
+    return read_stored(folder).content_id if any(folder.glob(PART)) else ""
 
 
-def _only_adds(old: dict[str, Any], new: dict[str, Any], grid: Grid, catalogue: Catalogue) -> bool:
-    if _identity(old) == _identity(new):
-        return True
-    if old["benchmark"] != new["benchmark"] or set(old["factors"]) != set(new["factors"]):
-        return False
-    before = Grid(Sweep.model_validate(old), catalogue[grid.sweep.benchmark])
-    return _task_ids(before) <= _task_ids(grid)
+def planned_rows(grid: Grid) -> str:
+    """The same id of what the file will say of a plan's rows."""
+    return _content_id(grid.sweep.model_dump(mode="json"), grid.iterations, grid.inputs.record)
 
 
-def _identity(sweep: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in sweep.items() if key != "figure"}
+def write_stored(folder: Path, name: str, grid: Grid, environments: Mapping[str, Any], command: str) -> None:
+    """Replace the file of one sweep's directory; an older version's goes.
+
+    Args:
+        folder: of the sweep.
+        name: of the spec.
+        grid: what the rows are of.
+        environments: by id.
+        command: which carries on.
+
+    Raises:
+        SinkFailed: it cannot be written; the old one is whole.
+    """
+    content = {
+        "version": VERSION,
+        "spec": {"name": name, "sweep": grid.sweep.model_dump(mode="json")},
+        "iterations": grid.iterations,
+        "tasks": len(grid),
+        "command": command,
+        "inputs": grid.inputs.record,
+        "environments": environments,
+    }
+    write_atomically(folder / FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    (folder / OLD_FILE).unlink(missing_ok=True)
 
 
-def _task_ids(grid: Grid) -> set[str]:
-    return {grid.task(order_index).task_id for order_index in range(len(grid))}
+def _content_id(sweep: Any, iterations: Sequence[int], inputs: Any) -> str:
+    return digest([sweep, list(iterations), inputs])
 
 
-def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    before, after = _flat(old), _flat(new)
-    lines = [
-        f"  {key}: rows on disk {json.dumps(before.get(key))}, this spec {json.dumps(after.get(key))}"
-        for key in dict.fromkeys([*before, *after])
-        if before.get(key) != after.get(key)
-    ]
-    return "\n".join(lines)
-
-
-def _flat(sweep: dict[str, Any]) -> dict[str, Any]:
-    factors = {f"factors.{name}": levels for name, levels in sweep["factors"].items()}
-    return {key: value for key, value in _identity(sweep).items() if key != "factors"} | factors
+def _stored(content: Any) -> Stored:
+    sweep = content["spec"]["sweep"]
+    Sweep.model_validate(sweep)  # a ValueError says what is wrong with it
+    inputs = content["inputs"] if "version" in content else None
+    environments = dict(content["environments"])
+    if not isinstance(inputs, dict | None) or content.get("version", VERSION) != VERSION:
+        raise ValueError(f"version {content.get('version')!r}, and this is version {VERSION}")
+    iterations = tuple(map(int, content.get("iterations", [sweep["iterations"]])))
+    if list(iterations) != sorted(set(iterations)) or iterations[-1:] != (sweep["iterations"],):
+        raise ValueError(f"iterations {iterations} of a sweep of {sweep['iterations']}")
+    return Stored(sweep, environments, iterations, inputs)

@@ -113,7 +113,7 @@ class Supervisor:
         while True:
             status = self._pulse()
             self._start_workers(status)
-            # Asked again: starting may have turned demand into rows of `unsupported`, and the reasons are to be seen.
+            # Asked again: starting may have turned demand into rows of `unavailable`, and the reasons are to be seen.
             if not self._alive() and not self._pulse().demand:
                 return
             if self._interrupts.overdue:
@@ -140,8 +140,8 @@ class Supervisor:
         # Widest first: once narrow ones sit everywhere, a wide slot waits for all of them to leave.
         for slot, pending in sorted(status.demand.items(), key=lambda item: _width(item[0]), reverse=True):
             if reason := self._pool.never(slot):
-                # What was had once is lost, and may come back; what never was is unsupported.
-                self._coordinator.reject(slot, "worker_lost" if slot in self._slots else "unsupported", reason)
+                # A slot that worked earlier in this run is lost; one that no node offered so far is unavailable.
+                self._coordinator.reject(slot, "worker_lost" if slot in self._slots else "unavailable", reason)
                 continue
             busy = sum(bool(worker.running) for worker in status.workers if worker.slot == slot)
             while self._pool.alive(slot) - busy < pending and self._pool.start(slot):

@@ -80,6 +80,10 @@ class Task:
     order_index: int
     """Position in the shuffled order; not part of the identity."""
     part: Part | None = None
+    first_iteration: int = 0
+    """More than 0 where iterations were added to a sweep later: the earlier ones are another task's."""
+    revisions: tuple[str | None, ...] = ()
+    """Fingerprints that its models had when the run was planned, in the order of `revision`; None: not seen there."""
     varying: tuple[str, ...] = ()
     """Factors with more than one level in the sweep: what its label tells."""
 
@@ -92,7 +96,11 @@ class Task:
     def task_id(self) -> str:
         """16 hex digits over everything that decides what the rows mean."""
         identity = [self.cell_id, self.round, self.iterations, self.warmup, self.seed]
-        return digest(identity if self.part is None else [*identity, self.part.name])
+        if self.part is not None:
+            identity.append(self.part.name)
+        if self.first_iteration:
+            identity.append(f"from iteration {self.first_iteration}")
+        return digest(identity)
 
     @property
     def model(self) -> str:
@@ -128,6 +136,8 @@ class Outcome:
     loads: int = 0
     """How many times models were loaded for it: 0 when the worker held them already."""
     duration_s: float = 0.0
+    changed: str | None = None
+    """Which input is not what it was when the run was planned; then there are no rows, and the run stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +182,7 @@ class Seat:
 def digest(content: object) -> str:
     """16 hex digits of the canonical JSON of `content`."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def _short(level: Level) -> str:

@@ -11,6 +11,8 @@ from actors.benchmarks.base import OnePart, timed_rows
 from actors.benchmarks.noop import NoopFactors
 from sweeps.errors import Unsupported
 from sweeps.factors import Factors
+from sweeps.plan import Plan
+from sweeps.planning import make_plan
 from sweeps.spec import Spec, Sweep
 from sweeps.task import Row, Task
 
@@ -66,6 +68,11 @@ def _measure(number: int, factors: FaultyFactors) -> Row:
 
 
 CATALOGUE: dict[str, Any] = {"noop": Faulty()}
+
+
+def plan_of(spec: Spec, catalogue: Any = CATALOGUE) -> Plan:
+    """The plan of a spec of which nothing was measured yet."""
+    return make_plan(spec, catalogue, Path("/nowhere"))
 
 
 def faulty_spec(

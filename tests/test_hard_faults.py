@@ -31,6 +31,7 @@ from bench.nodes import FakeCluster
 from sweeps import run_directory
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import CoordinatorLost
+from sweeps.planning import make_plan
 from sweeps.supervisor import Ended, Interrupts, Supervisor
 from sweeps.task import Row, Seat, Slot
 from tests.fakes import CATALOGUE, FaultyFactors, faulty_spec
@@ -176,7 +177,11 @@ def out_of_host_memory(directory: Path) -> None:
     catalogue: dict[str, Any] = {"noop": Greedy()}
     policy = Policy(timeout_s=60.0)
     with ray_pool.cluster("local"):
-        coordinator = ray_pool.RayCoordinator.start(faulty_spec(index=[0, 1, 2]), catalogue, directory / "hard", policy)
+        coordinator = ray_pool.RayCoordinator.start(
+            make_plan(faulty_spec(index=[0, 1, 2]), catalogue, directory / "hard"),
+            catalogue,
+            policy,
+        )
         coordinator.open()
         (node,) = ray_pool.nodes()
         one_core = Node(node.node_id, node.host, node.cpu_name, node.cores[:1])
@@ -237,7 +242,7 @@ def test_a_coordinator_that_is_gone_is_told_so_however_ray_puts_it(
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 def test_what_only_a_node_that_went_could_offer_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    coordinator = ray_pool.RayCoordinator.start(faulty_spec(), CATALOGUE, tmp_path, Policy())
+    coordinator = ray_pool.RayCoordinator.start(make_plan(faulty_spec(), CATALOGUE, tmp_path), CATALOGUE, Policy())
     wide = Slot("cpu", 0, 1000)
     ghost = Node("0" * 56, "ghost", "a CPU", tuple(range(1000)))
     pool = ray_pool.RayPool(coordinator, CATALOGUE, [*ray_pool.nodes(), ghost])
@@ -258,7 +263,7 @@ def test_a_box_that_joins_and_never_says_what_it_has_is_not_waited_for_for_ever(
 ) -> None:
     import ray
 
-    coordinator = ray_pool.RayCoordinator.start(faulty_spec(), CATALOGUE, tmp_path, Policy())
+    coordinator = ray_pool.RayCoordinator.start(make_plan(faulty_spec(), CATALOGUE, tmp_path), CATALOGUE, Policy())
     pool = ray_pool.RayPool(coordinator, CATALOGUE, [])
     monkeypatch.setattr(ray_pool, "REFRESH_S", 0.0)
     silence = ray.remote(num_cpus=1000)(lambda: None).remote()  # never starts, so never answers
@@ -289,7 +294,7 @@ def supervise(coordinator: Coordinator, pool: TablePool) -> Counter[str]:
 def open_table(
     directory: Path, fate: Callable[[int], tuple[int, bool]], seats: int = 1
 ) -> tuple[Coordinator, TablePool]:
-    coordinator = Coordinator(faulty_spec(index=list(range(9))), CATALOGUE, directory, Policy())
+    coordinator = Coordinator(make_plan(faulty_spec(index=list(range(9))), CATALOGUE, directory), CATALOGUE, Policy())
     coordinator.open()
     return coordinator, TablePool(coordinator, seats, fate)
 
@@ -379,7 +384,7 @@ def test_a_worker_that_joins_while_the_disk_is_full_stops_the_run_with_that_reas
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = faulty_spec(index=list(range(9)))
-    coordinator = Coordinator(spec, CATALOGUE, tmp_path, Policy())
+    coordinator = Coordinator(make_plan(spec, CATALOGUE, tmp_path), CATALOGUE, Policy())
     coordinator.open()
     pool = TablePool(coordinator, 1, lambda _: (1000, False))
     with monkeypatch.context() as patch:
@@ -434,7 +439,7 @@ def test_a_clock_that_runs_backwards_changes_nothing_but_the_dates(
     monkeypatch.setattr(run_directory, "FLUSH_S", 0.0)
     for indexes in ([0, 1, 2, 3], [0, 1, 2, 3, 4, 5]):
         spec = faulty_spec(index=indexes, iterations=3, wait_s=[0.01])
-        coordinator = Coordinator(spec, CATALOGUE, tmp_path, Policy(timeout_s=5.0))
+        coordinator = Coordinator(make_plan(spec, CATALOGUE, tmp_path), CATALOGUE, Policy(timeout_s=5.0))
         coordinator.open()
         pool = InlinePool(coordinator, CATALOGUE, local_node(), timeout_s=5.0)
         Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()

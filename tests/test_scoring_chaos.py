@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from models import embedded
+from sweeps.planning import make_plan
 
 RECORDS = 2_000
 KILLS = 6
@@ -98,7 +99,9 @@ def run_chaos(directory: Path) -> int:
     spec = with_defaults(
         read_spec(str(directory / "chaos.toml"), [], BENCHMARKS), Defaults(device="cpu", cpu_cores=1), BENCHMARKS
     )
-    coordinator = ray_pool.RayCoordinator.start(spec, BENCHMARKS, directory / "chaos" / "chaos", Policy())
+    coordinator = ray_pool.RayCoordinator.start(
+        make_plan(spec, BENCHMARKS, directory / "chaos" / "chaos"), BENCHMARKS, Policy()
+    )
     coordinator.open()
     pool = ray_pool.RayPool(coordinator, BENCHMARKS, ray_pool.nodes())
     chance = random.Random(7)

@@ -5,9 +5,11 @@ declarations to check a spec, and a mistake in a spec must not cost the seconds 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
-from sweeps.factors import Declaration
+from actors.benchmarks.inputs import absolute_models, open_models
+from sweeps.factors import Declaration, Inputs
 from sweeps.task import Level, Part, Row, Task
 
 UNFIT: Final = "unfit"
@@ -37,12 +39,14 @@ class Benchmark(Declaration, Protocol):
 class OnePart:
     """For benchmarks whose cells are one task each, and for which running out of memory is a result."""
 
+    paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {"model": absolute_models}
+    timed: ClassVar[bool] = True
     hands_on: ClassVar[bool] = False
     grows_with: ClassVar[str | None] = None
 
-    def parts(self, levels: Mapping[str, Level]) -> Sequence[None]:  # noqa: ARG002 - whatever the levels
-        """The cell is the task."""
-        return (None,)
+    def open_inputs(self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> Inputs:
+        """The models, where they are directories."""
+        return open_models("model", factors, known)
 
     def ship(self, part: Part) -> Part:
         """Never asked: there are no parts."""
@@ -62,9 +66,10 @@ def timed_rows(task: Task, measure: Callable[[int], Row]) -> Iterator[Row]:
 
     Args:
         task: says how often.
-        measure: one run, given its number: negative for warm-ups, from 0 for what is recorded.
+        measure: one run, given its number: negative for warm-ups, from 0 for what is recorded; iterations that were
+            added later go on where the earlier ones ended.
     """
     for number in range(-task.warmup, 0):
         measure(number)
-    for number in range(task.iterations):
+    for number in range(task.first_iteration, task.first_iteration + task.iterations):
         yield measure(number)

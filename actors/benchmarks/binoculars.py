@@ -8,18 +8,21 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from actors.benchmarks.base import UNFIT
+from actors.benchmarks.corpora import absolute_corpus, open_corpora
+from actors.benchmarks.inputs import absolute_models
 from actors.benchmarks.model import ModelId
-from scoring.corpus import Corpus, CorpusSettings, Shard, read_rows, records_of
-from scoring.fragments import Fragment, FragmentSettings, cut
+from scoring.corpus import CorpusSettings, Shard, read_rows, records_of
+from scoring.errors import CorpusChanged
+from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, cut
 from scoring.results import FragmentScore, Score, fragment_score
-from sweeps.errors import InputElsewhere
-from sweeps.factors import Factors, PositiveInt
+from sweeps.errors import InputChanged, InputElsewhere
+from sweeps.factors import Factors, Inputs, PositiveInt
 from sweeps.schema import FRAGMENT
 from sweeps.task import Level, Part, Row, Task
 
@@ -68,11 +71,23 @@ class BinocularsFactors(Factors):
             raise ValueError(f"placement 'split' wants two GPUs, as in 'gpu x2', not device {self.device!r}")
         return self
 
+    @model_validator(mode="after")
+    def _prefixes_within_limit(self) -> Self:
+        settings = FRAGMENTS.validate_python(self.fragments)
+        if isinstance(settings, PrefixFragments) and max(settings.tokens) > self.max_tokens:
+            raise ValueError(
+                f"fragments ask for prefixes of up to {max(settings.tokens)} tokens, and max_tokens cuts texts at "
+                f"{self.max_tokens}: raise max_tokens, or take the longer prefixes out"
+            )
+        return self
+
 
 class BinocularsBenchmark:
     """Scores the fragments of one shard with a pair that stays loaded across shards."""
 
     factors: ClassVar[type[Factors]] = BinocularsFactors
+    paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {"pair": absolute_models, "corpus": absolute_corpus}
+    timed: ClassVar[bool] = False
     holds: ClassVar[str] = "pair"
     load_factors: ClassVar[tuple[str, ...]] = (
         "pair",
@@ -85,17 +100,24 @@ class BinocularsBenchmark:
     hands_on: ClassVar[bool] = True
     grows_with: ClassVar[str | None] = None
 
-    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part]:
-        """The corpus in shards of `shard_records` records.
+    def open_inputs(self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> Inputs:
+        """The corpora, counted and looked at, and the models that are directories.
 
         Raises:
-            CorpusError: it cannot be read; nothing has started yet.
+            UserError: a corpus cannot be read, or one of them is not what rows on disk are of.
         """
-        return _parts(json.dumps(levels["corpus"]), int(levels["shard_records"]))  # type: ignore[arg-type]
+        return open_corpora(factors, known)
 
     def ship(self, part: Part) -> Part:
-        """The shard's raw rows, for a worker on a node that cannot see its file."""
-        return Part(part.name, list(read_rows(part.content)), part.only)
+        """The shard's raw rows, for a worker on a node that cannot see its file.
+
+        Raises:
+            InputChanged: they are other rows than when the run was planned.
+        """
+        try:
+            return Part(part.name, list(read_rows(part.content)), part.only)
+        except (CorpusChanged, OSError) as error:
+            raise InputChanged(str(error)) from error
 
     def pieces(self, task: Task) -> Iterator[Row]:
         """Every fragment of the shard, and every prefix of each: what has a row has one in a task that fails, too."""
@@ -165,14 +187,14 @@ def shard_fragments(part: Part, factors: BinocularsFactors) -> Iterator[Fragment
     """The fragments of a shard that are still to be scored.
 
     Raises:
-        InputElsewhere: the shard's file is not visible on this node.
+        InputElsewhere: the shard's file is not visible on this node, or is another one here.
     """
     settings = FRAGMENTS.validate_python(factors.fragments)
     corpus = CORPUS.validate_python(factors.corpus)
     try:
         rows = list(read_rows(part.content)) if isinstance(part.content, Shard) else part.content
-    except OSError as error:
-        raise InputElsewhere(f"{part.content.file}: not visible on this node") from error
+    except (OSError, CorpusChanged) as error:  # where the run was started it is known which of the two
+        raise InputElsewhere(f"{part.content.file}: {error}") from error
     for record in records_of(corpus, rows):
         for fragment in cut(record, settings).fragments:
             if part.only is None or fragment_key(fragment) in part.only:
@@ -191,10 +213,3 @@ def _unfit_row(score: FragmentScore, status: str) -> Row:
 
 def _identity(score: FragmentScore) -> Row:
     return {name: getattr(score, name) for name in FRAGMENT}
-
-
-@lru_cache(maxsize=64)
-def _parts(corpus_json: str, shard_records: int) -> Sequence[Part]:
-    settings = CORPUS.validate_python(json.loads(corpus_json))
-    shards = Corpus.open(settings).shards(shard_records)
-    return tuple(Part(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard) for shard in shards)

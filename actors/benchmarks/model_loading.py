@@ -5,11 +5,12 @@ come before, and so does any download. Nothing stays loaded between two iteratio
 """
 
 import contextlib
+import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator
 
@@ -31,12 +32,18 @@ OWN_IO: Final = Path("/proc/self/io")
 
 
 def _is_source(source: str) -> str:
-    if source != DEFAULT_SOURCE and not source.startswith(("/", "~")):
-        raise ValueError(
-            f"{source!r} is no source: write 'default', or a directory from the root on ('/mnt/nvme'), because workers "
-            "run in directories of their own"
-        )
+    if source != DEFAULT_SOURCE and not source.startswith("/"):
+        raise ValueError(f"{source!r} is no source: write 'default', or a directory such as '/mnt/nvme'")
     return source
+
+
+def _absolute_source(level: Any, base: Path) -> Any:
+    """A level of `source`, or a list of them, with its path made absolute."""
+    if isinstance(level, list):
+        return [_absolute_source(entry, base) for entry in level]
+    if not isinstance(level, str) or level in ("", DEFAULT_SOURCE):
+        return level
+    return os.path.normpath(base / os.path.expanduser(level))  # noqa: PTH111 - pathlib raises for an unknown user
 
 
 class ModelLoadingFactors(ModelFactors):
@@ -51,6 +58,7 @@ class ModelLoading(OnePart):
     """Loads and unloads in every iteration; the worker holds nothing."""
 
     factors: ClassVar[type[Factors]] = ModelLoadingFactors
+    paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {**OnePart.paths, "source": _absolute_source}
     holds: ClassVar[str] = "nothing"
     load_factors: ClassVar[tuple[str, ...]] = ()
 

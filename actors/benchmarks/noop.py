@@ -15,7 +15,7 @@ class NoopFactors(Factors):
     """`index` makes cells distinct; `wait_s` makes them last."""
 
     index: Annotated[int, Field(ge=0)] = 0
-    wait_s: Annotated[float, Field(ge=0)] = 0.0
+    wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class Noop(OnePart):

@@ -22,11 +22,12 @@ from scoring.corpus import Corpus
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import InputElsewhere, UserError
 from sweeps.handing_on import larger
-from sweeps.plan import Plan
+from sweeps.planning import make_plan
 from sweeps.schema import METRICS, schema_of
 from sweeps.spec import Defaults, Spec, Sweep, read_spec, with_defaults
 from sweeps.supervisor import Interrupts, Supervisor
 from sweeps.task import Answer, Lease, Outcome, Part, Run, Seat, Slot, Stop, Task
+from tests.fakes import plan_of
 
 PAIR = ["builtin://tiny-base", "builtin://tiny-instruct"]
 RANDOM = {"mode": "random", "min_words": 5, "max_words": 30}
@@ -56,7 +57,7 @@ def scoring_spec(path: Path, **factors: Any) -> Spec:
 
 
 def run_inline(spec: Spec, directory: Path) -> list[dict[str, Any]]:
-    coordinator = Coordinator(spec, BENCHMARKS, directory, Policy())
+    coordinator = Coordinator(make_plan(spec, BENCHMARKS, directory), BENCHMARKS, Policy())
     coordinator.open()
     pool = InlinePool(coordinator, BENCHMARKS, local_node(), 600.0)
     Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
@@ -138,7 +139,9 @@ def test_an_incompatible_pair_is_unsupported_with_the_first_difference(corpus: P
 
 def test_a_shard_whose_workers_die_has_a_row_for_each_fragment_and_prefix(corpus: Path, tmp_path: Path) -> None:
     prefixes = {"mode": "prefix", "tokens": [4, 8]}
-    coordinator = Coordinator(scoring_spec(corpus, fragments=[prefixes]), BENCHMARKS, tmp_path, Policy())
+    coordinator = Coordinator(
+        make_plan(scoring_spec(corpus, fragments=[prefixes]), BENCHMARKS, tmp_path), BENCHMARKS, Policy()
+    )
     coordinator.open()
     seat = Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
     coordinator.join(seat, {}, "e")
@@ -157,7 +160,7 @@ def test_a_shard_whose_workers_die_has_a_row_for_each_fragment_and_prefix(corpus
 def test_a_shard_that_cannot_be_read_any_more_is_one_row(corpus: Path, tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     path.write_bytes(corpus.read_bytes())
-    coordinator = Coordinator(scoring_spec(path), BENCHMARKS, tmp_path / "run", Policy())
+    coordinator = Coordinator(make_plan(scoring_spec(path), BENCHMARKS, tmp_path / "run"), BENCHMARKS, Policy())
     coordinator.open()
     path.unlink()
     coordinator.reject(Slot("cpu", 0, 1), "unsupported", "no such device")
@@ -211,12 +214,12 @@ def test_a_mistake_in_a_scoring_spec_is_told(mistake: str, tmp_path: Path) -> No
 
 def test_a_corpus_that_cannot_be_read_stops_before_the_start(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no file there"):
-        Plan(scoring_spec(tmp_path / "nothing.jsonl"), BENCHMARKS)
+        plan_of(scoring_spec(tmp_path / "nothing.jsonl"), BENCHMARKS)
 
 
 def test_split_on_one_gpu_is_impossible(corpus: Path) -> None:
     with pytest.raises(UserError, match="wants two GPUs, as in 'gpu x2'"):
-        Plan(scoring_spec(corpus, placement=["split"], device=["gpu"]), BENCHMARKS).check()
+        plan_of(scoring_spec(corpus, placement=["split"], device=["gpu"]), BENCHMARKS).check()
 
 
 class Shipping:
@@ -245,7 +248,7 @@ class Shipping:
 def test_a_shard_that_the_worker_cannot_see_is_shipped(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     path.write_text("".join(line + "\n" for line in embedded.docs_path().read_text().splitlines()[:3]))
-    task = Plan(scoring_spec(path), BENCHMARKS).task(0)
+    task = plan_of(scoring_spec(path), BENCHMARKS).task(0)
     assert task.part is not None
     away = tmp_path / "away.jsonl"
     path.rename(away)
@@ -304,7 +307,7 @@ def score_cramped(path: Path, directory: Path, max_tokens: int) -> tuple[list[di
     """Every slot gets a worker in turn, as a supervisor would do it."""
     catalogue: dict[str, Any] = {"binoculars": Cramped()}
     spec = scoring_spec(path, device=["gpu"], max_tokens=[max_tokens])
-    coordinator = Coordinator(spec, catalogue, directory, Policy(ladder=LADDER))
+    coordinator = Coordinator(make_plan(spec, catalogue, directory), catalogue, Policy(ladder=LADDER))
     coordinator.open()
     seats: list[Slot] = []
     while demand := coordinator.tick().demand:
@@ -336,7 +339,7 @@ def test_what_fits_nowhere_is_a_null_row_with_its_reason(corpus: Path, tmp_path:
 
 
 def test_out_of_memory_in_the_scorer_is_such_a_row(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = Plan(scoring_spec(corpus), BENCHMARKS).task(0)
+    task = plan_of(scoring_spec(corpus), BENCHMARKS).task(0)
     benchmark, factors = BENCHMARKS["binoculars"], BinocularsFactors(**dict(task.factors))  # type: ignore[arg-type]
     held = benchmark.load(factors, ("cpu",))
 

@@ -19,6 +19,7 @@ from actors.benchmarks import BENCHMARKS
 from actors.benchmarks.noop import Noop, NoopFactors
 from actors.slots import Node, local_node
 from sweeps.coordinator import Policy
+from sweeps.planning import make_plan
 from sweeps.spec import Spec, Sweep
 from sweeps.standing import Status
 from sweeps.supervisor import Interrupts, Supervisor
@@ -62,7 +63,9 @@ def run(
     levels = {"device": ["cpu"], "cpu_cores": [1], "index": [0], "wait_s": [0.0]} | factors
     spec = Spec(name="cores", sweep=[Sweep(name="s", benchmark="noop", iterations=1, warmup=0, factors=levels)])
     catalogue: dict[str, Any] = {"noop": benchmark}
-    coordinator = ray_pool.RayCoordinator.start(spec, catalogue, directory / "run", Policy(isolation))
+    coordinator = ray_pool.RayCoordinator.start(
+        make_plan(spec, catalogue, directory / "run"), catalogue, Policy(isolation)
+    )
     coordinator.open()
     (node,) = ray_pool.nodes()
     pool = ray_pool.RayPool(coordinator, catalogue, [Node(node.node_id, node.host, node.cpu_name, node.cores[:2])])

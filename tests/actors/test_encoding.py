@@ -20,6 +20,7 @@ from actors.benchmarks.encoding import Encoding, EncodingFactors, LoadedTokenize
 from actors.pinning import rayon_threads
 from sweeps.coordinator import Policy
 from sweeps.errors import Unsupported
+from sweeps.planning import make_plan
 from sweeps.schema import ENCODING, METRICS
 from sweeps.spec import Spec, Sweep
 from sweeps.supervisor import Interrupts, Supervisor
@@ -231,7 +232,9 @@ def test_in_one_process_the_cores_that_its_pool_does_not_have_are_refused(tmp_pa
 @pytest.mark.usefixtures("ray_cluster")
 def test_on_ray_every_slot_has_a_pool_of_its_own(tmp_path: Path) -> None:
     sweep = Sweep(name="s", benchmark="encoding", iterations=2, warmup=1, factors=LEVELS)
-    coordinator = ray_pool.RayCoordinator.start(Spec(name="e", sweep=[sweep]), BENCHMARKS, tmp_path, Policy())
+    coordinator = ray_pool.RayCoordinator.start(
+        make_plan(Spec(name="e", sweep=[sweep]), BENCHMARKS, tmp_path), BENCHMARKS, Policy()
+    )
     coordinator.open()
     pool = ray_pool.RayPool(coordinator, BENCHMARKS, ray_pool.nodes())
     Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()

@@ -11,6 +11,7 @@ import pytest
 from actors.metrics import COUNTERS, GAUGES, Metrics, tokens_per_s
 from actors.worker import Worker
 from sweeps.coordinator import Coordinator, Policy
+from sweeps.planning import make_plan
 from sweeps.spec import Spec
 from sweeps.task import Row, Run, Seat, Slot
 from tests.fakes import CATALOGUE, faulty_spec
@@ -52,7 +53,7 @@ class Meters(dict[str, Instrument]):
 
 
 def observed(directory: Path, spec: Spec, meters: Meters) -> Coordinator:
-    coordinator = Coordinator(spec, CATALOGUE, directory, Policy(), Metrics(spec.name, meters))
+    coordinator = Coordinator(make_plan(spec, CATALOGUE, directory), CATALOGUE, Policy(), Metrics(spec.name, meters))
     coordinator.open()
     return coordinator
 

@@ -25,11 +25,11 @@ from models.errors import ModelUnavailable
 from models.load import LoadedModel, load_model
 from models.touch import cpu_tensors
 from sweeps.errors import Unsupported
-from sweeps.plan import Plan
 from sweeps.schema import EFFECTIVE, MEMORY, METRICS, MODEL_LOADING
 from sweeps.spec import Spec, Sweep
 from sweeps.task import Answer, Lease, Outcome, Run, Seat, Slot, Stop
 from tests.actors.test_page_cache import skip_in_memory
+from tests.fakes import plan_of
 from tests.models.test_touch import PAGEMAP, present_pages
 
 TINY = "builtin://tiny-base"
@@ -348,7 +348,7 @@ def test_a_worker_holds_nothing_between_tasks(tmp_path: Path) -> None:
     levels = {name: [level] for name, level in factors().model_dump().items()}
     levels["source"] = ["default", str(tmp_path)]
     sweep = Sweep(name="s", benchmark="model_loading", iterations=2, warmup=1, seed=0, factors=levels)
-    plan = Plan(Spec(name="loading", sweep=[sweep]), BENCHMARKS)
+    plan = plan_of(Spec(name="loading", sweep=[sweep]), BENCHMARKS)
     line: Any = Line(Lease(task, 1) for _, task in plan.tasks())
     Worker(Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e1")).work(line)
     statuses = sorted((row["source"], row["status"]) for outcome in line.outcomes for row in outcome.rows)

@@ -16,6 +16,7 @@ from actors.inline_pool import InlinePool
 from actors.slots import Node, local_node
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import SpecChanged
+from sweeps.planning import make_plan
 from sweeps.spec import Spec, Sweep
 from sweeps.standing import Status
 from sweeps.supervisor import Interrupts, Supervisor
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
 
 def sweep(directory: Path, spec: Spec, catalogue: Any = CATALOGUE, **policy: Any) -> Status:
-    coordinator = ray_pool.RayCoordinator.start(spec, catalogue, directory, Policy(**policy))
+    coordinator = ray_pool.RayCoordinator.start(make_plan(spec, catalogue, directory), catalogue, Policy(**policy))
     coordinator.open()
     pool = ray_pool.RayPool(coordinator, catalogue, ray_pool.nodes())
     Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
@@ -40,7 +41,7 @@ def rows(directory: Path) -> list[dict[str, Any]]:
 def test_ray_and_inline_make_the_same_rows(tmp_path: Path) -> None:
     spec = faulty_spec(index=list(range(30)), thing=["a", "b"], fault=["none", "raise", "unsupported"], iterations=2)
     assert sweep(tmp_path / "ray", spec).left == 0
-    coordinator = Coordinator(spec, CATALOGUE, tmp_path / "inline", Policy())
+    coordinator = Coordinator(make_plan(spec, CATALOGUE, tmp_path / "inline"), CATALOGUE, Policy())
     coordinator.open()
     Supervisor(
         coordinator, InlinePool(coordinator, CATALOGUE, local_node(), 60.0), lambda _: None, Interrupts(60.0)
@@ -134,7 +135,7 @@ def test_workers_are_pinned_to_disjoint_cores_seen_from_outside(tmp_path: Path) 
             )
         ],
     )
-    coordinator = ray_pool.RayCoordinator.start(spec, catalogue, tmp_path / "run", Policy())
+    coordinator = ray_pool.RayCoordinator.start(make_plan(spec, catalogue, tmp_path / "run"), catalogue, Policy())
     coordinator.open()
     (node,) = ray_pool.nodes()
     pool = ray_pool.RayPool(coordinator, catalogue, [Node(node.node_id, node.host, node.cpu_name, node.cores[:2])])

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from actors.worker import DevicePoisoned, Worker
-from sweeps.plan import Plan
 from sweeps.schema import METRICS, STATUSES
 from sweeps.task import Answer, Lease, Outcome, Part, Run, Seat, Slot, Stop, Task, Wait
-from tests.fakes import CATALOGUE, faulty_spec
+from tests.fakes import CATALOGUE, faulty_spec, plan_of
 
 SEAT = Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 
@@ -36,7 +35,7 @@ class Script:
 
 
 def leases(**factors: Any) -> list[Lease]:
-    plan = Plan(faulty_spec(**factors), CATALOGUE)
+    plan = plan_of(faulty_spec(**factors), CATALOGUE)
     return [Lease(task, 1) for _, task in plan.tasks()]
 
 

@@ -10,12 +10,11 @@ import pytest
 from actors.benchmarks import BENCHMARKS
 from actors.slots import Gpu, Node
 from bench.simulation import Costs, Simulated, simulate
-from sweeps.plan import Plan
 from sweeps.rows import measured_row
 from sweeps.sharing import Sharing, yields
 from sweeps.spec import Defaults, Spec, read_spec, with_defaults
 from sweeps.task import Lease, Outcome, Seat, Slot, Task
-from tests.fakes import CATALOGUE, faulty_spec
+from tests.fakes import CATALOGUE, faulty_spec, plan_of
 
 DIES = ("Tesla K80", "Tesla K80", "NVIDIA GeForce GTX 1070")
 K80, GTX = "tesla-k80", "gtx-1070"
@@ -60,7 +59,7 @@ def waiting_spec(models: int, wait_s: Sequence[float], tasks: int) -> Spec:
 
 def ideal_s(spec: Spec, loads: int, load_s: float) -> float:
     """No schedule is shorter: all devices busy to the end, each model loaded once and on the slowest device."""
-    work_s = sum(float(str(task.factors["wait_s"])) for _, task in Plan(spec, CATALOGUE).tasks())
+    work_s = sum(float(str(task.factors["wait_s"])) for _, task in plan_of(spec, CATALOGUE).tasks())
     return (work_s + loads * load_s) / (1 + 1 + 2)
 
 
@@ -124,7 +123,7 @@ def generation_spec(models: Sequence[str], device: str | None, seed: int = 0) ->
 def generate(directory: Path, models: Sequence[str], device: str | None, cores: int, seed: int = 0) -> Simulated:
     spec = generation_spec(models, device, seed)
     run = simulate(spec, BENCHMARKS, box(cores), generation_costs(), directory / f"{device} {seed}")
-    assert run.counts == {"ok": len(Plan(spec, BENCHMARKS))}
+    assert run.counts == {"ok": len(plan_of(spec, BENCHMARKS))}
     return run
 
 
@@ -147,7 +146,7 @@ def test_few_loads_do_not_cost_the_makespan(tmp_path: Path) -> None:
     """Cores to spare and four models: the tail is short, so the devices' speeds are the only limit."""
     run = generate(tmp_path, MODELS, "gpu", cores=48)
     spec, costs = generation_spec(MODELS, "gpu"), generation_costs()
-    tasks = [task for _, task in Plan(spec, BENCHMARKS).tasks()]
+    tasks = [task for _, task in plan_of(spec, BENCHMARKS).tasks()]
     alone_s = {name: sum(costs.task_s(task, seat_of(name)) for task in tasks) for name in (K80, GTX)}
     assert run.makespan_s <= 1.1 / (2 / alone_s[K80] + 1 / alone_s[GTX])
 
@@ -162,7 +161,7 @@ def seat_of(device_class: str) -> Seat:
 def taught(*seen: tuple[str, float, int]) -> Sharing:
     """What (device class, duration, loads) of one model's tasks teach."""
     sharing = Sharing()
-    ((_, task),) = Plan(faulty_spec(device=["gpu"]), CATALOGUE).tasks()
+    ((_, task),) = plan_of(faulty_spec(device=["gpu"]), CATALOGUE).tasks()
     for device_class, duration_s, loads in seen:
         rows = (measured_row(Lease(task, 1), 0, {}, {}),)
         sharing.note(task, seat_of(device_class), Outcome(task.task_id, 1, rows, loads=loads, duration_s=duration_s))

@@ -7,6 +7,7 @@ import pytest
 
 from sweeps.ceilings import Ceilings
 from sweeps.coordinator import Coordinator, Policy
+from sweeps.planning import make_plan
 from sweeps.rows import failed_row, measured_row
 from sweeps.task import Lease, Outcome, Run, Seat, Slot, Stop, Task
 from tests.fakes import Faulty, faulty_spec
@@ -68,7 +69,7 @@ def test_without_such_a_factor_everything_is_tried() -> None:
 def test_a_run_tries_no_longer_input_after_a_shorter_one_ran_out(tmp_path: Any) -> None:
     """The model holds up to 4; whatever the order, 5 is the lowest that is ever tried in vain."""
     spec = faulty_spec(index=list(range(10)), device=["gpu"])
-    coordinator = Coordinator(spec, CATALOGUE, tmp_path, Policy())
+    coordinator = Coordinator(make_plan(spec, CATALOGUE, tmp_path), CATALOGUE, Policy())
     coordinator.open()
     coordinator.join(SEAT, {}, "e")
     answer = coordinator.exchange("w", [])

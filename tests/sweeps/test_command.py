@@ -40,6 +40,11 @@ def test_what_was_not_asked_for_is_not_in_it() -> None:
 
 
 def test_a_retry_of_oom_is_one_of_all_its_kinds() -> None:
-    assert policy("device", 1.0, ["oom", "error"], fresh=False).retry == ("oom_gpu", "oom_host", "skipped_oom", "error")
+    assert policy("device", 1.0, ["oom", "error"], fresh=False).again.statuses == (
+        "oom_gpu",
+        "oom_host",
+        "skipped_oom",
+        "error",
+    )
     with pytest.raises(UserError, match="--retry ok: choose one of"):
         policy("device", 1.0, ["ok"], fresh=False)

@@ -8,13 +8,14 @@ from actors.benchmarks import BENCHMARKS
 from sweeps.dry_run import preview, print_plan
 from sweeps.plan import Plan
 from sweeps.spec import Defaults, read_spec, with_defaults
+from tests.fakes import plan_of
 
 DEFAULTS = Defaults(device="gpu", cpu_cores=4)
 PLACED = ("model", "device", "device_map", "quantization", "cpu_cores")
 
 
 def builtin(name: str) -> Plan:
-    return Plan(with_defaults(read_spec(name, [], BENCHMARKS), DEFAULTS, BENCHMARKS), BENCHMARKS)
+    return plan_of(with_defaults(read_spec(name, [], BENCHMARKS), DEFAULTS, BENCHMARKS), BENCHMARKS)
 
 
 def test_the_generation_grid_needs_a_load_for_each_way_to_have_the_model_not_for_each_cell() -> None:

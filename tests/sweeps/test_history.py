@@ -9,12 +9,11 @@ from rich.console import Console
 
 from sweeps.dry_run import print_plan
 from sweeps.history import Pace, paces
-from sweeps.plan import Plan
 from sweeps.rows import failed_row, measured_row
 from sweeps.schema import schema_of
 from sweeps.sink import Sink
 from sweeps.task import Lease, Slot
-from tests.fakes import CATALOGUE, faulty_spec
+from tests.fakes import CATALOGUE, faulty_spec, plan_of
 
 SPEC = faulty_spec(index=[0, 1, 2, 3], cpu_cores=[1, 2])
 
@@ -22,7 +21,7 @@ SPEC = faulty_spec(index=[0, 1, 2, 3], cpu_cores=[1, 2])
 def write(directory: Path, durations_s: dict[int, list[float]], status: str = "ok") -> None:
     """A part with one task for each number, one row for each duration."""
     sink = Sink(directory, schema_of("noop"))
-    for number, task in Plan(SPEC, CATALOGUE).tasks():
+    for number, task in plan_of(SPEC, CATALOGUE).tasks():
         for iteration, duration_s in enumerate(durations_s.get(number, [])):
             facts: dict[str, Any] = {"duration_s": duration_s}
             lease = Lease(task, 1)
@@ -33,7 +32,7 @@ def write(directory: Path, durations_s: dict[int, list[float]], status: str = "o
 
 def test_the_mean_task_of_each_slot(tmp_path: Path) -> None:
     by_cores: dict[int, list[int]] = {}
-    for number, task in Plan(SPEC, CATALOGUE).tasks():
+    for number, task in plan_of(SPEC, CATALOGUE).tasks():
         by_cores.setdefault(task.slot.cores, []).append(number)
     one, other, *_ = by_cores[1]
     write(tmp_path, {one: [1.0, 2.0], other: [5.0], by_cores[2][0]: [0.5]})
@@ -52,7 +51,7 @@ def test_nothing_measured_is_no_estimate(tmp_path: Path) -> None:
 def test_the_dry_run_tells_it(tmp_path: Path) -> None:
     text = StringIO()
     pace = {Slot("cpu", 0, 1): Pace(2, 30.0)}
-    print_plan(Console(file=text, width=200), Plan(SPEC, CATALOGUE), [], lambda _: None, pace)
+    print_plan(Console(file=text, width=200), plan_of(SPEC, CATALOGUE), [], lambda _: None, pace)
     told = "offered here, about 2 min 0 s of one worker's time (2 finished, 30 s each)"
     assert f"slot [cpu, 1 core]: 4 tasks, {told}" in text.getvalue()
     assert "slot [cpu, 2 cores]: 4 tasks, offered here\n" in text.getvalue()

@@ -2,16 +2,18 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from sweeps.errors import SinkFailed
+from sweeps.errors import SinkFailed, UserError
 from sweeps.schema import schema_of
-from sweeps.sink import Sink
+from sweeps.sink import Sink, read_on_disk
 
 
 def row(task_id: str, status: str = "ok", iteration: int = 0) -> dict[str, Any]:
@@ -23,7 +25,8 @@ def sink_at(directory: Path) -> Sink:
 
 
 def finished(directory: Path) -> dict[str, str]:
-    return sink_at(directory).finished(lambda message: pytest.fail(message))
+    sink_at(directory)
+    return read_on_disk(directory, None, lambda part, error: pytest.fail(f"{part}: {error}")).statuses
 
 
 def test_rows_become_visible_by_flush_only(tmp_path: Path) -> None:
@@ -81,9 +84,56 @@ def test_a_truncated_part_is_set_aside_and_its_tasks_run_again(tmp_path: Path) -
     part = tmp_path / "part-000000.parquet"
     part.write_bytes(part.read_bytes()[:-20])
     told: list[str] = []
-    assert sink_at(tmp_path).finished(told.append) == {"t2": "ok"}
+    sink_at(tmp_path).mend(told.append)
     assert "part-000000.parquet" in told[0]
-    assert (tmp_path / "part-000000.damaged").exists()
+    assert (tmp_path / "_part-000000.parquet.damaged").exists()
+    assert finished(tmp_path) == {"t2": "ok"}
+    assert ds.dataset(tmp_path).count_rows() == 1, "what was set aside does not stand in the way of those who read"
+
+
+def test_a_part_of_an_older_version_gets_todays_columns(tmp_path: Path) -> None:
+    part = tmp_path / "part-000000.parquet"
+    schema = schema_of("noop")
+    older = [name for name in schema.names if name not in ("environment_id", "neighbours")]
+    pq.write_table(pa.Table.from_pylist([row("t1")], schema).select(older), part)
+    sink = sink_at(tmp_path)
+    sink.mend(pytest.fail)
+    sink.add([row("t2")])
+    sink.flush()
+    assert ds.dataset(tmp_path).schema.equals(schema)
+    assert finished(tmp_path) == {"t1": "ok", "t2": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "seen"),
+    [("later", [1], "column later (int64)"), ("iteration", ["one"], "column iteration (string)")],
+)
+def test_a_part_that_this_version_did_not_write_is_refused_and_kept(
+    column: str, values: list[Any], seen: str, tmp_path: Path
+) -> None:
+    part = tmp_path / "part-000000.parquet"
+    pq.write_table(pa.table({"task_id": ["t1"], "status": ["ok"], column: values}), part)
+    before = part.read_bytes()
+    with pytest.raises(UserError, match=re.escape(seen)):
+        sink_at(tmp_path).mend(pytest.fail)
+    assert part.read_bytes() == before
+
+
+@pytest.mark.parametrize("value", [2**31, "text", "\ud83d"])
+def test_a_row_that_cannot_be_written_costs_that_row_only(value: Any, tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    bad = row("bad", iteration=1) | ({"host": value} if value == "\ud83d" else {"neighbours": value})
+    sink.add([row("good"), row("bad"), bad, row("other")])
+    (spoilt,) = sink.flush()
+    assert (spoilt["task_id"], spoilt["status"]) == ("bad", "error")
+    rows = ds.dataset(tmp_path).to_table().to_pylist()
+    assert [(r["task_id"], r["iteration"], r["status"]) for r in rows] == [
+        ("good", 0, "ok"),
+        ("bad", 0, "ok"),
+        ("bad", 1, "error"),
+        ("other", 0, "ok"),
+    ]
+    assert "cannot be written" in rows[2]["error_message"]
 
 
 def test_forget_takes_whole_tasks_out(tmp_path: Path) -> None:
@@ -92,7 +142,7 @@ def test_forget_takes_whole_tasks_out(tmp_path: Path) -> None:
     sink.flush()
     sink.add([row("worse", "timeout")])
     sink.flush()
-    assert sink.forget({"error", "timeout"}) == 2
+    sink.forget({"bad", "worse"}, pytest.fail)
     assert finished(tmp_path) == {"good": "ok"}
     assert pq.read_table(tmp_path / "part-000000.parquet").num_rows == 1
-    assert sink.forget(()) == 0
+    assert not (tmp_path / "part-000001.parquet").exists()

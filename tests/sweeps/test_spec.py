@@ -1,15 +1,18 @@
 """Every mistake that a spec can hold is one message with file, key, what was seen and what is allowed."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actors.benchmarks import BENCHMARKS
+from actors.benchmarks.corpora import absolute_corpus
 from sweeps.errors import UserError
-from sweeps.plan import Plan
 from sweeps.schema import COMMON, FACTORS, METRICS
 from sweeps.spec import Defaults, builtin_names, read_spec, with_defaults
+from tests.fakes import plan_of
 
 GOOD = """
 name = "good"
@@ -64,15 +67,15 @@ MISTAKES = {
         ["genration", "choose one of binoculars, ", "generation", "noop"],
     ),
     "unknown factor": ("cpu_cores = [1, 2]", "cpu_core = [1, 2]", ["cpu_core", "did you mean 'cpu_cores'"]),
-    "wrong level type": ("[4, 8]", '[4, "eight"]', ["factors.max_new_tokens[1]", "'eight'", "integer"]),
-    "level out of range": ("[4, 8]", "[4, 0]", ["max_new_tokens[1]", "0", "greater than or equal to 1"]),
+    "wrong level type": ("[4, 8]", '[4, "eight"]', ["factors.max_new_tokens[1]", "'eight'", "a whole number"]),
+    "level out of range": ("[4, 8]", "[4, 0]", ["max_new_tokens[1]", "0", "1 or more"]),
     "not a list": ("cpu_cores = [1, 2]", "cpu_cores = 2", ["cpu_cores", "seen 2", "list"]),
     "empty levels": ("[4, 8]", "[]", ["max_new_tokens", "empty"]),
     "repeated level": ("[4, 8]", "[4, 4]", ["max_new_tokens", "4 stands twice"]),
     "level not a choice": (
         "cpu_cores = [1, 2]",
         'cpu_cores = [1, 2]\nquantization = ["3-bit"]',
-        ["quantization[0]", "3-bit", "'none', '4-bit' or '8-bit'"],
+        ["quantization[0]", "3-bit", "choose one of 'none', '4-bit', '8-bit'"],
     ),
     "no such device form": ("cpu_cores = [1, 2]", 'cpu_cores = [1, 2]\ndevice = ["cpu x2"]', ["cpu x2", "gpu x3"]),
     "exclude on unknown factor": ("cpu_cores = 1\n", "core = 1\n", ["exclude[0].core", "no such factor"]),
@@ -83,9 +86,29 @@ MISTAKES = {
     "reserved sweep name": ('name = "generation"', 'name = "report"', ["'report'"]),
     "missing name": ('name = "good"\n', "", ["'name' is missing"]),
     "no sweep": (GOOD[GOOD.index("[[sweep]]") :], "", ["'sweep' is missing"]),
-    "zero iterations": ("iterations = 2", "iterations = 0", ["iterations", "0", "greater than or equal to 1"]),
-    "wrong type": ("iterations = 2", 'iterations = "2"', ["iterations", "'2'", "integer"]),
+    "zero iterations": ("iterations = 2", "iterations = 0", ["iterations", "0", "1 or more"]),
+    "wrong type": ("iterations = 2", 'iterations = "2"', ["iterations", "'2'", "a whole number"]),
     "not TOML": ("iterations = 2", "iterations = = 2", ["not TOML", "line 6"]),
+    "beyond its column": ("[4, 8]", "[4, 3_000_000_000]", ["max_new_tokens[1]", "3000000000", "up to 2,147,483,647"]),
+    "far beyond its column": ("cpu_cores = [1, 2]", f"cpu_cores = [{2**77}]", ["cpu_cores[0]", "up to 2,147,483,647"]),
+    "too many rounds": ("iterations = 2", f"rounds = {2**77}", ["rounds", "up to 1,000,000"]),
+    "too large a seed": ("iterations = 2", f"seed = {2**64}", ["seed", "up to 9,223,372,036,854,775,807"]),
+    "figure of no metric": (
+        "[[sweep.exclude]]",
+        '[sweep.figure]\ny = "tokens_per_s"\nx = "max_new_tokens"\n[[sweep.exclude]]',
+        ["figure.y", "'tokens_per_s'", "did you mean 'decode_tokens_per_s'"],
+    ),
+    "figure of no column": (
+        "[[sweep.exclude]]",
+        '[sweep.figure]\ny = "ttft_s"\nx = "max_tokens"\n[[sweep.exclude]]',
+        ["figure.x", "'max_tokens'", "did you mean 'max_new_tokens'"],
+    ),
+    "figure of text": (
+        "[[sweep.exclude]]",
+        '[sweep.figure]\ny = "dtype_effective"\nx = "max_new_tokens"\n[[sweep.exclude]]',
+        ["figure.y", "no metric in numbers"],
+    ),
+    "not a name of a model": ('["builtin://tiny-base"]', '["\\u0000"]', ["factors.model[0]", "no text"]),
     "sweep not a table": (GOOD[GOOD.index("[[sweep]]") :], 'sweep = ["x"]', ["sweep", "'x'"]),
 }
 
@@ -102,6 +125,74 @@ def test_a_mistake_is_told(mistake: str, tmp_path: Path) -> None:
     for part in expected:
         assert part in message, message
     assert "pydantic" not in message
+
+
+@pytest.mark.parametrize("key", ["iterations = 3", "warmup = 1", "rounds = 2"])
+def test_repeats_of_what_is_scored_once_are_refused(key: str, tmp_path: Path) -> None:
+    text = f'name = "s"\n[[sweep]]\nname = "s"\nbenchmark = "binoculars"\n{key}\n[sweep.factors]\n'
+    path = write(tmp_path, text + 'pair = [["builtin://tiny-base", "builtin://tiny-instruct"]]\n')
+    with pytest.raises(UserError, match=f"key '{key.split()[0]}'.*scores each text once"):
+        read_spec(path, [], BENCHMARKS)
+
+
+def test_a_spec_from_an_editor_on_windows_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert read_spec(str(path), [], BENCHMARKS).name == "good"
+
+
+def test_paths_are_relative_to_the_spec_and_those_of_set_to_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("specs", "caller"):
+        (tmp_path / place / "m").mkdir(parents=True)
+    (tmp_path / "specs" / "org" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "caller")
+    named = ["./m", "../other", "org/name", "org/hub", "m#a.gguf", "builtin://tiny-base"]
+    path = write(tmp_path / "specs", GOOD.replace('["builtin://tiny-base"]', json.dumps(named)))
+    specs = tmp_path / "specs"
+    assert read_spec(path, [], BENCHMARKS).sweep[0].factors["model"] == [
+        f"{specs}/m",
+        f"{tmp_path}/other",
+        f"{specs}/org/name",
+        "org/hub",
+        f"{specs}/m#a.gguf",
+        "builtin://tiny-base",
+    ]
+    override = 'generation.factors.model=["./m", "m#a.gguf", "org/name"]'
+    assert read_spec(path, [override], BENCHMARKS).sweep[0].factors["model"] == [
+        f"{tmp_path}/caller/m",
+        f"{tmp_path}/caller/m#a.gguf",
+        "org/name",
+    ]
+
+
+def test_a_rule_means_the_paths_that_the_levels_mean(tmp_path: Path) -> None:
+    text = GOOD.replace('["builtin://tiny-base"]', '["./a", "./b"]').replace("cpu_cores = 1\n", 'model = "./a"\n')
+    sweep = read_spec(write(tmp_path, text), [], BENCHMARKS).sweep[0]
+    assert sweep.exclude == [{"model": f"{tmp_path}/a", "max_new_tokens": [8]}]
+
+
+@pytest.mark.parametrize(
+    ("level", "absolute"),
+    [
+        ("t.jsonl", "{}/t.jsonl"),
+        ({"path": "../*.csv", "text": "body"}, {"path": "{}/../*.csv", "text": "body"}),
+        ("/data/t.jsonl", "/data/t.jsonl"),
+        ("~/t.jsonl", str(Path.home() / "t.jsonl")),
+        ("builtin://docs", "builtin://docs"),
+        ("hf://someone/texts:test", "hf://someone/texts:test"),
+        (7, 7),
+        ({"path": 7}, {"path": 7}),
+    ],
+)
+def test_corpora_are_relative_to_the_spec(level: Any, absolute: Any, tmp_path: Path) -> None:
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(entry) for key, entry in value.items()}
+        return os.path.normpath(value.format(tmp_path)) if str(value).startswith("{}") else value
+
+    assert absolute_corpus(level, tmp_path) == filled(absolute)
 
 
 def test_a_duplicate_sweep_is_told(tmp_path: Path) -> None:
@@ -157,13 +248,13 @@ def test_an_impossible_cell_is_told(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD.replace("cpu_cores = [1, 2]", 'cpu_cores = [1, 2]\ndevice_map = ["auto"]'))
     spec = with_defaults(read_spec(path, [], BENCHMARKS), DEFAULTS, BENCHMARKS)
     with pytest.raises(UserError, match=r"impossible: device_map 'auto'.*\[\[sweep.exclude\]\]"):
-        Plan(spec, BENCHMARKS).check()
+        plan_of(spec, BENCHMARKS).check()
 
 
 @pytest.mark.parametrize("name", builtin_names())
 def test_builtin_specs_are_valid(name: str) -> None:
     spec = with_defaults(read_spec(name, [], BENCHMARKS), DEFAULTS, BENCHMARKS)
-    plan = Plan(spec, BENCHMARKS)
+    plan = plan_of(spec, BENCHMARKS)
     plan.check()
     assert spec.name == name
     assert len(plan) > 0

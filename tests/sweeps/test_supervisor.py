@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.coordinator import Coordinator, Policy
+from sweeps.planning import make_plan
 from sweeps.spec import Spec
 from sweeps.standing import Status
 from sweeps.supervisor import Ended, Interrupts, Supervisor
@@ -67,7 +68,7 @@ def supervise(
     fate: Callable[[int], tuple[int, bool]],
     interrupts: Interrupts | None = None,
 ) -> tuple[Status, TablePool]:
-    coordinator = Coordinator(spec, CATALOGUE, directory, Policy())
+    coordinator = Coordinator(make_plan(spec, CATALOGUE, directory), CATALOGUE, Policy())
     coordinator.open()
     pool = TablePool(coordinator, seats, fate)
     pool.impossible[Slot("cpu", 0, 64)] = "no node can offer 64 cores"
@@ -101,7 +102,7 @@ def test_workers_that_never_get_started_end_the_run_with_rows(tmp_path: Path) ->
 def test_slots_that_nobody_offers_end_at_once(tmp_path: Path) -> None:
     spec = faulty_spec(index=[0, 1], cpu_cores=[1, 64])
     status, _ = supervise(tmp_path, spec, 1, lambda _: (1000, False))
-    assert status.counts == {"ok": 2, "unsupported": 2}
+    assert status.counts == {"ok": 2, "unavailable": 2}
 
 
 def test_slots_of_all_widths_share_one_place(tmp_path: Path) -> None:

@@ -1,0 +1,154 @@
+"""The corpora that a sweep scores: opened once, told, cut into shards, and held against what was scored before.
+
+A corpus is its content, not its path. One that was moved goes on under the path that its rows have; one that grew has
+only its new rows scored; any other change is refused with the file's name. Imports no torch.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from actors.benchmarks.inputs import ModelInputs, open_models
+from scoring.corpus import BUILTIN_DOCS, Corpus, CorpusSettings
+from scoring.errors import CorpusChanged, CorpusError
+from sweeps.errors import UserError
+from sweeps.task import Level, Part
+
+SETTINGS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
+History = Mapping[str, Sequence[Sequence[Any]]]
+"""File name to the row counts at which it was seen, each with the digest of all rows up to there."""
+
+
+@dataclass(frozen=True)
+class CorpusInputs(ModelInputs):
+    """The models of a sweep, and its corpora cut into parts."""
+
+    names: Mapping[str, Level] | None = None
+    """What a level of this spec, as JSON, is called in the rows: as where the corpus lay when it was first scored."""
+    histories: Mapping[str, History] | None = None
+    """By the level that the rows have, as JSON."""
+    shards: Mapping[tuple[str, int], Sequence[Part]] | None = None
+    """By that level and the number of records of a shard."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What models and corpora are, as JSON."""
+        return {**super().record, "corpora": dict(self.histories or {})}
+
+    def canonical(self, factor: str, level: Level) -> Level:
+        """A corpus as the rows have it."""
+        return (self.names or {}).get(json.dumps(level), level) if factor == "corpus" else level
+
+    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:
+        """The shards of the cell's corpus."""
+        return (self.shards or {})[json.dumps(levels["corpus"]), int(levels["shard_records"])]  # type: ignore[arg-type]
+
+
+def open_corpora(factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> CorpusInputs:
+    """Open every corpus of a sweep, once, and its models.
+
+    Args:
+        factors: every factor with its levels.
+        known: the record of what rows on disk are of.
+
+    Raises:
+        UserError: a corpus cannot be read, or it is not what rows on disk are of.
+    """
+    models = open_models("pair", factors, known)
+    before: Mapping[str, History | None] = known.get("corpora", {})
+    checkpoints = frozenset(rows for history in before.values() for rows in _row_counts(history))
+    levels = {json.dumps(level): level for level in factors["corpus"]}
+    free = {key: history for key, history in before.items() if key not in levels}
+    names, histories, shards, lines, warnings = {}, {}, {}, list(models.lines), list(models.warnings)
+    for key, level in levels.items():
+        corpus = _opened(level, checkpoints)
+        name = key
+        if key in before:
+            corpus = _continued(corpus, before[key], level)
+        elif moved := _moved(corpus, level, free):
+            name, corpus = moved
+            del free[name]
+            lines.append(
+                f"corpus {_path(level)} is the one that rows on disk call {_path(json.loads(name))}: it goes on"
+            )
+        if name in before and before[name] is None:
+            warnings.append(
+                f"corpus {_path(level)}: rows on disk are of an older version, which did not write down what it read; "
+                "nobody can tell whether the corpus is still the same"
+            )
+        names[key], histories[name] = json.loads(name), corpus.history
+        for count in factors["shard_records"]:
+            shards[name, int(count)] = tuple(_parts(corpus, int(count)))  # type: ignore[arg-type]
+        lines += [f"corpus {_path(level)}: {line}" for line in corpus.survey.lines]
+        warnings += [f"corpus {_path(level)}: {warning}" for warning in corpus.survey.warnings]
+    return CorpusInputs(models.factor, models.fingerprints, lines, warnings, names, histories, shards)
+
+
+def absolute_corpus(level: Any, base: Path) -> Any:
+    """A level of `corpus`, or a list of them, with its path made absolute; what has none stays as it is."""
+    if isinstance(level, list):
+        return [absolute_corpus(entry, base) for entry in level]
+    if isinstance(level, dict):
+        return {**level, "path": absolute_corpus(level["path"], base)} if isinstance(level.get("path"), str) else level
+    if not isinstance(level, str) or not level or level == BUILTIN_DOCS or "://" in level:
+        return level
+    return os.path.normpath(base / os.path.expanduser(level))  # noqa: PTH111 - pathlib raises for an unknown user
+
+
+def _opened(level: Level, checkpoints: frozenset[int]) -> Corpus:
+    try:
+        return Corpus.open(SETTINGS.validate_python(level), checkpoints)
+    except CorpusError as error:
+        raise UserError(f"factors.corpus: {error}") from error
+
+
+def _continued(corpus: Corpus, history: History | None, level: Level) -> Corpus:
+    if history is None:
+        return corpus
+    try:
+        return corpus.continued(history)
+    except CorpusChanged as error:
+        raise UserError(
+            f"factors.corpus {_path(level)}: {error}; rows on disk are of the corpus as it was: put that back, or "
+            "choose another --out"
+        ) from error
+
+
+def _moved(corpus: Corpus, level: Level, free: Mapping[str, History | None]) -> tuple[str, Corpus] | None:
+    """Which corpus of earlier rows, not named any more, this one is; None if it is a new one."""
+    for key, history in free.items():
+        earlier = json.loads(key)
+        if _columns(earlier) != _columns(level):
+            continue
+        if history is None:
+            if absolute_corpus(earlier, Path.cwd()) == level:  # an older version kept relative paths
+                return key, corpus
+            continue
+        try:
+            return key, corpus.continued(history)
+        except CorpusChanged:
+            continue
+    return None
+
+
+def _parts(corpus: Corpus, shard_records: int) -> Iterator[Part]:
+    for shard in corpus.shards(shard_records):
+        yield Part(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard)
+
+
+def _row_counts(history: History | None) -> Iterator[int]:
+    return (int(rows) for segments in (history or {}).values() for rows, _ in segments)
+
+
+def _path(level: Any) -> str:
+    return str(level["path"] if isinstance(level, dict) else level)
+
+
+def _columns(level: Any) -> dict[str, Any]:
+    """Everything of a level but where it is."""
+    return {key: value for key, value in level.items() if key != "path"} if isinstance(level, dict) else {}

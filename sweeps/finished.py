@@ -1,0 +1,93 @@
+"""What of a plan is done: on disk, and not to be run again by this command.
+
+The dry run and the coordinator ask the same question here, so that what is shown is what runs.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sweeps.errors import SpecChanged
+from sweeps.plan import Group, Plan
+from sweeps.schema import FAILED, MEASURE
+from sweeps.sink import OnDisk, read_on_disk
+
+
+@dataclass(frozen=True)
+class Again:
+    """Which finished tasks a command runs again."""
+
+    statuses: tuple[str, ...] = ()
+    """What `--retry` names."""
+    environments: frozenset[str] = frozenset()
+    """Ids of what there is now: what was `unsupported` in another environment may run in this one. Empty: not known."""
+
+    def of(self, on_disk: OnDisk) -> set[str]:
+        """Tasks to run again. What was unavailable always is: it was never tried."""
+        elsewhere = {
+            task_id
+            for task_id, environment_id in on_disk.unsupported_in.items()
+            if self.environments and environment_id not in self.environments
+        }
+        statuses = {*self.statuses, "unavailable"}
+        return elsewhere | {task_id for task_id, status in on_disk.statuses.items() if status in statuses}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What of a plan is on disk."""
+
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    """How each task ended that is done, by id."""
+    again: frozenset[str] = frozenset()
+    """Tasks on disk that run again."""
+    measured: int = 0
+    """Tasks of these that have a row with a measurement."""
+    counts: Mapping[str, Counter[str]] = field(default_factory=dict)
+    """Of the tasks that are done: how many ended how, by sweep and status."""
+
+    @property
+    def left_failed(self) -> Counter[str]:
+        """How many tasks ended in a failure that this command does not try again, by status."""
+        return Counter(status for status in self.statuses.values() if status in FAILED)
+
+
+def read_finished(plan: Plan, again: Again, damaged: Callable[[Path, Exception], object]) -> Finished:
+    """Read the parts of every sweep of a run; nothing is touched but by `damaged`."""
+    statuses: dict[str, str] = {}
+    repeated: set[str] = set()
+    counts: dict[str, Counter[str]] = {}
+    measured = 0
+    for grid in plan.grids:
+        on_disk = read_on_disk(plan.directory / grid.sweep.name, MEASURE.get(grid.sweep.benchmark), damaged)
+        once_more = again.of(on_disk)
+        done = {task_id: status for task_id, status in on_disk.statuses.items() if task_id not in once_more}
+        statuses |= done
+        repeated |= once_more
+        counts[grid.sweep.name] = Counter(done.values())
+        measured += len(on_disk.measured - once_more)
+    return Finished(statuses, frozenset(repeated), measured, counts)
+
+
+def pending_groups(plan: Plan, finished: Finished) -> dict[Group, "array[int]"]:
+    """Numbers of the tasks that are left, by slot and load key, each in the order in which they are to run.
+
+    Raises:
+        SpecChanged: rows on disk are of tasks that the plan does not have, so counting them would be wrong.
+    """
+    groups: dict[Group, array[int]] = {}
+    strangers = set(finished.statuses)
+    for number, task in plan.tasks():
+        if task.task_id in finished.statuses:
+            strangers.discard(task.task_id)
+        else:
+            groups.setdefault((task.slot, task.load_key), array("I")).append(number)
+    if strangers:
+        raise SpecChanged(
+            f"{plan.directory}: {len(strangers):,} of {len(finished.statuses):,} tasks on disk are not of this plan, "
+            f"{sorted(strangers)[0]} for one: their corpus was another one then, or the spec was; give the spec "
+            "another name, or choose another --out"
+        )
+    return groups
