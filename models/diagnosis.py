@@ -61,25 +61,6 @@ def weights_explained(files: ModelFiles) -> Iterator[None]:
         yield
 
 
-def refuse_mismatch(files: ModelFiles, info: dict[str, Any]) -> None:
-    """Refuse a model of which some weights are not from the files: transformers makes up what it does not find.
-
-    Args:
-        files: where they were looked for.
-        info: `missing_keys` and `mismatched_keys`, as `from_pretrained` gives them.
-
-    Raises:
-        ModelDamaged: how many, and the first of them.
-    """
-    missing = sorted(info["missing_keys"])
-    misshapen = sorted(key for key, *_ in info["mismatched_keys"])
-    if missing or misshapen:
-        raise ModelDamaged(
-            f"model {files.name!r}: the weights in {files.directory} are not those of its config.json: "
-            f"{len(missing)} missing{_first(missing)}, {len(misshapen)} of another shape{_first(misshapen)}"
-        )
-
-
 def refuse_foreign_code(files: ModelFiles) -> None:
     """Refuse a model that may run its code, where that code lies in another repository: no commit pins it.
 
@@ -217,7 +198,3 @@ def _damaged(files: ModelFiles, path: Path, reason: object) -> ModelDamaged:
 
 def _unavailable(files: ModelFiles, what: str) -> ModelUnavailable:
     return ModelUnavailable(f"model {files.name!r}: no {what} in {files.directory}; put it there")
-
-
-def _first(keys: list[str]) -> str:
-    return f" ({', '.join(keys[:MAX_SHOWN])}{', …' if len(keys) > MAX_SHOWN else ''})" if keys else ""

@@ -1,8 +1,8 @@
 """What a model directory is, by its content: the revision of a model that has no commit.
 
-A copy or a move keeps it; another configuration, tokenizer or checkpoint changes it. Paths and dates have no part.
-Small files are read whole. Of a large file of weights the beginning (which for safetensors holds names and shapes), the
-size, and blocks spread over the rest are read: what training changes is changed everywhere. So a fingerprint takes
+A copy or a move keeps it; another configuration, tokenizer or checkpoint changes it. Paths and dates have no part in
+it. Small files are read whole. Of a large file of weights the beginning (which for safetensors holds names and shapes),
+the size, and blocks spread over the rest are read: what training changes is changed everywhere. So a fingerprint takes
 milliseconds where hashing the file would take minutes; it tells models apart, and is no defence against forgery.
 
 Imports no torch. Nothing is remembered: a directory can be replaced while this process lives.

@@ -24,7 +24,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from models.diagnosis import refuse_mismatch, weights_explained
+from models.agreement import refuse_half, refuse_mismatch, refuse_other_head, refuse_other_tokenizer
+from models.diagnosis import weights_explained
+from models.packing import quantized_share, refuse_unpacked
 from models.placement import limits_by_device, placement_explained, refuse_disk, torch_devices
 from models.resolve import ModelFiles, resolve
 from models.tokenizer import read_tokenizer
@@ -86,6 +88,11 @@ class LoadedModel:
     def dtype_name(self) -> str:
         """`float32`, `bfloat16` or `float16`."""
         return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def quantized_share(self) -> float | None:
+        """Share of the parameters, counted before packing, that are packed; None where nothing is to be quantized."""
+        return None if self.quantization == "none" else quantized_share(self.model)
 
     @property
     def _placed(self) -> dict[str, torch.device]:
@@ -169,7 +176,12 @@ def load_weights(
             output_loading_info=True,
             **_gguf(files),
         )
-    refuse_mismatch(files, info)
+    refuse_half(files, outline.config)
+    refuse_mismatch(files, info, outline.config)
+    refuse_other_head(files, model)
+    refuse_other_tokenizer(files, model, outline.tokenizer)
+    if quantization != "none":
+        refuse_unpacked(name, quantization, model)
     refuse_disk(name, device_map, quantization, getattr(model, "hf_device_map", {}))
     model.eval()
     return LoadedModel(model, outline.tokenizer, files, quantization, compute_dtype)

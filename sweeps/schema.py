@@ -57,6 +57,7 @@ COMMON: Final[dict[str, pa.DataType]] = {
 EFFECTIVE: Final[dict[str, pa.DataType]] = {
     "dtype_effective": pa.string(),
     "device_map_effective": pa.string(),
+    "quantized_share": pa.float64(),
 }
 """What a loaded model turned out to be, beside what the spec asked for."""
 

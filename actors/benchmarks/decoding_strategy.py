@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from actors.benchmarks.base import timed_rows
 from actors.benchmarks.decoding import Strategy
-from actors.benchmarks.generation import GenerationFactors, measure, prompt_ids
+from actors.benchmarks.generation import GenerationFactors, measure, prompt_for
 from actors.benchmarks.model import HoldsModel
 from sweeps.factors import Factors
 from sweeps.task import Row, Task, digest
@@ -29,8 +29,12 @@ class DecodingStrategy(HoldsModel):
     factors: ClassVar[type[Factors]] = DecodingStrategyFactors
 
     def rows(self, held: "LoadedModel", task: Task, factors: DecodingStrategyFactors) -> Iterator[Row]:
-        """One row an iteration, all with the same prompt; what is drawn is drawn anew in each."""
-        prompt_1L = prompt_ids(held, factors.prompt_words, task.seed)
+        """One row an iteration, all with the same prompt; what is drawn is drawn anew in each.
+
+        Raises:
+            ModelUnsupported: prompt and new tokens are more than the model has positions for.
+        """
+        prompt_1L = prompt_for(held, factors, task.seed)
         tokens, strategy = factors.max_new_tokens, factors.decoding_strategy
         return timed_rows(
             task, lambda number: measure(held, prompt_1L, tokens, strategy, seed=sampling_seed(task.seed, number))

@@ -36,10 +36,33 @@ class Generation(HoldsModel):
     factors: ClassVar[type[Factors]] = GenerationFactors
 
     def rows(self, held: "LoadedModel", task: Task, factors: GenerationFactors) -> Iterator[Row]:
-        """One row an iteration, all with the same prompt."""
-        prompt_1L = prompt_ids(held, factors.prompt_words, task.seed)
+        """One row an iteration, all with the same prompt.
+
+        Raises:
+            ModelUnsupported: prompt and new tokens are more than the model has positions for.
+        """
+        prompt_1L = prompt_for(held, factors, task.seed)
         chosen: Row = {"decoding_strategy": "greedy"}
         return timed_rows(task, lambda _: measure(held, prompt_1L, factors.max_new_tokens) | chosen)
+
+
+def prompt_for(held: "LoadedModel", factors: GenerationFactors, seed: int) -> "torch.Tensor":
+    """The prompt of a cell, shape (1, L).
+
+    Raises:
+        ModelUnsupported: with the new tokens it is longer than the model's table of positions.
+    """
+    from models.positions import refuse_too_long
+
+    prompt_1L = prompt_ids(held, factors.prompt_words, seed)
+    refuse_too_long(
+        held.files.name,
+        held.model,
+        prompt_1L.shape[1] + factors.max_new_tokens,
+        what="prompt and new tokens are",
+        remedy="choose fewer prompt_words or max_new_tokens",
+    )
+    return prompt_1L
 
 
 def prompt_ids(held: "LoadedModel", words: int, seed: int) -> "torch.Tensor":
@@ -98,6 +121,7 @@ def measure(
         "revision": held.files.revision,
         "dtype_effective": held.dtype_name,
         "device_map_effective": held.device_map,
+        "quantized_share": held.quantized_share,
         "prompt_tokens": prompt_tokens,
         "new_tokens": new_tokens,
         "inference_time_s": inference_time_s,

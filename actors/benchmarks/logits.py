@@ -6,7 +6,6 @@ device of the model is synchronized before and after. The text is tokenized and 
 L tokens of the input, V words of the vocabulary.
 """
 
-import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -14,13 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from actors.benchmarks.base import timed_rows
 from actors.benchmarks.generation import prompt_ids
 from actors.benchmarks.model import HoldsModel, ModelFactors
-from sweeps.errors import Unsupported
 from sweeps.factors import Factors, PositiveInt
 from sweeps.task import Row, Task
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
 
     from actors.memory import Footprint
     from models.load import LoadedModel
@@ -44,10 +41,14 @@ class Logits(HoldsModel):
         """One row an iteration, all over the same text.
 
         Raises:
-            Unsupported: the text has more tokens than the model has positions.
+            ModelUnsupported: the text has more tokens than the model has positions.
         """
+        from models.positions import refuse_too_long
+
         input_1L = prompt_ids(held, factors.input_words, task.seed)
-        refuse_too_long(held, input_1L.shape[1])
+        refuse_too_long(
+            held.files.name, held.model, input_1L.shape[1], what="the input has", remedy="choose fewer input_words"
+        )
         rest = at_rest(held, input_1L)
         return timed_rows(task, lambda _: measure(held, input_1L, rest))
 
@@ -84,6 +85,7 @@ def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "Footprint") ->
             "revision": held.files.revision,
             "dtype_effective": held.dtype_name,
             "device_map_effective": held.device_map,
+            "quantized_share": held.quantized_share,
             "input_tokens": input_tokens,
             "calculation_time_s": calculation_time_s,
             "calculation_rate_tokens_per_s": input_tokens / calculation_time_s,
@@ -109,46 +111,3 @@ def at_rest(held: "LoadedModel", input_1L: "torch.Tensor") -> "Footprint":
         held.model(input_1L[:, :1])
     release_memory()
     return footprint(held.devices)
-
-
-def refuse_too_long(held: "LoadedModel", tokens: int) -> None:
-    """Before the pass: an index beyond a table of positions breaks the CUDA context, and with it the worker.
-
-    Raises:
-        Unsupported: the model looks positions up in a table, and it is too short.
-    """
-    limit = position_limit(held.model)
-    if limit is not None and tokens > limit:
-        raise Unsupported(
-            f"the input has {tokens} tokens and model {held.files.name!r} has positions for {limit}; "
-            "choose fewer input_words"
-        )
-
-
-def position_limit(model: "PreTrainedModel") -> int | None:
-    """Most tokens that fit the model's tables of absolute positions, learned or computed once; None: it has none.
-
-    A table is an embedding, or a matrix among the buffers, that is called after positions: `wpe`, `embed_positions`,
-    `position_embeddings`, `pos_encoding`. Most rotary models have no table and take any length.
-    """
-    from torch import nn
-
-    decoder = model.get_decoder()  # a vision tower beside it has positions too, of patches
-    limits = []
-    for name, module in decoder.named_modules():
-        if isinstance(module, nn.Embedding) and _is_of_positions(name):
-            limits.append(module.num_embeddings - _first_position(module))
-    for name, buffer in decoder.named_buffers():
-        if buffer.ndim == 2 and buffer.is_floating_point() and _is_of_positions(name):
-            limits.append(buffer.shape[0])
-    return min(limits, default=None)
-
-
-def _is_of_positions(name: str) -> bool:
-    return re.search(r"wpe|pos(?!t)", name.rpartition(".")[2]) is not None
-
-
-def _first_position(table: "torch.nn.Embedding") -> int:
-    """Rows that no token uses: OPT and BART begin at `offset`, RoBERTa behind its padding."""
-    offset = getattr(table, "offset", 0)
-    return int(offset) if table.padding_idx is None else table.padding_idx + 1

@@ -154,6 +154,7 @@ def measure(subject: Subject, factors: ModelLoadingFactors) -> Row:
         "revision": loaded.files.revision,
         "dtype_effective": loaded.dtype_name,
         "device_map_effective": loaded.device_map,
+        "quantized_share": loaded.quantized_share,
         "load_time_s": load_time_s,
         "load_rate_per_s": 1 / load_time_s,
         "load_bytes": subject.load_bytes,

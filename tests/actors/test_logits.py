@@ -25,11 +25,14 @@ from transformers import (
     RobertaConfig,
 )
 
-from actors.benchmarks.logits import Logits, LogitsFactors, position_limit
+from actors.benchmarks.decoding_strategy import DecodingStrategy
+from actors.benchmarks.generation import Generation
+from actors.benchmarks.logits import Logits, LogitsFactors
 from models.embedded import model_directory, sample_text
+from models.errors import ModelUnsupported
 from models.load import LoadedModel, load_model, release_memory, unload
+from models.positions import position_limit
 from models.resolve import ModelFiles
-from sweeps.errors import Unsupported
 from sweeps.schema import LOGITS, MEMORY, METRICS
 from sweeps.task import Slot, Task
 from tests.actors.test_memory import TWO_GPUS, FakeAllocator
@@ -215,8 +218,27 @@ def test_an_input_beyond_the_table_of_positions_is_refused_before_the_pass(famil
         held.model(torch.full((1, limit), 5))  # as many do fit
         with pytest.raises((IndexError, RuntimeError)):
             held.model(torch.full((1, limit + 1), 5))
-    with Watch(held.model) as watch, pytest.raises(Unsupported, match=rf"tokens and model '{family}'.* {limit};"):
+    with Watch(held.model) as watch, pytest.raises(ModelUnsupported, match=rf"tokens and model '{family}'.* {limit};"):
         rows(held, words=limit + 1)
+    assert watch.inputs == []
+
+
+@pytest.mark.parametrize("benchmark", [Generation, DecodingStrategy])
+def test_prompt_and_new_tokens_beyond_the_table_are_refused_before_the_pass(benchmark: Any) -> None:
+    config, limit = TABLES["gpt2"]
+    held = random_model(config, "gpt2")
+    prompt = held.tokenizer(sample_text(5, seed=0))["input_ids"]
+
+    def generated(new_tokens: int) -> list[dict[str, Any]]:
+        factors = benchmark.factors(device="cpu", cpu_cores=1, model="m", prompt_words=5, max_new_tokens=new_tokens)
+        task = Task("s", "b", factors.model_dump(), Slot("cpu", 0, 1), "", 1, 0, 0, 0, 0)
+        return list(benchmark().rows(held, task, factors))
+
+    (row,) = generated(limit - len(prompt))  # as many do fit
+    assert row["prompt_tokens"] + row["new_tokens"] == limit
+    refusal = rf"prompt and new tokens are {limit + 1} tokens and model 'gpt2' has positions for {limit}; choose fewer"
+    with Watch(held.model) as watch, pytest.raises(ModelUnsupported, match=refusal):
+        generated(limit + 1 - len(prompt))
     assert watch.inputs == []
 
 

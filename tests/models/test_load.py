@@ -10,6 +10,16 @@ from typing import Any
 import accelerate
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoTokenizer,
+    BartConfig,
+    BartForConditionalGeneration,
+    GPT2Config,
+    GPT2LMHeadModel,
+    Llama4Config,
+    Llama4ForConditionalGeneration,
+)
 from transformers.integrations.bitsandbytes import Bnb4bitQuantize
 
 from actors.benchmarks.generation import GenerationFactors, measure, prompt_ids
@@ -180,6 +190,20 @@ def keep_an_unreadable_tokenizer(directory: Path) -> None:
     (directory / "tokenizer.model").write_bytes(b"neither SentencePiece nor tiktoken")
 
 
+def edit_weights(directory: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    path = directory / "model.safetensors"
+    weights = load_file(path)
+    change(weights)
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def widen_the_tokenizer(directory: Path) -> None:
+    path = directory / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["model"]["vocab"]["one-more-token"] = 2048
+    path.write_text(json.dumps(tokenizer))
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "truncated weights": (
         lambda d: cut_in_half(d / "model.safetensors"),
@@ -207,6 +231,36 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
         lambda d: edit_config(d, num_hidden_layers=3, layer_types=None),
         ModelDamaged,
         r"not those of its config.json: 9 missing \(model.layers.2.*, …\), 0 of another shape",
+    ),
+    "fewer layers than weights": (
+        lambda d: edit_config(d, num_hidden_layers=1, layer_types=None),
+        ModelDamaged,
+        r"0 missing, 0 of another shape, 9 that the model has no place for \(model.layers.1.input_.*, …",
+    ),
+    "weights of no part": (
+        lambda d: edit_weights(d, lambda weights: weights.update({"model.extra.weight": torch.zeros(1)})),
+        ModelDamaged,
+        r"1 that the model has no place for \(model.extra.weight\); put the config.json there that belongs to them",
+    ),
+    "a vision tower of a model of text": (
+        lambda d: edit_weights(d, lambda weights: weights.update({"vision_tower.weight": torch.zeros(1)})),
+        ModelDamaged,
+        r"1 that the model has no place for \(vision_tower.weight\)",
+    ),
+    "no head where the config ties none": (
+        lambda d: edit_weights(d, lambda weights: weights.pop("lm_head.weight")),
+        ModelDamaged,
+        r"1 missing \(lm_head.weight\)",
+    ),
+    "two matrices where the config ties them": (
+        lambda d: edit_config(d, tie_word_embeddings=True),
+        ModelDamaged,
+        r"config.json says tie_word_embeddings, and the files hold an embedding and a head that differ",
+    ),
+    "a tokenizer of more tokens than embeddings": (
+        widen_the_tokenizer,
+        ModelDamaged,
+        r"its tokenizer has 2049 tokens and its embedding 2048 rows",
     ),
     "weights of another shape": (
         lambda d: edit_config(d, intermediate_size=64),
@@ -273,6 +327,95 @@ def test_files_that_cannot_be_loaded_are_named(damage: str, copy: Path) -> None:
         load_model(str(copy))
     assert str(copy) in str(caught.value)
     assert classify(caught.value).status == STATUSES[expected]
+
+
+def test_weights_that_no_token_depends_on_may_be_left(copy: Path) -> None:
+    left = ["model.layers.0.self_attn.rotary_emb.inv_freq", "model.embeddings.position_ids", "h.0.attn.masked_bias"]
+    edit_weights(copy, lambda weights: weights.update({key: torch.zeros(2) for key in left}))
+    assert load_model(str(copy)).files.revision
+
+
+def test_a_head_that_is_saved_twice_is_one(copy: Path) -> None:
+    def tie(weights: dict[str, torch.Tensor]) -> None:
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
+
+    edit_weights(copy, tie)
+    edit_config(copy, tie_word_embeddings=True)
+    model: Any = load_model(str(copy)).model
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+
+
+def test_tokens_added_behind_the_embedding_are_no_mistake(copy: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(copy)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    tokenizer.save_pretrained(copy)
+    assert len(load_model(str(copy)).tokenizer) == 2049
+
+
+def with_tokenizer(model: Any, directory: Path) -> str:
+    model.save_pretrained(directory)
+    AutoTokenizer.from_pretrained(model_directory("tiny-base")).save_pretrained(directory)
+    return str(directory)
+
+
+LLAMA4_TEXT = {
+    "vocab_size": 2048,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "intermediate_size_mlp": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "num_local_experts": 2,
+}
+LLAMA4_VISION = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+    "intermediate_size": 32,
+    "projector_input_dim": 32,
+    "projector_output_dim": 32,
+    "vision_output_dim": 32,
+}
+
+
+def test_a_checkpoint_of_text_and_images_may_be_loaded_for_its_text(tmp_path: Path) -> None:
+    config = Llama4Config(text_config=LLAMA4_TEXT, vision_config=LLAMA4_VISION)
+    loaded = load_model(with_tokenizer(Llama4ForConditionalGeneration(config), tmp_path), dtype="float32")
+    assert type(loaded.model).__name__ == "Llama4ForCausalLM"
+
+
+def test_the_decoder_of_an_encoder_decoder_is_no_language_model(tmp_path: Path) -> None:
+    config = BartConfig(vocab_size=2048, d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2)
+    model = BartForConditionalGeneration(config)
+    with pytest.raises(ModelUnsupported, match="bart is an encoder-decoder, and only causal language models"):
+        load_model(with_tokenizer(model, tmp_path))
+
+
+@pytest.mark.parametrize("quantization", ["4-bit", "8-bit"])
+def test_how_much_bitsandbytes_packed_is_counted_before_packing(quantization: Any) -> None:
+    whole, quantized = load_model(TINY, dtype="float32"), load_model(TINY, dtype="float32", quantization=quantization)
+    assert whole.quantized_share is None
+    assert quantized.quantized_share == quantized_weights(whole) / whole.model.num_parameters()
+
+
+@pytest.mark.parametrize("quantization", ["4-bit", "8-bit"])
+def test_a_model_of_which_nothing_is_packed_is_not_called_quantized(
+    quantization: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.integrations.replace_with_bnb_linear", lambda model, *_, **__: model)
+    with pytest.raises(ModelUnsupported, match=rf"{quantization}: bitsandbytes packed none .*layers of .*Linear"):
+        load_model(TINY, quantization=quantization)
+
+
+def test_the_layers_of_gpt_2_are_packed(tmp_path: Path) -> None:
+    config = GPT2Config(vocab_size=2048, n_embd=64, n_layer=1, n_head=2)
+    loaded = load_model(with_tokenizer(GPT2LMHeadModel(config), tmp_path), quantization="4-bit", dtype="float32")
+    matrices = 64 * (3 * 64 + 64 + 2 * 4 * 64)
+    assert loaded.quantized_share == matrices / GPT2LMHeadModel(config).num_parameters()
 
 
 def test_a_gguf_file_that_is_none_is_named(copy: Path) -> None:

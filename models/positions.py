@@ -1,0 +1,60 @@
+"""How many tokens a model has positions for, where it looks them up in a table."""
+
+import re
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from models.errors import ModelUnsupported
+
+
+def position_limit(model: PreTrainedModel) -> int | None:
+    """Most tokens that fit the model's tables of absolute positions, learned or computed once; None: it has none.
+
+    A table is an embedding, or a matrix among the buffers, that is called after positions: `wpe`, `embed_positions`,
+    `position_embeddings`, `pos_encoding`. Most rotary models have no table and take any length.
+    """
+    decoder = model.get_decoder()  # a vision tower beside it has positions too, of patches
+    limits = []
+    for name, module in decoder.named_modules():
+        if isinstance(module, nn.Embedding) and _is_of_positions(name):
+            limits.append(module.num_embeddings - _first_position(module))
+    for name, buffer in decoder.named_buffers():
+        if buffer.ndim == 2 and buffer.is_floating_point() and _is_of_positions(name):
+            limits.append(buffer.shape[0])
+    return min(limits, default=None)
+
+
+def readable_tokens(model: PreTrainedModel) -> int | None:
+    """Most tokens of which the model makes sense: its table, and what its configuration says that it was made for."""
+    made_for = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    known = [limit for limit in (position_limit(model), made_for) if limit]
+    return min(known, default=None)
+
+
+def refuse_too_long(name: str, model: PreTrainedModel, tokens: int, what: str, remedy: str) -> None:
+    """Before the pass: an index beyond a table of positions breaks the CUDA context, and with it the worker.
+
+    Args:
+        name: of the model.
+        model: in memory.
+        tokens: that it is to have positions for.
+        what: has so many tokens.
+        remedy: what to do.
+
+    Raises:
+        ModelUnsupported: the model looks positions up in a table, and it is too short.
+    """
+    limit = position_limit(model)
+    if limit is not None and tokens > limit:
+        raise ModelUnsupported(f"{what} {tokens} tokens and model {name!r} has positions for {limit}; {remedy}")
+
+
+def _is_of_positions(name: str) -> bool:
+    return re.search(r"wpe|pos(?!t)", name.rpartition(".")[2]) is not None
+
+
+def _first_position(table: nn.Embedding) -> int:
+    """Rows that no token uses: OPT and BART begin at `offset`, RoBERTa behind its padding."""
+    offset = getattr(table, "offset", 0)
+    return int(offset) if table.padding_idx is None else table.padding_idx + 1
