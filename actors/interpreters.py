@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -63,16 +63,25 @@ class Unusable(Exception):
     """The interpreter does not even answer."""
 
 
-def problem(python: str, needed: Versions, directory: str) -> str | None:
+def own_directories() -> list[str]:
+    """What workers get before all else on their module path: the checkout that this code runs from.
+
+    Nothing where it is installed among other packages, which are those of this interpreter only.
+    """
+    root = Path(__file__).parent.parent
+    return [str(root)] if (root / "pyproject.toml").is_file() else []
+
+
+def problem(python: str, needed: Versions, directories: Sequence[str]) -> str | None:
     """Why workers cannot start with an interpreter on this machine; None if they can. Takes as long as its imports.
 
     Args:
         python: its path.
         needed: versions of the driver.
-        directory: where the driver was started: Ray puts that first on its workers' module path.
+        directories: what Ray puts first on its workers' module path.
     """
     try:
-        return mismatch(look(python, needed, directory), needed)
+        return mismatch(look(python, needed, directories), needed)
     except Unusable as error:
         return str(error)
 
@@ -91,7 +100,7 @@ def mismatch(seen: Seen, needed: Versions) -> str | None:
     return None
 
 
-def look(python: str, needed: Versions, directory: str) -> Seen:
+def look(python: str, needed: Versions, directories: Sequence[str]) -> Seen:
     """Run an interpreter and let it tell what it has; with another Ray, nothing else is imported.
 
     Raises:
@@ -99,7 +108,7 @@ def look(python: str, needed: Versions, directory: str) -> Seen:
     """
     if not Path(python).is_file():
         raise Unusable("there is no such file")
-    search_path = os.pathsep.join(filter(None, [directory, os.environ.get("PYTHONPATH")]))
+    search_path = os.pathsep.join(filter(None, [*directories, os.environ.get("PYTHONPATH")]))
     command = [python, "-c", _SCRIPT, str(needed.ray), *NEEDED]
     code, output, errors = _run(command, os.environ | {"PYTHONPATH": search_path})
     try:

@@ -5,6 +5,7 @@ restarts, no retries, no queueing for room that does not exist (see docs/design.
 """
 
 import contextlib
+import functools
 import os
 import platform
 import shlex
@@ -12,7 +13,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -27,12 +27,24 @@ from ray.exceptions import (
     RayError,
     RayTaskError,
 )
+from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors import environment, interpreters, pinning, ray_token
+from actors import (
+    environment,
+    interpreters,
+    pinning,
+    ray_address,
+    ray_dashboard,
+    ray_probe,
+    ray_surroundings,
+    ray_token,
+)
 from actors.benchmarks.base import Benchmark
 from actors.metrics import Metrics
+from actors.ray_address import Place
 from actors.slots import Floor, Node, local_node
+from sweeps import interrupts
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import CoordinatorLost, UserError
 from sweeps.factors import Catalogue
@@ -49,7 +61,6 @@ OBJECT_STORE_BYTES: Final = 200 * 2**20
 """Nothing big travels through Ray: rows and tasks only."""
 PROBE_TIMEOUT_S: Final = 60.0
 REFRESH_S: Final = 2.0
-KNOCK_S: Final = 5.0
 ANSWER_S: Final = 5.0
 COMES_BACK_S: Final = 60.0
 """So long what only a node that is gone could offer is waited for: `start_node.sh` may be at it."""
@@ -65,26 +76,32 @@ LOCAL_SETTINGS: Final = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a CPU actor must not see the node's GPUs
     "RAY_worker_killing_policy_by_group": "1",  # one worker where memory runs out, and not the coordinator with it
     "RAY_memory_monitor_refresh_ms": "1000",  # at 250 the gigabytes of a killed one still count: the next one goes too
+    "RAY_grpc_enable_http_proxy": "0",  # nothing of Ray's goes out of the cluster, which no proxy knows
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # why a worker died is told in a line, not once more as a trace
 }
 
 
 @contextlib.contextmanager
-def cluster(address: str) -> Iterator[str | None]:
+def cluster(address: str) -> Iterator[list[str]]:
     """Ray, started here for `local`, joined for `auto` or HOST:PORT; left or ended on the way out.
 
     Yields:
-        The dashboard's address, or None where there is none.
+        What the user should know of it, a line each.
 
     Raises:
-        UserError: nothing to join there.
+        UserError: nothing to join there, or it cannot be started; one message, within seconds.
     """
     os.environ |= LOCAL_SETTINGS
-    advice = "start one with './start_node.sh head', or leave --address out to have one started here"
-    with _connected(_start if address == "local" else _join, address, advice) as context:
+    with _started() if address == "local" else _joined(ray_address.find(address)) as context:
         ray_token.protect()
-        yield context.dashboard_url or None
+        gcs = ray_address.parse(current_address(), f"--address {address}", "")
+        asks = os.environ[ray_token.MODE] == ray_token.ON
+        dashboard = ray_dashboard.line(context.dashboard_url, gcs, ray_token.held() if asks else None)
+        yield [
+            f"from another terminal: python -m sweeps.status --watch --address {gcs}",
+            *filter(None, [dashboard, None if address == "local" else _unused_mask()]),
+        ]
 
 
 @contextlib.contextmanager
@@ -97,21 +114,9 @@ def visited(address: str) -> Iterator[str]:
     Raises:
         UserError: nothing to look at there.
     """
-    advice = "nothing runs now, or it runs elsewhere: give its HOST:PORT"
-    with _connected(_join, address, advice):
+    place = replace(ray_address.find(address), advice="nothing runs now, or it runs elsewhere: give its HOST:PORT")
+    with _joined(place):
         yield current_address()
-
-
-@contextlib.contextmanager
-def _connected(connect: Callable[[str], Any], address: str, advice: str) -> Iterator[Any]:
-    try:
-        context = connect(address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(f"--address {address}: no Ray to use there ({_first_line(error)}); {advice}") from error
-    try:
-        yield context
-    finally:
-        ray.shutdown()
 
 
 def current_address() -> str:
@@ -119,10 +124,16 @@ def current_address() -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
-def _start(_address: str) -> Any:
+@contextlib.contextmanager
+def _started() -> Iterator[Any]:
     """A Ray of our own on the loopback address; it dies with this process, however that dies."""
     here = local_node()
-    return ray.init(
+    mode = ray_token.mode_to_start()
+    directory = os.environ[ray_surroundings.TMPDIR] = ray_surroundings.directory()
+    os.environ |= ray_surroundings.unproxied(())
+    logs = f"its logs are in {directory}/ray/session_latest/logs"
+    start = functools.partial(
+        ray.init,
         address="local",  # else Ray joins one that runs here already, and refuses the rest of these arguments
         num_cpus=len(here.cores),
         num_gpus=len(here.gpus),
@@ -130,31 +141,47 @@ def _start(_address: str) -> Any:
         include_dashboard=True,
         dashboard_host="127.0.0.1",
         _node_ip_address="127.0.0.1",
-        namespace=NAMESPACE,
-        log_to_driver=False,
-        logging_level="error",
     )
+    with _connected(start, mode, "--address local: Ray did not start here", logs) as context:
+        yield context
 
 
-def _join(address: str) -> Any:
-    if address != "auto":
-        _knock(address)
-    return ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="error")
+@contextlib.contextmanager
+def _joined(place: Place) -> Iterator[Any]:
+    mode = ray_token.agree(place)
+    os.environ |= ray_surroundings.unproxied([place.host, *ray_surroundings.own_hosts()])
+    join = functools.partial(ray.init, address=str(place))
+    with _connected(join, mode, f"{place.source}: the Ray there cannot be joined", place.advice) as context:
+        yield context
 
 
-def _knock(address: str) -> None:
-    """Ray itself waits minutes for an address where nobody listens.
-
-    Raises:
-        ConnectionError: nobody listens, or the address is none.
-    """
-    host, _, port = address.rpartition(":")
-    if not host or "/" in host or not port.isdigit():
-        raise ConnectionError("it is neither local, auto, inline nor HOST:PORT")
+@contextlib.contextmanager
+def _connected(connect: Callable[..., Any], mode: str, problem: str, advice: str) -> Iterator[Any]:
+    os.environ[ray_token.MODE] = mode
+    ray._raylet.Config.initialize("")  # reads the mode again
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
+    # Only where our packages are, and not the directory of the command, which Ray would put before all else:
+    # a `models.py` there would be taken for ours.
+    job = JobConfig(_client_job=True, _py_driver_sys_path=interpreters.own_directories())
     try:
-        socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
-    except OSError as error:
-        raise ConnectionError(f"nobody listens there: {error}") from error
+        with interrupts.restored():
+            context = connect(job_config=job, namespace=NAMESPACE, log_to_driver=False, logging_level="error")
+    except SystemExit as end:  # Ray's way of ending at SIGTERM
+        raise KeyboardInterrupt from end
+    except (RayError, OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"{problem} ({_in_a_line(error)}); {advice}") from error
+    try:
+        yield context
+    finally:
+        ray.shutdown()
+
+
+def _unused_mask() -> str | None:
+    """That a mask of GPUs has no effect here, if there is one; inside a job it is Ray's own."""
+    mask = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not mask or "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+        return None
+    return f"CUDA_VISIBLE_DEVICES={mask} has no effect here: the GPUs are those that Ray was started with"
 
 
 def nodes() -> list[Node]:
@@ -289,9 +316,10 @@ class RayCoordinator:
 
 def standings() -> dict[str, Status | None]:
     """Where the runs of the cluster stand, by name; None: one that is there and does not answer in time."""
+    gcs = ray_address.parse(current_address(), "", "")
     try:
-        _knock(current_address())
-    except ConnectionError:  # a Ray that a run started ends with it; asked, it would not answer, nor let go
+        ray_probe.knock(gcs.host, gcs.port)
+    except ray_probe.Nobody:  # a Ray that a run started ends with it; asked, it would not answer, nor let go
         return {}
     asked = {}
     for name in sorted(ray.util.list_named_actors()):
@@ -380,7 +408,9 @@ class _Trials:
             return True
         if (node_id, python) not in self._under_way.values():
             there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-            trial = _try_interpreter.options(scheduling_strategy=there).remote(python, self._needed, str(Path.cwd()))
+            trial = _try_interpreter.options(scheduling_strategy=there).remote(
+                python, self._needed, interpreters.own_directories()
+            )
             self._under_way[trial] = node_id, python
         return False
 
@@ -556,7 +586,9 @@ def _is_gone(node_id: str) -> bool:
     if entry is None or not entry["Alive"]:
         return True
     try:
-        socket.create_connection((entry["NodeManagerAddress"], entry["NodeManagerPort"]), timeout=KNOCK_S).close()
+        socket.create_connection(
+            (entry["NodeManagerAddress"], entry["NodeManagerPort"]), timeout=ray_probe.KNOCK_S
+        ).close()
     except ConnectionRefusedError:
         return True
     except OSError:  # slow or cut off, and perhaps back in a moment: that is for Ray to judge
@@ -573,3 +605,8 @@ def _why_dead(error: BaseException) -> str:
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _in_a_line(error: BaseException) -> str:
+    """All that an error says, for those whose first line only announces it."""
+    return " ".join(str(error).split())[:500].rstrip(". ") or type(error).__name__

@@ -1,13 +1,15 @@
 """`python -m sweeps.run`: the command line, and the only place where everything is wired together."""
 
-import signal
+from sweeps import interrupts as stopping
+
+if __name__ == "__main__":
+    stopping.quit_at_once()
+
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +41,7 @@ from sweeps.supervisor import Interrupts, Supervisor
 
 EXIT_FAILED_TASKS = 1
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
+EXIT_INTERRUPTED = stopping.EXIT_INTERRUPTED
 DEFAULT_CORES = 4
 
 
@@ -222,26 +224,14 @@ def _build_embedded(plans: list[Plan], console: Console) -> None:
 
 def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
     """Start or join Ray, tell where its dashboard is, and ask its nodes what they have."""
-    from actors import ray_token
-
-    ray_token.show(command.address)
     from actors import ray_pool  # only here: inline runs on machines without Ray
 
     starting = "starting Ray here" if command.address == "local" else f"joining Ray at {command.address}"
     with console.status(f"{starting} …"):
-        dashboard = stack.enter_context(ray_pool.cluster(command.address))
+        lines = stack.enter_context(ray_pool.cluster(command.address))
         nodes = ray_pool.nodes()
-    console.print(
-        f"from another terminal: python -m sweeps.status --watch --address {ray_pool.current_address()}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if dashboard:
-        console.print(
-            f"Ray dashboard: http://{dashboard} (it asks for the token in ~/.ray/auth_token)",
-            highlight=False,
-            soft_wrap=True,
-        )
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return nodes
 
 
@@ -260,7 +250,7 @@ def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console)
             coordinator, pool = _inline(plan, command, nodes[0])
         else:
             coordinator, pool = _ray(plan, command, nodes, stack)
-        stack.enter_context(_stoppable(interrupts))
+        stack.enter_context(stopping.counted(interrupts))
         try:
             with view(console, plan.spec.name) as live:
                 Supervisor(coordinator, pool, live.show, interrupts).run()
@@ -289,23 +279,6 @@ def _ray(plan: Plan, command: Command, nodes: list[Node], stack: ExitStack) -> t
     pool = RayPool(coordinator, BENCHMARKS, nodes, command.machines)
     stack.callback(pool.close)
     return coordinator, pool
-
-
-@contextmanager
-def _stoppable(interrupts: Interrupts) -> Iterator[None]:
-    """Ctrl-C (or SIGTERM) once asks, twice insists."""
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        interrupts.ask()
-        if interrupts.count > 1:
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _stopped(console: Console, status: Status, directory: Path, command: Command) -> int:
@@ -351,4 +324,4 @@ def ladder(nodes: list[Node]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    stopping.guarded(lambda: typer.run(main))

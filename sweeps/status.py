@@ -1,5 +1,10 @@
 """`python -m sweeps.status`: where the runs of a Ray cluster stand, seen from any terminal."""
 
+from sweeps import interrupts
+
+if __name__ == "__main__":
+    interrupts.quit_at_once()
+
 import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Final
@@ -40,9 +45,6 @@ def _look(console: Console, address: str, *, watch: bool) -> None:
             f"--address {address}: give auto or HOST:PORT, which a run prints when it starts; "
             "what runs inline is seen in its own terminal only"
         )
-    from actors import ray_token
-
-    ray_token.show(address)
     from actors import ray_pool  # only here: a wrong command is told before the seconds that Ray takes
 
     with ray_pool.visited(address) as found:
@@ -86,4 +88,4 @@ def _tell(console: Console, text: str) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    interrupts.guarded(lambda: typer.run(main))

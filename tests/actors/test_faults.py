@@ -191,8 +191,8 @@ def joined(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session's cluster is there already; nobody is to join it again, nor to leave it."""
 
     @contextlib.contextmanager
-    def cluster(_address: str) -> Iterator[str | None]:
-        yield None
+    def cluster(_address: str) -> Iterator[list[str]]:
+        yield []
 
     monkeypatch.setattr(ray_pool, "cluster", cluster)
 

@@ -201,8 +201,8 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> 
     """Where `Telling` writes; the session's cluster is there already, nobody is to join or leave it."""
 
     @contextlib.contextmanager
-    def cluster(_address: str) -> Iterator[str | None]:
-        yield None
+    def cluster(_address: str) -> Iterator[list[str]]:
+        yield []
 
     directory = tmp_path / "told"
     directory.mkdir()

@@ -1,0 +1,146 @@
+"""Where the Ray is that is to be joined: what `--address`, RAY_ADDRESS or this machine's processes say.
+
+Knows no Ray.
+"""
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from sweeps.errors import UserError
+
+VARIABLE: Final = "RAY_ADDRESS"
+START: Final = "start one with './start_node.sh head', or leave --address out to have one started here"
+"""What to do where there is no Ray."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the control process of a Ray should listen, and who says so."""
+
+    host: str
+    port: int
+    source: str
+    """As messages begin."""
+    advice: str
+    """What to do where nobody is there."""
+    is_own: bool = False
+    """Whether this machine was found to be a node of it."""
+
+    def __str__(self) -> str:
+        """HOST:PORT."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its host is this machine."""
+        return is_here(self.host)
+
+
+def find(address: str, environment: Mapping[str, str] = os.environ) -> Place:
+    """The place that an `--address` means, looked up on this machine for `auto`.
+
+    Raises:
+        UserError: no address, or nothing is found.
+    """
+    if address != "auto":
+        advice = "start the head there with './start_node.sh head', or give the address that it printed"
+        return parse(address, f"--address {address}", advice)
+    if (named := environment.get(VARIABLE, "")) not in ("", "auto"):
+        source = f"--address auto: {VARIABLE}={named} in the environment says where"
+        return parse(
+            named, source, f"unset {VARIABLE} to have the Ray of this machine found, or give --address HOST:PORT"
+        )
+    return choose(_recorded(environment), _running(), _record(environment))
+
+
+def choose(recorded: str | None, running: Collection[str], record: Path) -> Place:
+    """Of the Rays of this machine the one that was started last.
+
+    Args:
+        recorded: HOST:PORT of the Ray that `ray start` started last, if it left a note.
+        running: HOST:PORT of every Ray that has a node here now.
+        record: the file of that note.
+
+    Raises:
+        UserError: there is none, or several and no telling which.
+    """
+    if recorded in running or len(running) == 1:
+        chosen = recorded if recorded in running else next(iter(running))
+        return parse(str(chosen), f"--address auto: found {chosen}", START, is_own=True)
+    if running:
+        raise UserError(
+            f"--address auto: several Rays run on this machine ({', '.join(sorted(running))}) and there is no "
+            "telling which is meant; give --address HOST:PORT"
+        )
+    if recorded:
+        return parse(recorded, f"--address auto: {record} says {recorded}", f"a Ray that is gone left it; {START}")
+    raise UserError(f"--address auto: no Ray runs on this machine; {START}")
+
+
+def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> Place:
+    """A place from HOST:PORT, [IPv6]:PORT included.
+
+    Raises:
+        UserError: it is something else.
+    """
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:/@\[\]]+)):([0-9]{1,5})", text)
+    port = int(match[3]) if match else 0
+    if match is None or not 0 < port < 65536:
+        kind = " (ray:// is Ray Client, which cannot run sweeps)" if text.startswith("ray://") else ""
+        raise UserError(
+            f"{source}: it is neither local, auto, inline nor HOST:PORT{kind}; a head's is mostly HOST:6379"
+        )
+    return Place(match[1] or match[2], port, source, advice, is_own)
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine: only here a socket can be bound to it."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(place)
+    except OSError:
+        return False
+    return bool(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host means every machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _record(environment: Mapping[str, str]) -> Path:
+    """The file in which `ray start` notes its address."""
+    base = environment.get("RAY_TMPDIR") or environment.get("TMPDIR") or "/tmp"  # noqa: S108 - Ray's own choice
+    return Path(base) / "ray" / "ray_current_cluster"
+
+
+def _recorded(environment: Mapping[str, str]) -> str | None:
+    try:
+        return _record(environment).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _running() -> set[str]:
+    """Which Rays have a raylet on this machine."""
+    found = set()
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "raylet":
+            found |= {
+                word.removeprefix("--gcs-address=")
+                for word in process.info["cmdline"] or ()
+                if word.startswith("--gcs-address=")
+            }
+    return found

@@ -1,0 +1,128 @@
+"""What a user's environment does to a Ray: directories too long for its sockets, proxies, caches of another terminal.
+
+Knows no Ray; environments come in and go out as values.
+"""
+
+import os
+import socket
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from sweeps.errors import UserError
+
+TMPDIR: Final = "RAY_TMPDIR"
+LONGEST_SOCKET_PATH: Final = 107
+"""Bytes; what a Unix socket's address holds."""
+_BELOW: Final = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
+"""Bytes that Ray adds: with the largest process id that there is."""
+_USUAL: Final = ("/tmp", "/var/tmp")  # noqa: S108 - where Ray goes by itself, and one more
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+_EXEMPTIONS: Final = ("no_proxy", "NO_PROXY", "no_grpc_proxy")
+
+
+def directory(environment: Mapping[str, str] = os.environ) -> str:
+    """The directory for the sockets and logs of a Ray that is started here.
+
+    Raises:
+        UserError: the one that was named for Ray does not do, or there is none at all.
+    """
+    if named := environment.get(TMPDIR):
+        if problem := unfit(named):
+            raise UserError(f"{TMPDIR}={named}: {problem}; name another directory, or unset {TMPDIR}")
+        return named
+    candidates = [*filter(None, [environment.get("TMPDIR")]), *_USUAL]
+    for candidate in candidates:
+        if not unfit(candidate):
+            return candidate
+    problems = "; ".join(f"{candidate}: {unfit(candidate)}" for candidate in dict.fromkeys(candidates))
+    raise UserError(f"no directory for the sockets of Ray ({problems}); name one in {TMPDIR}")
+
+
+def unfit(base: str) -> str | None:
+    """Why Ray cannot keep its sockets below a directory; None: it can."""
+    length = len(os.fsencode(base.rstrip("/"))) + _BELOW
+    if length > LONGEST_SOCKET_PATH:
+        longest = LONGEST_SOCKET_PATH - _BELOW
+        return f"too long by {length - LONGEST_SOCKET_PATH} bytes: a socket below it cannot be named, {longest} may be"
+    if not Path(base).is_absolute():
+        return "not a path from the root on"
+    own = Path(base) / "ray"
+    place = own if own.exists() else Path(base)
+    if not place.is_dir():
+        return "no such directory" if place == Path(base) else f"{own} is no directory"
+    try:
+        tempfile.TemporaryDirectory(dir=place).cleanup()
+    except OSError as error:
+        return f"{place} cannot be written ({error.strerror})"
+    return None
+
+
+def unproxied(hosts: Collection[str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables by which connections to `hosts` and to this machine go around the user's proxy; empty without one.
+
+    The proxy stays for everything else: the Hub may be reached by it only.
+    """
+    if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXIES):
+        return {}
+    exempt = [*LOOPBACK, *hosts]
+    before = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    changed = {}
+    for name in _EXEMPTIONS:
+        if name == "no_grpc_proxy" and name not in environment:  # it would stand before the others
+            continue
+        entries = [entry.strip() for entry in (environment.get(name) or before).split(",") if entry.strip()]
+        if "*" not in entries:
+            changed[name] = ",".join(dict.fromkeys([*entries, *exempt]))
+    return changed
+
+
+def own_hosts() -> list[str]:
+    """Addresses of this machine: Ray's processes here know each other by one of them."""
+    return [
+        address.address.partition("%")[0]
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family in (socket.AF_INET, socket.AF_INET6)
+    ]
+
+
+def files(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Where a process with this environment finds models and corpora: the same names always, from the root on.
+
+    A token for the Hub is not among them: what is handed to Ray is shown on its dashboard.
+    """
+    home = environment.get("HOME") or str(Path.home())
+    cache = environment.get("XDG_CACHE_HOME") or f"{home}/.cache"
+    hub_home = environment.get("HF_HOME") or f"{cache}/huggingface"
+    places = {
+        "XDG_CACHE_HOME": cache,
+        "HF_HOME": hub_home,
+        "HF_HUB_CACHE": environment.get("HF_HUB_CACHE")
+        or environment.get("HUGGINGFACE_HUB_CACHE")
+        or f"{hub_home}/hub",
+        "HF_DATASETS_CACHE": environment.get("HF_DATASETS_CACHE") or f"{hub_home}/datasets",
+    }
+    paths = {name: str(Path(os.path.expanduser(path)).absolute()) for name, path in places.items()}  # noqa: PTH111
+    offline = environment.get("HF_HUB_OFFLINE", "") or "0"
+    switches = {"HF_HUB_OFFLINE": offline, "HF_DATASETS_OFFLINE": environment.get("HF_DATASETS_OFFLINE", "") or offline}
+    return paths | switches | {"HF_ENDPOINT": environment.get("HF_ENDPOINT") or "https://huggingface.co"}
+
+
+def differing(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
+    """What workers on a node are given so that a name means the file that it means where the command was given.
+
+    Nothing on other machines: each has caches of its own. Nothing where Ray was started alike, which is quicker.
+
+    Args:
+        host: the node's.
+        there: `files` of the Ray on it.
+        here: `files` of this process.
+    """
+    if host != socket.gethostname() or dict(there) == dict(here):
+        return {}
+    return dict(here)
