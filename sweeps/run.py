@@ -1,10 +1,13 @@
 """`python -m sweeps.run`: the command line, and the only place where everything is wired together."""
 
+from sweeps import import_order, terminal
 from sweeps import interrupts as stopping
 
 if __name__ == "__main__":
     stopping.quit_at_once()
+    import_order.ours_first()
 
+import shlex
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -63,6 +66,7 @@ def main(
     ] = None,
 ) -> None:
     """Sweep benchmarks over models, devices and settings; the same command again carries on."""
+    terminal.print_anything()
     console = Console()
     code = EXIT_INTERRUPTED
     try:
@@ -82,6 +86,9 @@ def main(
         code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError | ScoringError) else EXIT_FAILED_TASKS
     except KeyboardInterrupt:
         console.print("stopped; what is on disk is whole, and the same command carries on")
+    except OSError as error:
+        terminal.give_up(error)
+        code = EXIT_FAILED_TASKS
     raise typer.Exit(code)
 
 
@@ -176,7 +183,7 @@ def _tell_plans(prepared: list[Prepared], command: Command, console: Console) ->
     for one in prepared:
         for grid in one.plan.grids:
             for line in grid.inputs.lines:
-                console.print(Text(f"{grid.sweep.name}: {line}"), soft_wrap=True)
+                _say(console, f"{grid.sweep.name}: {line}")
             for warning in grid.inputs.warnings:
                 _warn(console, f"{grid.sweep.name}: {warning}")
         for status, count in sorted(one.finished.left_failed.items()):
@@ -189,6 +196,10 @@ def _tell_plans(prepared: list[Prepared], command: Command, console: Console) ->
             _warn(
                 console, f"{one.directory}: --retry: no task there ended as {', '.join(command.policy.again.statuses)}"
             )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _warn(console: Console, text: str) -> None:
@@ -219,7 +230,7 @@ def _run_nothing(one: Prepared, console: Console) -> int:
 def _build_embedded(plans: list[Plan], console: Console) -> None:
     """Before any clock runs: prompts and `builtin://` models come out of the embedded build."""
     if any(BENCHMARKS[grid.sweep.benchmark].holds != "nothing" for plan in plans for grid in plan.grids):
-        embedded.ensure_built(lambda message: console.print(message, highlight=False, soft_wrap=True))
+        embedded.ensure_built(lambda message: _say(console, message))
 
 
 def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
@@ -231,7 +242,7 @@ def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]
         lines = stack.enter_context(ray_pool.cluster(command.address))
         nodes = ray_pool.nodes()
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        _say(console, line)
     return nodes
 
 
@@ -240,11 +251,7 @@ def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console)
     directory = command.out / plan.spec.name
     interrupts = Interrupts(command.grace_s)
     if is_taken(directory):
-        console.print(
-            f"a run writes in {directory} now; waiting for at most {LOCK_WAIT_S:g} s until it lets go",
-            highlight=False,
-            soft_wrap=True,
-        )
+        _say(console, f"a run writes in {directory} now; waiting for at most {LOCK_WAIT_S:g} s until it lets go")
     with ExitStack() as stack:
         if command.address == "inline":
             coordinator, pool = _inline(plan, command, nodes[0])
@@ -256,6 +263,9 @@ def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console)
                 Supervisor(coordinator, pool, live.show, interrupts).run()
         except KeyboardInterrupt:
             return _stopped(console, coordinator.close(), directory, command)
+        except (OSError, SystemExit):  # what it prints to is gone: rows are not to go with it
+            coordinator.close()
+            raise
         status = coordinator.close()
     summarize(console, status, directory, time.monotonic() - started_s)
     if interrupts.count:
@@ -282,10 +292,9 @@ def _ray(plan: Plan, command: Command, nodes: list[Node], stack: ExitStack) -> t
 
 
 def _stopped(console: Console, status: Status, directory: Path, command: Command) -> int:
-    console.print(
+    _say(
+        console,
         f"stopped: {status.done} of {status.total} tasks are on disk in {directory}; to continue:\n  {command.line()}",
-        highlight=False,
-        soft_wrap=True,
     )
     return EXIT_INTERRUPTED
 
@@ -295,7 +304,7 @@ def _verdict(status: Status, directory: Path, console: Console) -> int:
         reason = status.failure or f"{status.left} tasks have no rows"
         Console(stderr=True).print(Text(f"error: {reason}"), soft_wrap=True)
         return EXIT_FAILED_TASKS
-    console.print(f"report: python -m analysis.report {directory}", highlight=False, soft_wrap=True)
+    _say(console, f"report: python -m analysis.report {shlex.quote(str(directory))}")
     failed = sum(status.counts.get(name, 0) for name in FAILED)
     if not status.measured:
         Console(stderr=True).print(Text("error: nothing was measured; the rows say why"), soft_wrap=True)

@@ -1,9 +1,10 @@
 """`python -m sweeps.status`: where the runs of a Ray cluster stand, seen from any terminal."""
 
-from sweeps import interrupts
+from sweeps import import_order, interrupts
 
 if __name__ == "__main__":
     interrupts.quit_at_once()
+    import_order.ours_first()
 
 import time
 from collections.abc import Callable, Mapping
