@@ -29,10 +29,8 @@ class Delimited:
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
-        self._delimiter, self._is_told = (
-            dialect.delimiter or DELIMITERS_BY_SUFFIX[suffixes(file)[0]],
-            dialect.delimiter is not None,
-        )
+        self._delimiter = dialect.delimiter or DELIMITERS_BY_SUFFIX[suffixes(file)[0]]
+        self._is_told = dialect.delimiter is not None
         csv.field_size_limit(LONGEST_LINE)  # the default of 131072 characters refuses long texts
 
     def rows(self, start: Start) -> Iterator[Raw]:

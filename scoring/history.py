@@ -47,28 +47,30 @@ def continue_history(files: Iterable[Passed], history: History, where: str) -> l
     """
     earlier = _ends(history)
     today = {file.name: file for file in files}
-    matched = {name: today.pop(name) for name in earlier if name in today}
+    same = {name for name, ends in earlier.items() if name in today and _difference(today[name], ends) is None}
+    matched = {name: today.pop(name) for name in sorted(same)}
     # the longest first: one that is the beginning of another must not take the other's file
-    missing = sorted(earlier.keys() - matched.keys(), key=lambda name: (-earlier[name][-1].rows, name))
-    for name in missing:
+    for name in sorted(earlier.keys() - same, key=lambda name: (-earlier[name][-1].rows, name)):
         ends = earlier[name]
         if ends[-1].rows == 0:
             continue  # it never had rows
         moved = next((file for file in today.values() if _difference(file, ends) is None), None)
         if moved is None:
-            raise CorpusChanged(
-                f"corpus {where}: {shown(name)} is gone, {plural(ends[-1].rows, 'row')} of it were seen earlier; "
-                "put it back, or start again in another directory"
-            )
+            raise CorpusChanged(_refusal(name, ends, today.get(name), where))
         matched[name] = today.pop(moved.name)
-    for name, file in matched.items():
-        difference = _difference(file, earlier[name])
-        if difference is not None:
-            raise CorpusChanged(
-                f"{shown(file.file, 500)}: {difference}; put back what it was, with new rows at its end or in files "
-                "of their own, or start again in another directory"
-            )
     return _with_new_rows(matched, today, earlier)
+
+
+def _refusal(name: str, ends: Sequence[End], file: Passed | None, where: str) -> str:
+    if file is None:
+        return (
+            f"corpus {where}: {shown(name)} is gone, {plural(ends[-1].rows, 'row')} of it were seen earlier; "
+            "put it back, or start again in another directory"
+        )
+    return (
+        f"{shown(file.file, 500)}: {_difference(file, ends)}; put back what it was, with new rows at its end or in "
+        "files of their own, or start again in another directory"
+    )
 
 
 def _with_new_rows(
