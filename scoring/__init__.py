@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
     from scoring.calibration import Calibration
     from scoring.corpus import Corpus, CorpusSettings, Shard
-    from scoring.errors import CalibrationError, CorpusError, IncompatiblePair, ScoringError
+    from scoring.errors import CalibrationError, CorpusChanged, CorpusError, IncompatiblePair, ScoringError
     from scoring.fragments import Fragment, FragmentSettings, cut, fragment_settings
     from scoring.records import Record
     from scoring.results import FragmentScore, Score
@@ -24,6 +24,7 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "Corpus",
+    "CorpusChanged",
     "CorpusError",
     "CorpusSettings",
     "Fragment",
@@ -43,6 +44,7 @@ _MODULES: Final = {
     "Calibration": "calibration",
     "CalibrationError": "errors",
     "Corpus": "corpus",
+    "CorpusChanged": "errors",
     "CorpusError": "errors",
     "CorpusSettings": "corpus",
     "Fragment": "fragments",

@@ -1,74 +1,32 @@
-"""A corpus: which files it has, how many rows each, and the shards that tasks name.
+"""A corpus: which files it has, what their rows are, and the shards that tasks name.
 
-Opening counts rows and looks at the first ones of every file, so that what cannot be read is one clear error
-before anything starts; it holds no rows. A shard says where its rows are, and is read where it is scored, or
-its rows are read here and sent (`read_rows`, then `records_of`). Imports no torch.
+Opening passes over every row once: what cannot be read as asked is one clear error before anything starts, and what
+is there is counted (`survey`) and fingerprinted (`history`); no rows are held. A shard says where its rows are and what
+they were: it is read where it is scored, or its rows are read here and sent (`read_rows`, then `records_of`). Imports
+no torch.
 """
 
-import glob
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Final
-
-from pydantic import ConfigDict, Field, model_validator
+from typing import NamedTuple
 
 from models import embedded
+from scoring.corpus_settings import BUILTIN_DOCS, CorpusSettings, origin_of
 from scoring.errors import CorpusError
-from scoring.readers import READERS, Reader, Start, hub_reader
-from scoring.records import Columns, Origin, Record, Row, record_of
+from scoring.found_files import Found, find_files
+from scoring.history import Continued, End, History, checkpoints_of, continue_history
+from scoring.passing import Pass, Passed, ids_of
+from scoring.readers import HUB_PREFIX
+from scoring.record_ids import Run, id_hash, made_unique, repeated_hashes
+from scoring.records import Record, RecordMaker, Row
+from scoring.shards import Cuttable, Shard, cut_file, read_rows
+from scoring.survey import Survey, survey
+from scoring.tally import Tally
+from scoring.wording import shown
 
-BUILTIN_DOCS: Final = "builtin://docs"
-HUB: Final = "hf://"
-PAPER_COLUMNS: Final = Columns(human=("article", "text"), synthetic="*_generated_text_wo_prompt")
-"""Of the paper's six files (github.com/ahans30/Binoculars, datasets/core)."""
-PAPER_DATASETS: Final = ("cc_news", "cnn", "pubmed")
-PAPER_GENERATORS: Final = {"falcon7": "falcon-7b", "llama2_13": "llama2-13b"}
-DOCS_COLUMNS: Final = Columns(human="human", synthetic="synthetic", id="id", dataset="dataset", generator="generator")
-LOOKED_AT: Final = 20
-"""Rows of a file that are tried before the start: one of them must be a record."""
-
-
-class CorpusSettings(Columns):
-    """A corpus as a spec names it: a path, and which columns hold what.
-
-    `path` is a file, a folder, a glob (JSONL, Parquet, CSV), `hf://dataset[:split]` or `builtin://docs`.
-    Without columns it is read as the paper's files are.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = Field(min_length=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _just_a_path(cls, value: object) -> object:
-        return {"path": value} if isinstance(value, str) else value
-
-    @property
-    def columns(self) -> Columns:
-        """The mapping in effect."""
-        if self.named:
-            return self
-        if self.path == BUILTIN_DOCS:
-            return DOCS_COLUMNS
-        given = self.model_dump(exclude={"path"}, exclude_defaults=True)
-        return PAPER_COLUMNS.model_copy(update=given)
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Rows of one file; what a task names."""
-
-    file: str
-    """Path, or `hf://dataset:split`."""
-    name: str
-    """The file's name within the corpus: part of record ids, the same on every machine."""
-    first_row: int
-    row_count: int
-    first_byte: int | None = None
-    """Where the first row starts, so that reading need not pass the rows before it; None where that is unknown."""
+__all__ = ["Corpus", "CorpusFile", "CorpusSettings", "Shard", "read_records", "read_rows", "records_of"]
 
 
 @dataclass(frozen=True)
@@ -76,69 +34,121 @@ class CorpusFile:
     """One file with its rows counted."""
 
     file: str
+    """Path, or `hf://dataset:split`."""
     name: str
+    """Within the corpus; of a file that was moved, what it was when it was first seen."""
     rows: int
+    ends: tuple[End, ...]
+    """Where its rows ended when the corpus was first seen, and each time it grew."""
+    record_ids: Mapping[int, str]
+    """New id by row, of rows whose own id an earlier row has."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """An opened corpus: counted and looked at, nothing of it held."""
+    """An opened corpus: counted and fingerprinted, nothing of it held."""
 
     settings: CorpusSettings
     files: tuple[CorpusFile, ...]
+    survey: Survey
+    _passed: tuple[Passed, ...] = field(repr=False, compare=False)
+    _repeated: "_RepeatedIds" = field(repr=False, compare=False)
 
     @classmethod
-    def open(cls, settings: CorpusSettings) -> "Corpus":
-        """Find, look at and count every file.
+    def open(cls, settings: CorpusSettings, checkpoints: frozenset[int] = frozenset()) -> "Corpus":
+        """Find every file and pass over its rows.
+
+        Args:
+            settings: the corpus, as a spec names it.
+            checkpoints: row counts at which fingerprints are remembered, for `continued`.
 
         Raises:
             CorpusError: nothing there, a file that cannot be read, or one that has not the columns asked for.
         """
-        files = tuple(_counted(settings, file, name) for file, name in _find(settings.path))
-        if not sum(file.rows for file in files):
-            raise CorpusError(f"corpus {settings.path!r} has no rows; name files that have")
-        return cls(settings, files)
+        try:
+            found = _find(settings.path)
+            columns = settings.columns
+            maker = RecordMaker(columns)
+            tally = Tally(columns, maker)
+            one_pass = Pass(maker, tally, settings.dialect, has_ids=columns.id is not None)
+            passed = [one_pass.over(file, name, origin_of(name), checkpoints) for file, name in found.files]
+            if not any(file.rows for file in passed):
+                raise CorpusError(f"corpus {shown(settings.path, 500)} has no rows; name files that have")
+            repeated = _repeated_ids(passed, settings)
+        except OSError as error:
+            file = shown(error.filename or settings.path, 500)
+            raise CorpusError(f"{file}: cannot be read: {error.strerror or error}") from error
+        told = survey(tally, columns, repeated.counts, found.warnings, settings.encoding)
+        return cls._of(settings, continue_history(passed, {}, settings.path), told, repeated)
+
+    @classmethod
+    def _of(
+        cls, settings: CorpusSettings, files: Sequence[Continued], told: Survey, repeated: "_RepeatedIds"
+    ) -> "Corpus":
+        new_ids = _new_ids(files, repeated) if repeated.ids else {}
+        opened = tuple(
+            CorpusFile(file.file, name, file.rows, ends, new_ids.get(name, {})) for file, name, ends in files
+        )
+        return cls(settings, opened, told, tuple(file for file, _, _ in files), repeated)
 
     @property
     def rows(self) -> int:
         """Rows of all files."""
         return sum(file.rows for file in self.files)
 
+    @property
+    def history(self) -> dict[str, list[list[int | str]]]:
+        """What the corpus is, for `continued`: by file, rows and fingerprint each time it was first seen or grew."""
+        return {file.name: [[end.rows, end.sha256] for end in file.ends] for file in self.files}
+
+    def continued(self, history: History) -> "Corpus":
+        """The corpus as a continuation of what it was: names, shards and record ids of older rows stay.
+
+        A file that was moved keeps the name that it had. Reads the corpus once more where the fingerprints that the
+        history needs were not remembered when it was opened (`checkpoints`).
+
+        Raises:
+            CorpusChanged: rows that were there are gone or are not what they were.
+            CorpusError: the corpus cannot be read any more.
+        """
+        wanted = checkpoints_of(history)
+        if any(rows <= file.rows and rows not in file.digests for file in self._passed for rows in wanted):
+            return Corpus.open(self.settings, wanted).continued(history)
+        files = continue_history(self._passed, history, shown(self.settings.path, 500))
+        moved = [
+            f"{shown(file.name)} is what {shown(name)} was, and keeps that name"
+            for file, name, _ in files
+            if file.name != name
+        ]
+        files = [Continued(replace(file, name=name), name, ends) for file, name, ends in files]
+        repeated = _repeated_ids([file for file, _, _ in files], self.settings) if moved else self._repeated
+        told = replace(self.survey, lines=(*self.survey.lines, *moved))
+        return self._of(self.settings, files, told, repeated)
+
     def shards(self, rows_per_shard: int) -> Iterator[Shard]:
-        """Cut every file into shards of at most `rows_per_shard` rows, in order."""
+        """Cut the rows that came together into shards of at most `rows_per_shard` rows, in order, file by file.
+
+        Raises:
+            CorpusChanged: a file is no longer what it was when the corpus was opened.
+            OSError: it is no longer there.
+        """
         for file in self.files:
-            for start in _reader(file.file).starts(range(0, file.rows, rows_per_shard)):
-                count = min(rows_per_shard, file.rows - start.row)
-                yield Shard(file.file, file.name, start.row, count, start.byte)
+            ends = [end.rows for end in file.ends]
+            cuttable = Cuttable(
+                file.file, file.name, ends, file.ends[-1].sha256, file.record_ids, self.settings.dialect
+            )
+            yield from cut_file(cuttable, rows_per_shard)
 
     def records(self) -> Iterator[Record]:
         """Every record in order, one shard after the other."""
-        for shard in self.shards(rows_per_shard=10_000):
+        for shard in self.shards(rows_per_shard=1000):
             yield from read_records(self.settings, shard)
-
-
-def read_rows(shard: Shard) -> Iterator[Row]:
-    """The raw rows of a shard, where its file is visible.
-
-    Raises:
-        OSError: the file is not visible here.
-        CorpusError: it has fewer rows than when it was counted.
-    """
-    rows = islice(_reader(shard.file).rows(Start(shard.first_row, shard.first_byte)), shard.row_count)
-    count = 0
-    for count, values in enumerate(rows, start=1):
-        yield Row(shard.name, shard.first_row + count - 1, values)
-    if count < shard.row_count:
-        raise CorpusError(
-            f"{shard.file}: {count} rows from row {shard.first_row} on where {shard.row_count} were counted; "
-            "the file changed, start again"
-        )
 
 
 def records_of(settings: CorpusSettings, rows: Iterable[Row]) -> Iterator[Record]:
     """Make records of rows, wherever they were read."""
-    columns = settings.columns
-    return (record_of(row, columns, _origin(row.file)) for row in rows)
+    maker, origin = RecordMaker(settings.columns), cache(origin_of)
+    return (maker.record(row, origin(row.file)) for row in rows)
 
 
 def read_records(settings: CorpusSettings, shard: Shard) -> Iterator[Record]:
@@ -146,74 +156,54 @@ def read_records(settings: CorpusSettings, shard: Shard) -> Iterator[Record]:
     return records_of(settings, read_rows(shard))
 
 
-def _find(path: str) -> list[tuple[str, str]]:
+def _find(path: str) -> Found:
     """Files of a path with their names within the corpus, sorted."""
     if path == BUILTIN_DOCS:
-        return [(str(embedded.docs_path()), "docs")]
-    if path.startswith(HUB):
-        dataset, _, split = path.removeprefix(HUB).partition(":")
-        return [(f"{HUB}{dataset}:{split or 'train'}", f"{dataset}:{split or 'train'}")]
+        return Found(((str(embedded.docs_path()), "docs"),))
+    if path.startswith(HUB_PREFIX):
+        dataset, _, split = path.removeprefix(HUB_PREFIX).partition(":")
+        name = f"{dataset}:{split or 'train'}"
+        return Found(((HUB_PREFIX + name, name),))
     if "://" in path:
-        raise CorpusError(f"corpus {path!r} is not known; allowed are {BUILTIN_DOCS}, {HUB}… and paths")
-    return _find_files(Path(path).expanduser())
-
-
-def _find_files(path: Path) -> list[tuple[str, str]]:
-    if path.is_file():
-        return [(str(path.absolute()), path.name)]
-    pattern = path / "**" if path.is_dir() else path
-    found = sorted(Path(name).absolute() for name in glob.glob(str(pattern), recursive=True))  # noqa: PTH207
-    readable = [file for file in found if file.suffix in READERS and file.is_file()]
-    if not readable:
         raise CorpusError(
-            f"corpus {str(path)!r}: no file there that ends in {', '.join(READERS)} "
-            f"({len(found)} other entries); name a file, a folder or a glob"
+            f"corpus {shown(path, 500)} is not known; allowed are {BUILTIN_DOCS}, {HUB_PREFIX}… and paths"
         )
-    root = path.absolute() if path.is_dir() else _shared_folder(readable)
-    return [(str(file), file.relative_to(root).as_posix()) for file in readable]
+    return find_files(Path(path))
 
 
-def _shared_folder(files: list[Path]) -> Path:
-    return next(parent for parent in files[0].parents if all(file.is_relative_to(parent) for file in files))
+class _RepeatedIds(NamedTuple):
+    """Ids that stand in several rows."""
+
+    ids: Mapping[int, str]
+    """By hash."""
+    counts: Mapping[str, int]
+    """Rows that have it."""
 
 
-def _reader(file: str) -> Reader:
-    if file.startswith(HUB):
-        return hub_reader(file.removeprefix(HUB))
-    suffix = Path(file).suffix
-    if suffix not in READERS:
-        raise CorpusError(f"{file}: cannot read {suffix or 'a file without suffix'}; can read {', '.join(READERS)}")
-    return READERS[suffix](file)
+def _repeated_ids(files: Iterable[Passed], settings: CorpusSettings) -> _RepeatedIds:
+    """Find them by their hashes, and read the files again for what they are: only where there are such."""
+    hashes = {file: file.ids.of_file(file.name) for file in files if file.ids is not None}
+    counts = repeated_hashes(hashes.values())
+    if not counts:
+        return _RepeatedIds({}, {})
+    maker = RecordMaker(settings.columns)
+    ids: dict[int, str] = {}
+    for file, own in hashes.items():
+        if any(int(value) in counts for value in own):
+            found = ids_of(file, maker, settings.dialect, lambda record_id: id_hash(record_id) in counts)
+            ids |= {id_hash(record_id): record_id for record_id in found}
+    return _RepeatedIds(ids, {record_id: counts[value] for value, record_id in ids.items()})
 
 
-def _counted(settings: CorpusSettings, file: str, name: str) -> CorpusFile:
-    reader = _reader(file)
-    try:
-        first = [Row(name, index, values) for index, values in enumerate(islice(reader.rows(Start()), LOOKED_AT))]
-        _look_at(settings, file, first)
-        return CorpusFile(file, name, reader.count())
-    except (OSError, ValueError) as error:
-        if isinstance(error, CorpusError):
-            raise
-        raise CorpusError(f"{file}: cannot be read: {error}") from error
-
-
-def _look_at(settings: CorpusSettings, file: str, first: list[Row]) -> None:
-    records = list(records_of(settings, first))
-    if not records or any(record.null_reason is None for record in records):
-        return
-    seen = next((sorted(row.values) for row in first if row.values is not None), None)
-    columns = settings.columns
-    wanted = columns.model_dump(include={"human", "synthetic", "text", "label"}, exclude_none=True)
-    raise CorpusError(
-        f"{file}: none of the first {len(records)} rows is a record ({records[0].null_reason}); "
-        f"columns seen: {seen if seen is not None else 'none, no row could be decoded'}; asked for: {wanted}"
-    )
-
-
-def _origin(name: str) -> Origin:
-    """Dataset and generator by file name; `pubmed-falcon7_head.jsonl` is the paper's way to say both."""
-    stem = Path(name).stem
-    dataset = next((known for known in PAPER_DATASETS if known in stem), stem)
-    generator = next((known for key, known in PAPER_GENERATORS.items() if key in stem), None)
-    return Origin(dataset, generator)
+def _new_ids(files: Sequence[Continued], repeated: _RepeatedIds) -> Mapping[str, Mapping[int, str]]:
+    """New ids by file and row; rows that came to the corpus earlier come first."""
+    hashes = {name: file.ids.of_file(name) for file, name, _ in files if file.ids is not None}
+    runs = []
+    for time in range(max(len(ends) for _, _, ends in files)):
+        for _, name, ends in files:
+            first = ends[time - 1].rows if time else 0
+            runs.append(Run(name, first, hashes[name][first : ends[time].rows]))
+    new_ids: dict[str, dict[int, str]] = {}
+    for (name, row), record_id in made_unique(runs, repeated.ids).items():
+        new_ids.setdefault(name, {})[row] = record_id
+    return new_ids

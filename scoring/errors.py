@@ -2,6 +2,7 @@
 
 ScoringError
 ├── CorpusError (ValueError)      a corpus that cannot be read as asked, found before anything is scored
+│   └── CorpusChanged            rows that are no longer what they were when the run was planned, or scored earlier
 ├── IncompatiblePair (ValueError) observer and performer do not share one tokenizer
 └── CalibrationError (ValueError) a calibration file that is broken, or made for something else
 
@@ -22,6 +23,10 @@ class ScoringError(Exception):
 
 class CorpusError(ScoringError, ValueError):
     """A path, format or column mapping of a corpus is wrong."""
+
+
+class CorpusChanged(CorpusError):
+    """Rows of a file were edited, reordered, replaced or taken away; the message names the file."""
 
 
 class IncompatiblePair(ScoringError, ValueError):

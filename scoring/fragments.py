@@ -10,28 +10,32 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidatorFunctionWrapHandler, WrapValidator, field_validator, model_validator
 
 from scoring.records import NO_TEXT, Record, Text
+from scoring.wording import Settings, in_our_words
 
 Span = tuple[int, int]
 """First word and the word after the last."""
 WORD: Final = re.compile(r"\S+")
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+INT32_MAX: Final = 2**31 - 1
+"""Rows hold counts of words and tokens in 32 bits."""
+Count = Annotated[int, Field(strict=True, ge=1, le=INT32_MAX)]
+PrefixLength = Annotated[int, Field(strict=True, ge=2, le=INT32_MAX)]
+Seed = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
 
 
-class RandomFragments(_Settings):
+class RandomFragments(Settings):
     """Fragments of random length, walked through all texts of a record in step, as published."""
 
     mode: Literal["random"]
-    min_words: PositiveInt = 10
-    max_words: PositiveInt = 300
-    seed: int = 0
+    min_words: Count = 10
+    max_words: Count = 300
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _ordered(self) -> "RandomFragments":
@@ -40,11 +44,11 @@ class RandomFragments(_Settings):
         return self
 
 
-class PrefixFragments(_Settings):
+class PrefixFragments(Settings):
     """The first n tokens of each text, for every n, from one pass through the models."""
 
     mode: Literal["prefix"]
-    tokens: tuple[Annotated[int, Field(ge=2)], ...] = Field(min_length=1)
+    tokens: tuple[PrefixLength, ...] = Field(min_length=1)
 
     @field_validator("tokens")
     @classmethod
@@ -54,12 +58,12 @@ class PrefixFragments(_Settings):
         return tokens
 
 
-class WindowFragments(_Settings):
+class WindowFragments(Settings):
     """Overlapping windows, to see which part of a long text is machine-made."""
 
     mode: Literal["window"]
-    words: PositiveInt = 200
-    step: PositiveInt = 100
+    words: Count = 200
+    step: Count = 100
 
     @model_validator(mode="after")
     def _covering(self) -> "WindowFragments":
@@ -68,14 +72,19 @@ class WindowFragments(_Settings):
         return self
 
 
-class WholeTexts(_Settings):
+class WholeTexts(Settings):
     """Each text as it is."""
 
     mode: Literal["whole"]
 
 
+def _told(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    return in_our_words(value, handler)
+
+
 FragmentSettings = Annotated[
-    RandomFragments | PrefixFragments | WindowFragments | WholeTexts, Field(discriminator="mode")
+    Annotated[RandomFragments | PrefixFragments | WindowFragments | WholeTexts, Field(discriminator="mode")],
+    WrapValidator(_told),
 ]
 _ADAPTER: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
 

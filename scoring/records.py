@@ -1,65 +1,30 @@
 """From a row of a file to a record: texts with their authors, or the reason why there are none.
 
-Two shapes of rows: paired (one column written by a human, one by a model) and labelled (a text and who wrote
-it). A row that is no valid record never stops anything: it becomes a record with a `null_reason`.
+A row that is no valid record never stops anything: it becomes a record with a `null_reason`. Everything in a record
+can be written as UTF-8.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Final, Literal
+from decimal import Decimal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scoring.columns import OPTIONAL, Columns, Shape
+from scoring.labels import Author, Authors, label_key
+from scoring.wording import utf8
 
-Author = Literal["human", "synthetic"]
+__all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Row", "Text"]
+
 NULL_REASONS: Final = {
-    "bad_row": "the line is no JSON object, or the row cannot be decoded",
+    "bad_row": "the line is no JSON object, the row has more or fewer fields than the header, or cannot be decoded",
     "missing_column": "a column of the mapping is absent",
+    "ambiguous_column": "several columns match the pattern of `synthetic`",
     "not_text": "a text column holds something else than text, or null",
     "not_unicode": "the text holds half a surrogate pair and has no UTF-8",
     "unknown_label": "the label is neither one of human_labels nor one of synthetic_labels",
 }
-
-
-class Columns(BaseModel):
-    """Which columns hold what; `fnmatch` patterns where several files name the same thing differently."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    human: str | tuple[str, ...] | None = None
-    """Paired: the human text; of several names the first that the row has."""
-    synthetic: str | None = None
-    """Paired: the machine's text; a pattern such as `*_generated_text_wo_prompt`."""
-    text: str | None = None
-    """Labelled: the text."""
-    label: str | None = None
-    """Labelled: who wrote it."""
-    human_labels: tuple[str, ...] = ("human", "0", "false")
-    synthetic_labels: tuple[str, ...] = ("synthetic", "machine", "ai", "generated", "1", "true")
-    id: str | None = Field(default=None)
-    """A column unique in the corpus; without it a record is named by its file and row."""
-    dataset: str | None = None
-    """A column; without it the dataset is named by the file."""
-    generator: str | None = None
-    """A column; without it the generator is named by the file or by the synthetic column."""
-
-    @model_validator(mode="after")
-    def _one_shape(self) -> "Columns":
-        paired, labelled = (self.human, self.synthetic), (self.text, self.label)
-        shapes = [all(shape) for shape in (paired, labelled)]
-        halves = [any(shape) and not all(shape) for shape in (paired, labelled)]
-        if sum(shapes) > 1 or any(halves):
-            raise ValueError(
-                "name either both of human and synthetic (paired) or both of text and label (labelled); "
-                f"seen: human={self.human!r}, synthetic={self.synthetic!r}, "
-                f"text={self.text!r}, label={self.label!r}"
-            )
-        return self
-
-    @property
-    def named(self) -> bool:
-        """Whether the text columns are given at all."""
-        return self.human is not None or self.text is not None
+KNOWN_SHAPES: Final = 1000
+"""Sets of columns that a maker remembers; more are looked at anew."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +36,8 @@ class Row:
     index: int
     values: Mapping[str, object] | None
     """None where the row could not be decoded."""
+    record_id: str | None = None
+    """Of the record, where the row's own is taken by an earlier row."""
 
 
 @dataclass(frozen=True)
@@ -107,44 +74,73 @@ class _BadRowError(Exception):
     """The message is a null reason."""
 
 
-def record_of(row: Row, columns: Columns, origin: Origin) -> Record:
-    """Make a record of a row; one that is not valid has no texts and says why."""
-    values = row.values if row.values is not None else {}
-    own_id = values.get(columns.id) if columns.id else None
-    record_id = str(own_id) if isinstance(own_id, str | int) else f"{row.file}:{row.index}"
-    dataset = _named(values, columns.dataset) or origin.dataset
-    try:
-        if row.values is None:
-            raise _BadRowError("bad_row")
-        texts = _paired(values, columns, origin) if columns.human else _labelled(values, columns, origin)
-    except _BadRowError as reason:
-        return Record(record_id, dataset, (), str(reason))
-    return Record(record_id, dataset, texts)
+class RecordMaker:
+    """Makes records of rows by one mapping."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._authors = Authors(columns.human_labels, columns.synthetic_labels)
+        self._shapes: dict[tuple[str, ...], Shape] = {}
+
+    def record(self, row: Row, origin: Origin) -> Record:
+        """Make a record of a row; one that is not valid has no texts and says why."""
+        values = row.values if row.values is not None else {}
+        record_id = row.record_id or self.own_id(row) or row_name(row.file, row.index)
+        dataset = _named(values, self._columns.dataset) or origin.dataset
+        try:
+            if row.values is None:
+                raise _BadRowError("bad_row")
+            texts = self._paired(values, origin) if self._columns.human else self._single(values, origin)
+        except _BadRowError as reason:
+            return Record(record_id, dataset, (), str(reason))
+        return Record(record_id, dataset, texts)
+
+    def own_id(self, row: Row) -> str | None:
+        """The id that the row's own column gives; None where it gives none."""
+        return _named(row.values, self._columns.id) if row.values is not None else None
+
+    def shape(self, values: Mapping[str, object]) -> Shape:
+        """What the mapping finds in this row."""
+        names = tuple(values)
+        shape = self._shapes.get(names)
+        if shape is None:
+            shape = self._columns.shape(names)
+            if len(self._shapes) < KNOWN_SHAPES:
+                self._shapes[names] = shape
+        return shape
+
+    def without_value(self, values: Mapping[str, object]) -> tuple[str, ...]:
+        """Keys of optional columns that are named and have no value in this row."""
+        return tuple(key for key in OPTIONAL if (name := getattr(self._columns, key)) and _named(values, name) is None)
+
+    def _paired(self, values: Mapping[str, object], origin: Origin) -> tuple[Text, ...]:
+        shape = self.shape(values)
+        if shape.ambiguous:
+            raise _BadRowError("ambiguous_column")
+        if shape.human is None or shape.synthetic is None:
+            raise _BadRowError("missing_column")
+        generator = self._generator(values, origin) or _from_column(shape.synthetic, self._columns)
+        return (
+            Text("human", generator, _text(values[shape.human])),
+            Text("synthetic", generator, _text(values[shape.synthetic])),
+        )
+
+    def _single(self, values: Mapping[str, object], origin: Origin) -> tuple[Text, ...]:
+        text, label = self._columns.text, self._columns.label
+        if text is None or text not in values or (label is not None and label not in values):
+            raise _BadRowError("missing_column")
+        author = self._authors.author(label_key(values[label])) if label is not None else None
+        if label is not None and author is None:
+            raise _BadRowError("unknown_label")
+        return (Text(author, self._generator(values, origin), _text(values[text])),)
+
+    def _generator(self, values: Mapping[str, object], origin: Origin) -> str | None:
+        return _named(values, self._columns.generator) or origin.generator
 
 
-def _paired(values: Mapping[str, object], columns: Columns, origin: Origin) -> tuple[Text, ...]:
-    names = (columns.human,) if isinstance(columns.human, str) else columns.human or ()
-    human = next((name for name in names if name in values), None)
-    synthetic = next((name for name in values if fnmatchcase(name, columns.synthetic or "")), None)
-    if human is None or synthetic is None:
-        raise _BadRowError("missing_column")
-    generator = _named(values, columns.generator) or origin.generator or _from_column(synthetic, columns)
-    return (
-        Text("human", generator, _text(values[human])),
-        Text("synthetic", generator, _text(values[synthetic])),
-    )
-
-
-def _labelled(values: Mapping[str, object], columns: Columns, origin: Origin) -> tuple[Text, ...]:
-    if columns.text is None or columns.label is None or not {columns.text, columns.label} <= values.keys():
-        raise _BadRowError("missing_column")
-    label = str(values[columns.label]).strip().lower()
-    authors: dict[str, Author] = dict.fromkeys(columns.synthetic_labels, "synthetic")
-    authors |= dict.fromkeys(columns.human_labels, "human")
-    if label not in authors:
-        raise _BadRowError("unknown_label")
-    generator = _named(values, columns.generator) or origin.generator
-    return (Text(authors[label], generator, _text(values[columns.text])),)
+def row_name(file: str, index: int) -> str:
+    """Name of a row within its corpus."""
+    return f"{file}:{index}"
 
 
 def _text(value: object) -> str:
@@ -158,12 +154,17 @@ def _text(value: object) -> str:
 
 
 def _named(values: Mapping[str, object], column: str | None) -> str | None:
+    """What a column says, as text; None where it is absent, null, blank, not a number, or no single value."""
     value = values.get(column) if column else None
-    return None if value is None else str(value)
+    if not isinstance(value, str | int | float | Decimal) or value != value:
+        return None
+    text = utf8(str(value))
+    return None if not text or text.isspace() else text
 
 
 def _from_column(synthetic: str, columns: Columns) -> str | None:
     """`falcon-7b` of the column `-fs-cml-models-Falcon-falcon-7b_generated_text_wo_prompt`."""
     suffix = (columns.synthetic or "").lstrip("*")
     is_pattern = suffix != columns.synthetic and suffix
-    return synthetic.removesuffix(suffix).strip("-_ ") or None if is_pattern else synthetic
+    name = synthetic.removesuffix(suffix).strip("-_ ") or None if is_pattern else synthetic
+    return name and utf8(name)

@@ -1,0 +1,104 @@
+"""Rows of Parquet files, and of datasets of the Hub, a batch of Arrow at a time."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+from typing import Any, Final
+
+from scoring.errors import CorpusError
+from scoring.raw_rows import Dialect, Raw, Start, all_contents, canonical
+from scoring.streams import naming, open_bytes, suffixes
+from scoring.wording import listed, shown
+
+BATCH_ROWS: Final = 256
+
+
+class Parquet:
+    """One Parquet file, read a row group at a time."""
+
+    def __init__(self, file: str, dialect: Dialect) -> None:  # noqa: ARG002 - the file says itself how it is written
+        self._file = file
+
+    def rows(self, start: Start) -> Iterator[Raw]:
+        """Rows from `start` on; row groups before it are not read."""
+        with naming(self._file), self._open() as parquet:
+            groups = range(parquet.num_row_groups)
+            sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
+            skipped = 0
+            while groups and start.row >= skipped + sizes[groups[0]]:
+                skipped += sizes[groups[0]]
+                groups = groups[1:]
+            batches = parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=list(groups))
+            values = (row for batch in batches for row in _values(batch))
+            for row in islice(values, start.row - skipped, None):
+                yield Raw(canonical(row), row)
+
+    def contents(self) -> Iterator[tuple[int | None, bytes]]:
+        """Content of every row."""
+        return all_contents(self.rows(Start()))
+
+    def check(self) -> None:
+        """Read the footer."""
+        with naming(self._file), self._open() as parquet:
+            names = parquet.schema_arrow.names
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise CorpusError(f"{shown(self._file, 500)}: has column {listed(repeated)} twice; rename one")
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        import pyarrow.parquet  # only where there is such a file
+
+        if not suffixes(self._file)[1]:
+            with open_bytes(self._file) as stream, pyarrow.parquet.ParquetFile(stream) as parquet:
+                yield parquet
+            return
+        # the footer is at the end, so that a compressed file must be unpacked first
+        with open_bytes(self._file) as packed, tempfile.TemporaryFile() as unpacked:
+            shutil.copyfileobj(packed, unpacked)
+            unpacked.seek(0)
+            with pyarrow.parquet.ParquetFile(unpacked) as parquet:
+                yield parquet
+
+
+class HubDataset:
+    """A split of a dataset, through `datasets`, which maps it into memory from its own cache."""
+
+    def __init__(self, dataset: str, split: str) -> None:
+        self._dataset, self._split = dataset, split
+
+    def rows(self, start: Start) -> Iterator[Raw]:
+        """Rows from `start` on."""
+        tables = self._loaded.skip(start.row).iter(batch_size=BATCH_ROWS)
+        return (Raw(canonical(row), row) for table in tables for row in _values(table))
+
+    def contents(self) -> Iterator[tuple[int | None, bytes]]:
+        """Content of every row."""
+        return all_contents(self.rows(Start()))
+
+    def check(self) -> None:
+        """Load it."""
+        if len(self._loaded) == 0:
+            raise CorpusError(f"hf://{self._dataset}:{self._split} has no rows; name a split that has")
+
+    @cached_property
+    def _loaded(self) -> Any:
+        import datasets  # slow, and only where there is such a corpus
+
+        datasets.disable_progress_bars()
+        try:
+            # as Arrow: images and sounds beside the texts are not decoded
+            return datasets.load_dataset(self._dataset, split=self._split).with_format("arrow")
+        except Exception as error:  # whatever its many loaders raise, it cannot be read
+            reason = shown((str(error).strip().splitlines() or [type(error).__name__])[0], 300)
+            raise CorpusError(
+                f"hf://{self._dataset}:{self._split} cannot be loaded: {reason}; "
+                "check the name, the split and the network"
+            ) from error
+
+
+def _values(batch: Any) -> Iterator[dict[str, object]]:
+    yield from batch.to_pylist()

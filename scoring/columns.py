@@ -1,0 +1,100 @@
+"""Which columns of a row hold what: the mapping of a user, and what it finds in rows of one shape.
+
+Three mappings: paired (a column written by humans, one by a model), labelled (a text and who wrote it) and text alone.
+Knows nothing of files.
+"""
+
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import Field, model_validator
+
+from scoring.labels import Authors, Label
+from scoring.wording import Settings
+
+Name = Annotated[str, Field(min_length=1)]
+OPTIONAL: Final = ("id", "dataset", "generator")
+"""Columns that say more about a text; a row can do without."""
+
+
+class Shape(NamedTuple):
+    """What a mapping finds in rows that have the same columns."""
+
+    human: str | None
+    synthetic: str | None
+    ambiguous: tuple[str, ...]
+    """Columns that `synthetic` matches, where it matches several."""
+    missing: tuple[str, ...]
+    """Keys of the mapping whose column these rows have not."""
+
+
+class Columns(Settings):
+    """Which columns hold what; `synthetic` may be an `fnmatch` pattern where files name it differently."""
+
+    human: Name | tuple[Name, ...] | None = None
+    """Paired: the human text; of several names the first that the row has."""
+    synthetic: Name | None = None
+    """Paired: the machine's text; a pattern such as `*_generated_text_wo_prompt`, which never takes a human column."""
+    text: Name | None = None
+    """Labelled, or alone where nobody knows who wrote it: the text."""
+    label: Name | None = None
+    """Labelled: who wrote it."""
+    human_labels: tuple[Label, ...] = ("human", "0", "false")
+    synthetic_labels: tuple[Label, ...] = ("synthetic", "machine", "ai", "generated", "1", "true")
+    """`["*"]`: every label that is not one of `human_labels`."""
+    id: Name | None = None
+    """A column; without it a record is named by its file and row."""
+    dataset: Name | None = None
+    """A column; without it the dataset is named by the file."""
+    generator: Name | None = None
+    """A column; without it the generator is named by the file or by the synthetic column."""
+
+    @model_validator(mode="after")
+    def _one_mapping(self) -> "Columns":
+        paired, labelled = (self.human, self.synthetic), (self.text, self.label)
+        half_paired = any(paired) and not all(paired)
+        if half_paired or (any(paired) and any(labelled)) or (self.label and not self.text):
+            raise ValueError(
+                "name both of human and synthetic (paired), or both of text and label (labelled), or text alone; "
+                f"seen: human={self.human!r}, synthetic={self.synthetic!r}, text={self.text!r}, label={self.label!r}"
+            )
+        if self.synthetic in self.human_names:
+            raise ValueError(f"human and synthetic are both column {self.synthetic!r}; name two columns")
+        if self.text and self.text == self.label:
+            raise ValueError(f"text and label are both column {self.text!r}; name two columns")
+        Authors(self.human_labels, self.synthetic_labels)
+        return self
+
+    @property
+    def named(self) -> bool:
+        """Whether the text columns are given at all."""
+        return self.human is not None or self.text is not None
+
+    @property
+    def human_names(self) -> tuple[str, ...]:
+        """Names of the human column, the first that a row has counts."""
+        return (self.human,) if isinstance(self.human, str) else self.human or ()
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Keys of the mapping and what they ask for."""
+        given = self.model_dump(include={"human", "synthetic", "text", "label", *OPTIONAL}, exclude_none=True)
+        return {key: " or ".join(name) if isinstance(name, tuple) else str(name) for key, name in given.items()}
+
+    def shape(self, names: Collection[str]) -> Shape:
+        """What this mapping finds among the columns `names`."""
+        human = next((name for name in self.human_names if name in names), None)
+        matching = self._matching(names)
+        synthetic = matching[0] if len(matching) == 1 else None
+        found = {"human": human is not None, "synthetic": bool(matching)}
+        found |= {key: getattr(self, key) in names for key in ("text", "label", *OPTIONAL)}
+        missing = tuple(key for key in self.wanted if not found[key])
+        return Shape(human, synthetic, matching if len(matching) > 1 else (), missing)
+
+    def _matching(self, names: Collection[str]) -> tuple[str, ...]:
+        if self.synthetic is None:
+            return ()
+        if self.synthetic in names:
+            return (self.synthetic,)
+        return tuple(name for name in names if name not in self.human_names and fnmatchcase(name, self.synthetic))

@@ -1,0 +1,94 @@
+"""A corpus as a spec names it, and what is known of a few names: the built-in corpus and the paper's six files."""
+
+import codecs
+from pathlib import PurePosixPath
+from typing import Final
+
+from pydantic import Field, field_validator, model_validator
+
+from scoring.columns import Columns
+from scoring.raw_rows import Dialect
+from scoring.records import Origin
+from scoring.streams import COMPRESSIONS
+from scoring.wording import did_you_mean, quoted
+
+BUILTIN_DOCS: Final = "builtin://docs"
+PAPER_COLUMNS: Final = Columns(human=("article", "text"), synthetic="*_generated_text_wo_prompt")
+"""Of the paper's six files (github.com/ahans30/Binoculars, datasets/core)."""
+PAPER_DATASETS: Final = ("cc_news", "cnn", "pubmed")
+PAPER_GENERATORS: Final = {"falcon7": "falcon-7b", "llama2_13": "llama2-13b"}
+PAPER_FILES: Final = {
+    f"{dataset}-{key}.jsonl": Origin(dataset, generator)
+    for dataset in PAPER_DATASETS
+    for key, generator in PAPER_GENERATORS.items()
+}
+DOCS_COLUMNS: Final = Columns(human="human", synthetic="synthetic", id="id", dataset="dataset", generator="generator")
+NOT_COLUMNS: Final = {"path", "encoding", "delimiter"}
+COMMON_ENCODINGS: Final = ("utf-8", "latin-1", "cp1252", "utf-16", "shift_jis", "gb18030", "big5", "koi8-r")
+
+
+class CorpusSettings(Columns):
+    """A corpus as a spec names it: a path, and which columns hold what.
+
+    `path` is a file, a folder, a glob, `hf://dataset[:split]` or `builtin://docs`. Without columns it is read as the
+    paper's files are.
+    """
+
+    path: str = Field(min_length=1)
+    encoding: str | None = None
+    """Of its JSON and CSV files; None: UTF-8."""
+    delimiter: str | None = None
+    """Between the columns of its CSV and TSV files; None: a comma, or a tab."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _just_a_path(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str | None) -> str | None:
+        if name is None:
+            return None
+        try:
+            known = codecs.lookup(name)
+            "".encode(name)  # not all codecs are of text: this refuses base64
+        except (LookupError, ValueError):
+            hint = did_you_mean(name, COMMON_ENCODINGS)
+            raise ValueError(
+                f"{quoted(name)} is no encoding of text{hint}; such are {', '.join(COMMON_ENCODINGS)}"
+            ) from None
+        return None if known.name == "utf-8" else name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, mark: str | None) -> str | None:
+        if mark is not None and (len(mark) != 1 or mark in '"\r\n\0'):
+            raise ValueError(f"seen {mark!r}; one character is needed, and no quote or line break, as in ';'")
+        return mark
+
+    @property
+    def columns(self) -> Columns:
+        """The mapping in effect."""
+        if self.named:
+            return self
+        if self.path == BUILTIN_DOCS:
+            return DOCS_COLUMNS
+        given = self.model_dump(exclude=NOT_COLUMNS, exclude_defaults=True)
+        return PAPER_COLUMNS.model_copy(update=given)
+
+    @property
+    def dialect(self) -> Dialect:
+        """How its files are written, as far as they do not say it themselves."""
+        return Dialect(self.encoding, self.delimiter)
+
+
+def origin_of(name: str) -> Origin:
+    """Dataset and generator of the paper's files; of any other the dataset is its name without suffixes."""
+    path = PurePosixPath(name)
+    file = path.stem if path.suffix in COMPRESSIONS else path.name
+    if file in PAPER_FILES:
+        return PAPER_FILES[file]
+    compression = path.suffix.lower() in COMPRESSIONS
+    stem = path.with_suffix("") if compression and path.stem else path
+    return Origin(stem.with_suffix("").as_posix() if stem.stem else stem.as_posix(), None)

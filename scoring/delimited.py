@@ -1,0 +1,194 @@
+"""CSV and TSV: a header line, then rows of as many fields; quoted fields may hold line breaks and delimiters.
+
+Reading is strict, because what is guessed here is scored there: a row of another length is no row, and a quote that
+opens and swallows the rows below it is found.
+"""
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import IO, Final
+
+from scoring.errors import CorpusError
+from scoring.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, all_contents
+from scoring.streams import LONGEST_LINE, lines, naming, open_text, refuse_wide, suffixes
+from scoring.wording import quoted, shown
+
+THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+DELIMITERS_BY_SUFFIX: Final = {".csv": ",", ".tsv": "\t"}
+DELIMITERS: Final = ",;\t|"
+SWALLOWED_ROWS: Final = 3
+"""Lines within one field that look like rows: so many are no coincidence, if most of its lines do."""
+MOST: Final = 0.6
+
+
+class Delimited:
+    """One file of delimited rows."""
+
+    def __init__(self, file: str, dialect: Dialect) -> None:
+        self._file, self._encoding = file, dialect.encoding
+        self._delimiter = dialect.delimiter or DELIMITERS_BY_SUFFIX[suffixes(file)[0]]
+        self._is_told = dialect.delimiter is not None
+        csv.field_size_limit(LONGEST_LINE)  # the default of 131072 characters refuses long texts
+
+    def rows(self, start: Start) -> Iterator[Raw]:
+        """Rows from `start` on; all rows before are passed, because a line break may be part of a field."""
+        with naming(self._file), open_text(self._file, self._encoding) as stream:
+            records = _Records(stream, self._delimiter)
+            header = self._header(records)
+            if header is None:
+                return
+            names_digest = hashlib.sha256(_packed(header)).digest()[:8]
+            for fields in islice(records, start.row, None):
+                yield self._row(header, names_digest, fields, records)
+
+    def contents(self) -> Iterator[tuple[int | None, bytes]]:
+        """Content of every row: the names of the columns and the fields."""
+        return all_contents(self.rows(Start()))
+
+    def check(self) -> None:
+        """Look at the encoding and at the header."""
+        if self._encoding is None:
+            refuse_wide(self._file)
+        with naming(self._file), open_text(self._file, self._encoding) as stream:
+            self._header(_Records(stream, self._delimiter))
+
+    def _header(self, records: "_Records") -> Sequence[str] | None:
+        fields = next(iter(records), None)
+        if fields is None:
+            return None
+        if isinstance(fields, str):
+            raise CorpusError(f"{self._where}, {fields}")
+        names = [name for name in fields if name.strip()]
+        if not names:
+            raise CorpusError(f"{self._where}, line 1: the header names no columns")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise CorpusError(
+                f"{self._where}, line 1: the header has {', '.join(map(quoted, repeated))} twice; rename one"
+            )
+        other = next((mark for mark in DELIMITERS if len(fields) == 1 and mark in fields[0]), None)
+        if other is not None and not self._is_told:
+            raise CorpusError(
+                f"{self._where}, line 1: the header is one column {quoted(fields[0])}; "
+                f"if {other!r} is between the columns, say delimiter = {other!r} in the corpus settings"
+            )
+        return fields
+
+    def _row(self, header: Sequence[str], names_digest: bytes, fields: list[str] | str, records: "_Records") -> Raw:
+        place = f"line {records.first_line}"
+        if isinstance(fields, str):
+            return Raw(names_digest + records.text.encode("utf-8", "surrogatepass"), None, fields)
+        content = names_digest + _packed(fields)
+        undecodable = not records.is_ascii and any(map(ESCAPED_BYTE.search, fields))
+        if len(fields) != len(header):
+            lengths = f"{len(fields)} fields where the header has {len(header)}"
+            return Raw(content, None, f"{place}: {lengths}", undecodable)
+        if any("\0" in line for line in records.lines):
+            return Raw(content, None, f"{place}: holds a NUL byte", undecodable)
+        flaw = self._suspicion(records, fields) if len(records.lines) > 1 else None
+        if undecodable:
+            flaw = f"{place}: holds bytes that are not {self._encoding or 'UTF-8'}"
+        values: dict[str, object] = {name: field for name, field in zip(header, fields, strict=True) if name.strip()}
+        return Raw(content, values, flaw, undecodable)
+
+    def _suspicion(self, records: "_Records", fields: list[str]) -> str | None:
+        """Whether lines within this row look like rows that an open quote has swallowed.
+
+        Raises:
+            CorpusError: so many of them do that it is no coincidence.
+        """
+        first, *inner, last = records.lines
+        opened = next((index for index, field in enumerate(fields) if "\n" in field or "\r" in field), 0)
+        # the line on which a quote stands open, or is closed by accident, is a row but for this quote
+        edge = first if opened < len(fields) - 1 else last
+        candidates = [line for line in (edge.replace('"', "", 1), *inner) if line.strip() and '"' not in line]
+        like_rows = sum(_looks_like_row(line, len(fields), self._delimiter) for line in candidates)
+        if like_rows >= SWALLOWED_ROWS and like_rows >= MOST * len(inner):
+            raise CorpusError(
+                f"{self._where}, line {records.first_line}: one row goes on to line {records.last_line}, and "
+                f"{like_rows} of these lines look like rows of their own: a quote is left open; close it. "
+                "If they are one text, save the file as JSONL or Parquet"
+            )
+        if like_rows and like_rows >= MOST * len(candidates):
+            return f"line {records.first_line}: lines within a field look like rows, a quote may be left open"
+        return None
+
+    @property
+    def _where(self) -> str:
+        return shown(self._file, 500)
+
+
+class _Records:
+    """Records of a stream, and the lines that the last of them took.
+
+    A record is a list of fields, or text that says why it is none.
+    """
+
+    def __init__(self, stream: IO[str], delimiter: str) -> None:
+        self.lines: list[str] = []
+        self.last_line = 0
+        self._lines = lines(stream)
+        self._reader = csv.reader(self._taken(), delimiter=delimiter, strict=True)
+
+    @property
+    def first_line(self) -> int:
+        """Number of the first of these lines."""
+        return self.last_line - len(self.lines) + 1
+
+    @property
+    def text(self) -> str:
+        """These lines as they are."""
+        return "".join(self.lines)
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether no line can hold a byte that was not decoded."""
+        return all(map(str.isascii, self.lines))
+
+    def __iter__(self) -> Iterator[list[str] | str]:
+        while True:
+            self.lines.clear()
+            try:
+                fields = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield self._broken(error)
+                continue
+            if fields:  # a blank line is no row
+                yield fields
+
+    def _broken(self, error: csv.Error) -> str:
+        if len(self.lines) == 1 and "unexpected end" not in str(error):
+            return f"line {self.first_line}: a quote within a quoted field must be doubled ({error})"
+        raise ValueError(
+            f"line {self.first_line}: a quote opens and is not closed in its row, lines to {self.last_line} would be "
+            f"swallowed ({error}); close it, or double quotes that belong to the text"
+        )
+
+    def _taken(self) -> Iterator[str]:
+        for line in self._lines:
+            self.last_line += 1
+            self.lines.append(line)
+            yield line
+
+
+def _packed(fields: Sequence[str]) -> bytes:
+    encoded = [field.encode("utf-8", "surrogatepass") for field in fields]
+    return b"".join(b"%d:%b" % (len(field), field) for field in encoded)
+
+
+def _looks_like_row(line: str, columns: int, delimiter: str) -> bool:
+    """Whether a line splits into the header's number of fields, as prose hardly does: its commas have blanks behind."""
+    if columns < 2:
+        return False
+    if delimiter == ",":
+        line = THOUSANDS.sub("", line)
+    try:
+        fields = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return False
+    return len(fields) == columns and not any(field[:1].isspace() for field in fields[1:])

@@ -1,0 +1,149 @@
+"""Which files a corpus has: those of a path, a folder or a glob, with their names within the corpus.
+
+What is there and is not read is named, too. Opens nothing.
+"""
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from scoring.errors import CorpusError
+from scoring.readers import READABLE, is_readable
+from scoring.streams import suffixes
+from scoring.wording import did_you_mean, listed, plural, quoted, shown, utf8
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files with their names, and what is to be said of the others."""
+
+    files: tuple[tuple[str, str], ...]
+    """Absolute path and name within the corpus, in order of the names."""
+    warnings: tuple[str, ...] = ()
+
+
+def find_files(path: Path) -> Found:
+    """Find the files of a path: a file, a folder with all below it, or a glob.
+
+    A path that is there is taken as it is written, brackets and all; so is the part of a glob that is there.
+
+    Raises:
+        CorpusError: no file there that can be read.
+    """
+    path = path.expanduser().absolute()
+    if path.is_file():
+        return Found(((str(path), utf8(path.name)),))
+    root, pattern = _split(path)
+    entries = sorted(_walked(root) if pattern is None else _matched(root, pattern))
+    readable = [file for file in entries if file.is_file() and _is_open(file) and is_readable(str(file))]
+    warnings = _left_out(root, [file for file in entries if file not in set(readable)], is_deep="**" in (pattern or ""))
+    if not readable:
+        raise CorpusError(_nothing(path, entries))
+    files, repeated = _once(readable)
+    return Found(_named(root, files), (*warnings, *repeated))
+
+
+def _split(path: Path) -> tuple[Path, str | None]:
+    """The part of a path that is there, and the pattern that follows."""
+    if path.is_dir():
+        return path, None
+    root = Path(path.anchor)
+    parts = path.parts[1:]
+    for index, part in enumerate(parts):
+        if not (root / part).is_dir():
+            return root, str(Path(*parts[index:]))
+        root /= part
+    return root, None
+
+
+def _walked(root: Path) -> Iterator[Path]:
+    """Every file below a folder, through links to folders as well, but no folder twice."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        hidden = [name for name in folders if name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        # a folder that ends as a file does may have been meant as one
+        odd = [name for name in folders if is_readable(name)]
+        yield from (Path(folder, name) for name in (*files, *hidden, *odd))
+
+
+def _matched(root: Path, pattern: str) -> Iterator[Path]:
+    try:
+        names = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - pathlib's does not follow links
+    except ValueError as error:
+        raise CorpusError(f"corpus {quoted(root / pattern)} is no path: {error}") from error
+    return (root / name for name in names)
+
+
+def _is_open(file: Path) -> bool:
+    return not file.name.startswith(".")
+
+
+def _left_out(root: Path, entries: list[Path], is_deep: bool) -> tuple[str, ...]:
+    if is_deep:  # a deep pattern matches folders on its way to their files
+        entries = [entry for entry in entries if not entry.is_dir()]
+    if not entries:
+        return ()
+    reasons = sorted({_reason(entry) for entry in entries})
+    names = listed(utf8(entry.relative_to(root).as_posix()) for entry in entries)
+    return (f"{plural(len(entries), 'entry').replace('entrys', 'entries')} left out: {names} ({listed(reasons)})",)
+
+
+def _reason(entry: Path) -> str:
+    if entry.name.startswith("."):
+        return "hidden"
+    if entry.is_dir():
+        return "a folder, not a file"
+    if not entry.exists():
+        return "a link to nothing"
+    if not entry.is_file():
+        return "no regular file"
+    form, compression = suffixes(str(entry))
+    return f"cannot read {form + compression or 'files without suffix'}"
+
+
+def _once(files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """Each file once, however many names lead to it."""
+    kept: dict[tuple[int, int], Path] = {}
+    again: list[str] = []
+    for file in sorted(files, key=lambda file: (file.is_symlink(), file)):
+        status = file.stat()
+        first = kept.setdefault((status.st_dev, status.st_ino), file)
+        if first is not file:
+            again.append(f"{utf8(str(file.name))} is {utf8(str(first.name))}")
+    warnings = (f"{plural(len(again), 'file')} left out, the same file under another name: {listed(again)}",)
+    return sorted(kept.values()), warnings if again else ()
+
+
+def _named(root: Path, files: list[Path]) -> tuple[tuple[str, str], ...]:
+    named: dict[str, str] = {}
+    for file in files:
+        name = utf8(file.relative_to(root).as_posix())
+        while name in named:  # two names that only bytes tell apart, which are no text
+            name += "'"
+        named[name] = str(file)
+    ordered = sorted(named, key=PurePosixPath)
+    return tuple((named[name], name) for name in ordered)
+
+
+def _nothing(path: Path, entries: list[Path]) -> str:
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    hint = did_you_mean(path.name, beside)
+    seen = f"{plural(len(entries), 'other entry').replace('entrys', 'entries')}"
+    if entries:
+        seen += f": {listed(entry.name for entry in entries)}"
+    return (
+        f"corpus {shown(path, 500)}: no file there that ends in {READABLE} ({seen}){hint}; "
+        "name a file, a folder or a glob"
+    )

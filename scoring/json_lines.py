@@ -1,0 +1,111 @@
+"""JSON lines, and the decoding of objects: strict, and whatever is no object says why."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from scoring.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start
+from scoring.streams import byte_lines, lines, naming, open_bytes, open_text, refuse_wide, suffixes
+from scoring.wording import quoted, shown
+
+UTF8_MARK: Final = b"\xef\xbb\xbf"
+
+
+class JsonLines:
+    """One JSON object a line; blank lines are no rows."""
+
+    def __init__(self, file: str, dialect: Dialect) -> None:
+        self._file, self._encoding = file, dialect.encoding
+        self._seekable = dialect.encoding is None and not suffixes(file)[1]
+
+    def rows(self, start: Start) -> Iterator[Raw]:
+        """Rows from `start` on."""
+        skipped = start.row if start.byte is None else 0
+        decoder = ObjectDecoder(self._encoding)
+        for number, _, line in islice(self._lines(start.byte or 0), skipped, None):
+            yield decoder.row(line, f"line {number}")
+
+    def contents(self) -> Iterator[tuple[int | None, bytes]]:
+        """Content of every row, to the byte where the file can be read from there."""
+        for _, byte, line in self._lines(0):
+            yield (byte if self._seekable else None), line
+
+    def check(self) -> None:
+        """Refuse UTF-16 and UTF-32, unless the settings name them."""
+        if self._encoding is None:
+            refuse_wide(self._file)
+
+    def _lines(self, first_byte: int) -> Iterator[tuple[int, int, bytes]]:
+        """Number, byte and content of every line that is not blank."""
+        position = first_byte
+        with naming(self._file):
+            for number, line in enumerate(self._raw_lines(first_byte), start=1):
+                content = (line.removeprefix(UTF8_MARK) if position == 0 else line).strip()
+                if content:
+                    yield number, position, content
+                position += len(line)
+
+    def _raw_lines(self, first_byte: int) -> Iterator[bytes]:
+        if self._encoding is not None:
+            with open_text(self._file, self._encoding) as text:
+                yield from (line.encode("utf-8", "surrogatepass") for line in lines(text))
+            return
+        with open_bytes(self._file) as stream:
+            if first_byte:
+                stream.seek(first_byte)
+            yield from byte_lines(stream)
+
+
+class ObjectDecoder:
+    """Decodes JSON objects, one a row; what is none is a row without values that says why."""
+
+    def __init__(self, encoding: str | None = None) -> None:
+        self._encoding = encoding
+        self._repeated: str | None = None
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_constant=_refuse_constant)
+
+    def row(self, content: bytes, place: str) -> Raw:
+        """The row of one object's bytes."""
+        try:
+            text = content.decode("utf-8", "strict" if self._encoding is None else "surrogatepass")
+            value = self._decoder.decode(text)
+        except UnicodeDecodeError as error:
+            return Raw(content, None, f"{place}: not UTF-8 ({error.reason})", undecodable=True)
+        except RecursionError:
+            return Raw(content, None, f"{place}: nested too deeply")
+        except ValueError as error:
+            return Raw(content, None, f"{place}: no JSON ({shown(str(error), 80)})")
+        if self._encoding is not None and not text.isascii() and ESCAPED_BYTE.search(text):
+            flaw = f"{place}: holds bytes that are not {self._encoding}"
+            return self.checked(content, value, place)._replace(flaw=flaw, undecodable=True)
+        return self.checked(content, value, place)
+
+    def checked(self, content: bytes, value: object, place: str) -> Raw:
+        """The row of what was decoded last."""
+        if not isinstance(value, dict):
+            return Raw(content, None, f"{place}: no JSON object")
+        if self._repeated is not None:
+            return Raw(content, None, f"{place}: key {quoted(self._repeated)} stands twice")
+        return Raw(content, value)
+
+    def raw_decode(self, text: str, position: int) -> tuple[object, int]:
+        """Decode the value at `position`; also where it ends.
+
+        Raises:
+            ValueError: there is no JSON value, or it goes on beyond the text.
+        """
+        return self._decoder.raw_decode(text, position)
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        # the outermost object is decoded last, so that what is noted is about the row's own keys
+        values = dict(pairs)
+        self._repeated = None
+        if len(values) != len(pairs):
+            names = [name for name, _ in pairs]
+            self._repeated = next(name for name in names if names.count(name) > 1)
+        return values
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")

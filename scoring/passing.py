@@ -1,0 +1,83 @@
+"""The one pass over every row of a corpus: counts, fingerprints and ids; holds no row."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoring.errors import CorpusChanged
+from scoring.fingerprints import NO_ROWS, Fingerprint
+from scoring.raw_rows import Dialect, Start
+from scoring.readers import HUB_PREFIX, reader_of
+from scoring.record_ids import IdHashes
+from scoring.records import Origin, RecordMaker, Row, row_name
+from scoring.tally import Tally
+from scoring.wording import shown
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """One file, all its rows read."""
+
+    file: str
+    name: str
+    rows: int
+    digests: Mapping[int, str]
+    """Fingerprint of its first n rows: of all, of none, and of every checkpoint between."""
+    ids: IdHashes | None
+    """Where the corpus has a column of ids."""
+
+
+class Pass:
+    """Passes over files, one after the other."""
+
+    def __init__(self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool) -> None:
+        self._maker, self._tally, self._dialect, self._has_ids = maker, tally, dialect, has_ids
+
+    def over(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> Passed:
+        """Read every row of a file once.
+
+        Raises:
+            CorpusError: it cannot be read.
+            CorpusChanged: it changed meanwhile.
+            OSError: it is not there.
+        """
+        before = _state(file)
+        self._tally.start(file, name)
+        reader = reader_of(file, self._dialect)
+        reader.check()
+        fingerprint, digests = Fingerprint(), {0: NO_ROWS}
+        ids = IdHashes() if self._has_ids else None
+        for raw in reader.rows(Start()):
+            row = Row(name, fingerprint.rows, raw.values)
+            self._tally.add(raw, self._maker.record(row, origin))
+            fingerprint.add(raw.content)
+            if ids is not None:
+                ids.add(self._maker.own_id(row))
+            if fingerprint.rows in checkpoints:
+                digests[fingerprint.rows] = fingerprint.hex()
+        if _state(file) != before:
+            raise CorpusChanged(
+                f"{shown(file, 500)}: changed while it was read; wait until what writes it is done, then start again"
+            )
+        digests[fingerprint.rows] = fingerprint.hex()
+        return Passed(file, name, fingerprint.rows, digests, ids)
+
+
+def ids_of(file: Passed, maker: RecordMaker, dialect: Dialect, is_wanted: Callable[[str], bool]) -> set[str]:
+    """The ids of a file's rows that are wanted.
+
+    Raises:
+        CorpusError: the file cannot be read.
+        OSError: it is not there.
+    """
+    rows = enumerate(reader_of(file.file, dialect).rows(Start()))
+    ids = (maker.own_id(Row(file.name, index, raw.values)) or row_name(file.name, index) for index, raw in rows)
+    return {record_id for record_id in ids if is_wanted(record_id)}
+
+
+def _state(file: str) -> tuple[int, ...]:
+    """What changes when a file is written."""
+    if file.startswith(HUB_PREFIX):
+        return ()
+    status = Path(file).stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,74 @@
+"""Raw rows, as a file has them, and what a reader of any format can do.
+
+A row that cannot be decoded has no values and says why, and the next one is read. A file that cannot be read raises.
+Knows nothing of what the columns mean.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, Protocol
+
+Values = Mapping[str, object] | None
+"""The columns of a row, or None where it could not be decoded."""
+ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
+"""What a byte becomes that is not of the file's encoding."""
+
+
+class Dialect(NamedTuple):
+    """What a user says of how the files are written."""
+
+    encoding: str | None = None
+    """None: UTF-8, with or without a byte order mark."""
+    delimiter: str | None = None
+    """None: what the suffix says."""
+
+
+PLAIN: Final = Dialect()
+
+
+class Start(NamedTuple):
+    """Where reading starts."""
+
+    row: int = 0
+    byte: int | None = None
+    """Of that row, so that reading need not pass the rows before it; None where it is not known."""
+
+
+class Raw(NamedTuple):
+    """One row as a file has it."""
+
+    content: bytes
+    """What its fingerprint is made of: the same for the same row in another compression, or at another place."""
+    values: Values
+    flaw: str | None = None
+    """What is wrong with it, and where: `line 7: 4 fields where the header has 2`."""
+    undecodable: bool = False
+    """Whether it holds bytes that are not of the file's encoding."""
+
+
+class Reader(Protocol):
+    """What every format can do."""
+
+    def rows(self, start: Start) -> Iterator[Raw]:
+        """Rows from `start` on."""
+
+    def contents(self) -> Iterator[tuple[int | None, bytes]]:
+        """Content of every row, and at which byte the row starts, where reading can begin there."""
+
+    def check(self) -> None:
+        """Look at the head of the file.
+
+        Raises:
+            CorpusError: it is not of this format, or needs a key of the settings to be read.
+        """
+
+
+def canonical(values: object) -> bytes:
+    """One spelling of a row's values, whatever the order of its columns."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr).encode()
+
+
+def all_contents(rows: Iterable[Raw]) -> Iterator[tuple[int | None, bytes]]:
+    """Content of rows that can only be found by number."""
+    return ((None, row.content) for row in rows)

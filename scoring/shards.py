@@ -1,0 +1,119 @@
+"""Shards: rows of one file that a task names, with what they were when they were cut."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from scoring.errors import CorpusChanged, CorpusError
+from scoring.fingerprints import Fingerprint
+from scoring.raw_rows import PLAIN, Dialect, Start
+from scoring.readers import HUB_PREFIX, reader_of
+from scoring.records import Row
+from scoring.wording import plural, shown
+
+DIGEST_CHARACTERS: Final = 32
+"""Of a shard's fingerprint: 128 bits."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows of one file; what a task names."""
+
+    file: str
+    """Path, or `hf://dataset:split`."""
+    name: str
+    """The file's name within the corpus: part of record ids, the same on every machine."""
+    first_row: int
+    row_count: int
+    sha256: str
+    """Fingerprint of the content of exactly these rows."""
+    first_byte: int | None = None
+    """Where the first row starts, so that reading need not pass the rows before it; None where that is unknown."""
+    record_ids: tuple[tuple[int, str], ...] = ()
+    """Row and new id of rows whose own id an earlier row has."""
+    dialect: Dialect = PLAIN
+    """How the file is written."""
+
+
+@dataclass(frozen=True)
+class Cuttable:
+    """A file that is to be cut."""
+
+    file: str
+    name: str
+    ends: Sequence[int]
+    """Row counts at which rows end that came together: no shard reaches across."""
+    sha256: str
+    """Fingerprint of all its rows."""
+    record_ids: Mapping[int, str]
+    dialect: Dialect
+
+
+def cut_file(file: Cuttable, rows_per_shard: int) -> Iterator[Shard]:
+    """Cut a file into shards of at most `rows_per_shard` rows, in order.
+
+    Raises:
+        CorpusChanged: it is no longer what it was when the corpus was opened.
+    """
+    starts = [0, *file.ends]
+    cuts = [row for first, end in zip(starts, file.ends, strict=False) for row in range(first, end, rows_per_shard)]
+    with _unchanged(file.file):
+        contents = reader_of(file.file, file.dialect).contents()
+        whole = Fingerprint()
+        for first, end in zip(cuts, [*cuts[1:], starts[-1]], strict=True):
+            own, first_byte = Fingerprint(), None
+            for row, (byte, content) in zip(range(first, end), contents, strict=False):
+                first_byte = byte if row == first else first_byte
+                whole.add(content)
+                own.add(content)
+            if own.rows < end - first:
+                raise _changed(file.file, f"{plural(whole.rows, 'row')} where {starts[-1]} were counted")
+            ids = tuple((row, file.record_ids[row]) for row in range(first, end) if row in file.record_ids)
+            digest = own.hex()[:DIGEST_CHARACTERS]
+            yield Shard(file.file, file.name, first, end - first, digest, first_byte, ids, file.dialect)
+        if whole.hex() != file.sha256:
+            raise _changed(file.file, "its rows are not what they were")
+
+
+def read_rows(shard: Shard) -> Iterator[Row]:
+    """The raw rows of a shard, where its file is visible; none before all of them are what they were.
+
+    Raises:
+        OSError: the file is not visible here.
+        CorpusChanged: its rows are not what they were when the shard was cut.
+    """
+    own = Fingerprint()
+    ids = dict(shard.record_ids)
+    rows = []
+    with _unchanged(shard.file):
+        reader = reader_of(shard.file, shard.dialect)
+        raw_rows = islice(reader.rows(Start(shard.first_row, shard.first_byte)), shard.row_count)
+        for index, raw in enumerate(raw_rows, start=shard.first_row):
+            own.add(raw.content)
+            rows.append(Row(shard.name, index, raw.values, ids.get(index)))
+    if len(rows) < shard.row_count:
+        seen = f"{plural(len(rows), 'row')} from row {shard.first_row} on where {shard.row_count} were counted"
+        raise _changed(shard.file, seen)
+    if own.hex()[:DIGEST_CHARACTERS] != shard.sha256:
+        last = shard.first_row + shard.row_count - 1
+        raise _changed(shard.file, f"rows {shard.first_row} to {last}, counted from 0, are not what they were")
+    yield from rows
+
+
+@contextmanager
+def _unchanged(file: str) -> Iterator[None]:
+    """What could be read when the corpus was opened, and no longer can, has changed."""
+    try:
+        yield
+    except CorpusChanged:
+        raise
+    except CorpusError as error:
+        if file.startswith(HUB_PREFIX):  # the network may be gone
+            raise
+        raise _changed(file, str(error)) from error
+
+
+def _changed(file: str, how: str) -> CorpusChanged:
+    return CorpusChanged(f"{shown(file, 500)}: changed since the run was planned: {how}; start again")

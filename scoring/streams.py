@@ -1,0 +1,137 @@
+"""The bytes and lines of a file, compressed or not, in any encoding. Knows nothing of rows.
+
+A file that is not there, or not visible, is an OSError. One that is there and broken is a CorpusError with its name.
+"""
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, BinaryIO, Final, cast
+
+from scoring.errors import CorpusError
+from scoring.wording import shown
+
+COMPRESSIONS: Final = (".gz", ".zst")
+LONGEST_LINE: Final = 2**28
+"""Bytes, or characters; what is longer is no row of text."""
+HEAD_BYTES: Final = 4096
+BYTE_ORDER_MARKS: Final = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Longer ones first: the mark of UTF-16 LE begins that of UTF-32 LE."""
+
+
+def suffixes(file: str) -> tuple[str, str]:
+    """Format and compression by the file's name, in small letters: `('.jsonl', '.gz')`, `('.csv', '')`."""
+    path = Path(file)
+    last = path.suffix.lower()
+    if last in COMPRESSIONS:
+        return Path(path.stem).suffix.lower(), last
+    return last, ""
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Turn what a broken file raises into one CorpusError with its name.
+
+    Raises:
+        CorpusError: the file's content is broken.
+        OSError: the file is not there, or not visible.
+    """
+    try:
+        yield
+    except CorpusError:
+        raise
+    except (ValueError, EOFError, zlib.error, OSError) as error:
+        # what the system says has a number; what a decompressor says of its input has none
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = shown(str(error) or type(error).__name__, longest=200)
+        raise CorpusError(f"{shown(file, 500)}: cannot be read: {reason}") from error
+
+
+def open_bytes(file: str) -> BinaryIO:
+    """The file's bytes, decompressed.
+
+    Raises:
+        OSError: it is not there.
+    """
+    compression = suffixes(file)[1]
+    if compression == ".gz":
+        return cast(BinaryIO, gzip.open(file, "rb"))
+    if compression == ".zst":
+        import pyarrow  # only where there is such a file
+
+        return cast(BinaryIO, io.BufferedReader(pyarrow.input_stream(file, compression="zstd")))
+    return Path(file).open("rb")
+
+
+def open_text(file: str, encoding: str | None) -> IO[str]:
+    """The file's text; bytes that are not of this encoding become halves of surrogate pairs.
+
+    Raises:
+        OSError: it is not there.
+    """
+    stream = open_bytes(file)
+    return io.TextIOWrapper(stream, encoding or "utf-8-sig", errors="surrogateescape", newline="")
+
+
+def lines(stream: IO[str]) -> Iterator[str]:
+    """Lines with their ends.
+
+    Raises:
+        CorpusError: one has no end within reason.
+    """
+    for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), ""), start=1):
+        _check_length(len(line), number)
+        yield line
+
+
+def byte_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines with their ends, as bytes.
+
+    Raises:
+        CorpusError: one has no end within reason.
+    """
+    for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
+        _check_length(len(line), number)
+        yield line
+
+
+def _check_length(length: int, number: int) -> None:
+    if length >= LONGEST_LINE:
+        raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: it is not a file of lines")
+
+
+def refuse_wide(file: str) -> None:
+    """Find UTF-16 and UTF-32, which are no lines of bytes.
+
+    Raises:
+        CorpusError: the file is in one of them; the message has the key that reads it.
+    """
+    with naming(file), open_bytes(file) as stream:
+        head = stream.read(HEAD_BYTES)
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
+    encoding = encoding or _without_mark(head)
+    if encoding:
+        raise CorpusError(
+            f"{shown(file, 500)}: is {encoding.upper()}, not UTF-8; say encoding = '{encoding}' in the corpus settings"
+        )
+
+
+def _without_mark(head: bytes) -> str | None:
+    """UTF-16 text has a zero in most of its pairs, at one side."""
+    if len(head) < 16:
+        return None
+    zeros = [side.count(0) / len(side) for side in (head[0::2], head[1::2])]
+    if max(zeros) > 0.7 and min(zeros) < 0.1:
+        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    return None

@@ -1,0 +1,212 @@
+"""What a corpus is, in a dozen lines, and what its user should mend, each with the key that mends it.
+
+Counting is `scoring.tally`'s; this says it, and refuses a corpus that cannot be what was meant.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from scoring.columns import OPTIONAL, Columns
+from scoring.errors import CorpusError
+from scoring.records import NULL_REASONS
+from scoring.tally import FileTally, Tally
+from scoring.wording import counted, listed, near, plural, quoted, shown
+
+COLUMN_REASONS: Final = ("missing_column", "ambiguous_column")
+SHOWN_FILES: Final = 5
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over a corpus found; every line can be printed as it is."""
+
+    lines: tuple[str, ...]
+    """What is there."""
+    warnings: tuple[str, ...]
+    """What should be mended, and how."""
+
+
+def survey(
+    tally: Tally,
+    columns: Columns,
+    repeated_ids: Mapping[str, int],
+    left_out: Sequence[str],
+    encoding: str | None,
+) -> Survey:
+    """Say what was counted.
+
+    Args:
+        tally: of every row.
+        columns: the mapping in effect.
+        repeated_ids: ids that several rows have, with how many; some of them stand for all.
+        left_out: what is there and was not read.
+        encoding: of the files, where the user named one.
+
+    Raises:
+        CorpusError: a file has no record at all, an optional column is named that no row has, or no text has words.
+    """
+    for file in tally.files:
+        _refuse_without_records(file, tally, columns)
+    _refuse_absent_columns(tally, columns)
+    if tally.blank_texts == tally.texts.total():
+        raise CorpusError(
+            f"corpus of {listed(file.name for file in tally.files)}: none of its {plural(tally.blank_texts, 'text')} "
+            f"has words; columns asked for: {_asked(columns)}"
+        )
+    warnings = [*left_out]
+    for file in tally.files:
+        warnings += _of_file(file, encoding)
+    warnings += _of_labels(tally, columns)
+    warnings += _of_columns(tally, columns)
+    warnings += _of_ids(tally, columns, repeated_ids)
+    return Survey(tuple(_lines(tally, columns, encoding)), tuple(warnings))
+
+
+def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str]:
+    rows = sum(file.rows for file in tally.files)
+    names = listed((f"{shown(file.name)} {file.rows}" for file in tally.files), SHOWN_FILES)
+    yield f"{plural(len(tally.files), 'file')} with {plural(rows, 'row')}: {names}"
+    if encoding is not None:
+        yield f"read as {encoding}"
+    reasons = sum((file.reasons for file in tally.files), Counter[str]())
+    records = sum(file.records for file in tally.files)
+    yield plural(records, "record") + (f"; rows that are none: {counted(reasons)}" if reasons else "")
+    yield f"{plural(tally.texts.total(), 'text')} by author: {counted(tally.texts)}"
+    if tally.labels:
+        yield f"labels: {counted(tally.labels)}"
+    matched = sum((file.matched for file in tally.files), Counter[str]())
+    if matched:
+        yield f"columns, human with synthetic: {counted(matched)}"
+    elif columns.text is not None:
+        yield f"columns: {_asked(columns)}"
+    yield f"{plural(len(tally.datasets), 'dataset')}: {counted(tally.datasets)}"
+    if tally.generators:
+        yield f"{plural(len(tally.generators), 'generator')}: {counted(tally.generators)}"
+    if tally.repeated_texts:
+        authors = "of a human " if tally.texts["human"] else ""
+        yield f"{plural(tally.repeated_texts, 'text')} {authors}that an earlier record has as well; each is scored"
+    if tally.blank_texts:
+        yield f"{plural(tally.blank_texts, 'text')} without a word"
+
+
+def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
+    name = shown(file.name)
+    if file.rows == 0:
+        yield f"{name}: is empty, no rows"
+    if file.undecodable_rows:
+        mend = "save it again, or name another encoding" if encoding else "if it is Latin-1, say encoding = 'latin-1'"
+        yield (
+            f"{name}: {plural(file.undecodable_rows, 'row')} with bytes that are not {encoding or 'UTF-8'}: "
+            f"{listed(file.undecodable)}; {mend}"
+        )
+    others = [flaw for flaw in file.flaws if flaw not in file.undecodable]
+    if others:
+        yield f"{name}: {plural(file.bad_rows, 'row')} cannot be read (bad_row): {listed(others)}"
+    if file.suspicious_rows:
+        yield f"{name}: {plural(file.suspicious_rows, 'row')} may hold others: {listed(file.suspicions)}"
+    for names, count in file.ambiguous.most_common(1):
+        matches = f"`synthetic` matches {shown(names, 200)}; name one"
+        yield f"{name}: {plural(count, 'row')} left out (ambiguous_column): {matches}"
+    if file.reasons["missing_column"]:
+        absent = {key: count for key, count in file.missing.items() if key not in OPTIONAL}
+        yield f"{name}: {plural(file.reasons['missing_column'], 'row')} without a column asked for: {counted(absent)}"
+    for reason in ("not_text", "not_unicode"):
+        if file.reasons[reason]:
+            yield f"{name}: {plural(file.reasons[reason], 'row')} left out ({reason}): {NULL_REASONS[reason]}"
+
+
+def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
+    if tally.unknown_labels:
+        unknown = tally.unknown_labels
+        yield (
+            f"{plural(unknown.total(), 'row')} left out for a label that is in neither list: {counted(unknown)}; "
+            f"say who wrote them: {_label_key(unknown)}"
+        )
+    if tally.null_labels:
+        yield f"{plural(tally.null_labels, 'row')} left out, without a label in column {quoted(columns.label)}"
+    authors = sorted(tally.texts)
+    if (columns.label or columns.human) and len(authors) == 1 and authors != ["unknown"]:
+        yield f"all texts are {authors[0]}: nothing to compare them with"
+    if tally.without_blanks:
+        yield (
+            f"{plural(tally.without_blanks, 'text')} in a script without blanks between words: words are what blanks "
+            "divide, so that min_words, max_words and length_words mean little there; use mode = 'prefix' or 'whole'"
+        )
+
+
+def _label_key(unknown: Mapping[str, int]) -> str:
+    names = ", ".join(f"'{shown(label, 30)}'" for label, _ in Counter(unknown).most_common(3))
+    rest = ", …" if len(unknown) > 3 else ""
+    return f"synthetic_labels = [{names}{rest}], or human_labels; synthetic_labels = ['*'] takes every other label"
+
+
+def _of_columns(tally: Tally, columns: Columns) -> Iterator[str]:
+    instead = {"id": "are named by file and row", "dataset": "take the file's name", "generator": "have none of it"}
+    for key in OPTIONAL:
+        if tally.without_value[key]:
+            yield (
+                f"column {quoted(getattr(columns, key))} ({key}) has no value in "
+                f"{plural(tally.without_value[key], 'row')}, which {instead[key]}"
+            )
+        if tally.escaped[key]:
+            yield (
+                f"column {quoted(getattr(columns, key))} ({key}) holds half a surrogate pair in "
+                f"{plural(tally.escaped[key], 'row')}; it is written as its escape, as in \\ud83d"
+            )
+
+
+def _of_ids(tally: Tally, columns: Columns, repeated: Mapping[str, int]) -> Iterator[str]:
+    if tally.odd_ids:
+        yield f"column {quoted(columns.id)} (id) is neither text nor whole numbers: {counted(tally.odd_ids)}"
+    if repeated:
+        yield (
+            f"{plural(len(repeated), 'id')} of column {quoted(columns.id)} stand in several rows: {counted(repeated)}; "
+            "the first row keeps it, the others get '#file:row' behind it"
+        )
+
+
+def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> None:
+    if file.rows == 0 or file.records:
+        return
+    where = shown(file.file, 500)
+    reasons = f"of its {plural(file.rows, 'row')} none is a record ({counted(file.reasons)})"
+    if file.ambiguous:
+        names = file.ambiguous.most_common(1)[0][0]
+        raise CorpusError(
+            f"{where}: {reasons}: `synthetic` = {quoted(columns.synthetic)} matches {shown(names, 300)}; name one"
+        )
+    if file.reasons["unknown_label"] and tally.unknown_labels:
+        raise CorpusError(
+            f"{where}: {reasons}; labels seen: {counted(tally.unknown_labels)}; say who wrote them: "
+            f"{_label_key(tally.unknown_labels)}"
+        )
+    seen = listed(map(quoted, file.columns), 20) if file.columns else "none, no row could be decoded"
+    flaws = f"; {listed(file.flaws)}" if file.flaws else ""
+    raise CorpusError(
+        f"{where}: {reasons}{flaws}; columns seen: {seen}; asked for: {_asked(columns)}{_hints(file, columns)}"
+    )
+
+
+def _hints(file: FileTally, columns: Columns) -> str:
+    asked = {key: name for key, name in columns.wanted.items() if file.missing[key]}
+    hints = [f"{key} = {quoted(close)}" for key, name in asked.items() if (close := near(name, list(file.columns)))]
+    return f" (did you mean {' and '.join(hints)}?)" if hints else ""
+
+
+def _refuse_absent_columns(tally: Tally, columns: Columns) -> None:
+    decoded = sum(file.rows - file.reasons["bad_row"] for file in tally.files)
+    for key in OPTIONAL:
+        name = getattr(columns, key)
+        if name is not None and sum(file.missing[key] for file in tally.files) == decoded:
+            seen = list(dict.fromkeys(column for file in tally.files for column in file.columns))
+            close = near(name, seen)
+            hint = f" (did you mean {quoted(close)}?)" if close else ""
+            raise CorpusError(
+                f"{key} = {quoted(name)}: no row has such a column{hint}; columns seen: {listed(map(quoted, seen), 20)}"
+            )
+
+
+def _asked(columns: Columns) -> str:
+    return ", ".join(f"{key} = {quoted(name)}" for key, name in columns.wanted.items())

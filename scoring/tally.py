@@ -1,0 +1,177 @@
+"""Counts what the rows of a corpus are, in one pass and in bounded memory; says nothing of it."""
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from scoring.columns import Columns
+from scoring.labels import label_key
+from scoring.raw_rows import Raw
+from scoring.records import Record, RecordMaker
+
+MOST_KINDS: Final = 1000
+"""Different labels, generators and so on that are told apart; what comes later is counted as one."""
+OTHERS: Final = "(others)"
+EXAMPLES: Final = 3
+LONG_WORD: Final = 20
+"""Mean characters of a word from which on blanks hardly divide words."""
+WITHOUT_BLANKS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese script."""
+LOOKED_AT_CHARACTERS: Final = 400
+
+
+@dataclass
+class FileTally:
+    """What one file has."""
+
+    file: str
+    name: str
+    rows: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Rows that are no records, by null reason."""
+    missing: Counter[str] = field(default_factory=Counter)
+    """Rows by key of the mapping whose column they have not."""
+    matched: Counter[str] = field(default_factory=Counter)
+    """Rows by the columns that were taken, where names were chosen from several."""
+    ambiguous: Counter[str] = field(default_factory=Counter)
+    """Rows by the columns between which the pattern does not choose."""
+    columns: dict[str, None] = field(default_factory=dict)
+    """Names of columns seen, in order."""
+    flaws: list[str] = field(default_factory=list)
+    """The first rows that could not be decoded."""
+    bad_rows: int = 0
+    suspicions: list[str] = field(default_factory=list)
+    suspicious_rows: int = 0
+    undecodable: list[str] = field(default_factory=list)
+    undecodable_rows: int = 0
+
+    @property
+    def records(self) -> int:
+        """Rows that have texts."""
+        return self.rows - self.reasons.total()
+
+
+class Tally:
+    """What all files have."""
+
+    def __init__(self, columns: Columns, maker: RecordMaker) -> None:
+        self.files: list[FileTally] = []
+        self.texts: Counter[str] = Counter()
+        """By author."""
+        self.labels: Counter[str] = Counter()
+        """Known ones, as written."""
+        self.unknown_labels: Counter[str] = Counter()
+        self.datasets: Counter[str] = Counter()
+        self.generators: Counter[str] = Counter()
+        self.without_value: Counter[str] = Counter()
+        """Rows by optional column that has no value in them."""
+        self.odd_ids: Counter[str] = Counter()
+        """Ids that are neither text nor whole numbers, by type."""
+        self.escaped: Counter[str] = Counter()
+        """Rows with half a surrogate pair in a name, by key."""
+        self.null_labels = 0
+        self.blank_texts = 0
+        self.without_blanks = 0
+        self._columns, self._maker = columns, maker
+        self._text_hashes = array("q")
+
+    def start(self, file: str, name: str) -> None:
+        """Begin the next file."""
+        self.files.append(FileTally(file, name))
+
+    def add(self, raw: Raw, record: Record) -> None:
+        """Count one row."""
+        tally = self.files[-1]
+        tally.rows += 1
+        if raw.flaw is not None:
+            _note(tally, raw)
+        if record.null_reason is not None:
+            tally.reasons[record.null_reason] += 1
+        if raw.values is not None:
+            self._add_values(tally, raw.values, record)
+        if record.texts:
+            count(self.datasets, record.dataset or "")
+        for text in record.texts:
+            self.texts[text.author or "unknown"] += 1
+            if text.generator is not None and text.author != "human":
+                count(self.generators, text.generator)
+            if text.author != "synthetic":
+                self._text_hashes.append(hash(text.text))
+            self._look_at(text.text)
+
+    @property
+    def repeated_texts(self) -> int:
+        """Texts of humans, or of unknown authors, that an earlier record has as well."""
+        hashes = np.frombuffer(self._text_hashes, np.int64) if self._text_hashes else np.empty(0, np.int64)
+        return len(hashes) - len(np.unique(hashes))
+
+    def _add_values(self, tally: FileTally, values: Mapping[str, object], record: Record) -> None:
+        if len(tally.columns) < MOST_KINDS:
+            tally.columns.update(dict.fromkeys(values))
+        shape = self._maker.shape(values)
+        tally.missing.update(shape.missing)
+        if shape.human is not None and shape.synthetic is not None:
+            count(tally.matched, f"{shape.human} with {shape.synthetic}")
+        if shape.ambiguous:
+            count(tally.ambiguous, " and ".join(shape.ambiguous))
+        for key in self._maker.without_value(values):
+            self.without_value[key] += 1
+        label = self._columns.label
+        if label is not None and label in values:
+            self._add_label(values[label], record)
+        for key in ("id", "dataset", "generator"):
+            name = getattr(self._columns, key)
+            if name is not None and (value := values.get(name)) is not None:
+                if key == "id" and (isinstance(value, bool) or not isinstance(value, str | int)):
+                    self.odd_ids[type(value).__name__] += 1
+                if isinstance(value, str) and not value.isascii() and _is_broken(value):
+                    self.escaped[key] += 1
+
+    def _add_label(self, label: object, record: Record) -> None:
+        if record.null_reason == "unknown_label":
+            if label_key(label) is None and not isinstance(label, list | dict):
+                self.null_labels += 1
+            else:
+                count(self.unknown_labels, str(label)[:MOST_KINDS])
+        else:
+            count(self.labels, str(label)[:MOST_KINDS])
+
+    def _look_at(self, text: str) -> None:
+        head = text[:LOOKED_AT_CHARACTERS]
+        words = len(head.split())
+        self.blank_texts += not words
+        if len(head) > LONG_WORD * words > 0 and WITHOUT_BLANKS.search(head):
+            self.without_blanks += 1
+
+
+def count(counter: Counter[str], item: str) -> None:
+    """Count an item; where there are too many different ones, as one of the others."""
+    if item not in counter and len(counter) >= MOST_KINDS:
+        item = OTHERS
+    counter[item] += 1
+
+
+def _note(tally: FileTally, raw: Raw) -> None:
+    flaw = raw.flaw or ""
+    kinds = []
+    if raw.undecodable:
+        tally.undecodable_rows += 1
+        kinds.append(tally.undecodable)
+    if raw.values is None:
+        tally.bad_rows += 1
+        kinds.append(tally.flaws)
+    elif not raw.undecodable:
+        tally.suspicious_rows += 1
+        kinds.append(tally.suspicions)
+    for kind in kinds:
+        if len(kind) < EXAMPLES:
+            kind.append(flaw)
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
