@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from models.agreement import refuse_half, refuse_mismatch, refuse_other_head, refuse_other_tokenizer
 from models.diagnosis import weights_explained
-from models.packing import quantized_share, refuse_unpacked
+from models.packing import quantized_share, refuse_unfit_for_cpu, refuse_unpacked
 from models.placement import limits_by_device, placement_explained, refuse_disk, torch_devices
 from models.resolve import ModelFiles, resolve
 from models.tokenizer import read_tokenizer
@@ -182,6 +182,7 @@ def load_weights(
     refuse_other_tokenizer(files, model, outline.tokenizer)
     if quantization != "none":
         refuse_unpacked(name, quantization, model)
+        refuse_unfit_for_cpu(name, model)
     refuse_disk(name, device_map, quantization, getattr(model, "hf_device_map", {}))
     model.eval()
     return LoadedModel(model, outline.tokenizer, files, quantization, compute_dtype)

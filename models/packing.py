@@ -1,10 +1,15 @@
 """How much of a model bitsandbytes really packed: what was asked for is not what every layer took."""
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 from torch import nn
 
 from models.errors import ModelUnsupported
+
+CPU_OUTPUTS: Final = 32
+CPU_INPUTS: Final = 64
+"""Rows and columns that bitsandbytes' packing for AVX512 with bfloat16 asserts."""
 
 
 def quantized_share(model: nn.Module) -> float:
@@ -27,6 +32,25 @@ def refuse_unpacked(name: str, quantization: str, model: nn.Module) -> None:
         f"model {name!r} with quantization {quantization}: bitsandbytes packed none of its weights, which are in "
         f"layers of {', '.join(kinds)}; measure it with quantization none"
     )
+
+
+def refuse_unfit_for_cpu(name: str, model: nn.Module) -> None:
+    """Refuse 4-bit layers on a CPU with bfloat16 whose widths its kernel does not take: they would fail at their use.
+
+    Raises:
+        ModelUnsupported: with the first of them.
+    """
+    modules: Any = model.named_modules()
+    for path, module in modules:
+        if not getattr(module, "support_avx512bf16_for_cpu", False) or module.weight.device.type != "cpu":
+            continue
+        outputs, inputs = module.weight.quant_state.shape
+        if outputs % CPU_OUTPUTS or inputs % CPU_INPUTS:
+            raise ModelUnsupported(
+                f"model {name!r} with quantization 4-bit: on this CPU bitsandbytes takes layers whose outputs are a "
+                f"multiple of {CPU_OUTPUTS} and whose inputs are one of {CPU_INPUTS}, and {path} has {outputs} and "
+                f"{inputs}; take 8-bit or a GPU"
+            )
 
 
 def _counts(model: nn.Module) -> Iterator[tuple[int, bool]]:

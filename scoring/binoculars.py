@@ -4,7 +4,7 @@ Encodes, sorts into batches, scores, and puts each result beside its origin. Kno
 where rows go. Invariant: every text and every fragment (every prefix of it) has exactly one result.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Final
@@ -86,7 +86,7 @@ class Binoculars:
 
         Raises:
             IncompatiblePair: tokenizers or logits of the two differ; the message shows where.
-            ModelError: a model cannot be had or run.
+            ModelError: a model cannot be had or run, or does not predict (it sees later tokens, as an encoder).
         """
         devices = devices or _devices()
         places = (devices[:1], devices[-1:]) if placement == "split" else (devices, devices)
@@ -103,17 +103,20 @@ class Binoculars:
         self._max_tokens = max_tokens
         self._runner = BudgetedRunner(self.pair.affordable(token_budget or default_token_budget(first)))
 
-    def score(self, texts: Sequence[str]) -> list[Score]:
+    def score(self, texts: Iterable[object]) -> list[Score]:
         """Score each text, in the order given.
 
-        One that cannot be scored has None for its metrics and a `null_reason`; the others are not affected.
+        One that cannot be scored has None for its metrics and a `null_reason`; the others are not affected. What is no
+        string (None, NaN, a number) is `not_text`.
+
+        Args:
+            texts: a list, tuple, generator, one-dimensional array, or a pandas Series, whose index does not count.
 
         Raises:
-            TypeError: a single string, which would be scored letter by letter.
+            TypeError: a single string or bytes, which would be scored letter by letter; a dict or set, whose order is
+                none; a table.
         """
-        if isinstance(texts, str):
-            raise TypeError("texts must be a list of strings, not one string: score([text])")
-        return [measured.score(self.alignment) for measured in self._measure(texts, self._max_tokens)]
+        return [measured.score(self.alignment) for measured in self._measure(_listed(texts), self._max_tokens)]
 
     def score_fragments(self, fragments: Iterable[Fragment]) -> Iterator[FragmentScore]:
         """Score a stream of fragments: one result for each, or for each of its prefixes, in the order given.
@@ -128,7 +131,7 @@ class Binoculars:
 
     def _score_group(self, fragments: list[Fragment], prefixes: tuple[int, ...]) -> Iterator[FragmentScore]:
         ready = [fragment for fragment in fragments if fragment.null_reason is None]
-        limit = max(prefixes, default=self._max_tokens)
+        limit = min(max(prefixes, default=self._max_tokens), self._max_tokens)
         measured = iter(self._measure([fragment.text for fragment in ready], limit))
         for fragment in fragments:
             known = fragment.null_reason
@@ -142,20 +145,28 @@ class Binoculars:
         encoding = one.encoding
         if encoding is None or one.null_reason == OUT_OF_MEMORY:
             return fragment_score(fragment, one.score(self.alignment), prefix)
+        if prefix > self._max_tokens:
+            beyond = Score(length_tokens=len(encoding.ids), null_reason="prefix_beyond_max_tokens")
+            return fragment_score(fragment, beyond, prefix)
         if one.sums is None or prefix > len(encoding.ids):
             reason = "prefix_beyond_model" if encoding.truncated else "shorter_than_prefix"
             return fragment_score(fragment, Score(length_tokens=len(encoding.ids), null_reason=reason), prefix)
         score = replace(one.sums.score(self.alignment, prefix), truncated=False)
         return fragment_score(fragment, score, prefix, encoding.words_before(fragment.text, prefix))
 
-    def _measure(self, texts: Sequence[str], max_tokens: int) -> list[_Measured]:
-        measured = [_Measured(null_reason="empty_text")] * len(texts)
-        worded = [index for index, text in enumerate(texts) if text.strip()]
-        limit = min(max_tokens, self.pair.max_positions)
-        encodings = encode(self.pair.observer.tokenizer, [texts[index] for index in worded], limit)
-        for index, encoding in zip(worded, encodings, strict=True):
-            measured[index] = _Measured(encoding, null_reason="one_token")
-        ready = [(index, e) for index, e in zip(worded, encodings, strict=True) if len(e.ids) > 1]
+    def _measure(self, texts: Sequence[object], max_tokens: int) -> list[_Measured]:
+        measured = [_Measured(null_reason=_unscorable(text)) for text in texts]
+        scorable = {index: text for index, text in enumerate(texts) if isinstance(text, str) and not _unscorable(text)}
+        limit, known_ids = min(max_tokens, self.pair.max_positions), self.pair.known_ids
+        encodings = encode(self.pair.observer.tokenizer, list(scorable.values()), limit)
+        ready: list[tuple[int, Encoding]] = []
+        for index, encoding in zip(scorable, encodings, strict=True):
+            if max(encoding.ids, default=0) >= known_ids:
+                measured[index] = _Measured(encoding, null_reason="token_beyond_model")
+            elif len(encoding.ids) < 2:
+                measured[index] = _Measured(encoding, null_reason="one_token")
+            else:
+                ready.append((index, encoding))
         for place, sums in self._sums([encoding for _, encoding in ready]):
             index, encoding = ready[place]
             if isinstance(sums, Unfit):
@@ -170,6 +181,26 @@ class Binoculars:
             return [TokenSums(*one, encodings[i].truncated) for i, one in zip(batch, sums, strict=True)]
 
         return self._runner.results([len(encoding.ids) for encoding in encodings], run)
+
+
+def _listed(texts: Iterable[object]) -> list[object]:
+    """The texts in the order in which they are given."""
+    if isinstance(texts, str | bytes | bytearray):
+        raise TypeError("texts must be a list of strings, not one string: score([text])")
+    if isinstance(texts, Mapping | Set) or getattr(texts, "ndim", 1) != 1:
+        raise TypeError(f"texts must be a list of strings, not a {type(texts).__name__}: score(list(…)) in your order")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be a list of strings, not a {type(texts).__name__}")
+    return list(texts)
+
+
+def _unscorable(text: object) -> str | None:
+    """Why a text cannot even be encoded."""
+    if not isinstance(text, str):
+        return "not_text"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "not_unicode"
+    return None if text.strip() else "empty_text"
 
 
 def default_token_budget(loaded: LoadedModel) -> int:

@@ -8,23 +8,23 @@ only where a probe shows that the split gives its own logits: the head must read
 returns, what happens after the head must be a known elementwise map, and the logits must agree. Everything
 else scores through `WholeModel`, whose states are the logits themselves: the same results, more memory.
 
-No attention mask is ever passed: the models are causal and padding is on the right, so no real token sees a
-padded one, and attention without a mask is faster.
+No attention mask is ever passed: the models are causal (causality.py makes sure) and padding is on the right, so no
+real token sees a padded one, and attention without a mask is faster.
 """
 
 # ruff: noqa: N815 - names end in their shape
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from models.load import LoadedModel, native_dtype
+from scoring.causality import probe_ids, refuse_influence
 
 LOG = logging.getLogger(__name__)
-PROBE_TEXT = "The quick brown fox jumps over 13 lazy dogs, doesn't it?"
 RAMP_LIMIT = 200.0
 """Logits that the probe puts in the head's place span ± this: far enough to see any soft cap."""
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 4e-3}
@@ -89,6 +89,11 @@ class SplitModel:
             out_TC.copy_(out_TC.to(self.weight_VH.dtype))  # dtype says what scores mean, on every machine
         self.logit_map.apply_(out_TC)
 
+    def cut(self, vocabulary: int) -> "SplitModel":
+        """The same model with the first `vocabulary` logits alone."""
+        bias_V = None if self.bias_V is None else self.bias_V[:vocabulary]
+        return replace(self, weight_VH=self.weight_VH[:vocabulary], bias_V=bias_V)
+
 
 @dataclass(frozen=True, eq=False)
 class WholeModel:
@@ -101,26 +106,37 @@ class WholeModel:
     def states(self, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
         """Logits [T, V] of the real tokens, text after text, as the model gives them."""
         logits_BLV: Tensor = self.model(input_ids=ids_BL, use_cache=False).logits
-        return logits_BLV[real_BL.to(logits_BLV.device)].to(self.device)
+        return logits_BLV[..., : self.vocabulary][real_BL.to(logits_BLV.device)].to(self.device)
 
     def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
         """Columns [start, start + C) of the states, as float32."""
         out_TC.copy_(state_TX[:, start : start + out_TC.shape[1]])
+
+    def cut(self, vocabulary: int) -> "WholeModel":
+        """The same model with the first `vocabulary` logits alone."""
+        return replace(self, vocabulary=vocabulary)
 
 
 ScorableModel = SplitModel | WholeModel
 
 
 def scorable(loaded: LoadedModel) -> ScorableModel:
-    """Split `loaded` where a probe shows that this changes nothing; else take it whole, and log why once."""
-    ids_1L = torch.tensor([loaded.tokenizer(PROBE_TEXT)["input_ids"]], device=loaded.input_device)
+    """Split `loaded` where a probe shows that this changes nothing; else take it whole, and log why once.
+
+    Raises:
+        ModelUnsupported: what it says of a token depends on more than the tokens up to it.
+    """
+    ids_1L = torch.tensor([probe_ids(loaded)], device=loaded.input_device)
     with torch.inference_mode():
         split, reason = _split(loaded.model, ids_1L)
         if split is not None:
+            refuse_influence(loaded, split)
             return split
-        LOG.warning("%s is scored without splitting its head: %s", loaded.files.name, reason)
         logits_1LV = loaded.model(input_ids=ids_1L, use_cache=False).logits
-    return WholeModel(loaded.model, logits_1LV.device, logits_1LV.shape[-1])
+    whole = WholeModel(loaded.model, logits_1LV.device, logits_1LV.shape[-1])
+    refuse_influence(loaded, whole)
+    LOG.warning("%s is scored without splitting its head: %s", loaded.files.name, reason)
+    return whole
 
 
 def _split(model: Any, ids_1L: Tensor) -> tuple[SplitModel | None, str]:

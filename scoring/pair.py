@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from models.load import LoadedModel
+from models.positions import readable_tokens
 from scoring.batching import collate
 from scoring.heads import ScorableModel, WholeModel, scorable
 from scoring.perplexity import NO_TARGET, Tile, token_sums
 from scoring.results import Floats
-from scoring.tokens import check_same_tokens, check_same_width
+from scoring.tokens import check_same_tokens, shared_width
 
 Placement = Literal["same", "split"]
 WHOLE_LOGITS: Final = 2**28
@@ -38,6 +39,7 @@ class Pair:
 
         Raises:
             IncompatiblePair: tokenizers or logits differ; the message shows the first difference.
+            ModelUnsupported: one of them sees later tokens, or other texts of a batch.
         """
         self.observer, self.performer = observer, performer
         self._concurrent = placement == "split" and observer is not performer
@@ -45,15 +47,22 @@ class Pair:
         names = observer.files.name, performer.files.name
         if observer is not performer:
             check_same_tokens(observer.tokenizer, performer.tokenizer, names)
-        self._q = scorable(performer)
-        self._o = self._q if observer is performer else scorable(observer)
-        check_same_width((self._o.vocabulary, self._q.vocabulary), names)
+        q = scorable(performer)
+        o = q if observer is performer else scorable(observer)
+        width = shared_width((o.vocabulary, q.vocabulary), (observer.tokenizer, performer.tokenizer), names)
+        self._q: ScorableModel = q.cut(width)
+        self._o: ScorableModel = self._q if o is q else o.cut(width)
 
     @property
     def max_positions(self) -> int:
         """Tokens that both models can read."""
-        configs = (loaded.model.config.get_text_config() for loaded in (self.observer, self.performer))
-        return min(int(getattr(config, "max_position_embeddings", None) or UNBOUNDED) for config in configs)
+        return min(readable_tokens(loaded.model) or UNBOUNDED for loaded in (self.observer, self.performer))
+
+    @property
+    def known_ids(self) -> int:
+        """Ids from 0 that both models have an embedding and a logit for."""
+        embeddings = (loaded.model.get_input_embeddings() for loaded in (self.observer, self.performer))
+        return min(self._q.vocabulary, *(len(embedding.weight) for embedding in embeddings))
 
     def affordable(self, token_budget: int) -> int:
         """The budget, less where whole logits have to be held."""

@@ -77,16 +77,26 @@ def check_same_tokens(
             )
 
 
-def check_same_width(widths: tuple[int, int], names: tuple[str, str]) -> None:
-    """Refuse a pair whose logits differ in number.
+def shared_width(
+    widths: tuple[int, int], tokenizers: tuple[PreTrainedTokenizerBase, PreTrainedTokenizerBase], names: tuple[str, str]
+) -> int:
+    """How many logits the two have in common: all of them, or what both have where the rest belongs to no token.
+
+    Embeddings of one tokenizer are padded to different widths; such rows are never a target, and mean nothing.
 
     Raises:
-        IncompatiblePair: with both widths.
+        IncompatiblePair: they differ in number, and the smaller number leaves out tokens.
     """
-    if widths[0] != widths[1]:
+    width = min(widths)
+    if widths[0] == widths[1]:
+        return width
+    ids = max(max(tokenizer.get_vocab().values(), default=-1) + 1 for tokenizer in tokenizers)
+    if width < ids:
         raise IncompatiblePair(
-            f"{names[0]} gives {widths[0]} logits a token but {names[1]} gives {widths[1]}; {REMEDY}"
+            f"{names[0]} gives {widths[0]} logits a token but {names[1]} gives {widths[1]}, and their tokenizers know "
+            f"{ids} tokens, so that this is more than padding; {REMEDY}"
         )
+    return width
 
 
 REMEDY: Final = "a pair needs one tokenizer: take a base model and the instruct model tuned from it"

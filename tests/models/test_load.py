@@ -411,6 +411,23 @@ def test_a_model_of_which_nothing_is_packed_is_not_called_quantized(
         load_model(TINY, quantization=quantization)
 
 
+@pytest.mark.parametrize(("width", "inner", "path"), [(48, 96, "attn.c_attn"), (64, 80, "mlp.c_fc")])
+def test_layers_that_a_cpu_kernel_would_fail_at_are_refused_at_load(
+    width: int, inner: int, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=2048, n_embd=width, n_inner=inner, n_layer=1, n_head=2))
+    name = with_tokenizer(model, tmp_path)
+    for bfloat16 in (True, False):
+        monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda bfloat16=bfloat16: bfloat16)
+        if bfloat16:
+            with pytest.raises(
+                ModelUnsupported, match=rf"multiple of 32 .* one of 64, and transformer\.h\.0\.{path} has"
+            ):
+                load_model(name, quantization="4-bit")
+        else:
+            assert load_model(name, quantization="4-bit").quantized_share
+
+
 def test_the_layers_of_gpt_2_are_packed(tmp_path: Path) -> None:
     config = GPT2Config(vocab_size=2048, n_embd=64, n_layer=1, n_head=2)
     loaded = load_model(with_tokenizer(GPT2LMHeadModel(config), tmp_path), quantization="4-bit", dtype="float32")

@@ -1,15 +1,20 @@
 """Encoding as the tokenizer does it by default, and pairs that do not speak one language."""
 
+import copy
 from typing import Any
 
 import pytest
+import torch
 from tokenizers import AddedToken
+from torch import nn
 
 from models.load import LoadedModel
 from scoring.binoculars import Binoculars
 from scoring.errors import IncompatiblePair
+from scoring.perplexity import Tile
 from scoring.tokens import check_same_tokens, encode
 from tests.scoring.families import byte_tokenizer, loaded_model, random_model
+from tests.scoring.oracle import oracle
 
 NAMES = ("base", "instruct")
 
@@ -61,8 +66,54 @@ def test_special_tokens_that_only_one_has_are_no_contradiction() -> None:
     check_same_tokens(base, instruct, NAMES)
 
 
-def test_another_width_of_logits_is_an_incompatible_pair(llama_pair: tuple[LoadedModel, LoadedModel]) -> None:
-    wider: Any = random_model("llama", seed=5)
-    wider.resize_token_embeddings(320, mean_resizing=False)
-    with pytest.raises(IncompatiblePair, match="gives 300 logits a token but wide gives 320"):
-        Binoculars(llama_pair[0], loaded_model(wider, "wide"))
+def of_width(width: int, tokenizer: Any = None, seed: int = 5) -> LoadedModel:
+    model = random_model("llama", seed)
+    model.resize_token_embeddings(width, mean_resizing=False)
+    with torch.no_grad():  # padding that would be seen: it is likelier than any token
+        model.lm_head.weight[259:] *= 5
+    return loaded_model(model, f"of-{width}", tokenizer)
+
+
+def head_cut_to(loaded: LoadedModel, width: int) -> LoadedModel:
+    """The same model with a head of fewer rows, made apart from the scorer."""
+    model = copy.deepcopy(loaded.model)
+    head = nn.Linear(32, width, bias=False)
+    head.weight = nn.Parameter(model.lm_head.weight[:width].clone())
+    model.lm_head = head
+    return loaded_model(model, loaded.files.name)
+
+
+@pytest.mark.parametrize("widths", [(300, 364), (364, 300), (259, 300)])
+@pytest.mark.parametrize("alignment", ["reference", "aligned"])
+def test_heads_padded_to_different_widths_are_scored_over_what_they_share(
+    widths: tuple[int, int], alignment: Any
+) -> None:
+    observer, performer = (of_width(width, seed=seed) for seed, width in enumerate(widths))
+    texts = ["It was the best of times.", "Naïve café, 中文字符 🙂"]
+    scores = Binoculars(observer, performer, alignment=alignment, tile=Tile(7, 33)).score(texts)
+    cut = [head_cut_to(loaded, min(widths)) for loaded in (observer, performer)]
+    for text, score in zip(texts, scores, strict=True):
+        log_ppl, log_xppl = oracle(cut[0], cut[1], observer.tokenizer(text)["input_ids"], alignment)
+        assert (score.log_ppl, score.log_xppl) == pytest.approx((log_ppl, log_xppl), rel=1e-6)
+
+
+def test_models_that_cannot_be_split_share_a_width_too() -> None:
+    class Plain(nn.Linear):
+        pass
+
+    pair = [of_width(300, seed=0), of_width(364, seed=1)]
+    expected = Binoculars(*pair).score(["It was the best of times."])[0].score
+    for loaded in pair:
+        whole = Plain(32, loaded.model.lm_head.out_features, bias=False)
+        whole.weight = loaded.model.lm_head.weight
+        loaded.model.lm_head = whole
+    assert Binoculars(*pair).score(["It was the best of times."])[0].score == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("wider", [0, 1])
+def test_another_width_that_leaves_out_tokens_is_an_incompatible_pair(wider: int) -> None:
+    tokenizers = [byte_tokenizer(), byte_tokenizer()]
+    tokenizers[wider].add_tokens([f"<{number}>" for number in range(42)])  # 301 ids, of which 300 have logits
+    pair = [of_width(364 if index == wider else 300, tokenizers[index]) for index in (0, 1)]
+    with pytest.raises(IncompatiblePair, match=r"of-3.. gives 3.. logits a token but .* know 301 tokens, so that"):
+        Binoculars(*pair)

@@ -1,0 +1,126 @@
+"""Whether a model predicts: what it says of a token must not depend on later tokens, on padding, or on other texts.
+
+An encoder behind a language-model head gives logits of the right shape, and they mean nothing: it has seen the token
+that it is to predict. Its configuration does not always say so, so a probe at load finds out.
+
+Shapes: B texts, L padded length, T tokens of the probe, X width of a state, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import ModelUnsupported
+from models.load import LoadedModel
+from models.positions import readable_tokens
+from scoring.batching import collate
+
+PROBE_TEXT: Final = "The quick brown fox jumps over 13 lazy dogs, doesn't it?"
+OTHER_TEXT: Final = "And 7 of them slept under a tree by the old stone mill, far away from here."
+PROBE_TOKENS: Final = 48
+FEWEST_TOKENS: Final = 4
+PADDING: Final = 8
+LATER_LIMIT: Final = 1e-5
+"""Passes of one shape over the same tokens are equal to the last bit, in every dtype, where later ones are masked."""
+EXPERTS_LIMIT: Final = 0.1
+"""Where experts take tokens together, later ones change the shape of what earlier ones go through."""
+NOISE_FACTOR: Final = 4
+"""How far above what a second, equal pass differs by a difference must be to mean something."""
+BATCH_LIMIT: Final = {torch.float64: 1e-3, torch.float32: 1e-3}
+"""Passes of different shapes round differently; in half precision, and with experts, much more."""
+HALF_BATCH_LIMIT: Final = 0.5
+
+
+class Scorable(Protocol):
+    """What gives states of tokens and logits of states."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its states come out."""
+
+    @property
+    def vocabulary(self) -> int:
+        """V."""
+
+    def states(self, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
+        """States [T, X] of the real tokens, text after text."""
+
+    def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
+        """Logits of columns [start, start + C)."""
+
+
+def probe_ids(loaded: LoadedModel, text: str = PROBE_TEXT) -> list[int]:
+    """Token ids of a text, no more than the model can read twice over."""
+    limit = min(PROBE_TOKENS, (readable_tokens(loaded.model) or PROBE_TOKENS * 2) // 2)
+    ids: list[int] = loaded.tokenizer(text)["input_ids"]
+    return ids[:limit]
+
+
+def refuse_influence(loaded: LoadedModel, model: Scorable) -> None:
+    """Refuse a model whose logits of a token depend on anything but the tokens up to it.
+
+    Args:
+        loaded: for its name, tokenizer and dtype.
+        model: what scores with it.
+
+    Raises:
+        ModelUnsupported: later tokens, padding or another text of the batch change what it says.
+    """
+    text, other = probe_ids(loaded), probe_ids(loaded, OTHER_TEXT)[1:]
+    if len(text) < FEWEST_TOKENS or len(other) < FEWEST_TOKENS:
+        return
+    name, half = loaded.files.name, len(text) // 2
+    ends_otherwise = text[:half] + (other * len(text))[: len(text) - half]
+    with torch.inference_mode(), _rows_quantized_apart(loaded.model):
+        alone_TV = _logits(loaded, model, [text])
+        later = _difference(alone_TV[:half], _logits(loaded, model, [ends_otherwise])[:half])
+        if later > LATER_LIMIT and later > max(
+            NOISE_FACTOR * _difference(alone_TV, _logits(loaded, model, [text])),
+            EXPERTS_LIMIT if _has_experts(loaded.model) else 0.0,
+        ):
+            raise ModelUnsupported(
+                f"model {name!r} sees later tokens: its logits of a token change with what follows it (by {later:.2g} "
+                "of their size), so it predicts nothing, as an encoder; take a causal language model"
+            )
+        longer = (other * len(text))[: len(text) + PADDING]
+        beside = _difference(alone_TV, _logits(loaded, model, [text, longer])[: len(text)])
+        if beside > BATCH_LIMIT.get(loaded.dtype, HALF_BATCH_LIMIT):
+            raise ModelUnsupported(
+                f"model {name!r} says something else of a text that is alone than of the same text beside a longer one "
+                f"(by {beside:.2g} of its logits' size), so its scores would depend on the batch; take another model"
+            )
+
+
+def _logits(loaded: LoadedModel, model: Scorable, texts: Sequence[Sequence[int]]) -> Tensor:
+    ids_BL, real_BL = collate(texts, pad_id=0)
+    state_TX = model.states(ids_BL.to(loaded.input_device), real_BL)
+    logits_TV = torch.empty(len(state_TX), model.vocabulary, device=model.device)
+    model.logits_into(logits_TV, state_TX, 0)
+    return logits_TV
+
+
+def _difference(one_TV: Tensor, other_TV: Tensor) -> float:
+    """How far two lots of logits are apart, as a fraction of the spread of a token's; that of the worst token."""
+    spread_T = one_TV.std(-1, correction=0).clamp_min(torch.finfo(torch.float32).tiny)
+    return float(((one_TV - other_TV).square().mean(-1).sqrt() / spread_T).max())
+
+
+def _has_experts(model: nn.Module) -> bool:
+    return any("expert" in name for name, _ in model.named_modules())
+
+
+@contextmanager
+def _rows_quantized_apart(model: nn.Module) -> Iterator[None]:
+    """While this is open, LLM.int8 looks for no outliers: it looks for them in all tokens of a pass at once."""
+    states: list[Any] = [module.state for module in model.modules() if type(module).__name__ == "Linear8bitLt"]
+    before = [state.threshold for state in states]
+    for state in states:
+        state.threshold = 0.0
+    try:
+        yield
+    finally:
+        for state, threshold in zip(states, before, strict=True):
+            state.threshold = threshold
