@@ -46,6 +46,8 @@ class Node:
     cores: tuple[int, ...]
     """Ids of distinct physical cores."""
     gpus: tuple[Gpu, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Where its processes find models and corpora, as variables (actors/ray_surroundings.py)."""
 
 
 @dataclass
