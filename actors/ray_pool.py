@@ -129,7 +129,8 @@ def _started() -> Iterator[Any]:
     """A Ray of our own on the loopback address; it dies with this process, however that dies."""
     here = local_node()
     mode = ray_token.mode_to_start()
-    directory = os.environ[ray_surroundings.TMPDIR] = ray_surroundings.directory()
+    directory = ray_surroundings.directory()
+    os.environ |= ray_surroundings.temporary(directory)
     os.environ |= ray_surroundings.unproxied(())
     logs = f"its logs are in {directory}/ray/session_latest/logs"
     start = functools.partial(
@@ -210,7 +211,8 @@ def _probe(entry: Mapping[str, Any]) -> Any:
 
 def _look_around(node_id: str, offered_cores: int) -> Node:
     """With the GPUs of the raylet, whose environment this process began with: Ray then hides them from this task."""
-    node = local_node(node_id, offered_cores, psutil.Process().environ())
+    began_with = psutil.Process().environ()
+    node = replace(local_node(node_id, offered_cores, began_with), files=ray_surroundings.files(began_with))
     return replace(node, environment_id=environment.describe(node)[1])
 
 
@@ -242,6 +244,7 @@ class RayCoordinator:
             num_cpus=0,
             scheduling_strategy=here,
             max_restarts=0,
+            runtime_env=_runtime_env(None, socket.gethostname(), ray_surroundings.files(_raylet_environment())),
         )
         observer = Metrics(plan.spec.name, ray.util.metrics)
         return cls(actor.remote(plan, catalogue, policy, observer), run)
@@ -372,6 +375,25 @@ class RayWorker:
 _RayWorker: Any = ray.remote(max_restarts=0, max_task_retries=0)(RayWorker)
 
 
+def _runtime_env(python: str | None, host: str, files: Mapping[str, str]) -> dict[str, Any] | None:
+    """What an actor starts with that Ray would not give it; None: nothing, which is quicker."""
+    variables = ray_surroundings.differing(host, files, ray_surroundings.files())
+    wanted: dict[str, Any] = {"env_vars": variables} if variables else {}
+    if python:
+        wanted["py_executable"] = shlex.quote(python)  # Ray puts it into a shell's command line as it is
+    return wanted or None
+
+
+def _raylet_environment() -> Mapping[str, str]:
+    """Of the raylet on this node, and so of the actors that it starts; our own where that is not to be seen."""
+    socket_name = ray._private.worker.global_worker.node.raylet_socket_name
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "raylet" and any(socket_name in word for word in process.info["cmdline"] or ()):
+            with contextlib.suppress(psutil.Error):
+                return process.environ()
+    return os.environ
+
+
 @dataclass(frozen=True)
 class _Member:
     worker_id: str
@@ -491,8 +513,7 @@ class RayPool:
             num_cpus=slot.cores,
             num_gpus=slot.gpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False),
-            # Quoted: Ray puts it into a shell's command line as it is.
-            runtime_env={"py_executable": shlex.quote(python)} if python else None,
+            runtime_env=_runtime_env(python, node.host, node.files),
         ).remote(seat, node, self._coordinator.handle, self._benchmarks)
         reference = actor.work.remote()
         self._members[reference] = _Member(seat.worker_id, slot, node.node_id, actor)

@@ -43,6 +43,12 @@ def directory(environment: Mapping[str, str] = os.environ) -> str:
     raise UserError(f"no directory for the sockets of Ray ({problems}); name one in {TMPDIR}")
 
 
+def temporary(directory: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables by which Ray, and the libraries that it brings, make their sockets in that directory."""
+    own = environment.get("TMPDIR")
+    return {TMPDIR: directory} | ({"TMPDIR": directory} if own and unfit(own) else {})
+
+
 def unfit(base: str) -> str | None:
     """Why Ray cannot keep its sockets below a directory; None: it can."""
     length = len(os.fsencode(base.rstrip("/"))) + _BELOW
@@ -120,9 +126,9 @@ def differing(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> d
 
     Args:
         host: the node's.
-        there: `files` of the Ray on it.
+        there: `files` of the Ray on it; empty: not known.
         here: `files` of this process.
     """
-    if host != socket.gethostname() or dict(there) == dict(here):
+    if host != socket.gethostname() or not there or dict(there) == dict(here):
         return {}
     return dict(here)

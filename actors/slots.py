@@ -50,6 +50,8 @@ class Node:
     gpus: tuple[Gpu, ...] = ()
     environment_id: str = ""
     """What rows measured there with Ray's own interpreter say; empty: not asked."""
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Where its processes find models and corpora, as variables (actors/ray_surroundings.py)."""
 
 
 @dataclass

@@ -35,7 +35,3 @@ class IncompatiblePair(ScoringError, ValueError):
 
 class CalibrationError(ScoringError, ValueError):
     """The calibration file cannot be read, or belongs to another pair, dtype, quantization or alignment."""
-
-
-class CorpusChanged(CorpusError):
-    """STUB"""
