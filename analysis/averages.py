@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy.special import stdtrit
 
+from analysis.columns import text_of
 from analysis.load import Sweep
 from sweeps import schema
 
@@ -73,6 +75,9 @@ EFFECTIVE: Final = (
 SCORED: Final = frozenset({"binoculars"})
 """Benchmarks whose values spread over texts, not repetitions: author and pair matter, the host does not."""
 _EFFECTIVE_FOR_SCORES: Final = ("dtype_effective", "revision")
+_NO_FACTOR: Final = frozenset({"status", "started_at", "task_id"})
+"""Columns that no spec can vary, whatever a file says."""
+_MAX_NAMED: Final = 12
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,10 @@ class Averages:
 def average(sweep: Sweep) -> Averages:
     """Statistics per cell of a sweep's ok rows; no row that failed enters any number."""
     rows = sweep.ok
-    candidates = [name for name in _candidates(sweep) if name in rows.columns]
+    candidates = _candidates(sweep)
     factors = _split(rows, [name for name in candidates if _varies(rows[name])], sweep.benchmark)
-    levels = {name: _ordered(rows[name], sweep.spec.get("factors", {}).get(name, [])) for name in factors}
-    metrics = tuple(name for name in headlines(sweep) if name in rows and rows[name].notna().any())
+    levels = {name: _ordered(rows[name], sweep.description.factors.get(name, [])) for name in factors}
+    metrics = tuple(name for name in headlines(sweep) if rows[name].notna().any())
     tables = [_describe_cells(rows, factors, name, sweep.benchmark not in SCORED) for name in metrics]
     cells = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*factors, "metric"])
     return Averages(
@@ -117,7 +122,7 @@ def headlines(sweep: Sweep) -> Sequence[str]:
     in measured units, else the row's time.
     """
     if sweep.benchmark in HEADLINES:
-        asked = (sweep.spec.get("figure") or {}).get("y")
+        asked = sweep.description.figure.get("y")
         measured = schema.METRICS.get(sweep.benchmark, {})
         extra = [asked] if asked in measured and pd.api.types.is_numeric_dtype(sweep.rows[asked]) else []
         return list(dict.fromkeys([*HEADLINES[sweep.benchmark], *extra]))
@@ -131,66 +136,54 @@ def describe(values: Any, repeats: bool = True) -> pd.DataFrame:
     The interval is mean ± t(0.975, n-1) · sd / √n (Student); sd and interval are null for n = 1. `repeats`
     says that the values repeat one measurement, so that a wide spread deserves a mark.
     """
-    table: pd.DataFrame = values.agg(["count", "mean", "median", "std", "min", "max"])
+    with np.errstate(over="ignore", invalid="ignore"):
+        table: pd.DataFrame = values.agg(["count", "mean", "median", "std", "min", "max"])
     table = table.rename(columns={"count": "n", "std": "sd"})[table["count"] > 0].copy()
     quantile = stdtrit(table["n"].clip(lower=2) - 1, (1 + CONFIDENCE) / 2)
-    half_width = quantile * table["sd"] / np.sqrt(table["n"])
-    table["ci95_low"] = table["mean"] - half_width
-    table["ci95_high"] = table["mean"] + half_width
-    table["sd_above_limit"] = repeats & (table["sd"] > SD_LIMIT * table["mean"].abs())
-    table["range_above_limit"] = repeats & (table["min"] >= 0) & (table["max"] > RANGE_LIMIT * table["min"])
+    with np.errstate(over="ignore", invalid="ignore"):  # values near the largest float: the interval is infinite
+        half_width = quantile * table["sd"] / np.sqrt(table["n"])
+        table["ci95_low"] = table["mean"] - half_width
+        table["ci95_high"] = table["mean"] + half_width
+        table["sd_above_limit"] = repeats & (table["sd"] > SD_LIMIT * table["mean"].abs())
+        table["range_above_limit"] = repeats & (table["min"] >= 0) & (table["max"] > RANGE_LIMIT * table["min"])
     order = ["n", "mean", "median", "sd", "ci95_low", "ci95_high", "min", "max"]
     return table[[*order, "sd_above_limit", "range_above_limit"]]
 
 
-def separation(sweep: Sweep, averages: Averages) -> pd.DataFrame:
-    """How well the score tells human from synthetic text, per cell without its author.
-
-    Columns: the factors but author, auc, n_human, n_synthetic. auc is the probability that a human text
-    scores above a synthetic one, ties counting half; null where one of the two is missing.
-    """
-    factors = [name for name in averages.factors if name != "author"]
-    scored = sweep.ok[sweep.ok["score"].notna()] if "score" in sweep.ok else sweep.ok
-    records = [
-        dict(zip(factors, key, strict=True)) | _auc(group["author"] == "human", group["score"])
-        for key, group in grouped(scored, factors)
-    ]
-    return pd.DataFrame(records, columns=[*factors, "auc", "n_human", "n_synthetic"])
-
-
 def grouped(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """Groups of rows by factors, nulls being a level; without factors, all rows are one group."""
+    """Groups of rows by factors, nulls being the level None; without factors, all rows are one group."""
     if rows.empty:
         return []
     if not factors:
         return [((), rows)]
-    return [
-        (key if isinstance(key, tuple) else (key,), group) for key, group in rows.groupby(list(factors), dropna=False)
-    ]
-
-
-def _auc(is_human: Any, score: Any) -> dict[str, Any]:
-    from sklearn.metrics import roc_auc_score  # takes seconds, and only scores need it
-
-    n_human, n = int(is_human.sum()), len(is_human)
-    auc = float(roc_auc_score(is_human, score)) if 0 < n_human < n else None
-    return {"auc": auc, "n_human": n_human, "n_synthetic": n - n_human}
+    groups: Any = rows.groupby(list(factors), dropna=False)
+    return [(tuple(None if pd.isna(level) else level for level in key), group) for key, group in groups]
 
 
 def _candidates(sweep: Sweep) -> list[str]:
     """Factor columns: the spec's in its order, then what a spec may have named; the author of a text last."""
     own = schema.FACTORS.get(sweep.benchmark, {})
     author = ["author"] if sweep.benchmark in SCORED else []
-    return list(dict.fromkeys([*sweep.spec.get("factors", {}), *FACTORS, *own, *author]))
+    names = dict.fromkeys([*sweep.description.factors, *FACTORS, *own, *author])
+    measured = {name for name, kind in schema.METRICS.get(sweep.benchmark, {}).items() if kind == pa.float64()}
+    return [name for name in names if name in sweep.rows and name not in measured and name not in _NO_FACTOR]
 
 
 def _split(rows: pd.DataFrame, factors: list[str], benchmark: str) -> list[str]:
     """Add what took effect where it differs inside a cell; cell_id last, for a factor that has no column."""
     scored = benchmark in SCORED
     for name in _EFFECTIVE_FOR_SCORES if scored else (*EFFECTIVE, "cell_id"):
-        if name in rows and any(_varies(group[name]) for _, group in grouped(rows, factors)):
+        if name in rows and name not in factors and _varies_within(rows, name, factors):
             factors = [*factors, name]
     return factors
+
+
+def _varies_within(rows: pd.DataFrame, name: str, factors: Sequence[str]) -> bool:
+    """Some group of rows of equal factors holds several levels of `name`; nulls being a level."""
+    if not factors or not _varies(rows[name]):
+        return _varies(rows[name])
+    levels = rows[[*factors, name]].drop_duplicates()
+    return bool(levels.duplicated(list(factors)).any())
 
 
 def _varies(column: Any) -> bool:
@@ -200,8 +193,10 @@ def _varies(column: Any) -> bool:
 def _ordered(column: Any, wanted: Sequence[Any]) -> list[Any]:
     """Levels that occur: in the spec's order, then others sorted, null last."""
     seen = [level.item() if isinstance(level, np.generic) else level for level in column.dropna().unique()]
-    levels = [level for level in wanted if level in seen]
-    levels += sorted(level for level in seen if level not in levels)
+    known = set(seen)
+    levels = [level for level in dict.fromkeys(wanted) if level in known]
+    placed = set(levels)
+    levels += sorted(level for level in seen if level not in placed)
     return levels + [None] * bool(column.isna().any())
 
 
@@ -217,7 +212,8 @@ def _sorted(cells: pd.DataFrame, levels: dict[str, list[Any]], metrics: Sequence
     """Metric by metric, cells in the order of their levels."""
     ranks = pd.DataFrame({"metric": [metrics.index(name) for name in cells["metric"]]})
     for name, known in levels.items():
-        ranks[name] = [len(known) if pd.isna(level) else known.index(level) for level in cells[name]]
+        rank = {level: place for place, level in enumerate(known)}
+        ranks[name] = [len(known) if pd.isna(level) else rank[level] for level in cells[name]]
     return cells.loc[ranks.sort_values(["metric", *levels]).index].reset_index(drop=True)
 
 
@@ -229,27 +225,35 @@ def _constants(rows: pd.DataFrame, names: Sequence[str], factors: Sequence[str])
 
 def _notes(sweep: Sweep, factors: Sequence[str]) -> Iterable[str]:
     for name in EFFECTIVE if sweep.benchmark not in SCORED else ():
-        if name in sweep.ok and name not in factors and _is_confounded(sweep.ok, name, factors):
-            places = ", ".join(map(str, _ordered(sweep.ok[name], [])))
+        if name in sweep.rows and name not in factors and _is_confounded(sweep.ok, name, factors):
+            levels = _ordered(sweep.ok[name], [])
+            more = f" and {len(levels) - _MAX_NAMED} more" if len(levels) > _MAX_NAMED else ""
+            places = ", ".join(map(text_of, levels[:_MAX_NAMED])) + more
             yield f"{name} differs between cells ({places}): a difference between cells may come from that."
     if sweep.benchmark in SCORED:
-        yield from _notes_on_scores(sweep)
+        yield from _notes_on_scores(sweep.ok, factors)
 
 
-def _notes_on_scores(sweep: Sweep) -> Iterable[str]:
+def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable[str]:
     """Texts without a score, and what the intervals do not know."""
-    reasons = sweep.ok.loc[sweep.ok["score"].isna(), "null_reason"].fillna("no reason given").value_counts()
-    for reason, count in reasons.items():
-        yield f"{count:,} texts have no score and enter no number: {reason}."
-    generators: list[Any] = list(sweep.ok["generator"].dropna().unique())
+    reasons = rows.loc[rows["score"].isna(), "null_reason"].fillna("no reason given").value_counts()
+    for reason, count in list(reasons.items())[:_MAX_NAMED]:
+        yield f"{count:,} texts have no score and enter no number: {text_of(reason)}."
+    if len(reasons) > _MAX_NAMED:
+        rest = reasons.iloc[_MAX_NAMED:]
+        yield f"{rest.sum():,} texts have no score for {len(rest):,} other reasons."
+    strangers = rows["score"].notna() & ~rows["author"].isin(("human", "synthetic"))
+    if count := int(strangers.sum()):
+        yield f"{count:,} texts are neither of author human nor synthetic, and enter no AUC."
+    generators: list[Any] = sorted(rows["generator"].dropna().unique())
     if len(generators) > 1:
-        yield f"Texts of several generators are taken together: {', '.join(sorted(generators))}."
-    if sweep.ok.duplicated(["record_id", "author"]).any():
+        more = f" and {len(generators) - _MAX_NAMED} more" if len(generators) > _MAX_NAMED else ""
+        named = ", ".join(map(text_of, generators[:_MAX_NAMED]))
+        yield f"Texts of several generators are taken together: {named}{more}."
+    if rows.duplicated(list({"cell_id", "record_id", "author", *factors})).any():
         yield "Fragments of one record are not independent: the intervals are narrower than they should be."
 
 
 def _is_confounded(rows: pd.DataFrame, name: str, factors: Sequence[str]) -> bool:
     """Varies, though no single factor explains how."""
-    if not _varies(rows[name]):
-        return False
-    return all(any(_varies(group[name]) for _, group in grouped(rows, [factor])) for factor in factors)
+    return _varies(rows[name]) and all(_varies_within(rows, name, [factor]) for factor in factors)

@@ -1,23 +1,56 @@
 """What every figure has: colours, panels, labels, a legend, and its bytes in the end.
 
-Knows matplotlib. Does not know averages, columns or files: a figure is its SVG and PNG bytes.
+Knows matplotlib and fonts. Does not know averages, columns or files: a figure is its SVG and PNG bytes.
 """
 
 import io
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
+from rich.cells import cell_len
 
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito (2008), told apart by colour-blind readers; their yellow is too pale for lines on white."""
 STYLES: Final = ("-", "--", ":")
+ESCAPED: Final = "In the PNG, characters that no font of this machine has are code points, as \\u65b0."
 _COLUMNS: Final = 3
+_MAX_WIDTH_IN: Final = 15.0
+"""Wider figures have fewer columns of panels."""
+_CHARACTER_IN: Final = 0.09
 _PNG_DPI: Final = 160
+_MAX_PNG_PIXELS: Final = 20e6
+_FONTS: Final = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Malgun Gothic",
+    "Noto Sans Arabic",
+    "Noto Naskh Arabic",
+    "Noto Sans Hebrew",
+    "Noto Sans Devanagari",
+    "Noto Emoji",
+    "Segoe UI Symbol",
+    "Arial Unicode MS",
+    "Unifont",
+)
+"""Where matplotlib's own font lacks a character, the first of these that is here and has it."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +63,23 @@ class Drawing:
     png: bytes
 
 
-def panels(count: int, legend_lines: int) -> tuple[Any, list[Any]]:
-    """A figure with that many panels of one y axis, tall enough for its legend."""
-    columns = min(count, _COLUMNS)
+@contextmanager
+def rules() -> Iterator[None]:
+    """Settings under which every figure is made and finished: names are text, `$` in them is a dollar."""
+    fonts = ["sans-serif", *_fonts()]
+    with matplotlib.rc_context({"text.parse_math": False, "font.family": fonts, "svg.fonttype": "none"}):
+        yield
+
+
+def panels(count: int, labels: Sequence[str], names: Sequence[str] = ()) -> tuple[Any, list[Any]]:
+    """A figure with that many panels of one y axis, with room for its legend's labels and the names along x."""
+    wide = max(3.5 if count > 1 else 5.6, 0.2 * len(names))
+    columns = max(1, min(count, _COLUMNS, int(_MAX_WIDTH_IN / wide)))
     lines = math.ceil(count / columns)
-    width = 5.6 if count == 1 else 3.5 * columns
-    height = max(3.3 * lines + 0.3, 0.24 * legend_lines + 0.8)
-    figure = Figure(figsize=(width + 1.6, height), layout="constrained", facecolor="white")
+    beside = 0.9 + _CHARACTER_IN * max(map(cell_len, labels), default=0)
+    below = _CHARACTER_IN * max(map(cell_len, names), default=0)
+    height = max((3.0 + below) * lines + 0.6, 0.24 * len(labels) + 0.8)
+    figure = Figure(figsize=(wide * columns + beside, height), layout="constrained", facecolor="white")
     axes = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
     for axis in axes:
         axis.grid(axis="y", color="#d9d9d9", linewidth=0.8)
@@ -57,17 +100,63 @@ def label_outer(figure: Any, axes: Sequence[Any], x: str, y: str) -> None:
         figure.supylabel(y, fontsize=10)
 
 
-def legend(figure: Any, axes: Sequence[Any], title: str) -> None:
-    """One legend beside all panels, of what the first holds."""
-    handles, labels = axes[0].get_legend_handles_labels()
+def legend(figure: Any, handles: Sequence[Any], labels: Sequence[str], title: str) -> None:
+    """One legend beside all panels."""
     plain = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
-    figure.legend(plain, labels, title=title, loc="outside right upper", frameon=False, alignment="left")
+    numbers = [str(number) for number in range(len(plain))]  # matplotlib leaves out labels that begin with '_'
+    made = figure.legend(plain, numbers, title=title, loc="outside right upper", frameon=False, alignment="left")
+    for text, label in zip(made.get_texts(), labels, strict=True):
+        text.set_text(label)
 
 
 def finish(figure: Any, name: str, caption: str) -> Drawing:
-    """Render twice, without date or random ids, so that the same rows give the same bytes."""
+    """Render twice, without date or random ids, so that the same rows give the same bytes.
+
+    The SVG holds names as text, so that the reader's own fonts draw them. The PNG cannot: what no font here has
+    is written as its code point.
+    """
     svg, png = io.BytesIO(), io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+    with matplotlib.rc_context({"svg.hashsalt": "report"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(svg, format="svg", metadata={"Date": None})
-        figure.savefig(png, format="png", dpi=_PNG_DPI)
+    if _escape_unknown(figure):
+        caption = f"{caption} {ESCAPED}"
+    dpi = min(_PNG_DPI, math.sqrt(_MAX_PNG_PIXELS / math.prod(figure.get_size_inches())))
+    figure.savefig(png, format="png", dpi=dpi)
     return Drawing(name, caption, svg.getvalue(), png.getvalue())
+
+
+def _escape_unknown(figure: Any) -> bool:
+    """Replace what no font has in every text and tick label; whether there was any."""
+    texts = [text for text in figure.findobj(Text) if _escaped(text.get_text()) != text.get_text()]
+    for text in texts:
+        text.set_text(_escaped(text.get_text()))
+    for axis in figure.axes:
+        formatter = axis.xaxis.get_major_formatter()
+        if isinstance(formatter, FixedFormatter):
+            formatter.seq = [_escaped(name) for name in formatter.seq]
+    return bool(texts)
+
+
+def _escaped(text: str) -> str:
+    known = _characters()
+    return "".join(
+        character if ord(character) in known or character == "\n" else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+@cache
+def _fonts() -> tuple[str, ...]:
+    here = {entry.name for entry in font_manager.fontManager.ttflist}
+    return tuple(name for name in _FONTS if name in here)
+
+
+@cache
+def _characters() -> frozenset[int]:
+    """Code points that some font in use has."""
+    names = (font_manager.FontProperties(family=[name]) for name in ("sans-serif", *_fonts()))
+    known: set[int] = set()
+    for name in names:
+        known |= set(font_manager.get_font(font_manager.findfont(name)).get_charmap())
+    return frozenset(known)

@@ -8,10 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from analysis.averages import Averages, grouped
+import pandas as pd
+
+from analysis.averages import Averages
 
 MAX_COMBINED_SERIES: Final = 8
-MAX_FIGURES: Final = 24
+MAX_FIGURES: Final = 12
+MAX_PANELS: Final = 12
+MAX_SERIES: Final = 14
+"""What seven colours in two styles tell apart."""
+MAX_NAMES: Final = 60
+"""Names on an x axis."""
+MAX_POINTS: Final = 500
+"""Quantities on an x axis."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +53,34 @@ def choose(averages: Averages, wanted: Mapping[str, str | None] | None) -> Choic
     panel = panel or (rest.pop(0) if rest else None)
     combined = (series, *rest) if series else ()
     y = named.get("y", averages.metrics[0])
-    choice = Choice(y, x, panel, combined, notes=tuple(notes))
+    choice = Choice(y, x, panel, combined)
     if rest and _count(averages, choice) > MAX_COMBINED_SERIES:
-        return _with_split(averages, replace(choice, series=combined[:1], split=tuple(rest)))
-    return choice
+        choice = replace(choice, series=combined[:1], split=tuple(rest))
+    if not {"x", "series"} & set(named):
+        choice = _many_along_x(averages, choice)
+    return replace(choice, notes=(*notes, *(shown(averages, choice)[1])))
+
+
+def shown(averages: Averages, choice: Choice) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The cells that are drawn: of each kind of place the first ones in the spec's order; a note on each cut."""
+    cells = averages.cells[averages.cells["metric"] == choice.y]
+    levels = averages.levels.get(choice.x)
+    along_x = ("points on the x axis", MAX_POINTS) if is_numeric(levels or ()) else ("names on the x axis", MAX_NAMES)
+    places: list[tuple[str, tuple[str, ...], int]] = [
+        ("figures", choice.split, MAX_FIGURES),
+        ("panels", (choice.panel,) if choice.panel else (), MAX_PANELS),
+        ("series", choice.series, MAX_SERIES),
+        (along_x[0], (choice.x,) if levels else (), along_x[1]),
+    ]
+    notes = []
+    for kind, factors, limit in places:
+        if not factors:
+            continue
+        combination = cells.groupby(list(factors), dropna=False, sort=False).ngroup()  # numbered as they come
+        if (count := int(combination.max()) + 1) > limit:
+            cells = cells[combination < limit]
+            notes.append(f"{limit} of {count} {kind} are drawn; the tables hold all cells.")
+    return cells, tuple(notes)
 
 
 def is_numeric(levels: Sequence[Any]) -> bool:
@@ -68,14 +101,13 @@ def _usable(averages: Averages, wanted: Mapping[str, str | None]) -> tuple[dict[
     return named, notes
 
 
-def _with_split(averages: Averages, choice: Choice) -> Choice:
-    """Say so where there would be more figures than anybody looks at."""
-    cells = averages.cells[averages.cells["metric"] == choice.y]
-    count = len(grouped(cells, choice.split))
-    if count <= MAX_FIGURES:
+def _many_along_x(averages: Averages, choice: Choice) -> Choice:
+    """Names that are too many for a legend have room along the x axis."""
+    if len(choice.series) != 1 or len(averages.levels[choice.series[0]]) <= MAX_SERIES:
         return choice
-    hint = f"{MAX_FIGURES} of {count} figures are drawn; the tables hold all cells."
-    return replace(choice, notes=(*choice.notes, hint))
+    if len(averages.levels[choice.x]) > MAX_SERIES:
+        return choice
+    return replace(choice, x=choice.series[0], series=(choice.x,))
 
 
 def _choose_x(averages: Averages, taken: set[str]) -> str:

@@ -4,6 +4,7 @@ Knows columns by their names, whose suffix is the unit (see sweeps/schema.py). D
 the page.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,8 +13,15 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from sweeps.printable import middle_out, printable
+
 NULL: Final = "–"
 """What stands where there is no value."""
+MAX_TEXT: Final = 200
+"""Longer names lose their middle on the page; files of tables hold them whole."""
+MAX_LABEL: Final = 40
+"""The same in figures."""
+_MAX_DIGITS: Final = 18
 _TITLES: Final = {
     "ttft_s": "TTFT",
     "tpot_s": "TPOT",
@@ -65,10 +73,12 @@ def axis_title(column: str, scale: Scale) -> str:
 
 
 def number(value: Any, divisor: float = 1) -> str:
-    """Four significant digits, thousands set apart, never an exponent; '–' for null."""
+    """Four significant digits, thousands set apart, an exponent only for what no measurement is; '–' for null."""
     if pd.isna(value):
         return NULL
     shown = Decimal(f"{value / divisor:.3e}")
+    if not shown.is_finite() or abs(shown.adjusted()) > _MAX_DIGITS:
+        return f"{shown:g}"
     return f"{shown:,f}" if shown else "0"
 
 
@@ -82,12 +92,29 @@ def duration(seconds: float) -> str:
 
 
 def text_of(level: Any) -> str:
-    """A level as text; '–' for null."""
-    return NULL if pd.isna(level) else str(level)
+    """A level as one line of text, without what has no picture, long ones without their middle; '–' for null."""
+    return NULL if pd.isna(level) else middle_out(printable(str(level)), MAX_TEXT)
 
 
 def short_names(levels: Sequence[Any]) -> list[str]:
-    """Levels for people: the last part of a path or model id where that is unique; '–' for null."""
-    names = [text_of(level) for level in levels]
-    tails = [name.rstrip("/").rpartition("/")[2] for name in names]
-    return tails if len(set(tails)) == len(tails) else names
+    """Levels for a figure, all different: the last part of a path or model id where that is unique; '–' for null."""
+    names = [NULL if pd.isna(level) else printable(str(level)) for level in levels]
+    tails = [name.rstrip("/").rpartition("/")[2] or name for name in names]
+    chosen = tails if len(set(tails)) == len(tails) else names
+    return _told_apart([middle_out(name, MAX_LABEL) for name in chosen])
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """The same names, with a number behind each that was there before."""
+    seen: Counter[str] = Counter()
+    taken = set(names)
+    apart = []
+    for name in names:
+        seen[name] += 1
+        different = name
+        while seen[name] > 1 and different in taken:
+            different = f"{name} ({seen[name]})"
+            seen[name] += different in taken
+        taken.add(different)
+        apart.append(different)
+    return apart

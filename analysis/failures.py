@@ -3,32 +3,54 @@
 Knows rows and which factors the spec varies; does not know how the page shows them.
 """
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 import pandas as pd
 
 from analysis.averages import grouped
 from analysis.columns import NULL
 from analysis.load import Sweep
 
+MAX_REASONS: Final = 500
+"""Rarer reasons of a status are counted together."""
+_MAX_LEVELS: Final = 12
+
 
 def failures(sweep: Sweep) -> pd.DataFrame:
     """Rows that are not ok, by status and reason. Columns: status, reason, rows, cells, where."""
     rows = sweep.rows[sweep.rows["status"] != "ok"]
-    wanted = [name for name in sweep.spec.get("factors", {}) if name in rows]
-    factors = [name for name in wanted if sweep.rows[name].nunique() > 1]
-    records = [
-        {
-            "status": status,
-            "reason": ": ".join(str(part) for part in reason if not pd.isna(part)) or NULL,
-            "rows": len(group),
-            "cells": group["cell_id"].nunique(),
-            "where": "; ".join(_levels_in(group, name) for name in factors),
-        }
-        for (status, *reason), group in grouped(rows, ("status", "error_type", "error_message"))
-    ]
+    factors = [name for name in sweep.description.factors if name in rows and sweep.rows[name].nunique() > 1]
+    named = rows.assign(reason=_reasons(rows))
+    if named["reason"].nunique() > MAX_REASONS:
+        frequent = named["reason"].value_counts().index[:MAX_REASONS]
+        rarer = f"one of {named['reason'].nunique() - MAX_REASONS:,} rarer reasons"
+        named["reason"] = named["reason"].where(named["reason"].isin(frequent), rarer)
+    records = [_record(group, key, factors) for key, group in grouped(named, ("status", "reason"))]
     table = pd.DataFrame(records, columns=["status", "reason", "rows", "cells", "where"])
     return table.sort_values("rows", ascending=False, kind="stable", ignore_index=True)
 
 
+def _record(group: pd.DataFrame, key: Sequence[Any], factors: Sequence[str]) -> dict[str, Any]:
+    status, reason = key
+    return {
+        "status": status,
+        "reason": reason,
+        "rows": len(group),
+        "cells": group["cell_id"].nunique(),
+        "where": "; ".join(_levels_in(group, name) for name in factors),
+    }
+
+
+def _reasons(rows: pd.DataFrame) -> Any:
+    """'Type: message', or the one that is there."""
+    kind, message = rows["error_type"].fillna(""), rows["error_message"].fillna("")
+    between = pd.Series(": ", index=rows.index).where((kind != "") & (message != ""), "")
+    reason = kind + between + message
+    return reason.where(reason != "", NULL)
+
+
 def _levels_in(group: pd.DataFrame, name: str) -> str:
-    levels = ", ".join(str(level) for level in group[name].drop_duplicates())
-    return f"{name}: {levels}"
+    levels = [str(level) for level in group[name].drop_duplicates()]
+    more = f" and {len(levels) - _MAX_LEVELS:,} more" if len(levels) > _MAX_LEVELS else ""
+    return f"{name}: {', '.join(levels[:_MAX_LEVELS])}{more}"

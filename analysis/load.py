@@ -1,30 +1,27 @@
-"""A run directory in, one frame of rows a sweep out; every way in which that fails is one clear UserError.
+"""A run directory in, one frame of rows a sweep out; a directory that is no run is one clear UserError.
 
-Knows Parquet parts and environment.json. Does not know what a row means, only which rows still count: an
-attempt that failed and was run again later (`--retry`) is replaced by the later one.
+Knows which directories are sweeps. What cannot be read inside of one (parts.py, description.py) is a remark on
+the page: the rest is shown.
 """
 
-import json
-from collections.abc import Iterable
+import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from analysis.counted import counted_once, latest_attempts
+from analysis.description import FILES, Description, read_description
+from analysis.parts import PART_PATTERN, POSITION, read_parts
 from sweeps.errors import UserError
+from sweeps.schema import STATUSES
 
-PART_PATTERN: Final = "part-*.parquet"
-ENVIRONMENT_FILE: Final = "environment.json"
-_REQUIRED: Final = ("benchmark", "task_id", "attempt", "status", "started_at")
-_NULLABLE: Final = {
-    pa.int32(): pd.Int32Dtype(),
-    pa.int64(): pd.Int64Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
-}
+NO_STATUS: Final = "no status"
+_NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 """Types that pandas would turn into floats or objects as soon as one value is null."""
+_MAX_LISTED: Final = 10
 
 
 @dataclass(frozen=True)
@@ -34,14 +31,19 @@ class Sweep:
     name: str
     benchmark: str
     rows: pd.DataFrame
-    """One row per timed iteration or scored fragment, columns as in sweeps/schema.py."""
+    """One row per timed iteration or scored fragment; every column of the benchmark that a page needs is there."""
     replaced: int
     """Rows of failed attempts that a later attempt of the same task stands for."""
-    spec_name: str | None
-    spec: dict[str, Any]
-    """The resolved [[sweep]] table; empty where environment.json is missing."""
-    environments: dict[str, Any]
-    """By environment_id."""
+    repeated: int
+    """Rows of an iteration or a text that has a row already."""
+    description: Description
+    remarks: tuple[str, ...] = ()
+    """What is missing or odd."""
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The resolved [[sweep]] table; empty where no file says."""
+        return self.description.spec
 
     @property
     def ok(self) -> pd.DataFrame:
@@ -55,11 +57,13 @@ class Run:
 
     directory: Path
     sweeps: tuple[Sweep, ...]
+    remarks: tuple[str, ...] = ()
+    """What is missing or odd, with the sweep's name."""
 
     @property
     def name(self) -> str:
         """The spec's name, else the directory's."""
-        named = (sweep.spec_name for sweep in self.sweeps if sweep.spec_name)
+        named = (sweep.description.spec_name for sweep in self.sweeps if sweep.description.spec_name)
         return next(named, self.directory.resolve().name)
 
 
@@ -67,131 +71,109 @@ def read_run(directory: Path) -> Run:
     """Read all sweeps of a run directory.
 
     Raises:
-        UserError: missing, not a run directory, nothing in it yet, or a file that cannot be read; the message
-            names the path and what to do.
+        UserError: missing, not a run directory, or nothing in it yet; the message names the path and what to do.
     """
-    if not directory.exists():
-        raise UserError(f"{directory}: no such directory; give a run directory, such as runs/quickstart")
-    if not directory.is_dir():
-        raise UserError(f"{directory}: not a directory; give the run directory that holds it")
     try:
-        folders = _folders_with_parts(directory)
-        if not folders:
-            raise UserError(_why_nothing(directory))
+        if not directory.exists():
+            raise UserError(f"{directory}: no such directory; give a run directory, such as runs/quickstart")
+        if not directory.is_dir():
+            raise UserError(f"{directory}: not a directory; give the run directory that holds it")
+        folders, remarks = _sweep_folders(directory)
+        if not any(parts for _, parts in folders):
+            raise UserError(_why_nothing(directory, remarks))
     except OSError as error:
-        raise UserError(f"{directory}: cannot be read: {error.strerror}; check its permissions") from error
-    return Run(directory, tuple(read_sweep(folder) for folder in folders))
+        raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
+    sweeps = tuple(read_sweep(folder) for folder, _ in folders)
+    remarks += [f"{sweep.name}: {remark}" for sweep in sweeps for remark in sweep.remarks]
+    return Run(directory, sweeps, tuple(remarks))
 
 
 def read_sweep(folder: Path) -> Sweep:
-    """Read one sweep's parts and its environment.json.
-
-    Raises:
-        UserError: a part or environment.json cannot be read, or the parts hold several benchmarks.
-    """
-    table = _concatenate([_read_part(path) for path in sorted(folder.glob(PART_PATTERN))], folder)
-    rows = table.to_pandas(types_mapper=_NULLABLE.get)
-    document = _read_environment(folder / ENVIRONMENT_FILE)
-    spec = _spec_of(document, folder.name)
-    current = _drop_replaced(rows)
+    """Read one sweep's parts and its environment file."""
+    described = read_description(folder)
+    benchmark = described.spec.get("benchmark")
+    paths = [folder / name for name in _parts_in(folder)]
+    parts = read_parts(paths, benchmark if isinstance(benchmark, str) else None, described.factors)
+    every = parts.table.to_pandas(types_mapper=_NULLABLE.get)
+    every["status"] = every["status"].fillna(NO_STATUS)
+    current = latest_attempts(every)
+    rows = counted_once(current)
+    remarks = [*parts.remarks, *described.remarks, *_odd_statuses(rows)]
+    if repeated := len(current) - len(rows):
+        remarks.append(
+            f"{repeated:,} rows repeat an iteration or a text that has a row already; each counts once, the last ok one"
+        )
     return Sweep(
         name=folder.name,
-        benchmark=_benchmark(rows, spec, folder),
-        rows=current,
-        replaced=len(rows) - len(current),
-        spec_name=document.get("spec", {}).get("name"),
-        spec=spec,
-        environments=document.get("environments", {}),
+        benchmark=parts.benchmark,
+        rows=rows.drop(columns=POSITION).reset_index(drop=True),
+        replaced=len(every) - len(current),
+        repeated=repeated,
+        description=described,
+        remarks=tuple(remarks),
     )
 
 
-def _folders_with_parts(directory: Path) -> list[Path]:
-    return sorted(
-        folder
-        for folder in directory.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".") and any(folder.glob(PART_PATTERN))
-    )
+def report_directory(directory: Path) -> Path:
+    """Where the page of a run goes: `report`, unless a sweep is called so; nothing is ever put beside parts."""
+    is_sweep = (directory / "report").is_dir() and _is_sweep(directory / "report")
+    return directory / ("_report" if is_sweep else "report")
 
 
-def _why_nothing(directory: Path) -> str:
-    """The message for a directory without sweeps: the likeliest mistake first."""
-    if any(directory.glob(PART_PATTERN)):
+def _sweep_folders(directory: Path) -> tuple[list[tuple[Path, bool]], list[str]]:
+    """Every directory of a sweep with whether it holds parts, and a remark on each that cannot be looked into."""
+    folders: list[tuple[Path, bool]] = []
+    remarks: list[str] = []
+    for folder in sorted(directory.iterdir()):
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        try:
+            if _is_sweep(folder):
+                folders.append((folder, bool(_parts_in(folder))))
+        except OSError as error:
+            remarks.append(
+                f"{folder.name}: cannot be looked into ({error.strerror or error}); its rows are missing here"
+            )
+    return folders, remarks
+
+
+def _parts_in(folder: Path) -> list[str]:
+    """Names of the parts, in the order in which they were written."""
+    names = (path.name for path in folder.iterdir())  # glob would keep silent about what it may not look into
+    return sorted(fnmatch.filter(names, PART_PATTERN), key=lambda name: (len(name), name))
+
+
+def _is_sweep(folder: Path) -> bool:
+    return bool(_parts_in(folder)) or any((folder / name).is_file() for name in FILES)
+
+
+def _why_nothing(directory: Path, remarks: list[str]) -> str:
+    """The message for a directory without rows: the likeliest mistake first."""
+    if _parts_in(directory):
         return f"{directory}: one sweep of a run; give the run directory, {directory.resolve().parent}"
-    runs = [child for child in sorted(directory.iterdir()) if child.is_dir() and _folders_with_parts(child)]
+    if remarks:
+        return f"{directory}: no rows that can be read: {'; '.join(remarks[:_MAX_LISTED])}"
+    runs = [child for child in sorted(directory.iterdir()) if child.is_dir() and _holds_rows(child)]
     if runs:
-        return f"{directory}: holds runs, is none; choose one of {', '.join(map(str, runs))}"
+        more = f" and {len(runs) - _MAX_LISTED} more" if len(runs) > _MAX_LISTED else ""
+        return f"{directory}: holds runs, is none; choose one of {', '.join(map(str, runs[:_MAX_LISTED]))}{more}"
     return (
         f"{directory}: no rows here: no <sweep>/{PART_PATTERN}; "
         "start the sweep (python -m sweeps.run) or give another directory"
     )
 
 
-def _read_part(path: Path) -> Any:
-    """One part as an Arrow table, with the part's name as a column, so that attempts can be told apart."""
+def _holds_rows(directory: Path) -> bool:
     try:
-        table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path}: cannot be read as Parquet: {reason}; move the file out of the run directory and "
-            "run the sweep again: its tasks are then measured anew"
-        ) from error
-    missing = [name for name in _REQUIRED if name not in table.column_names]
-    if missing:
-        raise UserError(f"{path}: not a part of a sweep: no column {', '.join(missing)}; move the file away")
-    return table.append_column("part", pa.array([path.name] * table.num_rows, pa.string()))
+        return any(parts for _, parts in _sweep_folders(directory)[0])
+    except OSError:
+        return False
 
 
-def _concatenate(parts: Iterable[Any], folder: Path) -> Any:
-    """One table; columns that an older part lacks are null there."""
-    try:
-        return pa.concat_tables(parts, promote_options="default")
-    except pa.ArrowException as error:
-        raise UserError(
-            f"{folder}: its parts differ in the type of a column ({error}); "
-            "they come from different versions: keep one version's parts in one run directory"
-        ) from error
-
-
-def _drop_replaced(rows: pd.DataFrame) -> pd.DataFrame:
-    """Leave out a failed attempt where a later part holds a later attempt of the same task.
-
-    The rows of one attempt are written in one part, so (task, part, attempt) is an attempt.
-    """
-    attempt = rows.groupby(["task_id", "part", "attempt"], dropna=False, sort=False)
-    started = attempt["started_at"].transform("max").fillna(pd.Timestamp(0, tz="UTC"))
-    failed = (rows["status"] != "ok").groupby([rows["task_id"], rows["part"], rows["attempt"]], dropna=False)
-    latest = started.groupby(rows["task_id"]).transform("max")
-    replaced = failed.transform("any") & (started < latest)
-    return rows[~replaced].drop(columns="part").reset_index(drop=True)
-
-
-def _read_environment(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read as JSON: {error}; mend it, or move it away: the report works without it"
-        ) from error
-    if not isinstance(document, dict) or not all(
-        isinstance(document.get(key, {}), dict) for key in ("spec", "environments")
-    ):
-        raise UserError(f"{path}: expected an object with 'spec' and 'environments'; mend it or move it away")
-    return document
-
-
-def _spec_of(document: dict[str, Any], sweep_name: str) -> dict[str, Any]:
-    """The sweep's own table; `spec.sweep` is that table, or the list of all sweeps of the spec."""
-    tables = document.get("spec", {}).get("sweep", {})
-    if isinstance(tables, list):
-        tables = next((table for table in tables if table.get("name") == sweep_name), {})
-    return tables if isinstance(tables, dict) else {}
-
-
-def _benchmark(rows: pd.DataFrame, spec: dict[str, Any], folder: Path) -> str:
-    names = sorted(rows["benchmark"].dropna().unique())
-    if len(names) > 1:
-        raise UserError(f"{folder}: parts of several benchmarks ({', '.join(names)}); keep one a directory")
-    return str(names[0]) if names else str(spec.get("benchmark", "unknown"))
+def _odd_statuses(rows: pd.DataFrame) -> list[str]:
+    odd = {name: count for name, count in rows["status"].value_counts().items() if name not in STATUSES}
+    return [
+        f"{count:,} rows have {name if name == NO_STATUS else f'the status {name!r}, unknown to this version'}; "
+        "they enter no number"
+        for name, count in odd.items()
+    ]

@@ -5,16 +5,19 @@ rows, HTML, or who writes that file.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
 from analysis.averages import Averages
 from analysis.columns import NULL, axis_title, number, scale_of, text_of, title_of
+from sweeps.printable import middle_out
 
 MAX_TABLE_ROWS: Final = 500
 """Longer tables are cut on the page, which says so, and whole in their CSV file."""
+MAX_REASON: Final = 2_000
+"""Longer reasons lose their middle on the page, and stand whole in the CSV file."""
 MARK: Final = "⚠"
 """Stands behind values that are unsteady; the page's footnote explains it."""
 _STATISTICS: Final = ("n", "mean", "median", "sd", "95% CI from", "to", "min", "max", "")
@@ -33,52 +36,57 @@ class Table:
     left_out: int = 0
 
 
-def overview(averages: Averages, sweep_name: str) -> Table | None:
+def overview(averages: Averages, file_name: str) -> Table | None:
     """Cells × metrics: mean ± half the confidence interval."""
     if not averages.metrics:
         return None
     factors = list(averages.factors)
     scales = {name: scale_of(name, _of(averages, name)["mean"]) for name in averages.metrics}
-    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    lines: dict[tuple[Any, ...], dict[str, str]] = {}
+    left_out: set[tuple[Any, ...]] = set()
     for cell in averages.cells.to_dict("records"):
-        texts = lines.setdefault(tuple(text_of(cell[name]) for name in factors), {})
+        key = tuple(None if pd.isna(cell[name]) else cell[name] for name in factors)
+        if key not in lines and len(lines) >= MAX_TABLE_ROWS:
+            left_out.add(key)
+            continue
+        texts = lines.setdefault(key, {})
         texts[str(cell["metric"])] = _mean_and_half_width(cell, scales[cell["metric"]].divisor)
-    return _cut(
-        Table(
-            title="Averages",
-            headers=(*map(title_of, factors), *(axis_title(name, scales[name]) for name in averages.metrics)),
-            rows=tuple((*key, *(texts.get(name, NULL) for name in averages.metrics)) for key, texts in lines.items()),
-            names=len(factors),
-            csv=f"tables/{sweep_name}-averages.csv",
-        )
+    return Table(
+        title="Averages",
+        headers=(*map(title_of, factors), *(axis_title(name, scales[name]) for name in averages.metrics)),
+        rows=tuple(
+            (*map(text_of, key), *(texts.get(name, NULL) for name in averages.metrics)) for key, texts in lines.items()
+        ),
+        names=len(factors),
+        csv=f"tables/{file_name}-averages.csv",
+        left_out=len(left_out),
     )
 
 
-def statistics(averages: Averages, metric: str, sweep_name: str) -> Table:
+def statistics(averages: Averages, metric: str, file_name: str) -> Table:
     """One metric in full: a row per cell."""
     cells = _of(averages, metric)
     scale = scale_of(metric, cells["mean"])
     shown = ("mean", "median", "sd", "ci95_low", "ci95_high", "min", "max")
-    return _cut(
-        Table(
-            title=axis_title(metric, scale),
-            headers=(*map(title_of, averages.factors), *_STATISTICS),
-            rows=tuple(
-                (
-                    *(text_of(cell[name]) for name in averages.factors),
-                    str(cell["n"]),
-                    *(number(cell[name], scale.divisor) for name in shown),
-                    _mark(cell),
-                )
-                for cell in cells.to_dict("records")
-            ),
-            names=len(averages.factors),
-            csv=f"tables/{sweep_name}-averages.csv",
-        )
+    return Table(
+        title=axis_title(metric, scale),
+        headers=(*map(title_of, averages.factors), *_STATISTICS),
+        rows=tuple(
+            (
+                *(text_of(cell[name]) for name in averages.factors),
+                str(cell["n"]),
+                *(number(cell[name], scale.divisor) for name in shown),
+                _mark(cell),
+            )
+            for cell in cells.head(MAX_TABLE_ROWS).to_dict("records")
+        ),
+        names=len(averages.factors),
+        csv=f"tables/{file_name}-averages.csv",
+        left_out=max(0, len(cells) - MAX_TABLE_ROWS),
     )
 
 
-def separation_table(table: pd.DataFrame, sweep_name: str) -> Table:
+def separation_table(table: pd.DataFrame, file_name: str) -> Table:
     """What averages.separation found: a row per cell without its author."""
     factors = [name for name in table.columns if name not in ("auc", "n_human", "n_synthetic")]
     return Table(
@@ -91,32 +99,29 @@ def separation_table(table: pd.DataFrame, sweep_name: str) -> Table:
                 f"{cell['n_human']:,}",
                 f"{cell['n_synthetic']:,}",
             )
-            for cell in table.to_dict("records")
+            for cell in table.head(MAX_TABLE_ROWS).to_dict("records")
         ),
         names=len(factors),
-        csv=f"tables/{sweep_name}-separation.csv",
+        csv=f"tables/{file_name}-separation.csv",
+        left_out=max(0, len(table) - MAX_TABLE_ROWS),
     )
 
 
-def failure_table(table: pd.DataFrame, sweep_name: str) -> Table | None:
+def failure_table(table: pd.DataFrame, file_name: str) -> Table | None:
     """What failures.failures counted; None where every row is ok."""
     if table.empty:
         return None
-    rows = table[["status", "where", "reason", "rows", "cells"]].astype(str)
-    return _cut(
-        Table(
-            title="Rows without a measurement",
-            headers=("status", "where", "reason", "rows", "cells"),
-            rows=tuple(tuple(row) for row in rows.itertuples(index=False)),
-            names=3,
-            csv=f"tables/{sweep_name}-not-ok.csv",
-        )
+    shown = table.head(MAX_TABLE_ROWS)[["status", "where", "reason", "rows", "cells"]].astype(str)
+    return Table(
+        title="Rows without a measurement",
+        headers=("status", "where", "reason", "rows", "cells"),
+        rows=tuple(
+            (*row[:2], middle_out(row[2], MAX_REASON), *row[3:]) for row in shown.itertuples(index=False, name=None)
+        ),
+        names=3,
+        csv=f"tables/{file_name}-not-ok.csv",
+        left_out=max(0, len(table) - MAX_TABLE_ROWS),
     )
-
-
-def _cut(table: Table) -> Table:
-    extra = max(0, len(table.rows) - MAX_TABLE_ROWS)
-    return replace(table, rows=table.rows[:MAX_TABLE_ROWS], left_out=extra)
 
 
 def _of(averages: Averages, metric: str) -> pd.DataFrame:

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.averages import Averages, average, separation
+from analysis.averages import Averages, average
 from analysis.load import read_run
+from analysis.separation import separation
 
 RATE = "generation_rate_tokens_per_s"
 

@@ -9,7 +9,8 @@ from analysis import plots
 from analysis.averages import average
 from analysis.choice import choose
 from analysis.load import read_run
-from analysis.plots import draw, draw_scores
+from analysis.histograms import draw_scores
+from analysis.plots import draw
 
 RATE = "generation_rate_tokens_per_s"
 
@@ -55,7 +56,7 @@ def test_histogram_of_scores(run_dir: Path, write: Any, row: Any) -> None:
     ]
     write(run_dir, rows, "pairs", benchmark="binoculars")
     (sweep,) = read_run(run_dir).sweeps
-    (drawing,) = draw_scores(sweep, average(sweep))
+    (drawing,) = draw_scores(sweep, average(sweep), "pairs")
     assert drawing.caption == "Scores of 4 fragments by author."
 
 

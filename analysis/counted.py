@@ -1,0 +1,69 @@
+"""Which rows count: an attempt that was run again, and a row that is there twice, must not enter a number twice.
+
+Knows rows by their identity columns. Does not know files, benchmarks' metrics or the page.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.parts import POSITION
+from sweeps import schema
+
+_ATTEMPT: Final = ["task_id", POSITION, "attempt"]
+_TIMED: Final = ("task_id", "iteration")
+_SCORED: Final = ("cell_id", "record_id", "dataset", "generator", "author", "fragment_index", "prefix_tokens")
+_ASKED: Final = (
+    "model",
+    "device",
+    "device_map",
+    "quantization",
+    "dtype",
+    "cpu_cores",
+    *dict.fromkeys(name for factors in schema.FACTORS.values() for name in factors),
+)
+_EFFECTIVE: Final = ("cell_id", "device_name", "device_map_effective", "threads_effective", "host", "environment_id")
+_OF_MODELS: Final = ("dtype_effective", "revision")
+"""Rows that differ in one of these are told apart in the averages, so they are no repetition."""
+
+
+def latest_attempts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out a failed attempt where a later attempt of the same task is there.
+
+    Parts are in the order in which they were written, and the rows of one attempt stand in one part.
+    """
+    suspects = rows[rows["task_id"].isin(rows.loc[rows["status"] != "ok", "task_id"].dropna())]
+    if suspects.empty:
+        return rows
+    attempt = suspects["attempt"].astype("float64").fillna(0).clip(0, 2**20)
+    order = suspects[POSITION] * 2.0**21 + attempt
+    latest = order.groupby(suspects["task_id"]).transform("max")
+    keys = [suspects[name] for name in _ATTEMPT]
+    failed = (suspects["status"] != "ok").groupby(keys, dropna=False).transform("any")
+    return rows.drop(index=suspects.index[failed & (order < latest)])
+
+
+def counted_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out repetitions: of rows of one iteration of a task, or of one text in a cell, the last ok one stays.
+
+    A row that lacks what would identify it stays.
+    """
+    is_text = rows["record_id"].notna() if "record_id" in rows else pd.Series(False, index=rows.index)
+    is_timed = ~is_text & rows["task_id"].notna() & rows["iteration"].notna()
+    twice = [
+        *_repeated(rows[is_timed], _TIMED, (*_ASKED, *_EFFECTIVE, *_OF_MODELS)),
+        *_repeated(rows[is_text], _SCORED, ("start_word", *_ASKED, *_OF_MODELS)),
+    ]
+    return rows.drop(index=twice) if twice else rows
+
+
+def _repeated(rows: pd.DataFrame, identity: Sequence[str], conditions: Sequence[str]) -> list[int]:
+    """Index of the rows that another row of the same identity and conditions stands for."""
+    key = [name for name in identity if name in rows]
+    hashed = pd.Series(pd.util.hash_pandas_object(rows[key], index=False).to_numpy(np.uint64), index=rows.index)
+    alike = rows[hashed.duplicated(keep=False)]  # few, so that comparing them whole is cheap
+    key += [name for name in dict.fromkeys(conditions) if name in rows and name not in key]
+    alike = alike[[*key, "status"]].assign(measured=alike["status"] == "ok").sort_values("measured", kind="stable")
+    return list(alike.index[alike.duplicated(key, keep="last")])

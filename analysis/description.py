@@ -1,0 +1,168 @@
+"""The environment file of a sweep in, what it says out; whatever is odd in it is said, never raised.
+
+Knows JSON and the shapes that this file has had: `_environment.json`, and `environment.json` of older runs.
+Invariant: of a Description every field has its type, whatever the file held.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+FILES: Final = ("_environment.json", "environment.json")
+"""The first that is there counts; the second is what older runs wrote."""
+VERSION: Final = 2
+UNKNOWN: Final = "spec, versions and devices are unknown"
+MAX_BYTES: Final = 64 * 2**20
+PLACES: Final = ("y", "x", "panel", "series")
+"""What a spec's `figure` may name."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a sweep was asked to do, and where it ran; empty where no file says so."""
+
+    spec_name: str | None = None
+    spec: dict[str, Any] = field(default_factory=dict)
+    """The resolved [[sweep]] table as it was found."""
+    factors: dict[str, list[Any]] = field(default_factory=dict)
+    """Levels by factor, as rows hold them: a list or table is its JSON."""
+    figure: dict[str, str] = field(default_factory=dict)
+    """Columns that the spec wishes for, by place."""
+    environments: dict[str, Any] = field(default_factory=dict)
+    """By environment_id."""
+    inputs: Any = None
+    """Fingerprints of what was read, as they were found."""
+    tasks: int | None = None
+    """How many tasks were planned; None where the file does not say."""
+    command: str = ""
+    """The line that goes on with the run; empty where the file does not say."""
+    remarks: tuple[str, ...] = ()
+    """What is missing or odd, for the page."""
+
+
+def read_description(folder: Path) -> Description:
+    """Read the environment file of one sweep's directory."""
+    path = next((folder / name for name in FILES if os.path.lexists(folder / name)), None)
+    if path is None:
+        return Description(remarks=(f"no {FILES[0]} beside the rows: {UNKNOWN}",))
+    remarks: list[str] = []
+    document = _parse(path, remarks)
+    if document is None:
+        return Description(remarks=tuple(remarks))
+    try:
+        return _describe(document, folder.name, path.name, remarks)
+    except RecursionError:
+        return Description(remarks=(f"{path.name} is too deeply nested: {UNKNOWN}",))
+
+
+def _parse(path: Path, remarks: list[str]) -> dict[str, Any] | None:
+    """The file's object; None, with a remark, where it has none."""
+    twice: list[str] = []
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            twice.extend(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        return content
+
+    try:
+        if not path.is_file():
+            raise ValueError("not a file")
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"larger than {MAX_BYTES // 2**20} MiB")
+        document = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=collect)
+    except (OSError, ValueError, RecursionError) as error:
+        remarks.append(f"{path.name} cannot be read ({error}): {UNKNOWN}")
+        return None
+    if twice:
+        remarks.append(f"{path.name}: twice in one object: {_listed(twice)}; the last one counts")
+    if not isinstance(document, dict):
+        remarks.append(f"{path.name} holds {_kind(document)}, not an object: {UNKNOWN}")
+        return None
+    return document
+
+
+def _describe(document: dict[str, Any], sweep_name: str, file: str, remarks: list[str]) -> Description:
+    def typed(owner: dict[str, Any], key: str, wanted: type, where: str) -> Any:
+        """The value of a key, None where it is absent, or of another type, which is said."""
+        value = owner.get(key)
+        if value is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
+            return value
+        remarks.append(f"{file}: {where} is {_kind(value)}, not {_KINDS[wanted]}; ignored")
+        return None
+
+    version = typed(document, "version", int, "version")
+    if version is not None and version > VERSION:
+        remarks.append(f"{file} is of version {version}, this report knows {VERSION}: some of it may not be shown")
+    spec = typed(document, "spec", dict, "spec") or {}
+    if "spec" not in document:
+        remarks.append(f"{file} has no spec: what was asked for is unknown")
+    table = _table(spec.get("sweep"), sweep_name)
+    sweep = typed({"sweep": table}, "sweep", dict, "spec.sweep") or {}
+    tasks = typed(document, "tasks", int, "tasks")
+    if tasks is not None and tasks < 0:
+        remarks.append(f"{file}: tasks is {tasks}; ignored")
+        tasks = None
+    return Description(
+        spec_name=typed(spec, "name", str, "spec.name") or None,
+        spec=sweep,
+        factors={
+            name: _levels(levels, f"spec.sweep.factors.{name}", file, remarks)
+            for name, levels in (typed(sweep, "factors", dict, "spec.sweep.factors") or {}).items()
+        },
+        figure=_figure(typed(sweep, "figure", dict, "spec.sweep.figure") or {}, file, remarks),
+        environments=typed(document, "environments", dict, "environments") or {},
+        inputs=document.get("inputs"),
+        tasks=tasks,
+        command=typed(document, "command", str, "command") or "",
+        remarks=tuple(remarks),
+    )
+
+
+def _table(tables: Any, sweep_name: str) -> Any:
+    """The sweep's own table; `spec.sweep` is that table, or the list of all sweeps of the spec."""
+    if not isinstance(tables, list):
+        return tables
+    named = (table for table in tables if isinstance(table, dict) and table.get("name") == sweep_name)
+    return next(named, None)
+
+
+def _levels(levels: Any, where: str, file: str, remarks: list[str]) -> list[Any]:
+    if not isinstance(levels, list):
+        remarks.append(f"{file}: {where} is {_kind(levels)}, not a list; its order is not known")
+        return []
+    return [json.dumps(level) if isinstance(level, list | dict) else level for level in levels]
+
+
+def _figure(wanted: dict[str, Any], file: str, remarks: list[str]) -> dict[str, str]:
+    odd = [place for place, column in wanted.items() if column is not None and not isinstance(column, str)]
+    odd += [place for place in wanted if place not in PLACES]
+    if odd:
+        remarks.append(f"{file}: spec.sweep.figure: {_listed(odd)} cannot be used; chosen by rule instead")
+    return {place: column for place, column in wanted.items() if place in PLACES and isinstance(column, str)}
+
+
+_KINDS: Final[dict[type, str]] = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    bool: "a boolean",
+    int: "a whole number",
+    float: "a number",
+    type(None): "null",
+}
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), type(value).__name__)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """At most five names, and how many more."""
+    every = list(dict.fromkeys(names))
+    more = f" and {len(every) - 5} more" if len(every) > 5 else ""
+    return ", ".join(every[:5]) + more

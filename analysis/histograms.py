@@ -1,0 +1,63 @@
+"""Scores in, their histograms out: by author, a panel per cell without its author."""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.averages import Averages, grouped
+from analysis.canvas import PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
+from analysis.choice import MAX_PANELS
+from analysis.columns import short_names
+from analysis.labels import Labels
+from analysis.load import Sweep
+
+_MAX_AUTHORS: Final = 7
+
+
+@rules()
+def draw_scores(sweep: Sweep, averages: Averages, file_name: str) -> list[Drawing]:
+    """Histogram of the Binoculars score by author; nothing where no text has a score."""
+    factors = [name for name in averages.factors if name != "author"]
+    rows = sweep.ok[[*factors, "author", "score"]]
+    scored = rows[rows["score"].notna()]
+    every = grouped(scored, factors)
+    labels = Labels(averages)
+    every.sort(key=lambda group: labels.order(factors, group[0]))
+    groups = every[:MAX_PANELS]
+    if not groups:
+        return []
+    authors = list(scored["author"].value_counts(dropna=False).index)
+    authors = sorted(authors[:_MAX_AUTHORS], key=str)
+    names = short_names(authors)
+    bins = _edges(scored["score"].to_numpy("float64"))
+    figure, axes = panels(len(groups), names)
+    handles = []
+    for axis, (key, group) in zip(axes, groups, strict=True):
+        axis.set_title(labels.named(factors, key, "\n"), fontsize=10)
+        handles = [_draw_author(axis, group, author, number, bins) for number, author in enumerate(authors)]
+    label_outer(figure, axes, "Binoculars score", "fragments")
+    legend(figure, handles, names, "author")
+    caption = f"Scores of {sum(len(group) for _, group in groups):,} fragments by author."
+    if len(every) > len(groups):
+        caption += f" {len(groups)} of {len(every)} panels are drawn; the tables hold all cells."
+    return [finish(figure, f"{file_name}-score", caption)]
+
+
+def _draw_author(axis: Any, group: Any, author: Any, number: int, bins: Any) -> Any:
+    """Draw one author's scores in a panel; the outline, for the legend."""
+    of_author = group["author"].isna() if pd.isna(author) else group["author"] == author
+    counts, _ = np.histogram(group.loc[of_author, "score"].to_numpy("float64"), bins)
+    color, style = PALETTE[number % len(PALETTE)], STYLES[number % len(STYLES)]
+    axis.stairs(counts, bins, fill=True, alpha=0.25, color=color)
+    return axis.stairs(counts, bins, linewidth=1.6, color=color, ls=style)
+
+
+def _edges(scores: Any) -> Any:
+    """From the least to the greatest score, finer the more there are."""
+    count = min(60, max(10, int(math.sqrt(len(scores)))))
+    low, high = float(scores.min()), float(scores.max())
+    if not math.isfinite(high - low):
+        raise ValueError("the scores span more than a float can hold")
+    return np.histogram_bin_edges(scores, bins=count)

@@ -1,0 +1,198 @@
+"""The Parquet parts of one sweep in, one table of known columns and types out; what could not be read is said.
+
+Knows files and types. Does not know what a row means, nor which rows count. Invariant: a table has every column
+of its benchmark, each of its type, and every number in it is finite.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sweeps import schema
+
+PART_PATTERN: Final = "part-*.parquet"
+POSITION: Final = "part"
+"""The column that says how many parts lie before a row's own."""
+_REQUIRED: Final = ("task_id", "status")
+_NOT_SHOWN: Final = frozenset({"affinity", "device_uuid", "worker_id", "text_sha256"})
+"""Columns that no page needs, and that millions of rows would have to hold."""
+_RESERVED: Final = frozenset({POSITION, "metric", "n", "mean", "median", "sd", "min", "max"})
+"""What the statistics call their own columns."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All rows of a sweep."""
+
+    benchmark: str
+    table: Any
+    """An Arrow table; its columns are those of the benchmark, the spec's factors, and POSITION."""
+    remarks: tuple[str, ...]
+    """What is missing or odd, for the page."""
+
+
+def read_parts(paths: Sequence[Path], named: str | None, factors: Iterable[str]) -> Parts:
+    """Read the parts; a part that cannot be read is left out, and said.
+
+    Args:
+        paths: in the order in which they were written.
+        named: the benchmark, where the spec says.
+        factors: that the spec names; columns of these names are kept, whatever the benchmark.
+    """
+    remarks: list[str] = []
+    wanted = _known(factors)
+    tables: list[tuple[str, Any, int]] = []
+    strange: Counter[str] = Counter()
+    for position, path in enumerate(paths):
+        try:
+            table, others = _read(path, wanted)
+        except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split())[:300]
+            remarks.append(
+                f"{path.name} is not used: {reason}; move it out of the directory, and the same command of "
+                "sweeps.run measures its tasks anew"
+            )
+            continue
+        strange.update(others)
+        tables.append((path.name, table, position))
+    if strange:
+        remarks.append(f"columns that this version does not know are not shown: {', '.join(sorted(strange))}")
+    benchmark = _benchmark([table for _, table, _ in tables], named, remarks)
+    conformed = _Conformed(_target(benchmark, factors, [table for _, table, _ in tables]))
+    pieces = [conformed.add(*item, benchmark) for item in tables] or [conformed.nothing()]
+    return Parts(benchmark, pa.concat_tables(pieces), (*remarks, *conformed.remarks()))
+
+
+def _known(factors: Iterable[str]) -> dict[str, Any]:
+    """Every column of any benchmark, with its type, and the spec's factors, of any type."""
+    types: dict[str, Any] = {name: None for name in factors if name not in _RESERVED}
+    for group in (*schema.METRICS.values(), *schema.IDENTITY.values(), *schema.FACTORS.values(), schema.COMMON):
+        types |= group
+    return {name: kind for name, kind in types.items() if name not in _NOT_SHOWN}
+
+
+def _read(path: Path, wanted: Iterable[str]) -> tuple[Any, list[str]]:
+    """The columns of a part that are known, and the names of those that are not."""
+    if not path.is_file():
+        raise ValueError("not a file")
+    with path.open("rb") as file:
+        part = pq.ParquetFile(file)
+        names = part.schema_arrow.names
+        if missing := [name for name in _REQUIRED if name not in names]:
+            raise ValueError(f"not a part of a sweep: no column {', '.join(missing)}")
+        if len(set(names)) < len(names):
+            raise ValueError("two columns of one name")
+        nested = [field.name for field in part.schema_arrow if pa.types.is_nested(field.type)]
+        known = set(wanted)
+        table = part.read(columns=[name for name in names if name in known and name not in nested])
+        table.validate(full=True)
+        for name in _REQUIRED:
+            if name not in table.column_names or _cast(table[name], pa.string()) is None:
+                raise ValueError(f"its column {name} holds no text")
+    return table, [name for name in names if name not in known and name not in _NOT_SHOWN]
+
+
+def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> str:
+    """The benchmark that the rows are of; where they are of several, the spec's or the one with most rows."""
+    counts: Counter[str] = Counter()
+    for table in tables:
+        if "benchmark" in table.column_names and (column := _cast(table["benchmark"], pa.string())) is not None:
+            for count in pc.value_counts(column).to_pylist():
+                counts[count["values"] or ""] += count["counts"]
+    counts.pop("", None)
+    if not counts:
+        return named or "unknown"
+    chosen = named if named is not None and named in counts else counts.most_common(1)[0][0]
+    others = sorted(f"{name} ({count:,} rows)" for name, count in counts.items() if name != chosen)
+    if others:
+        remarks.append(f"rows of other benchmarks than {chosen} are left out: {', '.join(others)}")
+    if named is not None and named != chosen:
+        remarks.append(f"the spec says benchmark {named}, the rows say {chosen}; the rows count")
+    return chosen
+
+
+def _target(benchmark: str, factors: Iterable[str], tables: Sequence[Any]) -> dict[str, Any]:
+    """Types by column: the benchmark's, and for other factors of the spec what the first part holds, or text."""
+    columns: dict[str, Any] = dict(schema.COMMON)
+    for group in (schema.FACTORS, schema.IDENTITY, schema.METRICS):
+        columns |= group.get(benchmark, {})
+    for name in factors:
+        held = [table.schema.field(name).type for table in tables if name in table.column_names]
+        if name not in columns and name not in _RESERVED and held:
+            numeric = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in held)
+            columns[name] = pa.float64() if numeric and len(set(held)) > 1 else held[0] if numeric else pa.string()
+    return {
+        name: pa.int64() if pa.types.is_integer(kind) else pa.float64() if pa.types.is_floating(kind) else kind
+        for name, kind in columns.items()
+        if name not in _NOT_SHOWN
+    }
+
+
+class _Conformed:
+    """Makes tables alike, and counts what it had to change."""
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self._columns = columns
+        self._parts = 0
+        self._absent: Counter[str] = Counter()
+        self._mistyped: dict[str, list[str]] = {}
+        self._not_finite: Counter[str] = Counter()
+
+    def nothing(self) -> Any:
+        """A table without rows."""
+        return pa.table({name: pa.nulls(0, kind) for name, kind in (self._columns | {POSITION: pa.int64()}).items()})
+
+    def add(self, part: str, table: Any, position: int, benchmark: str) -> Any:
+        """The rows of one part that are of the benchmark, every column there and of its type."""
+        self._parts += 1
+        if "benchmark" in table.column_names and (column := _cast(table["benchmark"], pa.string())) is not None:
+            table = table.filter(pc.fill_null(pc.equal(column, benchmark), True))
+        columns = {name: self._column(part, table, name, kind) for name, kind in self._columns.items()}
+        columns[POSITION] = pa.array([position] * table.num_rows, pa.int64())
+        return pa.table(columns)
+
+    def remarks(self) -> list[str]:
+        """What was changed, a sentence each."""
+        said = []
+        by_count: dict[int, list[str]] = {}
+        for name, count in self._absent.items():
+            by_count.setdefault(count, []).append(name)
+        for count, names in by_count.items():
+            where = "all parts" if count == self._parts else f"{count:,} of {self._parts:,} parts"
+            said.append(f"{where} lack these columns, as other versions do: {', '.join(names)}; no value there")
+        for name, parts in self._mistyped.items():
+            more = f" and {len(parts) - 1:,} more" if len(parts) > 1 else ""
+            said.append(f"column {name} of {parts[0]}{more} does not hold {self._columns[name]}; no value there")
+        for name, count in self._not_finite.items():
+            said.append(f"{count:,} values of {name} are infinite or not a number, and enter no number here")
+        return said
+
+    def _column(self, part: str, table: Any, name: str, kind: Any) -> Any:
+        if name not in table.column_names:
+            self._absent[name] += 1
+            return pa.nulls(table.num_rows, kind)
+        column = _cast(table[name], kind)
+        if column is None:
+            self._mistyped.setdefault(name, []).append(part)
+            return pa.nulls(table.num_rows, kind)
+        if not pa.types.is_floating(kind):
+            return column
+        finite = pc.is_finite(column)
+        if strange := table.num_rows - column.null_count - (pc.sum(finite).as_py() or 0):
+            self._not_finite[name] += strange
+            column = pc.if_else(finite, column, None)
+        return column
+
+
+def _cast(column: Any, kind: Any) -> Any | None:
+    """The column as another type; None where a value does not fit."""
+    try:
+        return column if column.type == kind else column.cast(kind, safe=not pa.types.is_timestamp(kind))
+    except (pa.ArrowException, ValueError):
+        return None
