@@ -173,6 +173,10 @@ class BinocularsBenchmark:
         shared = memory.columns | {
             "revision": ", ".join(str(one.files.revision) for one in loaded),
             "dtype_effective": ", ".join(dict.fromkeys(one.dtype_name for one in loaded)),
+            # Of the pair, the model of which less is packed.
+            "quantized_share": min(
+                (one.quantized_share for one in loaded if one.quantized_share is not None), default=None
+            ),
             "device_map_effective": json.dumps([json.loads(one.device_map) for one in loaded]),
             "observer": factors.pair[0],
             "performer": factors.pair[1],

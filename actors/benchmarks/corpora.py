@@ -14,14 +14,14 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from actors.benchmarks.inputs import ModelInputs, open_models
-from scoring.corpus import BUILTIN_DOCS, Corpus, CorpusSettings
+from scoring.corpus import Corpus, CorpusSettings
+from scoring.corpus_settings import BUILTIN_DOCS
 from scoring.errors import CorpusChanged, CorpusError
+from scoring.history import History
 from sweeps.errors import UserError
 from sweeps.task import Level, Part
 
 SETTINGS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
-History = Mapping[str, Sequence[Sequence[Any]]]
-"""File name to the row counts at which it was seen, each with the digest of all rows up to there."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def open_corpora(factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any
             )
         names[key], histories[name] = json.loads(name), corpus.history
         for count in factors["shard_records"]:
-            shards[name, int(count)] = tuple(_parts(corpus, int(count)))  # type: ignore[arg-type]
+            shards[name, int(count)] = _parts(corpus, int(count))  # type: ignore[arg-type]
         lines += [f"corpus {_path(level)}: {line}" for line in corpus.survey.lines]
         warnings += [f"corpus {_path(level)}: {warning}" for warning in corpus.survey.warnings]
     return CorpusInputs(models.factor, models.fingerprints, lines, warnings, names, histories, shards)
@@ -136,9 +136,12 @@ def _moved(corpus: Corpus, level: Level, free: Mapping[str, History | None]) -> 
     return None
 
 
-def _parts(corpus: Corpus, shard_records: int) -> Iterator[Part]:
-    for shard in corpus.shards(shard_records):
-        yield Part(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard)
+def _parts(corpus: Corpus, shard_records: int) -> tuple[Part, ...]:
+    try:
+        shards = list(corpus.shards(shard_records))
+    except (CorpusError, OSError) as error:
+        raise UserError(f"factors.corpus: {error}") from error
+    return tuple(Part(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard) for shard in shards)
 
 
 def _row_counts(history: History | None) -> Iterator[int]:

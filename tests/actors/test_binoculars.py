@@ -17,7 +17,7 @@ from actors.inline_pool import InlinePool
 from actors.slots import local_node
 from actors.worker import Worker
 from models import embedded
-from scoring import Binoculars, CorpusError, CorpusSettings
+from scoring import Binoculars, CorpusSettings
 from scoring.corpus import Corpus
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import InputElsewhere, UserError
@@ -47,6 +47,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def columns(path: Path) -> dict[str, Any]:
     return {"path": str(path), "human": "human", "synthetic": "synthetic", "id": "id", "generator": "generator"}
+
+
+def parts(path: Path, shard_records: int) -> Sequence[Part]:
+    inputs = BinocularsBenchmark().open_inputs(
+        {"pair": [PAIR], "corpus": [columns(path)], "shard_records": [shard_records]}, {}
+    )
+    opened = inputs.parts({"corpus": columns(path), "shard_records": shard_records})
+    return [part for part in opened if part is not None]
 
 
 def scoring_spec(path: Path, **factors: Any) -> Spec:
@@ -81,11 +89,7 @@ def test_every_fragment_has_one_row_and_scores_as_the_library_does(
 ) -> None:
     rows = run_inline(scoring_spec(corpus, shard_records=[shard_records]), tmp_path)
     factors = BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR, corpus=columns(corpus), fragments=RANDOM)
-    fragments = [
-        fragment
-        for part in BinocularsBenchmark().parts({"corpus": columns(corpus), "shard_records": 1000})
-        for fragment in shard_fragments(part, factors)
-    ]
+    fragments = [fragment for part in parts(corpus, 1000) for fragment in shard_fragments(part, factors)]
     expected = by_fragment([vars(score) for score in Binoculars(*PAIR, dtype="float32").score_fragments(fragments)])
     assert by_fragment(rows) == pytest.approx(expected, abs=1e-5)
     assert {row["status"] for row in rows} == {"ok"}
@@ -112,10 +116,7 @@ def test_rows_say_what_scored_them(corpus: Path, tmp_path: Path) -> None:
 def test_part_names_do_not_depend_on_where_the_file_lies(corpus: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / corpus.name
     elsewhere.write_bytes(corpus.read_bytes())
-    names = [
-        [part.name for part in BinocularsBenchmark().parts({"corpus": columns(path), "shard_records": 4})]
-        for path in (corpus, elsewhere)
-    ]
+    names = [[part.name for part in parts(path, 4)] for path in (corpus, elsewhere)]
     assert names[0] == names[1]
     assert len(names[0]) == 4
 
@@ -157,14 +158,15 @@ def test_a_shard_whose_workers_die_has_a_row_for_each_fragment_and_prefix(corpus
     assert lost.keys() == by_fragment(calm).keys()
 
 
-def test_a_shard_that_cannot_be_read_any_more_is_one_row(corpus: Path, tmp_path: Path) -> None:
+def test_no_rows_are_made_up_for_a_shard_that_cannot_be_read_any_more(corpus: Path, tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     path.write_bytes(corpus.read_bytes())
     coordinator = Coordinator(make_plan(scoring_spec(path), BENCHMARKS, tmp_path / "run"), BENCHMARKS, Policy())
     coordinator.open()
     path.unlink()
-    coordinator.reject(Slot("cpu", 0, 1), "unsupported", "no such device")
-    assert (coordinator.close().rows, coordinator.status().counts) == (4, {"unsupported": 4})
+    coordinator.reject(Slot("cpu", 0, 1), "unavailable", "no such device")
+    status = coordinator.close()
+    assert (status.rows, status.done, str(path) in str(status.failure)) == (0, 0, True)
 
 
 def test_the_summary_counts_rows_without_a_score_and_words_that_no_fragment_took(corpus: Path, tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_the_summary_counts_rows_without_a_score_and_words_that_no_fragment_took
 
 
 MISTAKES = {
-    "not a pair": ('pair = [["a"]]', ["factors.pair[0]", "at least 2 items"]),
+    "not a pair": ('pair = [["a"]]', ["factors.pair[0]", "2 entries or more, not 1"]),
     "unknown mode": ('fragments = [{ mode = "halves" }]', ["factors.fragments[0]", "halves", "random"]),
     "upside down": (
         'fragments = [{ mode = "random", min_words = 9, max_words = 3 }]',
@@ -213,7 +215,7 @@ def test_a_mistake_in_a_scoring_spec_is_told(mistake: str, tmp_path: Path) -> No
 
 
 def test_a_corpus_that_cannot_be_read_stops_before_the_start(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="no file there"):
+    with pytest.raises(UserError, match="no file there"):
         plan_of(scoring_spec(tmp_path / "nothing.jsonl"), BENCHMARKS)
 
 
