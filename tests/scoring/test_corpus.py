@@ -169,11 +169,11 @@ def test_a_dataset_through_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent.jsonl", None, "no file there that ends in .jsonl, .parquet, .csv"),
+        ("absent.jsonl", None, r"no file there that ends in \.jsonl, \.ndjson, \.csv"),
         ("notes.txt", b"text", "cannot read .txt; can read .jsonl"),
         ("empty.jsonl", b"", "has no rows"),
         ("binary.jsonl", b"\x00\x01\n\x02", "no row could be decoded"),
-        ("other.jsonl", b'{"title": "a", "tag": 1}\n', r"columns seen: \['tag', 'title'\].*asked for.*body"),
+        ("other.jsonl", b'{"title": "a", "tag": 1}\n', "columns seen: 'title', 'tag'; asked for: text = 'body'"),
         ("fake.parquet", b"PAR1 not", "cannot be read"),
     ],
 )
@@ -197,10 +197,10 @@ def test_a_file_that_shrank_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"human": "a"}, {"text": "a"}, {"human": "a", "synthetic": "b", "text": "c", "label": "d"}, {"txt": "a"}],
+    [{"human": "a"}, {"label": "a"}, {"synthetic": "*"}, {"human": "a", "synthetic": "b", "text": "c"}],
 )
 def test_a_half_mapping_is_refused(wrong: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match=r"paired|Extra inputs"):
+    with pytest.raises(ValidationError, match="paired"):
         CorpusSettings.model_validate({"path": "x.jsonl", **wrong})
 
 
