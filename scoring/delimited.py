@@ -80,7 +80,7 @@ class Delimited:
     def _row(self, header: Sequence[str], names_digest: bytes, fields: list[str] | str, records: "_Records") -> Raw:
         place = f"line {records.first_line}"
         if isinstance(fields, str):
-            return Raw(names_digest + records.text.encode("utf-8", "surrogatepass"), None, fields)
+            return Raw(names_digest + records.text.rstrip("\r\n").encode("utf-8", "surrogatepass"), None, fields)
         content = names_digest + _packed(fields)
         undecodable = not records.is_ascii and any(map(ESCAPED_BYTE.search, fields))
         if len(fields) != len(header):

@@ -162,6 +162,9 @@ def test_a_dataset_through_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert corpus.rows == len(ROWS)
     records = [record for shard in corpus.shards(10) for record in read_records(corpus.settings, shard)]
     assert [record.record_id for record in records] == [row["key"] for row in ROWS]
+    part = Corpus.open(CorpusSettings(path=f"hf://{folder}:train[:7]", **LABELLED))
+    assert (part.rows, part.files[0].name) == (7, f"{folder}:train[:7]")
+    assert [rows for rows, _ in part.continued(part.history).history[part.files[0].name]] == [7]
     with pytest.raises(CorpusError, match=r"cannot be loaded.*check the name"):
         Corpus.open(CorpusSettings(path=f"hf://{tmp_path / 'absent'}", **LABELLED))
 

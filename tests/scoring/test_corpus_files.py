@@ -113,7 +113,8 @@ def test_a_folder_is_read_whole_and_what_is_not_read_is_named(tmp_path: Path) ->
     (tmp_path / "gone.jsonl").symlink_to(tmp_path / "nowhere")
     corpus = opened(tmp_path)
     assert names(corpus) == ["a.jsonl", "b.jsonl.gz", "c.JSONL", "d.ndjson", "deep/er/e.jsonl", "nothing.csv"]
-    left_out, empty = corpus.survey.warnings
+    left_out, copies, empty = corpus.survey.warnings
+    assert copies.startswith("4 files with the same rows as another")
     assert left_out.startswith("5 entries left out: ")
     for name in ("notes.md", ".hidden.jsonl", ".cache", "folder.jsonl", "gone.jsonl", "cannot read .md", "hidden"):
         assert name in left_out
@@ -131,6 +132,22 @@ def test_one_file_under_two_names_is_read_once_and_said(tmp_path: Path) -> None:
     assert corpus.survey.warnings == (
         "2 files left out, the same file under another name: c.jsonl is b.jsonl, a.jsonl is b.jsonl",
     )
+
+
+def test_a_copy_is_said_whatever_it_is_packed_in(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(JSONL)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(JSONL))
+    assert opened(tmp_path).survey.warnings == (
+        "1 file with the same rows as another, each is scored: a.jsonl.gz as a.jsonl",
+    )
+
+
+def test_warnings_about_many_files_are_cut_with_their_count(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.jsonl").write_bytes(JSONL.replace(b"person", b"%d" % number) + b"{\n")
+    warnings = opened(tmp_path).survey.warnings
+    assert len(warnings) == 9
+    assert warnings[-1] == "22 more warnings of this kind about other files"
 
 
 def test_brackets_are_names_where_such_a_path_exists(tmp_path: Path) -> None:

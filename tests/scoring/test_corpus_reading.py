@@ -180,6 +180,20 @@ def test_any_encoding_that_is_named_is_read(tmp_path: Path, name: str, encoding:
     assert [shard.row_count for shard in corpus.shards(1)] == [1, 1]
 
 
+def test_names_of_columns_that_are_not_utf8_have_the_key_as_well(tmp_path: Path) -> None:
+    content = "größe,label\na,human\n".encode("latin-1")
+    with pytest.raises(CorpusError, match="their names are not UTF-8, say encoding = 'latin-1'"):
+        read(tmp_path / "a.csv", content, text="größe")
+    assert len(read(tmp_path / "a.csv", content, text="größe", encoding="latin-1")[1]) == 1
+
+
+def test_a_broken_row_at_the_end_stays_the_same_when_rows_follow(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    corpus, _ = read(path, 'text,label\nfine,ai\n"a "b" c",human')
+    grown, _ = read(path, 'text,label\nfine,ai\n"a "b" c",human\r\nmore,ai\n')
+    assert [rows for rows, _ in grown.continued(corpus.history).history["a.csv"]] == [2, 3]
+
+
 def test_bytes_that_a_named_encoding_has_not_are_said(tmp_path: Path) -> None:
     content = '{"text": "a", "label": "human"}\n'.encode("shift_jis") + b'{"text": "\xff", "label": "human"}\n'
     corpus, records = read(tmp_path / "a.jsonl", content, encoding="shift_jis")
