@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from models import embedded
 from scoring.corpus_settings import BUILTIN_DOCS, CorpusSettings, origin_of
 from scoring.errors import CorpusError
@@ -24,7 +26,7 @@ from scoring.records import Record, RecordMaker, Row
 from scoring.shards import Cuttable, Shard, cut_file, read_rows
 from scoring.survey import Survey, survey
 from scoring.tally import Tally
-from scoring.wording import shown
+from scoring.wording import listed, plural, shown
 
 __all__ = ["Corpus", "CorpusFile", "CorpusSettings", "Shard", "read_records", "read_rows", "records_of"]
 
@@ -78,7 +80,7 @@ class Corpus:
         except OSError as error:
             file = shown(error.filename or settings.path, 500)
             raise CorpusError(f"{file}: cannot be read: {error.strerror or error}") from error
-        told = survey(tally, columns, repeated.counts, found.warnings, settings.encoding)
+        told = survey(tally, columns, repeated.counts, [*found.warnings, *_copies(passed)], settings.encoding)
         return cls._of(settings, continue_history(passed, {}, settings.path), told, repeated)
 
     @classmethod
@@ -171,6 +173,18 @@ def _find(path: str) -> Found:
     return find_files(Path(path))
 
 
+def _copies(files: Iterable[Passed]) -> Iterator[str]:
+    """Files with the same rows: a copy, or the same file packed and unpacked."""
+    first: dict[str, str] = {}
+    again = []
+    for file in files:
+        name = first.setdefault(file.digests[file.rows], file.name)
+        if name != file.name and file.rows:
+            again.append(f"{shown(file.name)} as {shown(name)}")
+    if again:
+        yield f"{plural(len(again), 'file')} with the same rows as another, each is scored: {listed(again)}"
+
+
 class _RepeatedIds(NamedTuple):
     """Ids that stand in several rows."""
 
@@ -186,10 +200,10 @@ def _repeated_ids(files: Iterable[Passed], settings: CorpusSettings) -> _Repeate
     counts = repeated_hashes(hashes.values())
     if not counts:
         return _RepeatedIds({}, {})
-    maker = RecordMaker(settings.columns)
+    maker, wanted = RecordMaker(settings.columns), np.fromiter(counts, np.uint64, len(counts))
     ids: dict[int, str] = {}
     for file, own in hashes.items():
-        if any(int(value) in counts for value in own):
+        if np.isin(own, wanted).any():
             found = ids_of(file, maker, settings.dialect, lambda record_id: id_hash(record_id) in counts)
             ids |= {id_hash(record_id): record_id for record_id in found}
     return _RepeatedIds(ids, {record_id: counts[value] for value, record_id in ids.items()})

@@ -14,7 +14,7 @@ from typing import IO, Final
 from scoring.errors import CorpusError
 from scoring.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, all_contents
 from scoring.streams import LONGEST_LINE, lines, naming, open_text, refuse_wide, suffixes
-from scoring.wording import quoted, shown
+from scoring.wording import plural, quoted, shown
 
 THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 DELIMITERS_BY_SUFFIX: Final = {".csv": ",", ".tsv": "\t"}
@@ -80,11 +80,11 @@ class Delimited:
     def _row(self, header: Sequence[str], names_digest: bytes, fields: list[str] | str, records: "_Records") -> Raw:
         place = f"line {records.first_line}"
         if isinstance(fields, str):
-            return Raw(names_digest + records.text.encode("utf-8", "surrogatepass"), None, fields)
+            return Raw(names_digest + records.text.rstrip("\r\n").encode("utf-8", "surrogatepass"), None, fields)
         content = names_digest + _packed(fields)
         undecodable = not records.is_ascii and any(map(ESCAPED_BYTE.search, fields))
         if len(fields) != len(header):
-            lengths = f"{len(fields)} fields where the header has {len(header)}"
+            lengths = f"{plural(len(fields), 'field')} where the header has {len(header)}"
             return Raw(content, None, f"{place}: {lengths}", undecodable)
         if any("\0" in line for line in records.lines):
             return Raw(content, None, f"{place}: holds a NUL byte", undecodable)

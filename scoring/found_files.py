@@ -32,7 +32,10 @@ def find_files(path: Path) -> Found:
     Raises:
         CorpusError: no file there that can be read.
     """
-    path = path.expanduser().absolute()
+    try:
+        path = path.expanduser().absolute()
+    except RuntimeError:
+        raise CorpusError(f"corpus {shown(path, 500)}: there is no such user on this machine") from None
     if path.is_file():
         return Found(((str(path), utf8(path.name)),))
     root, pattern = _split(path)

@@ -32,7 +32,7 @@ def reader_of(file: str, dialect: Dialect) -> Reader:
         CorpusError: no reader for such a suffix.
     """
     if file.startswith(HUB_PREFIX):
-        dataset, _, split = file.removeprefix(HUB_PREFIX).rpartition(":")
+        dataset, _, split = file.removeprefix(HUB_PREFIX).partition(":")
         return HubDataset(dataset, split)
     form, compression = suffixes(file)
     if form not in READERS:

@@ -10,12 +10,14 @@ from typing import Final
 
 from scoring.columns import OPTIONAL, Columns
 from scoring.errors import CorpusError
+from scoring.raw_rows import ESCAPED_BYTE
 from scoring.records import NULL_REASONS
 from scoring.tally import FileTally, Tally
 from scoring.wording import counted, listed, near, plural, quoted, shown
 
-COLUMN_REASONS: Final = ("missing_column", "ambiguous_column")
 SHOWN_FILES: Final = 5
+SHOWN_WARNINGS: Final = 8
+"""About single files."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,7 @@ def survey(
             f"has words; columns asked for: {_asked(columns)}"
         )
     warnings = [*left_out]
-    for file in tally.files:
-        warnings += _of_file(file, encoding)
+    warnings += _of_files(tally, encoding)
     warnings += _of_labels(tally, columns)
     warnings += _of_columns(tally, columns)
     warnings += _of_ids(tally, columns, repeated_ids)
@@ -89,6 +90,14 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
         yield f"{plural(tally.repeated_texts, 'text')} {authors}that an earlier record has as well; each is scored"
     if tally.blank_texts:
         yield f"{plural(tally.blank_texts, 'text')} without a word"
+
+
+def _of_files(tally: Tally, encoding: str | None) -> list[str]:
+    told = [warning for file in tally.files for warning in _of_file(file, encoding)]
+    rest = len(told) - SHOWN_WARNINGS
+    return told[:SHOWN_WARNINGS] + (
+        [f"{plural(rest, 'more warning')} of this kind about other files"] if rest > 0 else []
+    )
 
 
 def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
@@ -192,7 +201,9 @@ def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> 
 def _hints(file: FileTally, columns: Columns) -> str:
     asked = {key: name for key, name in columns.wanted.items() if file.missing[key]}
     hints = [f"{key} = {quoted(close)}" for key, name in asked.items() if (close := near(name, list(file.columns)))]
-    return f" (did you mean {' and '.join(hints)}?)" if hints else ""
+    encoding = "; their names are not UTF-8, say encoding = 'latin-1' if they are Latin-1"
+    broken = encoding if any(ESCAPED_BYTE.search(name) for name in file.columns) else ""
+    return broken + (f" (did you mean {' and '.join(hints)}?)" if hints else "")
 
 
 def _refuse_absent_columns(tally: Tally, columns: Columns) -> None:

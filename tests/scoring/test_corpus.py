@@ -162,6 +162,9 @@ def test_a_dataset_through_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert corpus.rows == len(ROWS)
     records = [record for shard in corpus.shards(10) for record in read_records(corpus.settings, shard)]
     assert [record.record_id for record in records] == [row["key"] for row in ROWS]
+    part = Corpus.open(CorpusSettings(path=f"hf://{folder}:train[:7]", **LABELLED))
+    assert (part.rows, part.files[0].name) == (7, f"{folder}:train[:7]")
+    assert [rows for rows, _ in part.continued(part.history).history[part.files[0].name]] == [7]
     with pytest.raises(CorpusError, match=r"cannot be loaded.*check the name"):
         Corpus.open(CorpusSettings(path=f"hf://{tmp_path / 'absent'}", **LABELLED))
 
@@ -169,11 +172,11 @@ def test_a_dataset_through_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent.jsonl", None, "no file there that ends in .jsonl, .parquet, .csv"),
+        ("absent.jsonl", None, r"no file there that ends in \.jsonl, \.ndjson, \.csv"),
         ("notes.txt", b"text", "cannot read .txt; can read .jsonl"),
         ("empty.jsonl", b"", "has no rows"),
         ("binary.jsonl", b"\x00\x01\n\x02", "no row could be decoded"),
-        ("other.jsonl", b'{"title": "a", "tag": 1}\n', r"columns seen: \['tag', 'title'\].*asked for.*body"),
+        ("other.jsonl", b'{"title": "a", "tag": 1}\n', "columns seen: 'title', 'tag'; asked for: text = 'body'"),
         ("fake.parquet", b"PAR1 not", "cannot be read"),
     ],
 )
@@ -197,10 +200,10 @@ def test_a_file_that_shrank_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"human": "a"}, {"text": "a"}, {"human": "a", "synthetic": "b", "text": "c", "label": "d"}, {"txt": "a"}],
+    [{"human": "a"}, {"label": "a"}, {"synthetic": "*"}, {"human": "a", "synthetic": "b", "text": "c"}],
 )
 def test_a_half_mapping_is_refused(wrong: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match=r"paired|Extra inputs"):
+    with pytest.raises(ValidationError, match="paired"):
         CorpusSettings.model_validate({"path": "x.jsonl", **wrong})
 
 

@@ -144,12 +144,28 @@ def test_a_bad_record_is_one_row_with_its_reason() -> None:
     [
         ({"mode": "rnadom"}, "random.*prefix.*window.*whole"),
         ({"mode": "random", "min_words": 50, "max_words": 10}, "above max_words 10: swap"),
-        ({"mode": "random", "words": 5}, "Extra inputs"),
+        ({"mode": "rnadom"}, r"mode 'rnadom' is unknown \(did you mean 'random'\?\); allowed are random, prefix"),
+        ({"words": 5}, "key 'mode' is missing"),
+        ({"mode": "random", "words": 5}, "key 'words' is unknown.*allowed are mode, min_words, max_words, seed"),
+        ({"mode": "random", "max_words": 2**31}, "max_words: seen 2147483648; 2147483647 or less is needed"),
+        ({"mode": "random", "min_words": 0}, "min_words: seen 0; 1 or more is needed"),
+        ({"mode": "random", "min_words": True}, "min_words: seen True; a whole number is needed"),
+        ({"mode": "random", "min_words": 1.5}, "min_words: seen 1.5; a whole number is needed"),
+        ({"mode": "random", "min_words": "many"}, "min_words: seen 'many'; a whole number is needed"),
+        ({"mode": "random", "seed": 2**63}, "seed: seen 9223372036854775808; 9223372036854775807 or less"),
+        ({"mode": "random", "seed": -(2**63) - 1}, "seed: .* or more is needed"),
+        ({"mode": "window", "words": 2**31, "step": 1}, "words: .*2147483647 or less"),
+        ({"mode": "window", "step": 2**77}, "step: .*2147483647 or less"),
+        ({"mode": "prefix", "tokens": [16, 3 * 10**9]}, r"tokens\.1: seen 3000000000; 2147483647 or less"),
+        ({"mode": "prefix", "tokens": [1]}, r"tokens\.0: seen 1; 2 or more"),
+        ({"mode": "prefix", "tokens": 16}, "tokens: seen 16; a list"),
+        ({"mode": "prefix"}, "key 'tokens' is missing"),
         ({"mode": "prefix", "tokens": []}, "at least 1"),
         ({"mode": "prefix", "tokens": [16, 8]}, "must rise"),
         ({"mode": "window", "words": 10, "step": 20}, "words between windows are lost"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(level: Mapping[str, object], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ValidationError, match=message) as caught:
         fragment_settings(level)
+    assert not any(word in str(caught.value).split("[type=")[0] for word in ("Input should", "Extra inputs", "Field "))
