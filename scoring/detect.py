@@ -1,50 +1,52 @@
 """`python -m scoring.detect`: score texts from files or stdin and, with a calibration, say who wrote them.
 
-Exit codes: 0 every text was looked at (one that has no score says why), 2 the command, a file, a model or the
-calibration is wrong.
+Exit codes: 0 at least one text was looked at (one that has no score says why, and so does a file that cannot be read);
+1 the answer could not be written; 2 the command, a model or the calibration is wrong, or no file could be read.
+
+Torch comes only when there is something to score: `--help` and mistakes are answered at once.
 """
 
-import json
+import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+
+if __name__ == "__main__":
+    # What lies in the caller's directory (models.py, a folder models, torch.py) must not come before what is meant.
+    _root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib comes later
+    if sys.path[0] != _root and not sys.flags.safe_path:
+        sys.path.append(sys.path.pop(0))
+    if _root not in sys.path:  # an editable install is found last otherwise
+        sys.path.insert(0, _root)
+
+import errno
+import json
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from models.errors import ModelError
-from models.load import Dtype, Quantization
-from scoring.binoculars import Binoculars
-from scoring.calibration import Binding, Calibration, Verdict
+from models.names import anchored
+from scoring.calibration import Binding, Calibration, Quantization, Verdict
 from scoring.errors import ScoringError
-from scoring.fragments import Fragment, FragmentSettings, WholeTexts, WindowFragments, cut
-from scoring.records import Record, Text
-from scoring.results import Alignment, FragmentScore
+from scoring.judging import Judged, Source, binding, judge
+from scoring.results import Alignment
 
 DEMO_PAIR: Final = ("builtin://tiny-base", "builtin://tiny-instruct")
+DEMO_WARNING: Final = (
+    f"no models named: using the demo pair {' and '.join(DEMO_PAIR)}. It is tiny and was trained on docstrings: it "
+    "shows how this works, not who wrote your text."
+)
 SHOWN_CHARACTERS: Final = 48
-APP = typer.Typer(add_completion=False)
-STDERR: Final = Console(stderr=True, soft_wrap=True, highlight=False)
+UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Why an answer cannot be written; who closes a pipe (EPIPE) has read enough."""
+COLOURS: Final[dict[Verdict, str]] = {"machine": "red", "human": "green"}
+APP = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-
-@dataclass(frozen=True)
-class Judged:
-    """A scored piece of a file with its verdict, where there is a calibration."""
-
-    row: FragmentScore
-    text: str
-    threshold: float | None
-    verdict: Verdict | None
-
-    def as_json(self) -> dict[str, Any]:
-        """What `--json` prints of it."""
-        kept = ("start_word", "length_words", "length_tokens", "score", "log_ppl", "log_xppl")
-        said = {"threshold": self.threshold, "verdict": self.verdict}
-        rest = {"truncated": self.row.truncated, "null_reason": self.row.null_reason}
-        return {"file": self.row.record_id} | {name: getattr(self.row, name) for name in kept} | said | rest
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @APP.command()
@@ -67,9 +69,15 @@ def detect(
     """Score texts with a pair of models: the lower the score, the more machine-like."""
     try:
         bound = Calibration.read(calibration) if calibration else None
-        texts = {file: _read(file) for file in files}
+        models = _models(observer, performer, bound)
+        sources = _read_all(files)
+        if models is None:
+            _tell(DEMO_WARNING)
+
+        from scoring.binoculars import Binoculars
+
         scorer = Binoculars(
-            *_models(observer, performer, bound),
+            *(models or DEMO_PAIR),
             alignment=alignment or (bound.alignment if bound else "reference"),
             dtype=dtype or (bound.dtype if bound else "auto"),
             quantization=quantization or (bound.quantization if bound else "none"),
@@ -78,87 +86,92 @@ def detect(
         used = binding(scorer)
         if bound is not None:
             bound.check(used)
-        judged = list(judge(scorer, texts, windows, bound))
+        judged = list(judge(scorer, sources, windows, bound))
     except (ScoringError, ModelError) as error:
-        STDERR.print(f"error: {error}", style="red", markup=False)
+        _tell(f"error: {error}", style="red")
         raise typer.Exit(2) from error
     if as_json:
-        print(json.dumps(used.model_dump() | {"results": [one.as_json() for one in judged]}, indent=2))
+        _write(json.dumps(used.model_dump() | {"results": [one.as_json() for one in judged]}, indent=2) + "\n")
     else:
-        _print_table(judged, used, bound)
+        _write(_table(judged, used, bound))
 
 
-def judge(
-    scorer: Binoculars, texts: dict[str, str], windows: int | None, calibration: Calibration | None
-) -> Iterator[Judged]:
-    """Score every text, or windows of it that overlap by half, in order."""
-    fragments = [fragment for name, text in texts.items() for fragment in _pieces(name, text, windows)]
-    for fragment, row in zip(fragments, scorer.score_fragments(fragments), strict=True):
-        if calibration is None:
-            yield Judged(row, fragment.text, None, None)
-        else:
-            threshold = calibration.threshold_for(row.length_words)
-            yield Judged(row, fragment.text, threshold, calibration.verdict(row.score, row.length_words))
-
-
-def binding(scorer: Binoculars) -> Binding:
-    """What a threshold for this scorer's numbers is bound to."""
-    observer, performer = scorer.pair.observer, scorer.pair.performer
-    return Binding.model_validate(
-        {
-            "observer": observer.files.name,
-            "performer": performer.files.name,
-            "dtype": performer.dtype_name,
-            "quantization": performer.quantization,
-            "alignment": scorer.alignment,
-        }
-    )
-
-
-def _pieces(name: str, text: str, windows: int | None) -> tuple[Fragment, ...]:
-    settings: FragmentSettings = WholeTexts(mode="whole")
-    if windows is not None:
-        settings = WindowFragments(mode="window", words=windows, step=max(1, windows // 2))
-    return cut(Record(name, None, (Text(None, None, text),)), settings).fragments
-
-
-def _models(observer: str | None, performer: str | None, bound: Calibration | None) -> tuple[str, str]:
+def _models(observer: str | None, performer: str | None, bound: Calibration | None) -> tuple[str, str] | None:
+    """The pair that is named, by options or else by the calibration; None where none is."""
+    if observer or performer:
+        here = Path.cwd()
+        observer, performer = (model and anchored(model, here) for model in (observer, performer))
     if bound is not None:
         return observer or bound.observer, performer or bound.performer
     if observer and performer:
         return observer, performer
     if observer or performer:
         raise ScoringError("name both --observer and --performer, or neither")
-    STDERR.print(
-        f"no models named: using the demo pair {' and '.join(DEMO_PAIR)}. It is tiny and was trained on "
-        "docstrings: it shows how this works, not who wrote your text."
-    )
-    return DEMO_PAIR
+    return None
 
 
-def _read(file: str) -> str:
+def _read_all(files: list[str]) -> list[Source]:
+    """Every file with its text or with why it has none.
+
+    Raises:
+        ScoringError: none of them can be read; each is told.
+    """
+    if files.count("-") > 1:
+        raise ScoringError("stdin (-) can be read once; name it once")
+    sources = [_read(file) for file in files]
+    unread = [source for source in sources if source.error is not None]
+    if len(unread) == len(sources):
+        raise ScoringError("\n".join(f"{source.name}: {source.error}" for source in unread))
+    if unread:
+        _tell(f"{len(unread)} of {len(sources)} files cannot be read; the others are scored")
+    return sources
+
+
+def _read(file: str) -> Source:
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise ScoringError(f"{file}: {error.strerror or error}; name readable text files, or - for stdin") from error
+        return Source(file, _bytes_of(file).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise ScoringError(f"{file}: not UTF-8 text at byte {error.start}; convert it first") from error
+        return Source(file, error=f"not UTF-8 text at byte {error.start}; convert it first")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return Source(file, error=f"{reason}; name readable text files, or - for stdin")
 
 
-def _print_table(judged: list[Judged], used: Binding, bound: Calibration | None) -> None:
+def _bytes_of(file: str) -> bytes:
+    if file != "-":
+        return Path(file).read_bytes()
+    if sys.stdin is None:
+        raise OSError("stdin is closed")
+    return sys.stdin.buffer.read()
+
+
+def _table(judged: list[Judged], used: Binding, bound: Calibration | None) -> str:
     table = Table("file", "words", "tokens", "score", *(["verdict"] if bound else []), "text")
     for one in judged:
-        row = one.row
-        first, count = row.start_word or 0, row.length_words or 0
-        tokens = "–" if row.length_tokens is None else f"{row.length_tokens}{' (cut)' if row.truncated else ''}"
-        score = f"{row.score:.4f}" if row.score is not None else f"none: {row.null_reason}"
-        verdict = [_colored(one.verdict)] if bound else []
-        shown = " ".join(one.text.split())[:SHOWN_CHARACTERS]
-        table.add_row(row.record_id, f"{first}–{first + count}", tokens, score, *verdict, _escape(shown))
+        cells = _cells(one)
+        table.add_row(*(cells if bound else [*cells[:4], *cells[5:]]))
     console = Console()
-    console.print(table)
-    console.print(_footer(used, bound), highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+        console.print(Text(_printable(_footer(used, bound))), soft_wrap=True)
+    return captured.get()
+
+
+def _cells(one: Judged) -> list[Text]:
+    row, first, count = one.row, one.row.start_word or 0, one.row.length_words or 0
+    words = "–" if row.length_words is None else f"{first}–{first + count}"
+    tokens = "–" if row.length_tokens is None else f"{row.length_tokens}{' (cut)' if row.truncated else ''}"
+    score = f"{row.score:.4f}" if row.score is not None else f"none: {one.error or row.null_reason}"
+    verdict = Text("–") if one.verdict is None else Text(one.verdict, style=COLOURS[one.verdict])
+    shown = " ".join(one.text.split())[:SHOWN_CHARACTERS]
+    return [
+        Text(_printable(row.record_id)),
+        Text(words),
+        Text(tokens),
+        Text(_printable(score)),
+        verdict,
+        Text(_printable(shown)),
+    ]
 
 
 def _footer(used: Binding, bound: Calibration | None) -> str:
@@ -168,13 +181,55 @@ def _footer(used: Binding, bound: Calibration | None) -> str:
     return f"{models}. Machine at or below {bound.threshold:.4f}, for a false-positive rate of {bound.fpr_target:g}."
 
 
-def _colored(verdict: Verdict | None) -> str:
-    return {"machine": "[red]machine[/red]", "human": "[green]human[/green]", None: "–"}[verdict]
+def _printable(text: str) -> str:
+    """The text with escapes for whatever a terminal would obey or cannot show."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
+    )
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def _tell(message: str, style: str = "") -> None:
+    """Print to stderr, line by line; a stderr that is closed or full stops nothing."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    with suppress(OSError):
+        for line in message.splitlines():
+            console.print(Text(_printable(line), style=style))
+
+
+def _write(text: str) -> None:
+    """Print to stdout, and be sure that it is out.
+
+    Raises:
+        OSError: it cannot be written, for another reason than that its reader has read enough.
+    """
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "stdout is closed")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+
+
+def _drop_stdout() -> None:
+    """Let go of what is still in the buffer: it would be tried again, and fail, at the end of the process."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _main() -> None:
+    for stream in (sys.stdout, sys.stderr):  # a locale that is not UTF-8 must not end in a traceback
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        APP()
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        _drop_stdout()
+        _tell(f"error: the answer cannot be written: {error.strerror}", style="red")
+        sys.exit(1)
 
 
 if __name__ == "__main__":
-    APP()
+    _main()

@@ -1,17 +1,25 @@
 """Scores against the oracle on every family, and in every shape of batch."""
 
 import logging
+import math
 import random
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
+from transformers import OPTConfig, OPTForCausalLM
 
 from models.load import LoadedModel
 from scoring.binoculars import Binoculars
 from scoring.fragments import Fragment
 from scoring.perplexity import Tile
-from scoring.results import Score
+from scoring.results import NULL_REASONS, Score
 from tests.scoring.families import CONFIGS, byte_tokenizer, loaded_model, random_model, random_pair
 from tests.scoring.oracle import oracle
 
@@ -154,6 +162,113 @@ def test_overflow_is_a_reason_and_no_number(llama_pair: Models) -> None:
     assert (score.null_reason, score.score, score.log_xppl) == ("not_finite", None, None)
 
 
+FRAME = pd.DataFrame({"text": TEXTS}, index=[7, 3, 3, 0, 1, 2])
+SHAPES: dict[str, Callable[[], Any]] = {
+    "a tuple": lambda: tuple(TEXTS),
+    "a generator": lambda: (text for text in TEXTS),
+    "values of a dict": lambda: dict(enumerate(TEXTS)).values(),
+    "an array of text": lambda: np.array(TEXTS),
+    "an array of objects": lambda: np.array(TEXTS, dtype=object),
+    "a Series": lambda: FRAME["text"],
+    "a Series of objects": lambda: FRAME["text"].astype(object),
+    "a categorical Series": lambda: FRAME["text"].astype("category"),
+    "a Series back to front and back again": lambda: FRAME["text"].iloc[::-1].iloc[::-1],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_texts_may_come_in_any_ordered_shape(shape: str, llama_pair: Models) -> None:
+    expected_scores = [expected(llama_pair, text) for text in TEXTS]
+    assert values(Binoculars(*llama_pair).score(SHAPES[shape]())) == pytest.approx(expected_scores, abs=TOLERANCE)
+
+
+def test_a_series_is_scored_in_its_order_whatever_its_index(llama_pair: Models) -> None:
+    binoculars = Binoculars(*llama_pair)
+    backwards = values(binoculars.score(FRAME["text"].iloc[::-1]))
+    assert backwards == pytest.approx([expected(llama_pair, text) for text in TEXTS[::-1]], abs=TOLERANCE)
+    filtered = FRAME[FRAME["text"].str.len() > 40]["text"]
+    assert values(binoculars.score(filtered)) == pytest.approx(
+        [expected(llama_pair, text) for text in TEXTS if len(text) > 40], abs=TOLERANCE
+    )
+
+
+NO_LISTS: dict[str, Any] = {
+    "bytes": b"text",
+    "a dict": {"a": "text"},
+    "a set": {"text"},
+    "keys": {"text": 1}.keys(),
+    "a table": FRAME,
+    "an array of two dimensions": np.array([TEXTS]),
+    "an array of none": np.array("text"),
+    "None": None,
+    "a number": 1.5,
+}
+
+
+@pytest.mark.parametrize("shape", NO_LISTS)
+def test_what_is_no_list_of_texts_is_refused(shape: str, llama_pair: Models) -> None:
+    with pytest.raises(TypeError, match="texts must be a list of strings, not "):
+        Binoculars(*llama_pair).score(NO_LISTS[shape])
+
+
+def test_no_texts_have_no_scores(llama_pair: Models) -> None:
+    assert Binoculars(*llama_pair).score([]) == []
+
+
+def test_what_is_no_text_costs_the_others_nothing(llama_pair: Models) -> None:
+    odd = [None, math.nan, pd.NA, 3, ["a"], b"bytes", "half \ud83d", "\udcff"]
+    given = [piece for pair in zip(odd, [TEXTS[1]] * len(odd), strict=True) for piece in pair]
+    scores = Binoculars(*llama_pair).score(given)
+    assert [score.null_reason for score in scores[::2]] == ["not_text"] * 6 + ["not_unicode"] * 2
+    assert all(score.null_reason in NULL_REASONS for score in scores[::2])
+    assert {score.length_tokens for score in scores[::2]} == {None}
+    assert values(scores[1::2]) == pytest.approx([expected(llama_pair, TEXTS[1])] * len(odd), abs=TOLERANCE)
+
+
+def test_control_characters_are_text(llama_pair: Models) -> None:
+    texts = ["a\0b", "\x1b[31mred\x07", "\x00\x01"]
+    scores = Binoculars(*llama_pair).score(texts)
+    assert values(scores) == pytest.approx([expected(llama_pair, text) for text in texts], abs=TOLERANCE)
+
+
+@pytest.mark.fuzz
+@given(st.lists(st.text(st.characters() | st.characters(categories=["Cs"]), max_size=20) | st.none() | st.floats()))
+def test_every_thing_has_one_result_in_its_place(llama_pair: Models, texts: list[Any]) -> None:
+    scores = Binoculars(*llama_pair).score(texts)
+    for text, score in zip(texts, scores, strict=True):
+        assert (score.null_reason == "not_text") == (not isinstance(text, str))
+        assert score.score is None or math.isfinite(score.score)
+        assert (score.score is None) == (score.null_reason is not None)
+
+
+def test_a_token_without_an_embedding_costs_its_text_only(llama_pair: Models) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens([f"<{number}>" for number in range(42)])  # ids to 300: the last has no row
+    pair = [loaded_model(loaded.model, loaded.files.name, tokenizer) for loaded in llama_pair]
+    scores = Binoculars(*pair).score(["with <41> in it", "with <40> in it"])
+    assert [score.null_reason for score in scores] == ["token_beyond_model", None]
+    assert scores[0].length_tokens == len(tokenizer("with <41> in it")["input_ids"])
+
+
+def short_opt() -> LoadedModel:
+    torch.manual_seed(0)
+    config = OPTConfig(vocab_size=300, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, ffn_dim=32)
+    config.word_embed_proj_dim, config.max_position_embeddings = 32, 40
+    model = OPTForCausalLM(config)
+    model.config.max_position_embeddings = 512  # what it says, where its table has 40 rows
+    return loaded_model(model)
+
+
+def test_a_text_longer_than_the_table_of_positions_is_cut_and_says_so() -> None:
+    opt = short_opt()
+    (long, fitting) = Binoculars(opt, opt).score(["x" * 50, "x" * 39])
+    assert (long.length_tokens, long.truncated) == (40, True)
+    assert (fitting.length_tokens, fitting.truncated) == (40, False)
+    assert long.score == pytest.approx(fitting.score)
+    rows = Binoculars(opt, opt).score_fragments([fragment("x" * 50, 40, 41)])
+    assert [row.null_reason for row in rows] == [None, "prefix_beyond_model"]
+
+
 def test_a_single_string_is_refused(llama_pair: Models) -> None:
     with pytest.raises(TypeError, match=r"score\(\[text\]\)"):
         Binoculars(*llama_pair).score("letters")
@@ -185,6 +300,26 @@ def test_a_prefix_longer_than_the_text_is_a_row_with_a_reason(llama_pair: Models
     assert [row.null_reason for row in rows] == [None, None, "shorter_than_prefix"]
     assert [row.length_words for row in rows] == [1, 2, None]
     assert rows[2].score is None
+
+
+@pytest.mark.parametrize("text", [TEXTS[1], "word " * 200, "short"])
+def test_max_tokens_holds_for_prefixes(text: str, llama_pair: Models) -> None:
+    binoculars = Binoculars(*llama_pair, max_tokens=20)
+    scored: list[int] = []
+    whole = binoculars.pair.token_sums
+    binoculars.pair.token_sums = lambda texts: scored.extend(map(len, texts)) or whole(texts)  # type: ignore[method-assign]
+    rows = list(binoculars.score_fragments([fragment(text, 4, 20, 21, 600)]))
+    long = len(text) >= 20
+    assert [row.null_reason for row in rows] == [
+        None,
+        None if long else "shorter_than_prefix",
+        "prefix_beyond_max_tokens",
+        "prefix_beyond_max_tokens",
+    ]
+    assert max(scored) <= 20
+    (alone,) = Binoculars(*llama_pair, max_tokens=4).score([text])
+    assert rows[0].score == pytest.approx(alone.score, abs=TOLERANCE)
+    assert rows[0].truncated is False
 
 
 def test_every_fragment_has_one_row_in_its_place(llama_pair: Models) -> None:

@@ -1,0 +1,89 @@
+"""From texts to scored pieces with verdicts, as `python -m scoring.detect` tells them; reads and prints nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from scoring.calibration import Binding, Calibration, Verdict
+from scoring.fragments import Fragment, FragmentSettings, WholeTexts, WindowFragments, cut
+from scoring.records import Record, Text
+from scoring.results import FragmentScore, Score, fragment_score
+
+if TYPE_CHECKING:
+    from scoring.binoculars import Binoculars
+
+UNREADABLE: Final = "unreadable"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was named: its text, or why it has none."""
+
+    name: str
+    text: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A scored piece of a file with its verdict, where there is a calibration; or a file that cannot be read."""
+
+    row: FragmentScore
+    text: str
+    threshold: float | None = None
+    verdict: Verdict | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints of it."""
+        kept = ("start_word", "length_words", "length_tokens", "score", "log_ppl", "log_xppl")
+        said = {"threshold": self.threshold, "verdict": self.verdict}
+        rest = {"truncated": self.row.truncated, "null_reason": self.row.null_reason, "error": self.error}
+        return {"file": self.row.record_id} | {name: getattr(self.row, name) for name in kept} | said | rest
+
+
+def judge(
+    scorer: "Binoculars", sources: Sequence[Source], windows: int | None, calibration: Calibration | None
+) -> Iterator[Judged]:
+    """Score every text, or windows of it that overlap by half, in order; what is unreadable stands in its place."""
+    pieces = [_pieces(source, windows) for source in sources]
+    rows = scorer.score_fragments(fragment for of_source in pieces for fragment in of_source)
+    for source, of_source in zip(sources, pieces, strict=True):
+        if source.text is None:
+            yield _unreadable(source)
+        for fragment in of_source:
+            row = next(rows)
+            if calibration is None:
+                yield Judged(row, fragment.text)
+            else:
+                threshold = calibration.threshold_for(row.length_words)
+                verdict = calibration.verdict(row.score, row.length_words)
+                yield Judged(row, fragment.text, threshold, verdict)
+
+
+def binding(scorer: "Binoculars") -> Binding:
+    """What a threshold for this scorer's numbers is bound to."""
+    observer, performer = scorer.pair.observer, scorer.pair.performer
+    return Binding.model_validate(
+        {
+            "observer": observer.files.name,
+            "performer": performer.files.name,
+            "dtype": performer.dtype_name,
+            "quantization": performer.quantization,
+            "alignment": scorer.alignment,
+        }
+    )
+
+
+def _unreadable(source: Source) -> Judged:
+    nothing = Fragment(source.name, 0, None, None, None, "", None, None, (), UNREADABLE)
+    return Judged(fragment_score(nothing, Score(null_reason=UNREADABLE)), "", error=source.error)
+
+
+def _pieces(source: Source, windows: int | None) -> tuple[Fragment, ...]:
+    if source.text is None:
+        return ()
+    settings: FragmentSettings = WholeTexts(mode="whole")
+    if windows is not None:
+        settings = WindowFragments(mode="window", words=windows, step=max(1, windows // 2))
+    return cut(Record(source.name, None, (Text(None, None, source.text),)), settings).fragments
