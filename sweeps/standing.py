@@ -58,6 +58,8 @@ class Status:
     """Since this session's first worker came."""
     sweeps: tuple[SweepStatus, ...] = ()
     """In the order of the spec."""
+    waiting_for: str = ""
+    """What workers that were started wait for, and who has it; empty: nothing, as far as is known."""
 
     @property
     def left(self) -> int:
