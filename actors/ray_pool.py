@@ -323,12 +323,19 @@ class RayCoordinator:
         return status
 
 
-def standings() -> dict[str, Status | None]:
-    """Where the runs of the cluster stand, by name; None: one that is there and does not answer in time."""
+def is_there() -> bool:
+    """Whether the Ray that this process is connected to still runs."""
     gcs = ray_address.parse(current_address(), "", "")
     try:
         ray_probe.knock(gcs.host, gcs.port)
-    except ray_probe.Nobody:  # a Ray that a run started ends with it; asked, it would not answer, nor let go
+    except ray_probe.Nobody:
+        return False
+    return True
+
+
+def standings() -> dict[str, Status | None]:
+    """Where the runs of the cluster stand, by name; None: one that is there and does not answer in time."""
+    if not is_there():  # a Ray that a run started ends with it; asked, it would not answer, nor let go
         return {}
     asked = {}
     for name in sorted(ray.util.list_named_actors()):
