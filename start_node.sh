@@ -18,6 +18,8 @@ SWEEPS_RAYLETS  raylets and their cores, such as 'tesla-k80=8 gtx-1070=4 cpu=4' 
                 number of cores for every GPU
 SWEEPS_PYTHON   an interpreter that has this project; default .venv/bin/python beside this script, else python3
 RAY_TMPDIR      a short path for Ray's sockets and logs; default /tmp. Each cluster of a machine needs its own
+
+The token is the one in RAY_AUTH_TOKEN, in the file RAY_AUTH_TOKEN_PATH, or in ~/.ray/auth_token.
 END
 }
 
@@ -34,32 +36,44 @@ fail() { # of what was started
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python=${SWEEPS_PYTHON:-$here/.venv/bin/python}
 [ -n "${SWEEPS_PYTHON:-}" ] || [ -x "$python" ] || python=python3
-ray_directory=${RAY_TMPDIR:-/tmp}/ray
+export RAY_TMPDIR=${RAY_TMPDIR:-/tmp} # Ray alone would take TMPDIR, which may be too long for its sockets
+ray_directory=$RAY_TMPDIR/ray
 token=$HOME/.ray/auth_token
 mark=SWEEPS_NODE=$ray_directory # in the environment of all that is started here: by it `stop` knows them
 
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 CUDA_DEVICE_ORDER=PCI_BUS_ID
 # As where we start Ray ourselves; actors/ray_pool.py, LOCAL_SETTINGS, says why.
 export RAY_worker_niceness=0 RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1 RAY_worker_killing_policy_by_group=1
-export RAY_memory_monitor_refresh_ms=1000
+export RAY_memory_monitor_refresh_ms=1000 RAY_grpc_enable_http_proxy=0
+if [ -n "${http_proxy:-}${HTTP_PROXY:-}${https_proxy:-}${HTTPS_PROXY:-}${all_proxy:-}${ALL_PROXY:-}" ]; then
+    around=127.0.0.1,localhost,::1,$(hostname -I 2>/dev/null | xargs | tr ' ' ,) # Ray's own connections
+    export no_proxy=${no_proxy:+$no_proxy,}${NO_PROXY:+$NO_PROXY,}$around
+    export NO_PROXY=$no_proxy
+fi
+unset RAY_ADDRESS # left over from another cluster: where to is said here
 # `ray up` asks for the autoscaler's version 2. That one starts no on-prem workers (ray-project/ray#57153), takes each
 # raylet for a machine, and ends those that are more than there are machines. Version 1 does what is wanted.
 unset RAY_enable_autoscaler_v2 RAY_CLOUD_INSTANCE_ID RAY_NODE_TYPE_NAME
 
 check_python() {
-    "$python" -c 'import ray' 2>/dev/null ||
+    "$python" -P -c 'import ray' 2>/dev/null ||
         mistake "$python has no Ray; set the project up with 'make', or name an interpreter that has it in SWEEPS_PYTHON"
+}
+
+ours_py() { # MODULE ARGUMENT...: one of this project, whatever lies in the working directory
+    PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} "$python" -P -m "$@"
 }
 
 plan() {
     # shellcheck disable=SC2086 # a list of words
-    PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} "$python" -m actors.raylets ${SWEEPS_RAYLETS:-}
+    ours_py actors.raylets ${SWEEPS_RAYLETS:-}
 }
 
 make_token() {
+    [ -z "${RAY_AUTH_TOKEN:-}${RAY_AUTH_TOKEN_PATH:-}" ] || return 0
     if [ ! -s "$token" ]; then
         # Ray alone would leave it readable by everybody; this way it never is.
-        (umask 077 && mkdir -p "${token%/*}" && "$python" -m ray.scripts.scripts get-auth-token --generate >/dev/null)
+        (umask 077 && mkdir -p "${token%/*}" && "$python" -P -m ray.scripts.scripts get-auth-token --generate >/dev/null)
     fi
     chmod 600 "$token"
 }
@@ -72,7 +86,7 @@ start() {
         pin=(taskset -c "$cores")
         cpus=$(count "$cores")
     fi
-    env "$mark" CUDA_VISIBLE_DEVICES="$gpus" "${pin[@]}" "$python" -m ray.scripts.scripts start \
+    env "$mark" CUDA_VISIBLE_DEVICES="$gpus" "${pin[@]}" "$python" -P -m ray.scripts.scripts start \
         --num-cpus="$cpus" --num-gpus="$(count "$gpus")" --labels="sweeps.io/device-class=$class" \
         --object-store-memory=$((200 * 2 ** 20)) --dashboard-agent-listen-port=0 \
         --include-log-monitor="$first_here" "$@" >"$log" 2>&1 || {
@@ -103,6 +117,7 @@ prepare() {
     check_python
     command -v taskset >/dev/null || mistake "no taskset, which keeps a raylet on its cores; it comes with util-linux"
     [ -z "$(ours)" ] || mistake "a node of $ray_directory runs here already; end it first: ./start_node.sh stop"
+    ours_py actors.ray_surroundings || exit 2
     raylets=$(plan) || exit 2
     first_here=true # a log monitor a host is enough
     log=$(mktemp)
@@ -135,10 +150,10 @@ worker() {
     shift
     [[ $address == *:* ]] || address+=:6379
     prepare
-    [ -s "$token" ] || mistake "no token in $token; copy the head's: scp HEAD:.ray/auth_token $token && chmod 600 $token"
+    [ -s "$token" ] || [ -n "${RAY_AUTH_TOKEN:-}${RAY_AUTH_TOKEN_PATH:-}" ] ||
+        mistake "no token in $token; copy the head's: scp HEAD:.ray/auth_token $token && chmod 600 $token"
     make_token
-    timeout 5 bash -c "</dev/tcp/${address%:*}/${address##*:}" 2>/dev/null ||
-        fail "nobody answers at $address; does the head run ('./start_node.sh head'), and does a firewall let this through?"
+    ours_py actors.ray_token "$address" || exit 2
     start_raylets "$address" "$@"
 }
 
@@ -177,7 +192,7 @@ stop) stop ;;
 token)
     check_python
     make_token
-    cat "$token"
+    "$python" -P -m ray.scripts.scripts get-auth-token 2>/dev/null
     echo
     ;;
 *)

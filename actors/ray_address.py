@@ -21,6 +21,10 @@ START: Final = "start one with './start_node.sh head', or leave --address out to
 """What to do where there is no Ray."""
 
 
+class NoneHere(UserError):
+    """No Ray runs on this machine."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the control process of a Ray should listen, and who says so."""
@@ -70,7 +74,8 @@ def choose(recorded: str | None, running: Collection[str], record: Path) -> Plac
         record: the file of that note.
 
     Raises:
-        UserError: there is none, or several and no telling which.
+        NoneHere: there is none.
+        UserError: there are several and there is no telling which.
     """
     if recorded in running or len(running) == 1:
         chosen = recorded if recorded in running else next(iter(running))
@@ -82,7 +87,7 @@ def choose(recorded: str | None, running: Collection[str], record: Path) -> Plac
         )
     if recorded:
         return parse(recorded, f"--address auto: {record} says {recorded}", f"a Ray that is gone left it; {START}")
-    raise UserError(f"--address auto: no Ray runs on this machine; {START}")
+    raise NoneHere(f"--address auto: no Ray runs on this machine; {START}")
 
 
 def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> Place:

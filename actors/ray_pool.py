@@ -18,6 +18,7 @@ from typing import Any, Final
 import psutil
 import ray
 import ray.util.metrics
+from ray.core.generated.gcs_pb2 import ActorTableData
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
@@ -32,6 +33,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors import (
     environment,
+    holders,
     interpreters,
     pinning,
     ray_address,
@@ -41,6 +43,7 @@ from actors import (
     ray_token,
 )
 from actors.benchmarks.base import Benchmark
+from actors.holders import Placed
 from actors.metrics import Metrics
 from actors.ray_address import Place
 from actors.slots import Floor, Node, local_node
@@ -303,6 +306,9 @@ class RayCoordinator:
     def overdue(self) -> list[str]:
         return list(self._call("overdue", **UNSEEN))
 
+    def wait_for(self, what: str) -> None:
+        self._call("wait_for", what)
+
     def drain(self, notice: str) -> None:
         self._call("drain", notice)
 
@@ -317,12 +323,19 @@ class RayCoordinator:
         return status
 
 
-def standings() -> dict[str, Status | None]:
-    """Where the runs of the cluster stand, by name; None: one that is there and does not answer in time."""
+def is_there() -> bool:
+    """Whether the Ray that this process is connected to still runs."""
     gcs = ray_address.parse(current_address(), "", "")
     try:
         ray_probe.knock(gcs.host, gcs.port)
-    except ray_probe.Nobody:  # a Ray that a run started ends with it; asked, it would not answer, nor let go
+    except ray_probe.Nobody:
+        return False
+    return True
+
+
+def standings() -> dict[str, Status | None]:
+    """Where the runs of the cluster stand, by name; None: one that is there and does not answer in time."""
+    if not is_there():  # a Ray that a run started ends with it; asked, it would not answer, nor let go
         return {}
     asked = {}
     for name in sorted(ray.util.list_named_actors()):
@@ -479,12 +492,15 @@ class RayPool:
         self._members: dict[Any, _Member] = {}
         self._probes: dict[Any, _Probe] = {}
         self._gone: dict[str, tuple[Node, float]] = {}
-        self._refreshed_s = time.monotonic()
+        self._refreshed_s = self._asked_s = time.monotonic()
+        self._waiting_for = ""
         self._started = 0
 
     def never(self, slot: Slot) -> str | None:
         """Why no node that is there can offer `slot`; None too while one that could may still come (back)."""
         reason = self._floor.never(slot)
+        if reason:
+            self._look_for_nodes()  # one may have come a moment ago
         if reason is None or any(probe.is_fresh for probe in self._probes.values()):
             return None
         silent = [probe.host for probe in self._probes.values()]
@@ -528,6 +544,7 @@ class RayPool:
         del pulse  # the workers run elsewhere, so the supervisor's own loop is pulse enough
         self._refresh_nodes()
         self._bar_failed()
+        self._tell_waiting()
         if not self._members:
             time.sleep(timeout_s)
             return []
@@ -569,8 +586,10 @@ class RayPool:
     def _refresh_nodes(self) -> None:
         """Notice nodes that came or went, without waiting for either."""
         self._collect_probes()
-        if time.monotonic() - self._refreshed_s < REFRESH_S:
-            return
+        if time.monotonic() - self._refreshed_s >= REFRESH_S:
+            self._look_for_nodes()
+
+    def _look_for_nodes(self) -> None:
         self._refreshed_s = time.monotonic()
         alive = {entry["NodeID"]: entry for entry in ray.nodes() if entry["Alive"]}
         for node_id in set(self._floor.nodes) - set(alive):
@@ -578,6 +597,24 @@ class RayPool:
         asked = {probe.node_id for probe in self._probes.values()}
         for node_id in set(alive) - set(self._floor.nodes) - asked - set(self._gone):
             self._probes[_probe(alive[node_id])] = _Probe(node_id, alive[node_id]["NodeManagerHostname"])
+
+    def _tell_waiting(self) -> None:
+        """Have the coordinator know of workers for which Ray has no place: another run is at work there."""
+        if time.monotonic() - self._asked_s < REFRESH_S:
+            return
+        self._asked_s = time.monotonic()
+        pending = _actors("PENDING_CREATION", ray.get_runtime_context().get_job_id())
+        members = [member for member in self._members.values() if member.actor._actor_id.hex() in pending]
+        free = ray._private.state.available_resources_per_node() if members else {}
+        waiting = [member for member in members if _lacks(member.slot, free.get(member.node_id, {}))]
+        text = ""
+        if waiting:
+            node_ids = {member.node_id for member in waiting}
+            placed = [actor for actor in _actors("ALIVE").values() if actor.node_id in node_ids]
+            text = holders.sentence([member.slot for member in waiting], placed, self._coordinator.run)
+        if text != self._waiting_for:
+            self._waiting_for = text
+            self._coordinator.wait_for(text)
 
     def _bar_failed(self) -> None:
         """Offer no device any more whose interpreter does not do."""
@@ -599,6 +636,23 @@ class RayPool:
             with contextlib.suppress(RayError, GetTimeoutError):  # gone again: the next refresh sees to it
                 node = ray.get(reference)
                 self._floor.nodes[node.node_id] = node
+
+
+def _actors(state: str, job_id: str | None = None) -> dict[str, Placed]:
+    """Actors of the cluster in a state, by id; `ray.util.state` would need the dashboard, which not every Ray has."""
+    accessor = ray._private.state.state._connect_and_get_accessor()
+    found = {}
+    for text in accessor.get_actor_table(job_id and ray.JobID(bytes.fromhex(job_id)), state):
+        actor = ActorTableData.FromString(text)
+        is_ours = actor.class_name == RayWorker.__name__ and actor.ray_namespace == NAMESPACE
+        holder = actor.name.split(" ", 2)[-1] if is_ours else f"{actor.class_name} of job {actor.job_id.hex()}"
+        found[actor.actor_id.hex()] = Placed(holder, actor.address.node_id.hex(), dict(actor.required_resources))
+    return found
+
+
+def _lacks(slot: Slot, free: Mapping[str, float]) -> bool:
+    """Whether a node has less than a slot takes."""
+    return free.get("CPU", 0) < slot.cores or free.get("GPU", 0) < slot.gpus
 
 
 def _is_gone(node_id: str) -> bool:

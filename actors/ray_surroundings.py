@@ -3,8 +3,10 @@
 Knows no Ray; environments come in and go out as values.
 """
 
+import contextlib
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -32,6 +34,8 @@ def directory(environment: Mapping[str, str] = os.environ) -> str:
         UserError: the one that was named for Ray does not do, or there is none at all.
     """
     if named := environment.get(TMPDIR):
+        with contextlib.suppress(OSError):  # told below
+            Path(named).mkdir(parents=True, exist_ok=True)
         if problem := unfit(named):
             raise UserError(f"{TMPDIR}={named}: {problem}; name another directory, or unset {TMPDIR}")
         return named
@@ -132,3 +136,15 @@ def differing(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> d
     if host != socket.gethostname() or not there or dict(there) == dict(here):
         return {}
     return dict(here)
+
+
+def main() -> None:
+    """Check for `start_node.sh` that Ray can keep its sockets where it is told to; say why not, and exit with 2."""
+    try:
+        directory()
+    except UserError as error:
+        sys.exit(f"start_node.sh: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -177,13 +177,15 @@ def _heard(place: Place, ask: Callable[[], T]) -> T:
 def main() -> None:
     """Check for `start_node.sh` that this machine may join the Ray at HOST:PORT; say why not, and exit with 2."""
     (address,) = sys.argv[1:]
+    advice = "does the head run ('./start_node.sh head'), and does a firewall let this through?"
     try:
-        advice = "does the head run ('./start_node.sh head'), and does a firewall let this through?"
-        mode = agree(ray_address.parse(address, f"worker {address}", advice))
-        if mode != ON:
+        place = ray_address.parse(address, f"worker {address}", advice)
+        if _heard(place, lambda: ray_probe.ask(place.host, place.port)) is Answer.WELCOME:
             raise UserError(
-                f"worker {address}: the Ray there uses no token; start its head with './start_node.sh head'"
+                f"{place.source}: the Ray there uses no token and this script always does; start its head with "
+                f"'./start_node.sh head', or join it with 'ray start --address={place}'"
             )
+        agree(place)
     except UserError as error:
         print(f"start_node.sh: {error}", file=sys.stderr)
         sys.exit(2)

@@ -75,6 +75,7 @@ class Coordinator:
         self._done_before = self._untried = self._rows = self._measured = self._loads = self._loads_naive = 0
         self._draining = False
         self._warnings: list[str] = []
+        self._waiting_for = ""
         self._reasons_told: set[str] = set()
         self._handing_on = HandingOn(catalogue, policy.ladder)
         self._remarks: Counter[str] = Counter()
@@ -193,6 +194,10 @@ class Coordinator:
         self._draining = True
         self._tell_spoilt(self._directory.flush())
 
+    def wait_for(self, what: str) -> None:
+        """What workers that were started wait for, and who has it; empty: for nothing any more."""
+        self._waiting_for = what
+
     def tick(self) -> Status:
         """Flush what is due; say where the run stands."""
         self._tell_spoilt(self._directory.flush_if_due())
@@ -220,6 +225,7 @@ class Coordinator:
             warnings=tuple(self._warnings),
             remarks=dict(self._remarks),
             waiting=self._queue.waiting(),
+            waiting_for=self._waiting_for,
             elapsed_s=0.0 if self._began_s is None else time.monotonic() - self._began_s,
         )
 

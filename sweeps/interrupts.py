@@ -6,6 +6,7 @@ Imported before anything that takes long; imports nothing such itself.
 import contextlib
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -101,6 +102,6 @@ def _leave_terminal(number: int) -> None:
     if number == signal.SIGHUP:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for descriptor in (1, 2):
-            if os.isatty(descriptor):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):  # gone, it is not known as a terminal any more
                 os.dup2(nowhere, descriptor)
         os.close(nowhere)

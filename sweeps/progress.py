@@ -143,7 +143,7 @@ def pace(status: Status) -> str:
         words.append(f"{per_s:.1f} tasks/s" if per_s >= 1 else f"{per_s * 60:.1f} tasks/min")
         words.append(f"about {duration(status.left / per_s)} left" if status.left else duration(elapsed_s))
     else:
-        words.append("starting workers" if not status.workers else "no estimate yet")
+        words.append("no estimate yet" if status.workers else status.waiting_for or "starting workers")
     failed = sum(count for name, count in status.counts.items() if name in FAILED)
     if failed:
         words.append(f"{failed} failed")

@@ -60,6 +60,8 @@ class Status:
     """In the order of the spec."""
     measured: int = 0
     """Tasks that have a row with a measurement, earlier runs included."""
+    waiting_for: str = ""
+    """What workers that were started wait for, and who has it; empty: nothing, as far as is known."""
 
     @property
     def left(self) -> int:

@@ -20,6 +20,7 @@ from sweeps.standing import Status
 
 EXIT_USER_ERROR: Final = 2
 WATCH_S: Final = 0.5
+WAIT_S: Final = 1.0
 
 Standings = Mapping[str, Status | None]
 """Name of a run to where it stands; None: it is there and does not answer."""
@@ -27,7 +28,7 @@ Standings = Mapping[str, Status | None]
 
 def main(
     address: Annotated[str, typer.Option(help="auto finds the Ray of this machine; or HOST:PORT")] = "auto",
-    watch: Annotated[bool, typer.Option("--watch", help="go on until no run is left")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="wait for a run, and go on until none is left")] = False,
 ) -> None:
     """Show every run of a Ray cluster: progress, a line for each worker, warnings."""
     console = Console()
@@ -46,16 +47,50 @@ def _look(console: Console, address: str, *, watch: bool) -> None:
             f"--address {address}: give auto or HOST:PORT, which a run prints when it starts; "
             "what runs inline is seen in its own terminal only"
         )
+    if watch:
+        await_ray(console, address)
     from actors import ray_pool  # only here: a wrong command is told before the seconds that Ray takes
 
     with ray_pool.visited(address) as found:
-        standings = ray_pool.standings()
-        if not standings:
-            _tell(console, f"no run there: the Ray at {found} has none")
-        elif watch:
+        if watch:
+            await_run(console, found, ray_pool.standings, ray_pool.is_there)
             follow(console, ray_pool.standings)
-        else:
+        elif standings := ray_pool.standings():
             show(console, standings)
+        else:
+            _tell(console, f"no run there: the Ray at {found} has none")
+
+
+def await_ray(console: Console, address: str) -> None:
+    """Return when a Ray runs on this machine, if it is one of this machine that is asked for."""
+    from actors import ray_address
+
+    told = False
+    while True:
+        try:
+            ray_address.find(address)
+            return
+        except ray_address.NoneHere:
+            if not told:
+                _tell(console, "no Ray on this machine yet; waiting for one (Ctrl-C ends this)")
+            told = True
+            time.sleep(WAIT_S)
+
+
+def await_run(console: Console, found: str, ask: Callable[[], Standings], is_there: Callable[[], bool]) -> None:
+    """Return when there is a run.
+
+    Raises:
+        UserError: the Ray ended meanwhile.
+    """
+    told = False
+    while not ask():
+        if not is_there():
+            raise UserError(f"the Ray at {found} is gone, and had no run")
+        if not told:
+            _tell(console, f"no run yet at {found}; waiting for one (Ctrl-C ends this)")
+        told = True
+        time.sleep(WATCH_S)
 
 
 def show(console: Console, standings: Standings) -> None:

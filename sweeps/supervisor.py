@@ -116,8 +116,8 @@ class Supervisor:
             # Asked again: starting may have turned demand into rows of `unavailable`, and the reasons are to be seen.
             if not self._alive() and not self._pulse().demand:
                 return
-            if self._interrupts.overdue:
-                return
+            if self._interrupts.overdue or (self._draining and not any(worker.running for worker in status.workers)):
+                return  # who has no task in hand, and may not even have a place yet, is not waited for
             for ended in self._pool.ended(TICK_S, self._pulse):
                 self._settle(ended)
             self._kill_overdue()

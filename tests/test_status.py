@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from sweeps import status as command
+from sweeps.errors import UserError
 from sweeps.standing import Status, WorkerStatus
 from sweeps.task import Slot
 from tests.live_run import PATIENCE_S, WAITS, LiveRun, eventually, fresh_environment
@@ -74,6 +75,48 @@ def test_runs_are_followed_until_none_is_left(real: bool, monkeypatch: pytest.Mo
     assert text.getvalue().count("warning: worker cpu-9 is gone: killed") == 1
 
 
+def test_a_run_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "WATCH_S", 0.0)
+    answers: list[command.Standings] = [{}, {}, {"mine": None}]
+    out, text = terminal(real=False)
+    command.await_run(out, "head:6379", lambda: answers.pop(0), lambda: True)
+    assert not answers
+    assert text.getvalue() == "no run yet at head:6379; waiting for one (Ctrl-C ends this)\n"
+
+
+def test_waiting_ends_with_the_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "WATCH_S", 0.0)
+    there = [True, False]
+    out, _ = terminal(real=False)
+    with pytest.raises(UserError, match="the Ray at head:6379 is gone"):
+        command.await_run(out, "head:6379", dict, lambda: there.pop(0))
+
+
+def test_a_ray_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from actors import ray_address
+
+    monkeypatch.setattr(command, "WAIT_S", 0.0)
+    answers = [ray_address.NoneHere("none"), ray_address.NoneHere("none"), None]
+
+    def find(address: str) -> None:
+        assert address == "auto"
+        if answer := answers.pop(0):
+            raise answer
+
+    monkeypatch.setattr(ray_address, "find", find)
+    out, text = terminal(real=False)
+    command.await_ray(out, "auto")
+    assert not answers
+    assert text.getvalue() == "no Ray on this machine yet; waiting for one (Ctrl-C ends this)\n"
+
+
+def test_what_a_run_waits_for_is_told() -> None:
+    waits = "waiting for 2 cores held by yours 02 (2 cores)"
+    out, text = terminal(real=False)
+    command.show(out, {"mine 01": replace(STATUS, workers=(), warnings=(), done=4, waiting_for=waits)})
+    assert waits in text.getvalue()
+
+
 def status(*arguments: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-W", "error", "-m", "sweeps.status", *arguments]
     return subprocess.run(
@@ -83,6 +126,7 @@ def status(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 WRONG = {
     "nobody there": (["--address", "127.0.0.1:1"], "no Ray to use there (nobody listens there"),
+    "nobody there, watched": (["--watch", "--address", "127.0.0.1:1"], "no Ray to use there (nobody listens there"),
     "not an address": (["--address", "nowhere"], "neither"),
     "inline": (["--address", "inline"], "seen in its own terminal only"),
     "no such option": (["--nope"], "No such option"),

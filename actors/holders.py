@@ -1,0 +1,43 @@
+"""Who has what a worker waits for, in a sentence. Knows no Ray."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sweeps.task import Slot
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An actor that has its place in a cluster."""
+
+    holder: str
+    """The run that it works for, if it is a worker of ours; else what tells best what it is."""
+    node_id: str
+    takes: Mapping[str, float]
+    """CPU and GPU, as Ray counts them."""
+
+
+def sentence(wanted: Sequence[Slot], placed: Sequence[Placed], own_run: str) -> str:
+    """`waiting for 2 cores held by mine 03000000 (2 cores)`.
+
+    Args:
+        wanted: a slot for each worker that waits.
+        placed: what has its place on the nodes on which they wait.
+        own_run: the run that waits, which is no news to itself.
+    """
+    cores: Counter[str] = Counter()
+    gpus: Counter[str] = Counter()
+    for actor in placed:
+        if actor.holder != own_run:
+            cores[actor.holder] += int(actor.takes.get("CPU", 0))
+            gpus[actor.holder] += int(actor.takes.get("GPU", 0))
+    by = [f"{holder} ({_amount(cores[holder], gpus[holder])})" for holder in cores if cores[holder] or gpus[holder]]
+    amount = _amount(sum(slot.cores for slot in wanted), sum(slot.gpus for slot in wanted))
+    return f"waiting for {amount} held by {', '.join(by) or 'other work on the cluster'}"
+
+
+def _amount(cores: int, gpus: int) -> str:
+    of_gpus = [f"{gpus} GPU{'s' * (gpus > 1)}"] if gpus else []
+    of_cores = [f"{cores} core{'s' * (cores > 1)}"] if cores else []
+    return " and ".join([*of_gpus, *of_cores]) or "a place"
