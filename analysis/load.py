@@ -94,7 +94,7 @@ def read_sweep(folder: Path) -> Sweep:
     benchmark = described.spec.get("benchmark")
     paths = [folder / name for name in _parts_in(folder)]
     parts = read_parts(paths, benchmark if isinstance(benchmark, str) else None, described.factors)
-    every = parts.table.to_pandas(types_mapper=_NULLABLE.get)
+    every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
     every["status"] = every["status"].fillna(NO_STATUS)
     current = latest_attempts(every)
     rows = counted_once(current)
