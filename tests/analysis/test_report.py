@@ -131,24 +131,6 @@ def test_a_report_that_dies_leaves_the_last_one_whole(small_run: Path, monkeypat
     assert not list(small_run.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("broken", ["missing", "part"])
-def test_mistakes_are_one_line_and_exit_code_2(small_run: Path, broken: str) -> None:
-    (small_run / "generation" / "part-9.parquet").write_bytes(b"no")
-    given = small_run if broken == "part" else small_run / "nowhere"
-    named = small_run / "generation/part-9.parquet" if broken == "part" else given
-    result = subprocess.run(
-        [sys.executable, "-m", "analysis.report", str(given)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        check=False,
-    )
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert result.stderr.startswith(f"error: {named}: ")
-    assert result.stderr.count("\n") == 1
-
-
 def test_the_spec_on_the_page_is_the_resolved_one(small_run: Path) -> None:
     page = write_report(small_run).read_text(encoding="utf-8")
     spec = page.split("<summary>Spec</summary><pre>")[1].split("</pre>")[0].replace("&#34;", '"')
