@@ -20,9 +20,14 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 from rich.cells import cell_len
 
+from sweeps.printable import middle_out
+
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito (2008), told apart by colour-blind readers; their yellow is too pale for lines on white."""
 STYLES: Final = ("-", "--", ":")
+MAX_LEGEND: Final = 60
+MAX_TITLE: Final = 44
+"""Characters of a legend's label, of a panel's title: what has room."""
 ESCAPED: Final = "In the PNG, characters that no font of this machine has are code points, as \\u65b0."
 _COLUMNS: Final = 3
 _MAX_WIDTH_IN: Final = 15.0
@@ -76,8 +81,8 @@ def panels(count: int, labels: Sequence[str], names: Sequence[str] = ()) -> tupl
     wide = max(3.5 if count > 1 else 5.6, 0.2 * len(names))
     columns = max(1, min(count, _COLUMNS, int(_MAX_WIDTH_IN / wide)))
     lines = math.ceil(count / columns)
-    beside = 0.9 + _CHARACTER_IN * max(map(cell_len, labels), default=0)
-    below = _CHARACTER_IN * max(map(cell_len, names), default=0)
+    beside = 0.9 + _CHARACTER_IN * max((cell_len(_escaped(label)) for label in labels), default=0)
+    below = _CHARACTER_IN * max((cell_len(_escaped(name)) for name in names), default=0)
     height = max((3.0 + below) * lines + 0.6, 0.24 * len(labels) + 0.8)
     figure = Figure(figsize=(wide * columns + beside, height), layout="constrained", facecolor="white")
     axes = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
@@ -139,11 +144,15 @@ def _escape_unknown(figure: Any) -> bool:
 
 
 def _escaped(text: str) -> str:
+    """Each line with code points for what no font has, and not longer than has room."""
     known = _characters()
-    return "".join(
-        character if ord(character) in known or character == "\n" else character.encode("unicode_escape").decode()
-        for character in text
+    if all(ord(character) in known or character == "\n" for character in text):
+        return text
+    lines = (
+        "".join(c if ord(c) in known else c.encode("unicode_escape").decode() for c in line)
+        for line in text.split("\n")
     )
+    return "\n".join(middle_out(line, MAX_LEGEND) for line in lines)
 
 
 @cache

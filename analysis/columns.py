@@ -101,10 +101,10 @@ def short_names(levels: Sequence[Any]) -> list[str]:
     names = [NULL if pd.isna(level) else printable(str(level)) for level in levels]
     tails = [name.rstrip("/").rpartition("/")[2] or name for name in names]
     chosen = tails if len(set(tails)) == len(tails) else names
-    return _told_apart([middle_out(name, MAX_LABEL) for name in chosen])
+    return told_apart([middle_out(name, MAX_LABEL) for name in chosen])
 
 
-def _told_apart(names: Sequence[str]) -> list[str]:
+def told_apart(names: Sequence[str]) -> list[str]:
     """The same names, with a number behind each that was there before."""
     seen: Counter[str] = Counter()
     taken = set(names)

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.averages import Averages, grouped
-from analysis.canvas import PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
+from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
 from analysis.choice import MAX_PANELS
 from analysis.columns import short_names
 from analysis.labels import Labels
 from analysis.load import Sweep
+from sweeps.printable import middle_out
 
 _MAX_AUTHORS: Final = 7
 
@@ -35,7 +36,8 @@ def draw_scores(sweep: Sweep, averages: Averages, file_name: str) -> list[Drawin
     figure, axes = panels(len(groups), names)
     handles = []
     for axis, (key, group) in zip(axes, groups, strict=True):
-        axis.set_title(labels.named(factors, key, "\n"), fontsize=10)
+        title = labels.named(factors, key, "\n").split("\n")
+        axis.set_title("\n".join(middle_out(line, MAX_TITLE) for line in title), fontsize=10)
         handles = [_draw_author(axis, group, author, number, bins) for number, author in enumerate(authors)]
     label_outer(figure, axes, "Binoculars score", "fragments")
     legend(figure, handles, names, "author")

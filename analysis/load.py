@@ -6,6 +6,7 @@ the page: the rest is shown.
 
 import fnmatch
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,10 +46,11 @@ class Sweep:
         """The resolved [[sweep]] table; empty where no file says."""
         return self.description.spec
 
-    @property
+    @cached_property
     def ok(self) -> pd.DataFrame:
         """The rows that hold measurements."""
-        return self.rows[self.rows["status"] == "ok"]
+        is_ok = self.rows["status"] == "ok"
+        return self.rows if is_ok.all() else self.rows[is_ok]
 
 
 @dataclass(frozen=True)
@@ -91,21 +93,23 @@ def read_run(directory: Path) -> Run:
 def read_sweep(folder: Path) -> Sweep:
     """Read one sweep's parts and its environment file."""
     described = read_description(folder)
-    benchmark = described.spec.get("benchmark")
+    named = described.spec.get("benchmark")
     paths = [folder / name for name in _parts_in(folder)]
-    parts = read_parts(paths, benchmark if isinstance(benchmark, str) else None, described.factors)
-    every = parts.table.to_pandas(types_mapper=_NULLABLE.get)
+    parts = read_parts(paths, named if isinstance(named, str) else None, described.factors)
+    benchmark, remarks = parts.benchmark, [*parts.remarks, *described.remarks]
+    every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
+    del parts  # millions of rows are not held twice
     every["status"] = every["status"].fillna(NO_STATUS)
     current = latest_attempts(every)
     rows = counted_once(current)
-    remarks = [*parts.remarks, *described.remarks, *_odd_statuses(rows)]
+    remarks += _odd_statuses(rows)
     if repeated := len(current) - len(rows):
         remarks.append(
             f"{repeated:,} rows repeat an iteration or a text that has a row already; each counts once, the last ok one"
         )
     return Sweep(
         name=folder.name,
-        benchmark=parts.benchmark,
+        benchmark=benchmark,
         rows=rows.drop(columns=POSITION).reset_index(drop=True),
         replaced=len(every) - len(current),
         repeated=repeated,

@@ -152,7 +152,8 @@ class _Conformed:
         """The rows of one part that are of the benchmark, every column there and of its type."""
         self._parts += 1
         if "benchmark" in table.column_names and (column := _cast(table["benchmark"], pa.string())) is not None:
-            table = table.filter(pc.fill_null(pc.equal(column, benchmark), True))
+            of_it = pc.fill_null(pc.equal(column, benchmark), True)
+            table = table if pc.all(of_it).as_py() else table.filter(of_it)  # filtering copies
         columns = {name: self._column(part, table, name, kind) for name, kind in self._columns.items()}
         columns[POSITION] = pa.array([position] * table.num_rows, pa.int64())
         return pa.table(columns)

@@ -15,10 +15,11 @@ import pandas as pd
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from analysis.averages import Averages, grouped
-from analysis.canvas import PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
+from analysis.canvas import MAX_LEGEND, MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
 from analysis.choice import Choice, is_numeric, shown
-from analysis.columns import Scale, axis_title, scale_of, short_names, title_of
+from analysis.columns import Scale, axis_title, scale_of, short_names, title_of, told_apart
 from analysis.labels import Labels
+from sweeps.printable import middle_out
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LOG_Y_RATIO: Final = 50
@@ -38,7 +39,7 @@ def draw(averages: Averages, choice: Choice, file_name: str) -> list[Drawing]:
         where = labels.named(choice.split, key, ", ")
         figure = _draw_panels(part, averages, choice, scale, labels)
         if where:
-            figure.suptitle(where, fontsize=11)
+            figure.suptitle(middle_out(where, 2 * MAX_LEGEND), fontsize=11)
         name = f"{file_name}-{choice.y}" + (f"-{number}" if where else "")
         drawings.append(finish(figure, name, _caption(part, choice.y, where)))
     return drawings
@@ -47,14 +48,14 @@ def draw(averages: Averages, choice: Choice, file_name: str) -> list[Drawing]:
 def _draw_panels(cells: pd.DataFrame, averages: Averages, choice: Choice, scale: Scale, labels: Labels) -> Any:
     keys = [key for key, _ in grouped(cells, choice.series)]
     keys.sort(key=lambda key: labels.order(choice.series, key))
-    names = [labels.joined(choice.series, key) for key in keys]
+    names = told_apart([middle_out(labels.joined(choice.series, key), MAX_LEGEND) for key in keys])
     panel = (choice.panel,) if choice.panel else ()
     parts = sorted(grouped(cells, panel), key=lambda part: labels.order(panel, part[0]))
     axis_of_x = _XAxis.of(cells, averages, choice.x, labels)
     figure, axes = panels(len(parts), names if choice.series else (), axis_of_x.names)
     handles: list[Any] = []
     for axis, (key, part) in zip(axes, parts, strict=True):
-        axis.set_title(labels.named(panel, key, ""), fontsize=10)
+        axis.set_title(middle_out(labels.named(panel, key, ""), MAX_TITLE), fontsize=10)
         of_series = dict(grouped(part, choice.series))
         handles = [
             _draw_series(axis, of_series.get(levels, part.head(0)), axis_of_x, scale, (number, len(keys)))

@@ -11,15 +11,24 @@ from typing import Final, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from sweeps.meanings import MEANINGS
+
+# Named twice: who shows progress finds all of it here.
+from sweeps.pace import duration as duration
+from sweeps.pace import headline as headline
+from sweeps.pace import pace as pace
+from sweeps.pace import sweep_counts
+from sweeps.picture import IDLE, Picture, worker_cells
+from sweeps.printable import printable
 from sweeps.schema import FAILED
-from sweeps.standing import Status, WorkerStatus
+from sweeps.standing import Status
 
 PLAIN_EVERY_S: Final = 5.0
-IDLE: Final = "starting or waiting"
+_EXPLAINED: Final = frozenset({"unavailable", "unsupported", "skipped_oom"})
+"""Statuses whose names do not say enough in the summary."""
 
 
 class View(Protocol):
@@ -41,7 +50,7 @@ def views(console: Console) -> Iterator[Callable[[str], View]]:
     if not console.is_terminal:
         yield lambda title: PlainView(console, title)
         return
-    pictures: dict[str, Group] = {}
+    pictures: dict[str, Picture] = {}
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield lambda title: LiveView(live, title, pictures)
 
@@ -49,7 +58,7 @@ def views(console: Console) -> Iterator[Callable[[str], View]]:
 class LiveView:
     """The picture of a run, redrawn in its place among the others."""
 
-    def __init__(self, live: Live, title: str, pictures: dict[str, Group]) -> None:
+    def __init__(self, live: Live, title: str, pictures: dict[str, Picture]) -> None:
         self._live = live
         self._title = title
         self._pictures = pictures
@@ -58,7 +67,7 @@ class LiveView:
     def show(self, status: Status) -> None:
         """Redraw."""
         self._told.tell(status)
-        self._pictures[self._title] = picture(self._title, status)
+        self._pictures[self._title] = Picture(self._title, status)
         self._live.update(Group(*self._pictures.values()))
 
 
@@ -80,14 +89,10 @@ class PlainView:
         if not finished and now_s - self._shown_s < PLAIN_EVERY_S:
             return
         self._shown_s, self._shown_done = now_s, status.done
-        running = "; ".join(f"{w.worker_id} {w.running or IDLE}" for w in status.workers[:4])
+        running = "; ".join(printable(f"{w.worker_id} {w.running or IDLE}") for w in status.workers[:4])
         more = f" and {len(status.workers) - 4} more" if len(status.workers) > 4 else ""
-        self._console.print(
-            headline(self._title, status) + (f" | {running}{more}" if running else ""),
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        sweeps = ", ".join(sweep_counts(status))
+        _print(self._console, " | ".join(filter(None, (headline(self._title, status), sweeps, running + more))))
 
 
 class Told:
@@ -100,99 +105,44 @@ class Told:
     def tell(self, status: Status) -> None:
         """Print what came since the last time."""
         for warning in status.warnings[self._count :]:
-            self._console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+            text = printable(f"warning: {warning}", keep="\n")
+            self._console.print(Text(text, style="yellow"), soft_wrap=True)
         self._count = len(status.warnings)
 
 
 def report(console: Console, title: str, status: Status) -> None:
-    """Where a run stands, once and whole: warnings, progress, and a line for each worker."""
+    """Where a run stands, once and whole: warnings, progress, and a line for each sweep and worker."""
     Told(console).tell(status)
     if console.is_terminal:
-        console.print(picture(title, status))
+        console.print(Picture(title, status))
         return
-    lines = ["  " + "  ".join(filter(None, _cells(worker))) for worker in status.workers]
-    console.print("\n".join([headline(title, status), *lines]), highlight=False, markup=False, soft_wrap=True)
-
-
-def picture(title: str, status: Status) -> Group:
-    """A bar with rate and estimate, and one line a worker."""
-    bar = Table.grid(padding=(0, 1), expand=True)
-    bar.add_column(no_wrap=True)
-    bar.add_column(ratio=1)
-    bar.add_row(
-        Text(title, style="bold"),
-        ProgressBar(max(status.total, 1), status.done),
-        Text(f"{status.done}/{status.total}", style="progress.download"),
-        pace(status),
-    )
-    return Group(bar, _workers(status))
-
-
-def headline(title: str, status: Status) -> str:
-    """The same as the bar, in words."""
-    return f"{title}: {status.done}/{status.total} tasks, {pace(status)}"
-
-
-def pace(status: Status) -> str:
-    """Rows, rate, time left and failures in a few words, from what this session finished so far."""
-    elapsed_s = max(status.elapsed_s, 1e-9)
-    done_now = status.done - status.done_before - status.untried
-    per_s = done_now / elapsed_s
-    words = [f"{status.rows} rows"]
-    if done_now:
-        words.append(f"{per_s:.1f} tasks/s" if per_s >= 1 else f"{per_s * 60:.1f} tasks/min")
-        words.append(f"about {duration(status.left / per_s)} left" if status.left else duration(elapsed_s))
-    else:
-        words.append("no estimate yet" if status.workers else status.waiting_for or "starting workers")
-    failed = sum(count for name, count in status.counts.items() if name in FAILED)
-    if failed:
-        words.append(f"{failed} failed")
-    return ", ".join(words)
-
-
-def duration(seconds: float) -> str:
-    """`42 s`, `3 min 5 s`, `2 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    workers = ["  ".join(filter(None, worker_cells(worker))) for worker in status.workers]
+    lines = [headline(title, status), *(f"  {line}" for line in (*sweep_counts(status), *workers))]
+    _print(console, "\n".join(lines))
 
 
 def summarize(console: Console, status: Status, directory: Path, elapsed_s: float) -> None:
     """The table at the end: counts per status, loads, and where the rows are."""
-    console.print(f"{directory.name}: {status.done:,} of {status.total:,} tasks", highlight=False)
+    _print(console, f"{printable(directory.name)}: {status.done:,} of {status.total:,} tasks")
     if not status.counts:
         return
-    table = Table()
-    table.add_column("status")
-    table.add_column("tasks", justify="right")
+    table = Table("status", Column("tasks", justify="right"), Column("", overflow="fold"))
     for name, count in sorted(status.counts.items(), key=lambda item: (item[0] != "ok", item[0])):
-        table.add_row(name, f"{count:,}", style="red" if name in FAILED else None)
+        meaning = MEANINGS.get(name, "") if name in _EXPLAINED else ""
+        table.add_row(Text(printable(name)), f"{count:,}", meaning, style="red" if name in FAILED else None)
     console.print(table)
+    failed = [f"{printable(sweep.name)} {sweep.failed:,}" for sweep in status.sweeps if sweep.failed]
+    if failed and len(status.sweeps) > 1:
+        _print(console, f"failed by sweep: {', '.join(failed)}")
     earlier = f", {status.done_before} tasks were done before" if status.done_before else ""
-    console.print(f"{status.rows:,} rows in {duration(elapsed_s)}{earlier}", highlight=False)
+    _print(console, f"{status.rows:,} rows in {duration(elapsed_s)}{earlier}")
     for remark, count in sorted(status.remarks.items()):
-        console.print(f"{count:,} {remark}", highlight=False)
+        _print(console, f"{count:,} {printable(remark)}")
     if status.loads_naive:
-        console.print(
-            f"{status.loads} model loads; loading for every cell would have made {status.loads_naive}",
-            highlight=False,
-        )
-    console.print(f"rows: {directory}/*/part-*.parquet", highlight=False, soft_wrap=True)
+        _print(console, f"{status.loads} model loads; loading for every cell would have made {status.loads_naive}")
+    _print(console, f"rows: {printable(str(directory))}/*/part-*.parquet")
 
 
-def _workers(status: Status) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for worker in status.workers:
-        worker_id, *rest, running_s = _cells(worker)
-        cells = [Text(cell, overflow="ellipsis", no_wrap=True) for cell in rest]
-        table.add_row(Text(worker_id, style="cyan"), *cells, Text(running_s, justify="right"))
-    return table
-
-
-def _cells(worker: WorkerStatus) -> tuple[str, str, str, str, str]:
-    """Who, on what, with which model, at what, for how long."""
-    running_s = duration(worker.running_s) if worker.running else ""
-    return worker.worker_id, worker.device, worker.model, worker.running or IDLE, running_s
+def _print(console: Console, text: str) -> None:
+    """Text as it is: brackets are no markup, numbers have no colours, long lines stay whole for logs."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

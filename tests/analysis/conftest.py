@@ -87,8 +87,10 @@ def write_sweep(
     figure: Mapping[str, str] | None = None,
     benchmark: str = "generation",
     environments: Mapping[str, Any] | None = None,
+    tasks: int | None = None,
+    command: str | None = None,
 ) -> Path:
-    """Write one part of one sweep and its environment.json; returns the sweep's directory."""
+    """Write one part of one sweep and its _environment.json; returns the sweep's directory."""
     folder = run / name
     folder.mkdir(parents=True, exist_ok=True)
     schema = schema_of(benchmark)
@@ -105,10 +107,13 @@ def write_sweep(
         "figure": figure,
     }
     document = {
+        "version": 2,
         "spec": {"name": "demo", "sweep": sweep},
         "environments": environments or {"e1": ENVIRONMENT},
+        "inputs": {},
     }
-    (folder / "environment.json").write_text(json.dumps(document), encoding="utf-8")
+    document |= {key: value for key, value in (("tasks", tasks), ("command", command)) if value is not None}
+    (folder / "_environment.json").write_text(json.dumps(document), encoding="utf-8")
     return folder
 
 

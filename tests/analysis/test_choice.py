@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.averages import average
-from analysis.choice import Choice, choose
+from analysis.choice import Choice, choose, shown
 from analysis.load import read_run
 
 RATE = "generation_rate_tokens_per_s"
@@ -105,4 +105,36 @@ def test_more_figures_than_anybody_reads_are_cut_and_told(run_dir: Path, write: 
     averages = average(read_run(run_dir).sweeps[0])
     choice = choose(averages, {"x": "dtype"})
     assert choice is not None
-    assert choice.notes == ("24 of 30 figures are drawn; the tables hold all cells.",)
+    assert choice.notes == ("12 of 30 figures are drawn; the tables hold all cells.",)
+
+
+@pytest.mark.parametrize(
+    ("factors", "x", "series", "notes"),
+    [
+        ({"model": 60, "max_new_tokens": 4}, "model", ("max_new_tokens",), ()),
+        ({"model": 61, "max_new_tokens": 4}, "model", ("max_new_tokens",), ("60 of 61 names on the x axis",)),
+        ({"model": 20, "max_new_tokens": 15}, "max_new_tokens", ("model",), ("14 of 20 series",)),
+        ({"max_new_tokens": 501}, "max_new_tokens", (), ("500 of 501 points on the x axis",)),
+    ],
+)
+def test_more_than_a_figure_can_show_is_cut_and_told(grid: Any, factors: Any, x: str, series: Any, notes: Any) -> None:
+    levels = {"model": "m{:03}", "max_new_tokens": ""}
+    averages = grid({name: [levels[name].format(i) or i + 1 for i in range(count)] for name, count in factors.items()})
+    choice = choose(averages, None)
+    assert choice is not None
+    assert (choice.x, choice.series) == (x, series)
+    assert choice.notes == tuple(f"{note} are drawn; the tables hold all cells." for note in notes)
+
+
+def test_what_is_cut_are_the_last_levels_in_the_specs_order(grid: Any) -> None:
+    models = [f"m{number:02}" for number in range(20)][::-1]
+    averages = grid({"model": models, "max_new_tokens": list(range(1, 16)), "dtype": list("abcdefghijklm")})
+    choice = choose(averages, None)
+    assert choice is not None
+    cells, _ = shown(averages, choice)
+    assert set(cells["model"]) == set(models[:14])
+    assert set(cells["dtype"]) == set("abcdefghijkl")
+    assert choice.notes == (
+        "12 of 13 panels are drawn; the tables hold all cells.",
+        "14 of 20 series are drawn; the tables hold all cells.",
+    )

@@ -1,7 +1,6 @@
 """The command: what it writes, what the page says, how it fails."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -129,24 +128,6 @@ def test_a_report_that_dies_leaves_the_last_one_whole(small_run: Path, monkeypat
         write_report(small_run)
     assert index.read_bytes() == before
     assert not list(small_run.rglob("*.tmp"))
-
-
-@pytest.mark.parametrize("broken", ["missing", "part"])
-def test_mistakes_are_one_line_and_exit_code_2(small_run: Path, broken: str) -> None:
-    (small_run / "generation" / "part-9.parquet").write_bytes(b"no")
-    given = small_run if broken == "part" else small_run / "nowhere"
-    named = small_run / "generation/part-9.parquet" if broken == "part" else given
-    result = subprocess.run(
-        [sys.executable, "-m", "analysis.report", str(given)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        check=False,
-    )
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert result.stderr.startswith(f"error: {named}: ")
-    assert result.stderr.count("\n") == 1
 
 
 def test_the_spec_on_the_page_is_the_resolved_one(small_run: Path) -> None:

@@ -1,0 +1,121 @@
+"""Every iteration and every text counts once, whatever is written twice."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.averages import average
+from analysis.load import Sweep, read_run
+
+RATE = "generation_rate_tokens_per_s"
+
+
+def sweep_of(run_dir: Path) -> Sweep:
+    (sweep,) = read_run(run_dir).sweeps
+    return sweep
+
+
+def test_a_failed_attempt_is_replaced_by_a_later_one(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
+    lost = row(0, status="worker_lost", started_at=None)
+    still_lost = row(0, status="worker_lost", started_at=None, max_new_tokens=64)
+    write(run_dir, [lost, still_lost], part="0")
+    write(run_dir, cell([1.0, 2.0]), part="1")
+    sweep = sweep_of(run_dir)
+    assert list(sweep.rows["status"]) == ["worker_lost", "ok", "ok"]
+    assert list(sweep.rows["max_new_tokens"]) == [64, 16, 16]
+    assert sweep.replaced == 1
+
+
+def test_the_last_failure_counts_whether_or_not_it_ever_started(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(0, status="error")], part="0")
+    write(run_dir, [row(0, status="unavailable", started_at=None)], part="1")
+    write(run_dir, [row(0, status="unavailable", started_at=None)], part="10")
+    sweep = sweep_of(run_dir)
+    assert (list(sweep.rows["status"]), sweep.replaced, sweep.repeated) == (["unavailable"], 2, 0)
+
+
+def test_a_later_attempt_within_one_part_counts(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(0, status="error", attempt=1), row(0, attempt=2, **{RATE: 5.0})])
+    assert list(sweep_of(run_dir).rows["attempt"]) == [2]
+
+
+def test_rows_of_one_attempt_stay_together(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
+    write(run_dir, [*cell([1.0, 2.0]), row(2, status="oom_gpu")])
+    sweep = sweep_of(run_dir)
+    assert (len(sweep.rows), sweep.replaced) == (3, 0)
+
+
+def test_a_part_that_was_copied_counts_once_and_is_said(run_dir: Path, write: Any, cell: Any) -> None:
+    folder = write(run_dir, cell([1.0, 2.0, 4.0, 5.0]))
+    shutil.copy(folder / "part-0.parquet", folder / "part-1.parquet")
+    sweep = sweep_of(run_dir)
+    assert len(sweep.rows) == 4
+    assert sweep.remarks == (
+        "4 rows repeat an iteration or a text that has a row already; each counts once, the last ok one",
+    )
+
+
+def test_of_two_measurements_of_one_iteration_the_last_counts(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0, 2.0]), part="0")
+    write(run_dir, cell([10.0]), part="1")
+    assert sorted(sweep_of(run_dir).rows[RATE]) == [2.0, 10.0]
+
+
+def test_more_rounds_and_iterations_are_more_rows_of_the_cell(run_dir: Path, write: Any, cell: Any) -> None:
+    first = [r | {"task_id": "first"} for r in cell([1.0, 2.0])]
+    later = [r | {"task_id": f"round {number}", "round": number} for number in (1, 2) for r in cell([3.0, 4.0, 5.0])]
+    write(run_dir, first, part="0")
+    write(run_dir, later, part="1")
+    sweep = sweep_of(run_dir)
+    averages = average(sweep)
+    assert sweep.repeated == 0
+    assert averages.factors == ()
+    assert list(averages.cells.loc[averages.cells["metric"] == RATE, "n"]) == [8]
+
+
+def test_rows_of_two_revisions_of_a_model_are_two_cells(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0, 1.0], revision="a") + cell([9.0, 9.0], revision="b"))
+    averages = average(sweep_of(run_dir))
+    assert averages.factors == ("revision",)
+    assert list(averages.cells.loc[averages.cells["metric"] == RATE, "mean"]) == [1.0, 9.0]
+
+
+def text(row: Any, index: int, **columns: Any) -> dict[str, Any]:
+    made = row(index, benchmark="binoculars", observer="o", performer="p")
+    identity = {"record_id": "r", "author": "human", "dataset": "d", "generator": None, "fragment_index": 0}
+    return dict(made | identity | {"score": 1.0} | columns)
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"record_id": "other"},
+        {"author": "synthetic"},
+        {"fragment_index": 1},
+        {"prefix_tokens": 64},
+        {"cell_id": "another pair"},
+        {"dataset": "e"},
+        {"generator": "g"},
+        {"start_word": 7},
+    ],
+    ids=str,
+)
+def test_texts_that_differ_in_anything_all_count(run_dir: Path, write: Any, row: Any, differs: Any) -> None:
+    write(run_dir, [text(row, 0), text(row, 1, **differs)], benchmark="binoculars")
+    assert sweep_of(run_dir).repeated == 0
+
+
+def test_a_text_counts_once_in_whichever_task_and_round(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [text(row, 0, task_id=f"t{number}", round=number, score=1.0 + number) for number in range(3)]
+    rows.append(text(row, 0, task_id="t9", round=9, status="oom_gpu", score=None))
+    write(run_dir, rows, benchmark="binoculars")
+    sweep = sweep_of(run_dir)
+    assert list(sweep.rows["score"]) == [3.0], "the last one that was measured"
+    assert sweep.repeated == 3
+
+
+def test_rows_without_an_identity_all_count(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(0) | {"task_id": None}, row(0) | {"task_id": None}, row(0) | {"iteration": None}])
+    assert sweep_of(run_dir).repeated == 0
