@@ -183,7 +183,7 @@ def _tell_plans(prepared: list[Prepared], command: Command, console: Console) ->
     for one in prepared:
         for grid in one.plan.grids:
             for line in grid.inputs.lines:
-                _say(console, f"{grid.sweep.name}: {line}")
+                _say(console, line if line.startswith(" ") else f"{grid.sweep.name}: {line}")
             for warning in grid.inputs.warnings:
                 _warn(console, f"{grid.sweep.name}: {warning}")
         for status, count in sorted(one.finished.left_failed.items()):

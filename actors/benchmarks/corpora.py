@@ -68,14 +68,13 @@ def open_corpora(factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any
     for key, level in levels.items():
         corpus = _opened(level, checkpoints)
         name = key
+        lines.append(f"corpus {_path(level)}")
         if key in before:
             corpus = _continued(corpus, before[key], level)
         elif moved := _moved(corpus, level, free):
             name, corpus = moved
             del free[name]
-            lines.append(
-                f"corpus {_path(level)} is the one that rows on disk call {_path(json.loads(name))}: it goes on"
-            )
+            lines.append(f"  is the one that rows on disk call {_path(json.loads(name))}: it goes on under that name")
         if name in before and before[name] is None:
             warnings.append(
                 f"corpus {_path(level)}: rows on disk are of an older version, which did not write down what it read; "
@@ -84,7 +83,7 @@ def open_corpora(factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any
         names[key], histories[name] = json.loads(name), corpus.history
         for count in factors["shard_records"]:
             shards[name, int(count)] = _parts(corpus, int(count))  # type: ignore[arg-type]
-        lines += [f"corpus {_path(level)}: {line}" for line in corpus.survey.lines]
+        lines += [f"  {line}" for line in corpus.survey.lines]
         warnings += [f"corpus {_path(level)}: {warning}" for warning in corpus.survey.warnings]
     return CorpusInputs(models.factor, models.fingerprints, lines, warnings, names, histories, shards)
 
