@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sweeps.sink import PART
+from sweeps.sink import DAMAGE, PART, read_part
 from sweeps.task import Slot
 
 COLUMNS = ["task_id", "device", "cpu_cores", "status", "duration_s"]
@@ -40,6 +39,6 @@ def paces(sweep_directories: Iterable[Path]) -> dict[Slot, Pace]:
 def _tables(directory: Path) -> Iterable[pa.Table]:
     for part in sorted(directory.glob(PART)):
         try:
-            yield pq.read_table(part, columns=COLUMNS)
-        except (OSError, pa.ArrowException):
+            yield read_part(part, COLUMNS)
+        except DAMAGE:
             continue

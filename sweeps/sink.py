@@ -19,6 +19,8 @@ from sweeps.task import Row
 PART: Final = "part-*.parquet"
 ASIDE: Final = "_{name}.damaged"
 """What a part is called that cannot be read: the underscore hides it from pandas and pyarrow."""
+DAMAGE: Final = (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException)
+"""What pyarrow raises for a file that is not what it was, depending on where the damage is."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,12 @@ class Sink:
         """
         for part in sorted(self.directory.glob(PART)):
             try:
-                file = pq.ParquetFile(part)
-                self._refuse_foreign(part, file.schema_arrow)
-                missing = set(self._schema.names) - set(file.schema_arrow.names)
-                table = file.read(None if missing else ["task_id", "status"])
-            except (OSError, pa.ArrowException) as error:
+                table = read_part(part)
+            except DAMAGE as error:
                 self._set_aside(part, error, warn)
                 continue
-            if missing:
+            self._refuse_foreign(part, table.schema)
+            if missing := set(self._schema.names) - set(table.schema.names):
                 filled = {name: pa.nulls(len(table), self._schema.field(name).type) for name in missing}
                 columns = [filled[name] if name in missing else table[name] for name in self._schema.names]
                 self._write(pa.table(columns, schema=self._schema), part)
@@ -98,8 +98,8 @@ class Sink:
         """Take tasks out, part by part: they run again."""
         for part in sorted(self.directory.glob(PART)) if task_ids else ():
             try:
-                table = pq.ParquetFile(part).read()
-            except (OSError, pa.ArrowException) as error:
+                table = read_part(part)
+            except DAMAGE as error:
                 self._set_aside(part, error, warn)
                 continue
             stays = pa.array([task_id not in task_ids for task_id in table["task_id"].to_pylist()], pa.bool_())
@@ -146,7 +146,17 @@ class Sink:
         warn(f"{part}: cannot be read ({error}); kept as {aside.name}, its tasks run again")
 
     def _write(self, table: pa.Table, part: Path) -> None:
-        replace_file(part, lambda file: pq.write_table(table, file, compression="zstd"))
+        replace_file(part, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True))
+
+
+def read_part(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a part, with the checksums of its pages verified where it has some.
+
+    Raises:
+        DAMAGE: one of these, where it cannot be read or a byte of it is another one.
+    """
+    with pq.ParquetFile(part, page_checksum_verification=True) as file:
+        return file.read(columns)
 
 
 def read_on_disk(directory: Path, measure: str | None, damaged: Callable[[Path, Exception], object]) -> OnDisk:
@@ -161,9 +171,9 @@ def read_on_disk(directory: Path, measure: str | None, damaged: Callable[[Path, 
     columns = ["task_id", "status", "environment_id", *([measure] if measure else [])]
     for part in sorted(directory.glob(PART)):
         try:
-            rows = pq.ParquetFile(part).read(columns).to_pydict()
+            rows = read_part(part, columns).to_pydict()
             ended = list(zip(rows["task_id"], rows["status"], strict=True))
-        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        except (*DAMAGE, KeyError) as error:
             damaged(part, error)
             continue
         on_disk.statuses.update(ended)
