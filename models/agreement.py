@@ -1,7 +1,7 @@
 """Whether a loaded model is the one that its files hold: transformers makes up what it misses and drops what is left.
 
-Looks at what loading reported and at shapes; reads no file. A model that passes took every weight of its files that
-has a part in predicting tokens. Of a GGUF file transformers reports only what is missing.
+Looks at what loading reported and at shapes. A model that passes took every weight of its files that has a part in
+predicting tokens. Of a GGUF file transformers reports only what is missing, so its layers are counted.
 """
 
 import re
@@ -22,6 +22,7 @@ _BESIDE: Final = re.compile(
     r"|(^|\.)seq_relationship\."
 )
 """Weights that no next token depends on, and that classes do not always name themselves."""
+_BLOCK: Final = re.compile(r"blk\.([0-9]+)\.")
 _TOWER: Final = re.compile(
     r"(^|\.)(embed_)?(vision|visual|vit|image|img|audio|speech|multi_modal|multimodal|mm)[a-z_0-9]*\."
 )
@@ -63,6 +64,23 @@ def refuse_half(files: ModelFiles, config: Any) -> None:
             f"model {files.name!r}: {config.model_type} is an encoder-decoder, and only causal language models, which "
             "are decoders alone, are run here"
         )
+
+
+def refuse_more_layers(files: ModelFiles, config: Any) -> None:
+    """Refuse a GGUF file that holds more layers than it says: the model would be made of the first ones.
+
+    Raises:
+        ModelDamaged: with both numbers.
+    """
+    if files.gguf_file is None:
+        return
+    from gguf import GGUFReader
+
+    (path,) = files.weights
+    blocks = {match[1] for tensor in GGUFReader(path).tensors if (match := _BLOCK.match(tensor.name))}
+    layers = getattr(config.get_text_config(), "num_hidden_layers", None)
+    if layers is not None and len(blocks) > layers:
+        raise ModelDamaged(f"model {files.name!r}: {path} says that it has {layers} layers, and holds {len(blocks)}")
 
 
 def refuse_other_head(files: ModelFiles, model: PreTrainedModel) -> None:

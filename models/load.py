@@ -24,7 +24,13 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from models.agreement import refuse_half, refuse_mismatch, refuse_other_head, refuse_other_tokenizer
+from models.agreement import (
+    refuse_half,
+    refuse_mismatch,
+    refuse_more_layers,
+    refuse_other_head,
+    refuse_other_tokenizer,
+)
 from models.diagnosis import weights_explained
 from models.packing import quantized_share, refuse_unfit_for_cpu, refuse_unpacked
 from models.placement import limits_by_device, placement_explained, refuse_disk, torch_devices
@@ -142,6 +148,7 @@ def read_outline(files: ModelFiles) -> ModelOutline:
         config = AutoConfig.from_pretrained(
             files.directory, trust_remote_code=files.runs_code, local_files_only=True, **_gguf(files)
         )
+        refuse_more_layers(files, config)
     MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)  # imports the class: seconds that are no part of a load
     return ModelOutline(files, config, tokenizer)
 

@@ -20,7 +20,7 @@ from scoring.batching import collate
 
 PROBE_TEXT: Final = "The quick brown fox jumps over 13 lazy dogs, doesn't it?"
 OTHER_TEXT: Final = "And 7 of them slept under a tree by the old stone mill, far away from here."
-PROBE_TOKENS: Final = 48
+PROBE_TOKENS: Final = 32
 FEWEST_TOKENS: Final = 4
 PADDING: Final = 8
 LATER_LIMIT: Final = 1e-5

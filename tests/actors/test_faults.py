@@ -108,13 +108,15 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "pickled": keep_pickles_only,
     "no-tokenizer": lambda directory: (directory / "tokenizer.json").unlink(),
     "bad-config": lambda directory: (directory / "config.json").write_text("{"),
+    "other-kind": lambda directory: (directory / "config.json").write_text('{"model_type": "nosuch"}'),
 }
 
 EXPECTED: dict[str, dict[int, str]] = {
     "healthy": {SHORT_WORDS: "ok", LONG_WORDS: "ok"},
     "memory": {SHORT_WORDS: "ok", LONG_WORDS: "oom_host"},
-    "no-tokenizer": {SHORT_WORDS: "unsupported"},
-    "pickled": {SHORT_WORDS: "unsupported"},
+    "other-kind": {SHORT_WORDS: "unsupported"},
+    "no-tokenizer": {SHORT_WORDS: "unavailable"},
+    "pickled": {SHORT_WORDS: "unavailable"},
     "raise": {SHORT_WORDS: "error"},
     "truncated": {SHORT_WORDS: "error"},
     "corrupt": {SHORT_WORDS: "error"},
@@ -130,10 +132,11 @@ MESSAGES = {
     "truncated": "truncated/model.safetensors is damaged",
     "corrupt": "corrupt/model.safetensors is damaged",
     "bad-config": "bad-config/config.json is damaged",
+    "other-kind": "says model_type 'nosuch'",
     "hang": "--timeout-s",
     "die": "",
 }
-MILD = ("healthy", "memory", "no-tokenizer", "pickled")
+MILD = ("healthy", "memory", "other-kind")
 
 
 def model(name: str, root: Path) -> str:

@@ -352,6 +352,6 @@ def test_a_worker_holds_nothing_between_tasks(tmp_path: Path) -> None:
     line: Any = Line(Lease(task, 1) for _, task in plan.tasks())
     Worker(Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e1")).work(line)
     statuses = sorted((row["source"], row["status"]) for outcome in line.outcomes for row in outcome.rows)
-    assert statuses == sorted([("default", "ok"), ("default", "ok"), (str(tmp_path), "unsupported")])
+    assert statuses == sorted([("default", "ok"), ("default", "ok"), (str(tmp_path), "unavailable")])
     assert [outcome.loads for outcome in line.outcomes] == [0, 0]
     assert {task.load_key.split()[0] for _, task in plan.tasks()} == {"nothing"}

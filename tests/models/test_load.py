@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import accelerate
+import gguf
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -439,3 +441,49 @@ def test_a_gguf_file_that_is_none_is_named(copy: Path) -> None:
     (copy / "q4.gguf").write_bytes(b"not at all")
     with pytest.raises(ModelDamaged, match=r"model/q4.gguf is damaged"):
         load_model(f"{copy}#q4.gguf")
+
+
+def write_gguf(path: Path, said: int, layers: int, without: str = "") -> None:
+    """A llama of `layers` layers whose header says `said`."""
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_block_count(said)
+    writer.add_context_length(128)
+    writer.add_embedding_length(32)
+    writer.add_feed_forward_length(64)
+    writer.add_head_count(2)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(16)
+    writer.add_vocab_size(64)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list([*(f"t{number}" for number in range(63)), "t0t1"])
+    writer.add_token_types([1] * 64)
+    writer.add_token_merges(["t0 t1"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    shapes: dict[str, tuple[int, ...]] = {"token_embd": (64, 32), "output_norm": (32,), "output": (64, 32)}
+    for layer in range(layers):
+        square = {f"blk.{layer}.attn_{part}": (32, 32) for part in ("q", "k", "v", "output")}
+        norms = {f"blk.{layer}.{part}_norm": (32,) for part in ("attn", "ffn")}
+        wide = {f"blk.{layer}.ffn_{part}": (64, 32) for part in ("gate", "up")}
+        shapes |= square | norms | wide | {f"blk.{layer}.ffn_down": (32, 64)}
+    for name, shape in shapes.items():
+        if name != without:
+            writer.add_tensor(f"{name}.weight", np.full(shape, 0.1, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_a_gguf_file_is_loaded_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "whole.gguf", 2, 2)
+    loaded = load_model(f"{tmp_path}#whole.gguf", dtype="float32")
+    assert loaded.model.config.num_hidden_layers == 2
+    assert str(loaded.files.revision).startswith("sha256:")
+    write_gguf(tmp_path / "more.gguf", 1, 2)
+    with pytest.raises(ModelDamaged, match=r"more\.gguf says that it has 1 layers, and holds 2"):
+        load_model(f"{tmp_path}#more.gguf")
+    write_gguf(tmp_path / "less.gguf", 2, 2, without="blk.0.attn_q")
+    with pytest.raises(ModelDamaged, match=r"1 missing \(model.layers.0.self_attn.q_proj.weight\)"):
+        load_model(f"{tmp_path}#less.gguf")
