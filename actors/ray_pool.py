@@ -645,11 +645,8 @@ def _actors(state: str, job_id: str | None = None) -> dict[str, Placed]:
     for text in accessor.get_actor_table(job_id and ray.JobID(bytes.fromhex(job_id)), state):
         actor = ActorTableData.FromString(text)
         is_ours = actor.class_name == RayWorker.__name__ and actor.ray_namespace == NAMESPACE
-        holder = (
-            actor.name.split(" ", 2)[-1]
-            if is_ours
-            else f"{actor.class_name.rpartition('.')[2]} of job {actor.job_id.hex()}"
-        )
+        other = f"{actor.class_name.rpartition('.')[2]} of job {actor.job_id.hex()}"
+        holder = actor.name.split(" ", 2)[-1] if is_ours else other
         found[actor.actor_id.hex()] = Placed(holder, actor.address.node_id.hex(), dict(actor.required_resources))
     return found
 
