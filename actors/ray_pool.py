@@ -162,6 +162,7 @@ def _joined(place: Place) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _connected(connect: Callable[..., Any], mode: str, problem: str, advice: str) -> Iterator[Any]:
+    users = [name for name in os.environ if name not in (*LOCAL_SETTINGS, ray_token.MODE, ray_surroundings.TMPDIR)]
     os.environ[ray_token.MODE] = mode
     ray._raylet.Config.initialize("")  # reads the mode again
     ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
@@ -173,8 +174,8 @@ def _connected(connect: Callable[..., Any], mode: str, problem: str, advice: str
             context = connect(job_config=job, namespace=NAMESPACE, log_to_driver=False, logging_level="error")
     except SystemExit as end:  # Ray's way of ending at SIGTERM
         raise KeyboardInterrupt from end
-    except (RayError, OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"{problem} ({_in_a_line(error)}); {advice}") from error
+    except (RayError, OSError, RuntimeError, ValueError, ImportError) as error:
+        raise UserError(f"{problem} ({_in_a_line(error)}); {advice}{ray_surroundings.reminder(users)}") from error
     try:
         yield context
     finally:

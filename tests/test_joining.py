@@ -15,9 +15,8 @@ import pytest
 
 from actors import ray_surroundings
 from actors.benchmarks.base import OnePart
-from actors.benchmarks.noop import NoopFactors
 from sweeps.factors import Factors
-from tests.fakes import faulty_spec
+from tests.fakes import FaultyFactors, faulty_spec
 from tests.live_run import fresh_environment
 from tests.test_cluster import _free_ports
 
@@ -38,7 +37,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 class Looking(OnePart):
     """Writes down what its process sees."""
 
-    factors: ClassVar[type[Factors]] = NoopFactors
+    factors: ClassVar[type[Factors]] = FaultyFactors
     holds: ClassVar[str] = "nothing"
     load_factors: ClassVar[tuple[str, ...]] = ()
 
@@ -165,7 +164,8 @@ def main() -> None:
         pool = ray_pool.RayPool(coordinator, catalogue, ray_pool.nodes())
         Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
         pool.close()
-        assert coordinator.close().counts == {"ok": 1}
+        status = coordinator.close()
+        assert status.counts == {"ok": 1}, status
 
 
 if __name__ == "__main__":
