@@ -161,6 +161,7 @@ def _joined(place: Place) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _connected(connect: Callable[..., Any], mode: str, problem: str, advice: str) -> Iterator[Any]:
+    users = [name for name in os.environ if name not in (*LOCAL_SETTINGS, ray_token.MODE, ray_surroundings.TMPDIR)]
     os.environ[ray_token.MODE] = mode
     ray._raylet.Config.initialize("")  # reads the mode again
     ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
@@ -172,8 +173,8 @@ def _connected(connect: Callable[..., Any], mode: str, problem: str, advice: str
             context = connect(job_config=job, namespace=NAMESPACE, log_to_driver=False, logging_level="error")
     except SystemExit as end:  # Ray's way of ending at SIGTERM
         raise KeyboardInterrupt from end
-    except (RayError, OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"{problem} ({_in_a_line(error)}); {advice}") from error
+    except (RayError, OSError, RuntimeError, ValueError, ImportError) as error:
+        raise UserError(f"{problem} ({_in_a_line(error)}); {advice}{ray_surroundings.reminder(users)}") from error
     try:
         yield context
     finally:
@@ -645,7 +646,8 @@ def _actors(state: str, job_id: str | None = None) -> dict[str, Placed]:
     for text in accessor.get_actor_table(job_id and ray.JobID(bytes.fromhex(job_id)), state):
         actor = ActorTableData.FromString(text)
         is_ours = actor.class_name == RayWorker.__name__ and actor.ray_namespace == NAMESPACE
-        holder = actor.name.split(" ", 2)[-1] if is_ours else f"{actor.class_name} of job {actor.job_id.hex()}"
+        other = f"{actor.class_name.rpartition('.')[2]} of job {actor.job_id.hex()}"
+        holder = actor.name.split(" ", 2)[-1] if is_ours else other
         found[actor.actor_id.hex()] = Placed(holder, actor.address.node_id.hex(), dict(actor.required_resources))
     return found
 

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +89,12 @@ def unproxied(hosts: Collection[str], environment: Mapping[str, str] = os.enviro
         if "*" not in entries:
             changed[name] = ",".join(dict.fromkeys([*entries, *exempt]))
     return changed
+
+
+def reminder(names: Iterable[str]) -> str:
+    """Which of a user's variables change what Ray does, at the end of a message; empty: none."""
+    rays = sorted(name for name in names if name.startswith("RAY_"))
+    return f"; set in the environment: {', '.join(rays)}" if rays else ""
 
 
 def own_hosts() -> list[str]:

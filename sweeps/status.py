@@ -6,9 +6,11 @@ if __name__ == "__main__":
     interrupts.quit_at_once()
     import_order.ours_first()
 
+import dataclasses
+import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -17,6 +19,7 @@ from rich.text import Text
 from sweeps.errors import UserError
 from sweeps.progress import View, headline, report, views
 from sweeps.standing import Status
+from sweeps.task import Slot
 
 EXIT_USER_ERROR: Final = 2
 WATCH_S: Final = 0.5
@@ -29,11 +32,14 @@ Standings = Mapping[str, Status | None]
 def main(
     address: Annotated[str, typer.Option(help="auto finds the Ray of this machine; or HOST:PORT")] = "auto",
     watch: Annotated[bool, typer.Option("--watch", help="wait for a run, and go on until none is left")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document, for programs")] = False,
 ) -> None:
     """Show every run of a Ray cluster: progress, a line for each worker, warnings."""
     console = Console()
     try:
-        _look(console, address, watch=watch)
+        if as_json and watch:
+            raise UserError("--json is where the runs stand once; leave --watch out, and ask again")
+        _look(console, address, watch=watch, as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit from None
     except UserError as error:
@@ -41,7 +47,7 @@ def main(
         raise typer.Exit(EXIT_USER_ERROR) from None
 
 
-def _look(console: Console, address: str, *, watch: bool) -> None:
+def _look(console: Console, address: str, *, watch: bool, as_json: bool) -> None:
     if address in ("local", "inline"):
         raise UserError(
             f"--address {address}: give auto or HOST:PORT, which a run prints when it starts; "
@@ -55,6 +61,8 @@ def _look(console: Console, address: str, *, watch: bool) -> None:
         if watch:
             await_run(console, found, ray_pool.standings, ray_pool.is_there)
             follow(console, ray_pool.standings)
+        elif as_json:
+            _tell(console, json.dumps({"address": found, "runs": plain(ray_pool.standings())}, ensure_ascii=False))
         elif standings := ray_pool.standings():
             show(console, standings)
         else:
@@ -91,6 +99,19 @@ def await_run(console: Console, found: str, ask: Callable[[], Standings], is_the
             _tell(console, f"no run yet at {found}; waiting for one (Ctrl-C ends this)")
         told = True
         time.sleep(WATCH_S)
+
+
+def plain(value: Any) -> Any:
+    """A value in what JSON has: slots and other keys as their text, dataclasses by their fields."""
+    if isinstance(value, Slot):
+        return str(value)
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(entry) for entry in value]
+    return value
 
 
 def show(console: Console, standings: Standings) -> None:

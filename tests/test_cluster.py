@@ -341,12 +341,33 @@ def test_a_second_box_joins_with_all_its_gpus_in_one_raylet_and_its_stop_ends_no
     shutil.rmtree(second.ray_directory)
 
 
+@pytest.mark.ray
+@pytest.mark.slow
+def test_another_token_is_one_message_and_starts_nothing(head: Head, tmp_path: Path) -> None:
+    second = Box(tmp_path / "a home")
+    (second.home / ".ray").mkdir()
+    (second.home / ".ray" / "auth_token").write_text("another")
+    (second.home / "mini.toml").write_text(SPEC.format(name="mini", devices='["cpu"]'))
+    address = f"127.0.0.1:{head.port}"
+    started = second.start_node("worker", address)
+    joined = second.run(sys.executable, "-m", "sweeps.run", "mini.toml", "--address", address)
+    watched = second.run(sys.executable, "-m", "sweeps.status", "--address", address)
+    for answer in (started, joined, watched):
+        assert answer.returncode == 2, answer.stdout + answer.stderr
+        (line,) = answer.stderr.splitlines()
+        assert "asks for a token, and another one than this side has in ~/.ray/auth_token; copy the head's" in line
+    assert not second.processes()
+    shutil.rmtree(second.ray_directory)
+
+
 def control_processes(box: Box) -> set[int]:
     """Without workers, which Ray starts and ends as it likes."""
     return {process.pid for process in box.processes() if process.name() in ("raylet", "gcs_server")}
 
 
-def test_a_plan_starts_nothing(idle: Box) -> None:
+def test_a_plan_starts_nothing_and_takes_nothing_of_the_working_directory(idle: Box) -> None:
+    for name in ("actors.py", "sweeps.py", "ray.py"):
+        (idle.home / name).write_text("raise SystemExit('this directory is not to be imported from')")
     plan = _succeeded(idle.start_node("plan", SWEEPS_RAYLETS="gtx-1070=1"))
     assert plan.split() == ["gtx-1070", str(local_node().cores[0]), "GPU-c"]
 
@@ -369,7 +390,9 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no command": ([], {}, "./start_node.sh worker HEAD_IP"),
     "no address": (["worker"], {}, "worker needs the head's address"),
     "no token": (["worker", "127.0.0.1:1"], {}, "no token in"),
-    "nobody there": (["worker", "127.0.0.1:1"], {"TOKEN": "secret"}, "nobody answers at 127.0.0.1:1"),
+    "nobody there": (["worker", "127.0.0.1:1"], {"TOKEN": "secret"}, "nobody listens there: Connection refused"),
+    "no port": (["worker", "127.0.0.1:x"], {"TOKEN": "secret"}, "worker 127.0.0.1:x: it is neither"),
+    "a long directory": (["head"], {"RAY_TMPDIR": f"/tmp/{'a' * 100}"}, "a socket below it cannot be named"),
     "no such class": (["head"], {"SWEEPS_RAYLETS": "k80=1"}, "no 'k80' on this machine; choose of tesla-k80, gtx-1070"),
     "too few cores": (["head"], {"SWEEPS_RAYLETS": "cpu=4096"}, "too few cores for cpu=4096"),
     "no Ray": (["head"], {"SWEEPS_PYTHON": "/bin/false"}, "/bin/false has no Ray"),
@@ -384,6 +407,6 @@ def test_a_mistake_is_told_and_starts_nothing(mistake: str, idle: Box) -> None:
         (idle.home / ".ray").mkdir()
         (idle.home / ".ray" / "auth_token").write_text(variables["TOKEN"])
     answer = idle.start_node(*arguments, **variables)
-    assert answer.returncode == (1 if mistake in ("nobody there", "an option that Ray does not have") else 2)
+    assert answer.returncode == (1 if mistake == "an option that Ray does not have" else 2)
     assert expected in answer.stderr
     assert "Traceback" not in answer.stderr

@@ -1,6 +1,8 @@
 """`python -m sweeps.status`: runs seen from another terminal."""
 
+import dataclasses
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,10 +126,20 @@ def status(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_program_gets_every_field_by_name() -> None:
+    standings = {"mine 01": replace(STATUS, demand={WORKER.slot: 3}), "yours 02": None}
+    seen = json.loads(json.dumps(command.plain(standings)))
+    assert seen["yours 02"] is None
+    assert seen["mine 01"].keys() == {field.name for field in dataclasses.fields(Status)}
+    assert seen["mine 01"]["demand"] == {"cpu, 1 core": 3}
+    assert seen["mine 01"]["workers"][0]["device"] == "AMD EPYC"
+
+
 WRONG = {
     "nobody there": (["--address", "127.0.0.1:1"], "no Ray to use there (nobody listens there"),
     "nobody there, watched": (["--watch", "--address", "127.0.0.1:1"], "no Ray to use there (nobody listens there"),
     "not an address": (["--address", "nowhere"], "neither"),
+    "both": (["--watch", "--json"], "leave --watch out"),
     "inline": (["--address", "inline"], "seen in its own terminal only"),
     "no such option": (["--nope"], "No such option"),
 }
@@ -150,6 +162,8 @@ def test_a_cluster_without_a_run() -> None:
     answer = status("--address", ray_pool.current_address())
     assert answer.returncode == 0, answer.stderr
     assert "no run there" in answer.stdout
+    answer = status("--json", "--address", ray_pool.current_address())
+    assert json.loads(answer.stdout) == {"address": ray_pool.current_address(), "runs": {}}, answer.stderr
 
 
 @pytest.fixture(scope="module")

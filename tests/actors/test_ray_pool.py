@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pyarrow.dataset as ds
 import pytest
+import ray
 
 from actors import ray_pool
 from actors.benchmarks import BENCHMARKS
@@ -152,3 +153,28 @@ def test_workers_are_pinned_to_disjoint_cores_seen_from_outside(tmp_path: Path) 
     assert coordinator.close().counts == {"ok": 2}
     assert sorted(affinities.values()) == [[core] for core in node.cores[:2]]
     assert sorted(row["affinity"] for row in rows(tmp_path / "run")) == [[core] for core in node.cores[:2]]
+
+
+def test_a_run_waits_for_what_others_hold_says_so_and_begins_when_they_end(tmp_path: Path) -> None:
+    class Holder:
+        def hold(self) -> None:
+            pass
+
+    holder = ray.remote(num_cpus=4)(Holder).remote()
+    ray.get(holder.hold.remote())
+    told: list[str] = []
+
+    def look(status: Status) -> None:
+        if status.waiting_for and not told:
+            ray.kill(holder)
+        if status.waiting_for:
+            told.append(status.waiting_for)
+
+    coordinator = ray_pool.RayCoordinator.start(faulty_spec(), CATALOGUE, tmp_path, Policy())
+    coordinator.open()
+    pool = ray_pool.RayPool(coordinator, CATALOGUE, ray_pool.nodes())
+    Supervisor(coordinator, pool, look, Interrupts(60.0)).run()
+    pool.close()
+    assert coordinator.close().counts == {"ok": 1}
+    job = ray.get_runtime_context().get_job_id()
+    assert f"waiting for 1 core held by Holder of job {job} (4 cores)" in told

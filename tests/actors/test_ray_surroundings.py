@@ -67,6 +67,11 @@ def test_whoever_exempts_everything_or_grpc_is_heard() -> None:
     assert ray_surroundings.unproxied((), environment) == {"no_grpc_proxy": "a,127.0.0.1,localhost,::1"}
 
 
+def test_variables_that_change_what_ray_does_are_recalled() -> None:
+    assert ray_surroundings.reminder(["HOME", "RAY_USE_TLS", "RAY_A"]) == "; set in the environment: RAY_A, RAY_USE_TLS"
+    assert ray_surroundings.reminder(["HOME"]) == ""
+
+
 def test_where_files_are_is_told_alike_whoever_says_nothing() -> None:
     silent = ray_surroundings.files({"HOME": "/home/me"})
     assert silent == ray_surroundings.files({"HOME": "/home/me", "HF_HOME": "~/.cache/huggingface"} | silent)

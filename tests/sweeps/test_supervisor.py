@@ -105,6 +105,23 @@ def test_slots_that_nobody_offers_end_at_once(tmp_path: Path) -> None:
     assert status.counts == {"ok": 2, "unavailable": 2}
 
 
+def test_asked_to_stop_nobody_waits_for_a_worker_that_has_no_place_yet(tmp_path: Path) -> None:
+    class FullPool(TablePool):
+        """Workers start and get no place."""
+
+        def ended(self, timeout_s: float, pulse: Callable[[], object]) -> list[Ended]:
+            interrupts.ask()
+            assert interrupts.count < 3
+            return []
+
+    interrupts = Interrupts(3600.0)
+    coordinator = Coordinator(faulty_spec(), CATALOGUE, tmp_path, Policy())
+    coordinator.open()
+    Supervisor(coordinator, FullPool(coordinator, 1, lambda _: (0, False)), lambda status: None, interrupts).run()
+    assert coordinator.close().done == 0
+    assert interrupts.count == 1
+
+
 def test_slots_of_all_widths_share_one_place(tmp_path: Path) -> None:
     spec = faulty_spec(index=list(range(4)), cpu_cores=[1, 2, 4])
     status, pool = supervise(tmp_path, spec, 1, lambda _: (1000, False))
