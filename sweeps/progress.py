@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from sweeps.meanings import MEANINGS
+
 # Named twice: who shows progress finds all of it here.
 from sweeps.pace import duration as duration
 from sweeps.pace import headline as headline

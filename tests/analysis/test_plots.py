@@ -8,8 +8,8 @@ import pytest
 from analysis import plots
 from analysis.averages import average
 from analysis.choice import choose
-from analysis.load import read_run
 from analysis.histograms import draw_scores
+from analysis.load import read_run
 from analysis.plots import draw
 
 RATE = "generation_rate_tokens_per_s"
