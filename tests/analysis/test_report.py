@@ -79,6 +79,13 @@ def test_what_rows_and_specs_hold_is_escaped(run_dir: Path, write: Any, cell: An
     assert page.count("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;") >= 4
 
 
+def test_control_characters_are_escapes_and_line_breaks_stay(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(status="error", error_type="E", error_message="a\nb\x1b[31m\u202e\x00", model="m\x07")])
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    assert "E: a\nb\\x1b[31m\\u202e\\x00" in page
+    assert not set(page) & {"\x1b", "\u202e", "\x00", "\x07"}
+
+
 def test_averages_survive_the_round_trip_through_csv(small_run: Path) -> None:
     write_report(small_run)
     seen = pd.read_csv(small_run / "report/tables/generation-averages.csv")

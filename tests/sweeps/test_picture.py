@@ -105,6 +105,14 @@ def test_columns_of_workers_stand_below_each_other() -> None:
     assert len(starts) == 1
 
 
+def test_long_names_are_shortened_before_levels_take_a_line_of_their_own() -> None:
+    workers = tuple(replace(WORKERS[0], running=f"s model={MODEL} k={k}") for k in (1, 2))
+    assert lines(replace(STATUS, workers=workers), 50)[-2:] == [
+        "tesla-k80-0  s model=meta…-Instruct k=1  1 min 3 s",
+        "tesla-k80-0  s model=meta…-Instruct k=2  1 min 3 s",
+    ]
+
+
 def test_one_sweep_needs_no_line_of_its_own() -> None:
     assert len(lines(replace(STATUS, sweeps=STATUS.sweeps[:1]), 200)) == 5
 
