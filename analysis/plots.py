@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from analysis.averages import Averages, grouped
 from analysis.canvas import MAX_LEGEND, MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
@@ -141,7 +141,8 @@ def _is_geometric(levels: Sequence[float]) -> bool:
 
 
 def _set_names(axis: Any, names: Sequence[str]) -> None:
-    axis.set_xticks(range(len(names)), names)
+    axis.xaxis.set_major_locator(FixedLocator(range(len(names))))
+    axis.xaxis.set_major_formatter(FixedFormatter(names))  # which canvas.finish can write anew
     axis.set_xlim(-0.6, len(names) - 0.4)
     if sum(map(len, names)) > 30:
         upright = len(names) > _LEVEL_TICKS

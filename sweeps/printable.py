@@ -5,6 +5,7 @@ from typing import Final
 from rich.cells import cell_len, chop_cells
 
 ELLIPSIS: Final = "…"
+_MARKS_PER_CELL: Final = 4
 _JOINERS: Final = "\u200c\u200d"
 """Invisible, and part of words in several scripts."""
 
@@ -28,10 +29,13 @@ def printable(text: str, keep: str = "") -> str:
 
 def middle_out(text: str, cells: int) -> str:
     """Shorten to that many terminal cells by leaving out the middle: beginnings and ends tell names apart."""
-    if cell_len(text) <= cells:
-        return text
     if cells < 1:
         return ""
+    most = _MARKS_PER_CELL * cells
+    if len(text) > 2 * most:  # marks over letters take no cells, in any number
+        text = f"{text[:most]}{ELLIPSIS}{text[-most:]}"
+    if cell_len(text) <= cells:
+        return text
     left = cells // 3
     right = cells - 1 - left
     head = chop_cells(text, left)[0] if left else ""

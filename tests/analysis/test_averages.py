@@ -162,3 +162,47 @@ def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: A
     pairs = [(h > s) + 0.5 * (h == s) for h in (1.0, 0.9, 0.8) for s in (0.7, 0.85, 0.8)]
     assert seen["auc"] == pytest.approx(statistics.mean(pairs))
     assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
+
+
+def test_texts_of_no_known_author_enter_no_auc(run_dir: Path, write: Any, row: Any) -> None:
+    rows = binoculars_rows(row)[:-1]
+    rows += [row(20, author=author, score=9.0, record_id="x", benchmark="binoculars") for author in (None, "editor")]
+    write(run_dir, [r | {"observer": "o", "performer": "p"} for r in rows], "pairs", benchmark="binoculars")
+    (sweep,) = read_run(run_dir).sweeps
+    averages = average(sweep)
+    (seen,) = separation(sweep, averages).to_dict("records")
+    assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
+    assert seen["auc"] < 1
+    assert averages.notes == ("2 texts are neither of author human nor synthetic, and enter no AUC.",)
+
+
+@pytest.mark.parametrize("alone", ["human", "synthetic"])
+def test_without_one_of_the_authors_there_is_no_auc(run_dir: Path, write: Any, row: Any, alone: str) -> None:
+    write(run_dir, [r for r in binoculars_rows(row) if r["author"] == alone], "pairs", benchmark="binoculars")
+    (sweep,) = read_run(run_dir).sweeps
+    (seen,) = separation(sweep, average(sweep)).to_dict("records")
+    assert seen["auc"] is None
+
+
+def test_fragments_are_told_of_only_within_a_cell(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [r | {"observer": o, "cell_id": o} for o in "ab" for r in binoculars_rows(row)[:-1]]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    assert average(read_run(run_dir).sweeps[0]).notes == ()
+    write(run_dir, [r | {"fragment_index": 1} for r in rows], "pairs", part="1", benchmark="binoculars")
+    (note,) = average(read_run(run_dir).sweeps[0]).notes
+    assert note.startswith("Fragments of one record are not independent")
+
+
+def test_many_levels_are_not_all_named(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [
+        row(i, benchmark="binoculars", author="human", score=1.0, record_id=str(i), generator=f"g{i:02}")
+        for i in range(20)
+    ]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    (note,) = average(read_run(run_dir).sweeps[0]).notes
+    assert note.endswith("g10, g11 and 8 more.")
+
+
+def test_no_factor_is_what_was_measured(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0, 2.0]), factors={"ttft_s": [1], "status": ["ok"], "task_id": [], "nothing": [1]})
+    assert averages_of(run_dir).factors == ()

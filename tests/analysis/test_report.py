@@ -1,19 +1,23 @@
 """The command: what it writes, what the page says, how it fails."""
 
 import json
-import subprocess
-import sys
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 from typer.testing import CliRunner
 
 from analysis.averages import average
 from analysis.load import read_run
 from analysis.report import app, write_report
+from analysis.tables import overview
 from sweeps.errors import UserError
+from sweeps.meanings import MEANINGS
+from sweeps.schema import STATUSES
 
 FACTORS = {"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]}
 
@@ -73,6 +77,13 @@ def test_what_rows_and_specs_hold_is_escaped(run_dir: Path, write: Any, cell: An
     page = write_report(run_dir).read_text(encoding="utf-8")
     assert "<script" not in page
     assert page.count("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;") >= 4
+
+
+def test_control_characters_are_escapes_and_line_breaks_stay(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(status="error", error_type="E", error_message="a\nb\x1b[31m\u202e\x00", model="m\x07")])
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    assert "E: a\nb\\x1b[31m\\u202e\\x00" in page
+    assert not set(page) & {"\x1b", "\u202e", "\x00", "\x07"}
 
 
 def test_averages_survive_the_round_trip_through_csv(small_run: Path) -> None:
@@ -136,8 +147,124 @@ def test_the_spec_on_the_page_is_the_resolved_one(small_run: Path) -> None:
     assert json.loads(spec)["factors"] == FACTORS
 
 
-def test_the_report_needs_no_ray_and_no_torch() -> None:
-    code = "import sys, analysis.report; print({'ray', 'torch', 'transformers'} & set(sys.modules))"
-    root = str(Path(__file__).parents[2])
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
-    assert result.stdout == "set()\n"
+def test_what_is_missing_or_odd_stands_on_top_and_on_stderr(small_run: Path) -> None:
+    (small_run / "generation" / "part-9.parquet").write_bytes(b"no")
+    (small_run / "generation" / "_environment.json").unlink()
+    result = CliRunner().invoke(app, [str(small_run)])
+    assert result.exit_code == 0
+    assert [line.split(": ")[:3] for line in result.stderr.splitlines()] == [
+        ["warning", "generation", "part-9.parquet is not used"],
+        ["warning", "generation", "no _environment.json beside the rows"],
+    ]
+    head = (small_run / "report/index.html").read_text(encoding="utf-8").split("</header>")[0]
+    assert "<li>generation: part-9.parquet is not used: " in head
+    assert "<li>generation: no _environment.json beside the rows: " in head
+
+
+def head_of(run_dir: Path) -> str:
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    assert "could not be drawn" not in page
+    return page.split("</header>")[0]
+
+
+def test_a_run_that_is_not_complete_says_so_and_how_to_go_on(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0, 2.0, 3.0]), "first", tasks=1, command="python -m sweeps.run 's p.toml' --out <b>")
+    (write(run_dir, [], "second", tasks=43) / "part-0.parquet").unlink()
+    head = head_of(run_dir)
+    assert "1 of 44 tasks; the run is not complete. To go on: <code>python -m sweeps.run &#39;s p.toml&#39;" in head
+    assert "<b>&" not in head
+    assert "3 rows; 1 of 44 tasks are done" in head
+    assert "3 rows; 1 of 1 tasks are done" in head
+    assert "0 rows; 0 of 43 tasks are done" in head
+
+
+def test_a_complete_run_says_how_much_it_was(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0, 2.0, 3.0]), tasks=1)
+    head = head_of(run_dir)
+    assert "3 rows; 1 of 1 tasks are done" in head
+    assert "not complete" not in head
+
+
+def test_an_older_run_does_not_say_what_was_planned(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0, 2.0, 3.0]))
+    head = head_of(run_dir)
+    assert "3 rows of 1 tasks" in head
+    assert "not complete" not in head
+
+
+def test_failed_statuses_are_explained_and_come_first_where_nothing_was_measured(
+    run_dir: Path, write: Any, cell: Any, row: Any
+) -> None:
+    write(run_dir, cell([1.0]), "measured")
+    failed = [
+        row(index, status=status, error_type="E", error_message=f"why {status}", max_new_tokens=index)
+        for index, status in enumerate(STATUSES)
+        if status != "ok"
+    ]
+    write(run_dir, failed, "nothing")
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    head, measured, nothing = page.split("<section")
+    for status in STATUSES[1:]:
+        assert f"{status}: {escape(MEANINGS[status])}" in head
+        assert f"E: why {status}" in nothing
+    assert "unavailable" not in measured
+    assert nothing.index("No row of this sweep holds") < nothing.index("Rows without a measurement")
+    assert nothing.index("Rows without a measurement") < nothing.index("<h3>Environment")
+    assert "<img" not in nothing
+
+
+def test_every_status_has_a_meaning() -> None:
+    assert list(MEANINGS) == list(STATUSES)
+
+
+@pytest.mark.parametrize("scores", [[None, None], [float("inf"), float("nan")], [1e308, -1e308], [0.9, 0.9]])
+def test_scores_of_any_value_have_a_page(run_dir: Path, write: Any, row: Any, scores: list[Any]) -> None:
+    rows = [
+        row(i, benchmark="binoculars", author=author, score=score, record_id=f"{author}{i}")
+        for author in ("human", "synthetic", "somebody", None)
+        for i, score in enumerate(scores)
+    ]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    measured = scores[0] in (0.9, 1e308)
+    assert ("AUC" in page) == measured
+    assert ("The figure could not be drawn" in page) == (scores[0] == 1e308)
+    assert ("4 texts are neither of author human nor synthetic, and enter no AUC." in page) == measured
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 5e-324, 0.0, -1.0])
+def test_rates_of_any_value_have_a_page(run_dir: Path, write: Any, row: Any, value: float) -> None:
+    rows = [row(i, generation_rate_tokens_per_s=value) for i in range(3)]
+    write(run_dir, rows + [row(i, generation_rate_tokens_per_s=1.0, max_new_tokens=i) for i in range(3)])
+    assert "<h3>Averages" in write_report(run_dir).read_text(encoding="utf-8")
+
+
+def test_times_that_no_run_had_are_no_times(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
+    odd = [row(0, started_at=time, max_new_tokens=n) for n, time in enumerate((0, 2**62, -(2**62)), start=90)]
+    write(run_dir, cell([1.0], duration_s=1e300) + [r | {"duration_s": -5.0} for r in odd])
+    assert "2026-01-02 03:04:05 to 2029-03-" in head_of(run_dir)
+
+
+def test_links_lead_to_the_files_whatever_the_sweep_is_called(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
+    write(run_dir, [*cell([1.0]), row(1, status="error")], "a?b#c%20 [x] $y$ 新")
+    write(run_dir, cell([1.0]), "z" * 250)
+    page = write_report(run_dir)
+    links = re.findall(r'href="((?:tables|figures)/[^"]*)"', page.read_text(encoding="utf-8"))
+    assert len(links) == 7
+    assert all((page.parent / unquote(link)).is_file() for link in links)
+
+
+def test_long_names_are_cut_on_the_page_and_whole_in_the_tables(run_dir: Path, write: Any, cell: Any) -> None:
+    models = ["m" * 5_000 + end for end in "ab"]
+    write(run_dir, cell([1.0], model=models[0]) + cell([2.0], model=models[1]))
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    assert models[0] not in page
+    table = pd.read_csv(run_dir / "report/tables/generation-averages.csv")
+    assert set(table["model"]) == set(models)
+
+
+def test_a_level_that_looks_like_none_is_a_row_of_its_own(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0], quantization=None) + cell([2.0], quantization="–"))
+    table = overview(average(read_run(run_dir).sweeps[0]), "s")
+    assert table is not None
+    assert [row[:2] for row in table.rows] == [("–", "2.000"), ("–", "1.000")]

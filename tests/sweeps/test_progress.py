@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sweeps.progress import PlainView, duration, pace, summarize, view
-from sweeps.standing import Status, WorkerStatus
+from sweeps.progress import PlainView, duration, pace, report, summarize, view
+from sweeps.standing import Status, SweepStatus, WorkerStatus
 from sweeps.task import Slot
 
 WORKER = WorkerStatus(
@@ -49,6 +49,35 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     assert "\x1b" not in text.getvalue()
 
 
+SWEEPS = (SweepStatus("logits", 30, 6, 1), SweepStatus("[red]\x1b[2J", 10, 4, 0))
+
+
+def test_plain_lines_count_by_sweep_where_there_are_several() -> None:
+    out, text = console(terminal=False)
+    with view(out, "mi[/x]ne\n") as shown:
+        shown.show(replace(STATUS, sweeps=SWEEPS, warnings=("\x1b[2J [/red] two\nlines",)))
+    told, line = text.getvalue().split("lines\n")
+    assert told == "warning: \\x1b[2J [/red] two\n"
+    assert line.startswith("mi[/x]ne\\n: 10/40 tasks, ")
+    assert " | logits 6/30 (1 failed), [red]\\x1b[2J 4/10 | cpu-0 generation" in line
+    assert "\x1b" not in text.getvalue()
+
+
+def test_plain_lines_of_one_sweep_say_everything_once() -> None:
+    out, text = console(terminal=False)
+    with view(out, "mine") as shown:
+        shown.show(replace(STATUS, sweeps=SWEEPS[:1]))
+    assert "logits" not in text.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_where_a_run_stands_once(terminal: bool) -> None:
+    out, text = console(terminal)
+    report(out, "mine", replace(STATUS, sweeps=SWEEPS))
+    for part in ("mine", "10/40", "logits", "6/30", "1 failed", "[red]\\x1b[2J", "quantization=8-bit"):
+        assert part in text.getvalue()
+
+
 def test_the_end_is_always_told() -> None:
     out, text = console(terminal=False)
     with view(out, "mine") as shown:
@@ -80,6 +109,17 @@ def test_the_summary() -> None:
         "rows: runs/mine/*/part-*.parquet",
     ):
         assert part in text.getvalue()
+
+
+def test_the_summary_explains_what_was_not_had_and_names_the_sweeps_that_failed() -> None:
+    out, text = console(terminal=False)
+    status = replace(STATUS, counts={"ok": 8, "unavailable": 1, "error": 1}, sweeps=SWEEPS)
+    summarize(out, status, Path("runs/[/x] [red]\x1b"), 1.0)
+    shown = text.getvalue()
+    assert "could not be had here and now (no such node, model, or hub); the same command tries it again" in shown
+    assert "failed by sweep: logits 1\n" in shown
+    assert "x] [red]\\x1b: 10 of 40 tasks" in shown
+    assert "rows: runs/[/x] [red]\\x1b/*/part-*.parquet" in shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,184 @@
+"""What stands on the page of a run, and the page itself.
+
+Knows what is said of a sweep, and HTML. Does not know how anything is computed (averages.py, failures.py), drawn
+(plots.py), put into text (tables.py, columns.py) or written to disk (report.py).
+"""
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from analysis.averages import RANGE_LIMIT, SD_LIMIT
+from analysis.canvas import Drawing
+from analysis.columns import MAX_TEXT, duration
+from analysis.load import Run, Sweep
+from analysis.tables import MARK, Table
+from sweeps.meanings import MEANINGS
+from sweeps.printable import middle_out, printable
+from sweeps.schema import STATUSES
+
+_MAX_SPEC: Final = 50_000
+_MAX_ENTRIES: Final = 400
+_MAX_DEPTH: Final = 8
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep, or the whole run, came."""
+
+    rows: int
+    tasks: int
+    """Tasks that have rows."""
+    planned: int | None
+    """None where no file says."""
+
+    @property
+    def is_short(self) -> bool:
+        """Tasks are known to be missing."""
+        return self.planned is not None and self.tasks < self.planned
+
+    def __str__(self) -> str:
+        if self.planned is None:
+            return f"{self.rows:,} rows of {self.tasks:,} tasks"
+        return f"{self.rows:,} rows; {self.tasks:,} of {self.planned:,} tasks are done"
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of one sweep."""
+
+    name: str
+    benchmark: str
+    statuses: tuple[tuple[str, int], ...]
+    progress: Progress
+    replaced: int
+    constants: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    overview: Table | None
+    details: tuple[Table, ...]
+    drawings: tuple[Drawing, ...]
+    failures: Table | None
+    environments: tuple[tuple[str, Any], ...]
+    inputs: Any
+    spec: str
+    marked: bool
+
+
+def progress_of(sweep: Sweep) -> Progress:
+    """How far a sweep came."""
+    return Progress(len(sweep.rows), int(sweep.rows["task_id"].nunique()), sweep.description.tasks)
+
+
+def _together(sections: Sequence[Section]) -> Progress:
+    """Of the whole run; how much was planned is known only where every sweep says so."""
+    planned = [section.progress.planned for section in sections]
+    known = [count for count in planned if count is not None]
+    return Progress(
+        sum(section.progress.rows for section in sections),
+        sum(section.progress.tasks for section in sections),
+        sum(known) if len(known) == len(planned) else None,
+    )
+
+
+def statuses_of(sweeps: Iterable[Sweep]) -> tuple[tuple[str, int], ...]:
+    """Rows per status that occurs, in the order of the schema."""
+    counts = pd.concat([sweep.rows["status"] for sweep in sweeps]).value_counts().to_dict()
+    known = [status for status in STATUSES if status in counts]
+    return tuple((status, int(counts[status])) for status in (*known, *sorted(set(counts) - set(known))))
+
+
+def environments_of(sweep: Sweep) -> tuple[tuple[str, Any], ...]:
+    """Every environment that rows name or the file describes, and what is known of it."""
+    named = sweep.rows["environment_id"].dropna().astype(str).unique()
+    ids = list(dict.fromkeys([*named, *sweep.description.environments]))
+    shown = [(name, outline(sweep.description.environments.get(name, {}))) for name in ids[:_MAX_ENTRIES]]
+    return (*shown, ("…", f"{len(ids) - _MAX_ENTRIES} more")) if len(ids) > _MAX_ENTRIES else tuple(shown)
+
+
+def spec_of(sweep: Sweep) -> str:
+    """The resolved spec as JSON, cut where it is longer than anybody reads; empty where no file has it."""
+    if not sweep.spec:
+        return ""
+    text = json.dumps(outline(sweep.spec), indent=2, ensure_ascii=False)
+    return text if len(text) <= _MAX_SPEC else f"{text[:_MAX_SPEC]}\n… cut here: {len(text):,} characters in all"
+
+
+def outline(value: Any, depth: int = _MAX_DEPTH) -> Any:
+    """A JSON value as deep and as wide as a page can show; what is left out is said in its place."""
+    if isinstance(value, dict | list) and depth == 0:
+        return "… (nested deeper)"
+    if isinstance(value, dict):
+        items = list(value.items())[:_MAX_ENTRIES]
+        shown = {middle_out(key, MAX_TEXT): outline(inner, depth - 1) for key, inner in items}
+        return shown | ({"…": f"{len(value) - _MAX_ENTRIES:,} more"} if len(value) > _MAX_ENTRIES else {})
+    if isinstance(value, list):
+        shown_items = [outline(inner, depth - 1) for inner in value[:_MAX_ENTRIES]]
+        return shown_items + [f"… {len(value) - _MAX_ENTRIES:,} more"] * (len(value) > _MAX_ENTRIES)
+    return middle_out(value, 10 * MAX_TEXT) if isinstance(value, str) else value
+
+
+def _span(run: Run) -> tuple[str, str, str] | None:
+    """First start, last end (UTC) and the time between; pauses of a continued run count.
+
+    Times that no run can have had are left out: a clock that was never set is no start.
+    """
+    starts = pd.concat([sweep.rows["started_at"] for sweep in run.sweeps])
+    seconds = pd.concat([sweep.rows["duration_s"] for sweep in run.sweeps]).fillna(0).clip(0, 1e8)
+    possible = starts.between(pd.Timestamp("1971", tz="UTC"), pd.Timestamp("2200", tz="UTC"))
+    if not possible.any():
+        return None
+    ends = starts[possible] + pd.to_timedelta(seconds[possible], unit="s")
+    first, last = starts[possible].min(), ends.max()
+    form = "%Y-%m-%d %H:%M:%S"
+    return first.strftime(form), last.strftime(form), duration((last - first).total_seconds())
+
+
+def render(run: Run, sections: Sequence[Section]) -> str:
+    """The page. Everything that comes from rows is escaped: error messages may hold HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters |= {"data_uri": _data_uri, "link": _link}
+    statuses = statuses_of(run.sweeps)
+    return environment.get_template("report.html").render(
+        run=run.name,
+        directory=str(run.directory),
+        sections=sections,
+        remarks=run.remarks,
+        statuses=statuses,
+        meanings=[(status, MEANINGS[status]) for status, _ in statuses if status in MEANINGS and status != "ok"],
+        progress=_together(sections),
+        command=next((sweep.description.command for sweep in run.sweeps if sweep.description.command), ""),
+        span=_span(run),
+        mark=MARK,
+        sd_limit=SD_LIMIT,
+        range_limit=RANGE_LIMIT,
+    )
+
+
+def _finalize(value: Any) -> Any:
+    """Whatever the page shows has no control characters; what is markup already was made of such parts."""
+    return value if isinstance(value, Markup) else printable(str(value), keep="\n\t")
+
+
+def _data_uri(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def _link(path: str) -> str:
+    """A relative path as a link, whatever characters the name of a sweep has."""
+    return quote(os.fsencode(path))

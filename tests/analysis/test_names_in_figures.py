@@ -1,0 +1,138 @@
+"""Names of any script and sign in figures: as they are in the SVG, without boxes in the PNG, all different."""
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from analysis import canvas
+from analysis.averages import average
+from analysis.canvas import ESCAPED, Drawing
+from analysis.choice import choose
+from analysis.columns import MAX_LABEL, short_names
+from analysis.histograms import draw_scores
+from analysis.load import read_run
+from analysis.plots import draw
+
+NAMES = [
+    "新模型-7b",
+    "_leading",
+    "price_$5_vs_$10",
+    "a\\b^c_{d}%s",
+    "<b>&amp;\"'",
+    "نموذج",
+    "e\u0301a",
+    "😀",
+    "\u07ff\U000e0fff",
+    "x\x1b[31m\n\t\u202e",
+    "–",
+    None,
+    "y" * 300,
+    "y" * 301,
+]
+
+
+def drawn(run_dir: Path, write: Any, cell: Any, **factors: Any) -> Drawing:
+    rows = [
+        row
+        for i, name in enumerate(NAMES)
+        for tokens in (16, 32)
+        for row in cell([1.0 + i], model=name, max_new_tokens=tokens)
+    ]
+    write(run_dir, rows)
+    averages = average(read_run(run_dir).sweeps[0])
+    choice = choose(averages, factors)
+    assert choice is not None
+    (drawing,) = draw(averages, choice, "s")
+    return drawing
+
+
+def texts(svg: bytes) -> list[str]:
+    return [
+        "".join(element.itertext()) for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")
+    ]
+
+
+@pytest.mark.parametrize("place", ["series", "x", "panel"])
+def test_names_stand_in_the_svg_as_they_are(
+    run_dir: Path, write: Any, cell: Any, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.choice.MAX_PANELS", len(NAMES))
+    drawing = drawn(run_dir, write, cell, **{place: "model"})
+    seen = [text.removeprefix("model: ") for text in texts(drawing.svg)]
+    for name in NAMES[:8]:
+        assert name in seen
+    assert "x\\x1b[31m\\n\\t\\u202e" in seen
+    assert len([text for text in seen if text.startswith("–")]) == 2, "null and a dash are told apart"
+    assert len({text for text in seen if text.startswith("yyy")}) == 2
+    assert max(map(len, seen)) <= MAX_LABEL + 10
+
+
+def test_what_no_font_has_is_a_code_point_in_the_png(
+    run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canvas, "_fonts", lambda: ())
+    canvas._characters.cache_clear()
+    try:
+        assert canvas._escaped("新 a–é😀\n模") == "\\u65b0 a–é😀\n\\u6a21"
+        assert drawn(run_dir, write, cell).caption.endswith(ESCAPED)
+    finally:
+        canvas._characters.cache_clear()
+
+
+def test_names_that_every_font_has_need_no_remark(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0], model="a") + cell([1.0], model="b"))
+    averages = average(read_run(run_dir).sweeps[0])
+    choice = choose(averages, None)
+    assert choice is not None
+    assert ESCAPED not in draw(averages, choice, "s")[0].caption
+
+
+def test_a_logarithmic_axis_has_numbers_that_can_be_read(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0], max_new_tokens=1) + cell([20_000.0], max_new_tokens=2))
+    averages = average(read_run(run_dir).sweeps[0])
+    choice = choose(averages, None)
+    assert choice is not None
+    seen = texts(draw(averages, choice, "s")[0].svg)
+    assert {"1", "10", "100", "1,000", "10,000"} <= set(seen)
+    assert not re.search(r"[$\\]", "".join(seen))
+
+
+def test_authors_and_pairs_in_histograms(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [
+        row(i, benchmark="binoculars", author=author, score=1.0 + i, record_id="r", observer=observer, cell_id=observer)
+        for author in ("human", "新", None)
+        for observer in ("_o$1$", "模\n")
+        for i in range(2)
+    ]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    (sweep,) = read_run(run_dir).sweeps
+    (drawing,) = draw_scores(sweep, average(sweep), "pairs")
+    assert {"human", "新", "–", "observer: _o$1$", "observer: 模\\n"} <= set(texts(drawing.svg))
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=60) | st.text(min_size=100, max_size=300)
+
+
+@pytest.mark.fuzz
+@given(levels=st.lists(st.none() | ANY_TEXT | st.integers(), unique=True, max_size=12))
+def test_short_names_are_short_and_different_whatever_the_levels(levels: list[Any]) -> None:
+    names = short_names(levels)
+    assert len(set(names)) == len(levels)
+    for name in names:
+        assert cell_len(name) <= MAX_LABEL + 6
+        assert len(name) < 9 * MAX_LABEL, "marks over letters take no cells"
+        assert "\n" not in name
+        name.encode()
+
+
+@pytest.mark.fuzz
+@given(text=ANY_TEXT)
+def test_whatever_no_font_has_is_escaped(text: str) -> None:
+    known = canvas._characters()
+    assert all(ord(character) in known for line in canvas._escaped(text).split("\n") for character in line)

@@ -1,0 +1,80 @@
+"""The command, wherever it is called and wherever its output goes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from analysis.report import app, main
+
+
+def test_the_report_needs_no_ray_and_no_torch() -> None:
+    code = "import sys, analysis.report; print({'ray', 'torch', 'transformers'} & set(sys.modules))"
+    root = str(Path(__file__).parents[2])
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert result.stdout == "set()\n"
+
+
+def test_the_command_works_beside_files_that_are_called_like_ours(small_run: Path, tmp_path: Path) -> None:
+    for name in ("sweeps", "models", "scoring"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('not ours')")
+    (tmp_path / "rich.py").write_text("raise SystemExit('not ours')")
+    result = subprocess.run(
+        [sys.executable, "-m", "analysis.report", str(small_run)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"{small_run}/report/index.html\n"
+
+
+def test_a_full_device_is_one_message(
+    small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:  # closing it flushes, as the interpreter's end does
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(typer.Exit) as ended:
+            main(small_run)
+        page = small_run / "report/index.html"
+        assert ended.value.exit_code == 2
+        assert capsys.readouterr().err == f"error: stdout: No space left on device; the page is {page}\n"
+        assert page.exists()
+
+
+def test_a_pipe_that_nobody_reads_is_no_fault(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        main(small_run)
+
+
+MISTAKES = {
+    "missing": "no such directory; give a run directory, such as runs/quickstart",
+    "a file": "not a directory; give the run directory that holds it",
+    "empty": "no rows here",
+    "generation": "one sweep of a run; give the run directory",
+    "..": "holds runs, is none; choose one of",
+    "x" * 300: "cannot be read: File name too long",
+    "new\nline \x1b[31m [b] $x$": "no such directory",
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_one_line_and_exit_code_2(small_run: Path, name: str) -> None:
+    (small_run / "a file").touch()
+    (small_run / "empty").mkdir()
+    result = CliRunner().invoke(app, [str(small_run / name)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ")
+    assert MISTAKES[name] in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "\x1b" not in result.stderr
