@@ -249,7 +249,8 @@ def test_what_lies_in_the_callers_directory_does_not_come_first(texts: Path, tmp
 
 
 def test_a_module_of_the_caller_named_models_does_not_come_first_and_help_imports_no_torch(tmp_path: Path) -> None:
-    (tmp_path / "models.py").write_text("raise SystemExit('another file of that name')")
+    for name in ("models", "typer", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('another file of that name')")
     (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
     result = command("--help", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
