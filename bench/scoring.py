@@ -27,7 +27,7 @@ from bench.scoring_contestants import Contestant, Fused, Limit, Naive, Texts
 from models.load import LoadedModel, load_model
 from models.resolve import ModelFiles
 from scoring.binoculars import CPU_TOKEN_BUDGET
-from scoring.corpus import Corpus, CorpusSettings
+from scoring.corpora.corpus import Corpus, CorpusSettings
 from scoring.fragments import cut, fragment_settings
 
 Section = Literal["large", "memory", "small", "prefix"]

@@ -3,7 +3,7 @@
     from scoring import Binoculars
     Binoculars("builtin://tiny-base", "builtin://tiny-instruct").score(["A text.", "Another."])
 
-Names are looked up when they are first used, so that `scoring.fragments` and `scoring.corpus`, which specs
+Names are looked up when they are first used, so that `scoring.fragments` and `scoring.corpora.corpus`, which specs
 are validated with, import no torch.
 """
 
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
     from scoring.calibration import Calibration
-    from scoring.corpus import Corpus, CorpusSettings, Shard
+    from scoring.corpora.corpus import Corpus, CorpusSettings, Shard
+    from scoring.corpora.records import Record
     from scoring.errors import CalibrationError, CorpusChanged, CorpusError, IncompatiblePair, ScoringError
     from scoring.fragments import Fragment, FragmentSettings, cut, fragment_settings
-    from scoring.records import Record
     from scoring.results import FragmentScore, Score
 
 __all__ = [
@@ -43,18 +43,18 @@ _MODULES: Final = {
     "Binoculars": "binoculars",
     "Calibration": "calibration",
     "CalibrationError": "errors",
-    "Corpus": "corpus",
+    "Corpus": "corpora.corpus",
     "CorpusChanged": "errors",
     "CorpusError": "errors",
-    "CorpusSettings": "corpus",
+    "CorpusSettings": "corpora.corpus",
     "Fragment": "fragments",
     "FragmentScore": "results",
     "FragmentSettings": "fragments",
     "IncompatiblePair": "errors",
-    "Record": "records",
+    "Record": "corpora.records",
     "Score": "results",
     "ScoringError": "errors",
-    "Shard": "corpus",
+    "Shard": "corpora.corpus",
     "cut": "fragments",
     "fragment_settings": "fragments",
 }

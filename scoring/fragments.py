@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidatorFunctionWrapHandler, WrapValidator, field_validator, model_validator
 
-from scoring.records import NO_TEXT, Record, Text
+from scoring.corpora.records import NO_TEXT, Record, Text
 from scoring.wording import Settings, in_our_words
 
 Span = tuple[int, int]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from scoring.calibration import Binding, Calibration, Verdict
+from scoring.corpora.records import Record, Text
 from scoring.fragments import Fragment, FragmentSettings, WholeTexts, WindowFragments, cut
-from scoring.records import Record, Text
 from scoring.results import FragmentScore, Score, fragment_score
 
 if TYPE_CHECKING:

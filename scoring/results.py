@@ -34,7 +34,7 @@ NULL_REASONS: Final = {
     "zero_cross_entropy": "log_xppl is zero, so the ratio does not exist",
     OUT_OF_MEMORY: "it did not fit into this slot's memory even alone",
 }
-"""Why a text has no score; records that are no valid records have the reasons of `scoring.records`."""
+"""Why a text has no score; records that are no valid records have the reasons of `scoring.corpora.records`."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from actors.benchmarks.base import UNFIT
 from actors.benchmarks.corpora import absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
 from actors.benchmarks.model import ModelId
-from scoring.corpus import CorpusSettings, Shard, read_rows, records_of
+from scoring.corpora.corpus import CorpusSettings, Shard, read_rows, records_of
 from scoring.errors import CorpusChanged
 from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, cut
 from scoring.results import FragmentScore, Score, fragment_score

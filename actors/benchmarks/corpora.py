@@ -14,10 +14,10 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from actors.benchmarks.inputs import ModelInputs, open_models
-from scoring.corpus import Corpus, CorpusSettings
-from scoring.corpus_settings import BUILTIN_DOCS
+from scoring.corpora.corpus import Corpus, CorpusSettings
+from scoring.corpora.history import History
+from scoring.corpora.settings import BUILTIN_DOCS
 from scoring.errors import CorpusChanged, CorpusError
-from scoring.history import History
 from sweeps.errors import UserError
 from sweeps.task import Level, Part
 

@@ -18,7 +18,7 @@ from actors.slots import local_node
 from actors.worker import Worker
 from models import embedded
 from scoring import Binoculars, CorpusSettings
-from scoring.corpus import Corpus
+from scoring.corpora.corpus import Corpus
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import InputElsewhere, UserError
 from sweeps.handing_on import larger

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from scoring.corpus import Corpus, CorpusSettings, read_records, read_rows, records_of
+from scoring.corpora.corpus import Corpus, CorpusSettings, read_records, read_rows, records_of
+from scoring.corpora.records import Record
 from scoring.errors import CorpusError
-from scoring.records import Record
 
 ROWS: list[dict[str, Any]] = [
     {"who": str(number % 2), "body": f'text "{number}",\nof two lines, é', "key": f"k{number}"} for number in range(23)
@@ -214,5 +214,5 @@ def test_a_path_alone_is_a_corpus() -> None:
 
 
 def test_settings_need_no_torch() -> None:
-    code = "import sys, scoring.fragments, scoring.corpus, scoring.results; assert 'torch' not in sys.modules"
+    code = "import sys, scoring.fragments, scoring.corpora.corpus, scoring.results; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scoring.corpus import Corpus, CorpusSettings, read_rows
-from scoring.corpus_settings import origin_of
+from scoring.corpora.corpus import Corpus, CorpusSettings, read_rows
+from scoring.corpora.settings import origin_of
 from scoring.errors import CorpusError
 
 ROWS: list[dict[str, Any]] = [{"human": f"person {number}, é", "ai": f'model "{number}"\nhere'} for number in range(5)]

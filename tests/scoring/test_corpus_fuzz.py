@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.corpus import Corpus, CorpusSettings, read_rows, records_of
+from scoring.corpora.corpus import Corpus, CorpusSettings, read_rows, records_of
+from scoring.corpora.labels import Authors, label_key
+from scoring.corpora.records import NULL_REASONS, Record
 from scoring.errors import CorpusError
-from scoring.labels import Authors, label_key
-from scoring.records import NULL_REASONS, Record
 
 pytestmark = pytest.mark.fuzz
 

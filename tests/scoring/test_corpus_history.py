@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.corpus import Corpus, CorpusSettings, Shard, read_rows, records_of
+from scoring.corpora.corpus import Corpus, CorpusSettings, Shard, read_rows, records_of
 from scoring.errors import CorpusChanged, CorpusError
 
 PAIRED = {"human": "human", "synthetic": "ai"}
@@ -195,7 +195,7 @@ def test_a_file_that_changes_between_opening_and_cutting_is_noticed(tmp_path: Pa
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from scoring import passing
+    from scoring.corpora import passing
 
     path = tmp_path / "texts.jsonl"
     path.write_text(lines([row(0), row(1)]))

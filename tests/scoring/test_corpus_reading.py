@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from scoring.corpus import Corpus, CorpusSettings
+from scoring.corpora.corpus import Corpus, CorpusSettings
+from scoring.corpora.records import Record
 from scoring.errors import CorpusError
-from scoring.records import Record
 
 LABELLED = {"text": "text", "label": "label"}
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scoring.corpus import Corpus, CorpusSettings
+from scoring.corpora.corpus import Corpus, CorpusSettings
+from scoring.corpora.labels import label_key
+from scoring.corpora.records import Record
 from scoring.errors import CorpusError
-from scoring.labels import label_key
-from scoring.records import Record
 
 LABELLED = {"text": "text", "label": "label"}
 PAIRED = {"human": "human_text", "synthetic": "*_text"}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from scoring.corpora.records import Record, Text
 from scoring.fragments import Fragment, cut, fragment_settings
-from scoring.records import Record, Text
 
 
 def words(count: int, stem: str = "w") -> str:

@@ -17,7 +17,7 @@ import torch
 
 from models.load import LoadedModel, load_model
 from scoring.binoculars import Binoculars
-from scoring.corpus import Corpus, CorpusSettings
+from scoring.corpora.corpus import Corpus, CorpusSettings
 from scoring.fragments import Fragment, cut, fragment_settings
 from scoring.heads import SplitModel, scorable
 from tests.scoring.oracle import in_float64, oracle

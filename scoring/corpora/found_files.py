@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from scoring.corpora.readers import READABLE, is_readable
+from scoring.corpora.streams import suffixes
 from scoring.errors import CorpusError
-from scoring.readers import READABLE, is_readable
-from scoring.streams import suffixes
 from scoring.wording import did_you_mean, listed, plural, quoted, shown, utf8
 
 

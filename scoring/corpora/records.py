@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from scoring.columns import OPTIONAL, Columns, Shape
-from scoring.labels import Author, Authors, label_key
+from scoring.corpora.columns import OPTIONAL, Columns, Shape
+from scoring.corpora.labels import Author, Authors, label_key
 from scoring.wording import utf8
 
 __all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Row", "Text"]

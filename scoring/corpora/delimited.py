@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import IO, Final
 
+from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, all_contents
+from scoring.corpora.streams import LONGEST_LINE, lines, naming, open_text, refuse_wide, suffixes
 from scoring.errors import CorpusError
-from scoring.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, all_contents
-from scoring.streams import LONGEST_LINE, lines, naming, open_text, refuse_wide, suffixes
 from scoring.wording import plural, quoted, shown
 
 THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")

@@ -1,6 +1,6 @@
 """What a corpus is, in a dozen lines, and what its user should mend, each with the key that mends it.
 
-Counting is `scoring.tally`'s; this says it, and refuses a corpus that cannot be what was meant.
+Counting is `scoring.corpora.tally`'s; this says it, and refuses a corpus that cannot be what was meant.
 """
 
 from collections import Counter
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scoring.columns import OPTIONAL, Columns
+from scoring.corpora.columns import OPTIONAL, Columns
+from scoring.corpora.raw_rows import ESCAPED_BYTE
+from scoring.corpora.records import NULL_REASONS
+from scoring.corpora.tally import FileTally, Tally
 from scoring.errors import CorpusError
-from scoring.raw_rows import ESCAPED_BYTE
-from scoring.records import NULL_REASONS
-from scoring.tally import FileTally, Tally
 from scoring.wording import counted, listed, near, plural, quoted, shown
 
 SHOWN_FILES: Final = 5

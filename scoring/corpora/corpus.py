@@ -15,17 +15,17 @@ from typing import NamedTuple
 import numpy as np
 
 from models import embedded
-from scoring.corpus_settings import BUILTIN_DOCS, CorpusSettings, origin_of
+from scoring.corpora.found_files import Found, find_files
+from scoring.corpora.history import Continued, End, History, checkpoints_of, continue_history
+from scoring.corpora.passing import Pass, Passed, ids_of
+from scoring.corpora.readers import HUB_PREFIX
+from scoring.corpora.record_ids import Run, id_hash, made_unique, repeated_hashes
+from scoring.corpora.records import Record, RecordMaker, Row
+from scoring.corpora.settings import BUILTIN_DOCS, CorpusSettings, origin_of
+from scoring.corpora.shards import Cuttable, Shard, cut_file, read_rows
+from scoring.corpora.survey import Survey, survey
+from scoring.corpora.tally import Tally
 from scoring.errors import CorpusError
-from scoring.found_files import Found, find_files
-from scoring.history import Continued, End, History, checkpoints_of, continue_history
-from scoring.passing import Pass, Passed, ids_of
-from scoring.readers import HUB_PREFIX
-from scoring.record_ids import Run, id_hash, made_unique, repeated_hashes
-from scoring.records import Record, RecordMaker, Row
-from scoring.shards import Cuttable, Shard, cut_file, read_rows
-from scoring.survey import Survey, survey
-from scoring.tally import Tally
 from scoring.wording import listed, plural, shown
 
 __all__ = ["Corpus", "CorpusFile", "CorpusSettings", "Shard", "read_records", "read_rows", "records_of"]

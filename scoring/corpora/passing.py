@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scoring.corpora.fingerprints import NO_ROWS, Fingerprint
+from scoring.corpora.raw_rows import Dialect, Start
+from scoring.corpora.readers import HUB_PREFIX, reader_of
+from scoring.corpora.record_ids import IdHashes
+from scoring.corpora.records import Origin, RecordMaker, Row, row_name
+from scoring.corpora.tally import Tally
 from scoring.errors import CorpusChanged
-from scoring.fingerprints import NO_ROWS, Fingerprint
-from scoring.raw_rows import Dialect, Start
-from scoring.readers import HUB_PREFIX, reader_of
-from scoring.record_ids import IdHashes
-from scoring.records import Origin, RecordMaker, Row, row_name
-from scoring.tally import Tally
 from scoring.wording import shown
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
-from scoring.arrow_files import HubDataset, Parquet
-from scoring.delimited import Delimited
+from scoring.corpora.arrow_files import HubDataset, Parquet
+from scoring.corpora.delimited import Delimited
+from scoring.corpora.json_files import json_reader
+from scoring.corpora.json_lines import JsonLines
+from scoring.corpora.raw_rows import Dialect, Reader
+from scoring.corpora.streams import COMPRESSIONS, suffixes
 from scoring.errors import CorpusError
-from scoring.json_files import json_reader
-from scoring.json_lines import JsonLines
-from scoring.raw_rows import Dialect, Reader
-from scoring.streams import COMPRESSIONS, suffixes
 from scoring.wording import shown
 
 HUB_PREFIX: Final = "hf://"

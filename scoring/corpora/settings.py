@@ -6,10 +6,10 @@ from typing import Final
 
 from pydantic import Field, field_validator, model_validator
 
-from scoring.columns import Columns
-from scoring.raw_rows import Dialect
-from scoring.records import Origin
-from scoring.streams import COMPRESSIONS
+from scoring.corpora.columns import Columns
+from scoring.corpora.raw_rows import Dialect
+from scoring.corpora.records import Origin
+from scoring.corpora.streams import COMPRESSIONS
 from scoring.wording import did_you_mean, quoted
 
 BUILTIN_DOCS: Final = "builtin://docs"

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
-from scoring.labels import Authors, Label
+from scoring.corpora.labels import Authors, Label
 from scoring.wording import Settings
 
 Name = Annotated[str, Field(min_length=1)]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from scoring.corpora.fingerprints import Fingerprint
+from scoring.corpora.raw_rows import PLAIN, Dialect, Start
+from scoring.corpora.readers import HUB_PREFIX, reader_of
+from scoring.corpora.records import Row
 from scoring.errors import CorpusChanged, CorpusError
-from scoring.fingerprints import Fingerprint
-from scoring.raw_rows import PLAIN, Dialect, Start
-from scoring.readers import HUB_PREFIX, reader_of
-from scoring.records import Row
 from scoring.wording import plural, shown
 
 DIGEST_CHARACTERS: Final = 32

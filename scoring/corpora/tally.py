@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from scoring.columns import Columns
-from scoring.labels import label_key
-from scoring.raw_rows import Raw
-from scoring.records import Record, RecordMaker
+from scoring.corpora.columns import Columns
+from scoring.corpora.labels import label_key
+from scoring.corpora.raw_rows import Raw
+from scoring.corpora.records import Record, RecordMaker
 
 MOST_KINDS: Final = 1000
 """Different labels, generators and so on that are told apart; what comes later is counted as one."""

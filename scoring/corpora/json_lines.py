@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from scoring.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start
-from scoring.streams import byte_lines, lines, naming, open_bytes, open_text, refuse_wide, suffixes
+from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start
+from scoring.corpora.streams import byte_lines, lines, naming, open_bytes, open_text, refuse_wide, suffixes
 from scoring.wording import quoted, shown
 
 UTF8_MARK: Final = b"\xef\xbb\xbf"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scoring.records import row_name
+from scoring.corpora.records import row_name
 
 Hashes = npt.NDArray[np.uint64]
 

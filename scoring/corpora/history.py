@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from scoring.corpora.fingerprints import NO_ROWS
+from scoring.corpora.passing import Passed
 from scoring.errors import CorpusChanged
-from scoring.fingerprints import NO_ROWS
-from scoring.passing import Passed
 from scoring.wording import plural, shown
 
 History = Mapping[str, Sequence[Sequence[int | str]]]

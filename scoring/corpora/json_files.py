@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO, Final
 
+from scoring.corpora.json_lines import JsonLines, ObjectDecoder
+from scoring.corpora.raw_rows import Dialect, Raw, Reader, Start, all_contents, canonical
+from scoring.corpora.streams import LONGEST_LINE, naming, open_text, refuse_wide
 from scoring.errors import CorpusError
-from scoring.json_lines import JsonLines, ObjectDecoder
-from scoring.raw_rows import Dialect, Raw, Reader, Start, all_contents, canonical
-from scoring.streams import LONGEST_LINE, naming, open_text, refuse_wide
 from scoring.wording import listed, shown
 
 CHUNK_CHARACTERS: Final = 2**16

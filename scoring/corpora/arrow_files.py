@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
+from scoring.corpora.raw_rows import Dialect, Raw, Start, all_contents, canonical
+from scoring.corpora.streams import naming, open_bytes, suffixes
 from scoring.errors import CorpusError
-from scoring.raw_rows import Dialect, Raw, Start, all_contents, canonical
-from scoring.streams import naming, open_bytes, suffixes
 from scoring.wording import listed, shown
 
 BATCH_ROWS: Final = 256
