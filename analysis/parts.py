@@ -82,7 +82,7 @@ def _read(path: Path, wanted: Iterable[str]) -> tuple[Any, list[str]]:
     if not path.is_file():
         raise ValueError("not a file")
     with path.open("rb") as file:
-        part = pq.ParquetFile(file)
+        part = pq.ParquetFile(file, page_checksum_verification=True)
         names = part.schema_arrow.names
         if missing := [name for name in _REQUIRED if name not in names]:
             raise ValueError(f"not a part of a sweep: no column {', '.join(missing)}")

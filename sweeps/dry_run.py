@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sweeps.history import Pace
 from sweeps.plan import Grid, Plan
+from sweeps.printable import printable
 from sweeps.progress import duration
 from sweeps.task import Slot
 
@@ -85,7 +86,7 @@ def print_plan(
         total.update(sweep.slots)
     for slot, count in sorted(total.items(), key=lambda item: str(item[0])):
         reason = never(slot)
-        verdict = f"unavailable: {reason}" if reason else f"offered here{_estimate(count, paces.get(slot))}"
+        verdict = f"unavailable: {printable(reason)}" if reason else f"offered here{_estimate(count, paces.get(slot))}"
         console.print(
             f"slot [{slot}]: {count:,} task{'s' * (count != 1)}, {verdict}",
             highlight=False,

@@ -126,10 +126,12 @@ def summarize(console: Console, status: Status, directory: Path, elapsed_s: floa
     _print(console, f"{printable(directory.name)}: {status.done:,} of {status.total:,} tasks")
     if not status.counts:
         return
-    table = Table("status", Column("tasks", justify="right"), Column("", overflow="fold"))
+    table = Table("status", Column("tasks", justify="right"))
+    if explained := _EXPLAINED & status.counts.keys():
+        table.add_column("", overflow="fold")
     for name, count in sorted(status.counts.items(), key=lambda item: (item[0] != "ok", item[0])):
-        meaning = MEANINGS.get(name, "") if name in _EXPLAINED else ""
-        table.add_row(Text(printable(name)), f"{count:,}", meaning, style="red" if name in FAILED else None)
+        meaning = [MEANINGS[name] if name in explained else ""] if explained else []
+        table.add_row(Text(printable(name)), f"{count:,}", *meaning, style="red" if name in FAILED else None)
     console.print(table)
     failed = [f"{printable(sweep.name)} {sweep.failed:,}" for sweep in status.sweeps if sweep.failed]
     if failed and len(status.sweeps) > 1:

@@ -35,6 +35,7 @@ from sweeps.history import paces
 from sweeps.machines import Machines
 from sweeps.plan import Plan
 from sweeps.planning import make_plan
+from sweeps.printable import printable
 from sweeps.progress import summarize, view
 from sweeps.run_directory import LOCK_WAIT_S, is_taken, refuse_rows
 from sweeps.schema import FAILED
@@ -82,7 +83,7 @@ def main(
         )
         code = run(command, console)
     except (SweepsError, ModelError, ScoringError) as error:
-        Console(stderr=True).print(Text(f"error: {error}"), soft_wrap=True)
+        _complain(str(error))
         code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError | ScoringError) else EXIT_FAILED_TASKS
     except KeyboardInterrupt:
         console.print("stopped; what is on disk is whole, and the same command carries on")
@@ -199,11 +200,15 @@ def _tell_plans(prepared: list[Prepared], command: Command, console: Console) ->
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(printable(text, keep="\n"), highlight=False, markup=False, soft_wrap=True)
 
 
 def _warn(console: Console, text: str) -> None:
-    console.print(Text(f"warning: {text}", style="yellow"), soft_wrap=True)
+    console.print(Text(printable(f"warning: {text}", keep="\n"), style="yellow"), soft_wrap=True)
+
+
+def _complain(text: str) -> None:
+    Console(stderr=True).print(Text(printable(f"error: {text}", keep="\n")), soft_wrap=True)
 
 
 def _run_nothing(one: Prepared, console: Console) -> int:
@@ -302,12 +307,12 @@ def _stopped(console: Console, status: Status, directory: Path, command: Command
 def _verdict(status: Status, directory: Path, console: Console) -> int:
     if status.failure or status.left:
         reason = status.failure or f"{status.left} tasks have no rows"
-        Console(stderr=True).print(Text(f"error: {reason}"), soft_wrap=True)
+        _complain(reason)
         return EXIT_FAILED_TASKS
     _say(console, f"report: python -m analysis.report {shlex.quote(str(directory))}")
     failed = sum(status.counts.get(name, 0) for name in FAILED)
     if not status.measured:
-        Console(stderr=True).print(Text("error: nothing was measured; the rows say why"), soft_wrap=True)
+        _complain("nothing was measured; the rows say why")
     return 0 if status.measured and not failed else EXIT_FAILED_TASKS
 
 
