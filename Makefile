@@ -24,8 +24,9 @@ demo: $(READY)
 	$(BIN)/python -m analysis.report runs/quickstart
 	@echo "open runs/quickstart/report/index.html in a browser"
 
+# Two processes: one has all tests that need a Ray, which mostly wait.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: lint test
 

@@ -282,7 +282,9 @@ def test_only_its_user_has_the_token_and_the_dashboard_listens_on_loopback(head:
 def sweep(box: Box, name: str, devices: list[str]) -> tuple[list[dict[str, Any]], str]:
     """Rows of two no-ops for each device, and what the command said."""
     (box.home / f"{name}.toml").write_text(SPEC.format(name=name, devices=json.dumps(devices)))
-    output = _succeeded(box.run(sys.executable, "-m", "sweeps.run", f"{name}.toml", "--address", "auto"))
+    answer = box.run(sys.executable, "-m", "sweeps.run", f"{name}.toml", "--address", "auto")
+    assert answer.returncode == int("gpu x3" in devices), answer.stdout
+    output = answer.stdout
     rows = ds.dataset(sorted(box.home.glob(f"runs/{name}/s/part-*.parquet"))).to_table().to_pylist()
     assert sorted((row["device"], row["index"]) for row in rows) == sorted((d, i) for d in devices for i in range(2))
     return rows, " ".join(output.split())
@@ -293,7 +295,7 @@ def sweep(box: Box, name: str, devices: list[str]) -> tuple[list[dict[str, Any]]
 def test_one_two_and_no_gpus_share_the_cluster_and_what_it_has_not_is_told(head: Head) -> None:
     rows, output = sweep(head.box, "mini", ["cpu", "k80", "gtx-1070", "gpu", "gpu x2", "gpu x3"])
     ended = {row["device"]: row["status"] for row in rows}
-    assert ended == dict.fromkeys(["cpu", "k80", "gtx-1070", "gpu", "gpu x2"], "ok") | {"gpu x3": "unsupported"}
+    assert ended == dict.fromkeys(["cpu", "k80", "gtx-1070", "gpu", "gpu x2"], "ok") | {"gpu x3": "unavailable"}
 
     seats = {(row["device"], row["device_class"], row["device_uuid"]) for row in rows if row["status"] == "ok"}
     for device, device_class, uuids in seats:
@@ -308,7 +310,7 @@ def test_one_two_and_no_gpus_share_the_cluster_and_what_it_has_not_is_told(head:
     cores = {tuple(row["affinity"]) for row in rows if row["status"] == "ok"}
     assert cores <= {raylet.cores for raylet in plan(Node("", "", "", local_node().cores, BOX_GPUS))}
 
-    (reason,) = {row["error_message"] for row in rows if row["status"] == "unsupported"}
+    (reason,) = {row["error_message"] for row in rows if row["status"] == "unavailable"}
     assert "no node can offer [gpu x3, 1 core]" in reason, "what was asked"
     assert "1 cores, tesla-k80, tesla-k80" in reason, "and what there is"
     assert reason in output, "and the run says it at once"

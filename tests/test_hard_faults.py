@@ -415,7 +415,7 @@ def test_a_part_truncated_by_hand_is_told_and_its_tasks_run_again(tmp_path: Path
     code, output = finish(start(tmp_path, "--address", "inline"))
     assert code == 0, output
     assert f"{first.name}: cannot be read" in output.replace("\n", "")
-    assert first.with_suffix(".damaged").exists()
+    assert first.with_name(f"_{first.name}.damaged").exists()
     check_whole(tmp_path)
 
 

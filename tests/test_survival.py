@@ -174,7 +174,7 @@ def test_one_interrupt_finishes_what_is_in_flight_and_prints_how_to_go_on(addres
 def test_two_interrupts_stop_at_once(address: str, tmp_path: Path) -> None:
     (tmp_path / "kill.toml").write_text(SPEC.format(index=[0]).replace("0.02", "3600.0"))
     run = Run(tmp_path, "--address", address)
-    environment = tmp_path / "runs/kill/s/environment.json"
+    environment = tmp_path / "runs/kill/s/_environment.json"
     until(lambda: environment.exists() and '"host"' in environment.read_text(), "a worker that joined")
     run.signal(signal.SIGINT)
     time.sleep(0.5)  # a person presses twice

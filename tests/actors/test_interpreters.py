@@ -234,15 +234,15 @@ def test_workers_of_a_class_start_with_its_interpreter(told: Path, tmp_path: Pat
 
 
 @pytest.mark.ray
-def test_another_ray_is_rows_of_unsupported_at_once(told: Path, tmp_path: Path) -> None:
+def test_another_ray_is_rows_of_unavailable_at_once(told: Path, tmp_path: Path) -> None:
     python = other_venv(tmp_path / "old", ray_version="2.9.0")
     code, rows, output = run(tmp_path, Machines("boxes.toml", {"cpu": python}))
-    assert (code, [row["status"] for row in rows]) == (0, ["unsupported", "unsupported"])
+    assert (code, [row["status"] for row in rows]) == (1, ["unavailable", "unavailable"])
     seen = f"it has Ray 2.9.0 on Python {OURS.python}; needed is Ray {OURS.ray} on Python {OURS.python}"
     reason = rows[0]["error_message"]
     assert "boxes.toml has workers there start with" in reason
     assert seen in reason
-    assert output.count(f"warning: unsupported: {reason}") == 1, "told once, while it runs"
+    assert output.count(f"warning: unavailable: {reason}") == 1, "told once, while it runs"
     assert not list(told.iterdir())
     wait_until_gone(python)
 
