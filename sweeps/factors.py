@@ -79,12 +79,15 @@ class Declaration(Protocol):
     grows_with: ClassVar[str | None]
     """A factor with which memory only grows: once a level ran out, higher ones are skipped; None: no such factor."""
 
-    def open_inputs(self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> Inputs:
+    def open_inputs(
+        self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any], progress: Callable[[str], object]
+    ) -> Inputs:
         """Find and look at what a sweep over these levels reads.
 
         Args:
             factors: every factor with its levels.
             known: the record of the inputs that the rows on disk are of; empty where there are none.
+            progress: told how far it is, in a sentence, from time to time.
 
         Raises:
             UserError: an input cannot be read, or is another one than `known` says.

@@ -5,6 +5,7 @@ refused with the difference, unless the change only adds: cells, or to timed swe
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ from sweeps.stored import Stored, known_rows, read_stored
 from sweeps.task import digest
 
 
-def make_plan(spec: Spec, catalogue: Catalogue, directory: Path) -> Plan:
+def make_plan(
+    spec: Spec, catalogue: Catalogue, directory: Path, progress: Callable[[str], object] = lambda _: None
+) -> Plan:
     """Open the inputs of every sweep, and plan its tasks so that those on disk stay the same.
 
     Args:
         spec: with every factor spelled out.
         catalogue: what its benchmarks declare.
         directory: of the run; only read.
+        progress: told how far the look at large inputs is, from time to time.
 
     Raises:
         UserError: a cell is impossible, an input cannot be read or changed, or rows on disk are of another spec
@@ -35,7 +39,7 @@ def make_plan(spec: Spec, catalogue: Catalogue, directory: Path) -> Plan:
         folder = directory / sweep.name
         declaration = catalogue[sweep.benchmark]
         stored = read_stored(folder) if _holds_tried(folder) else Stored()
-        grid = _grid(sweep, declaration, stored, folder)
+        grid = _grid(sweep, declaration, stored, folder, progress)
         grid.check()
         if stored.sweep is not None:
             _refuse_changed(folder, stored.sweep, grid, timed=declaration.timed)
@@ -51,9 +55,11 @@ def _holds_tried(folder: Path) -> bool:
     return any(status != "unavailable" for status in statuses) or (not statuses and any(folder.glob(PART)))
 
 
-def _grid(sweep: Sweep, declaration: Declaration, stored: Stored, folder: Path) -> Grid:
+def _grid(
+    sweep: Sweep, declaration: Declaration, stored: Stored, folder: Path, progress: Callable[[str], object]
+) -> Grid:
     try:
-        inputs = declaration.open_inputs(sweep.factors, _known_inputs(stored))
+        inputs = declaration.open_inputs(sweep.factors, _known_inputs(stored), progress)
     except UserError as error:
         raise UserError(f"sweep {sweep.name!r}: {error}") from error
     factors = {name: [inputs.canonical(name, level) for level in levels] for name, levels in sweep.factors.items()}

@@ -95,6 +95,24 @@ class PlainView:
         _print(self._console, " | ".join(filter(None, (headline(self._title, status), sweeps, running + more))))
 
 
+@contextmanager
+def waiting(console: Console, what: str) -> Iterator[Callable[[str], None]]:
+    """While something takes its time: how far it is, in one place on a terminal, in a line now and then elsewhere."""
+    if console.is_terminal:
+        with console.status(Text(what)) as status:
+            yield lambda sentence: status.update(Text(printable(f"{what}: {sentence}")))
+        return
+    told_s = time.monotonic()
+
+    def tell(sentence: str) -> None:
+        nonlocal told_s
+        if time.monotonic() - told_s >= PLAIN_EVERY_S:
+            told_s = time.monotonic()
+            _print(console, printable(f"{what}: {sentence}"))
+
+    yield tell
+
+
 class Told:
     """Prints each warning once."""
 

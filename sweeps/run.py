@@ -36,7 +36,7 @@ from sweeps.machines import Machines
 from sweeps.plan import Plan
 from sweeps.planning import make_plan
 from sweeps.printable import printable
-from sweeps.progress import summarize, view
+from sweeps.progress import summarize, view, waiting
 from sweeps.run_directory import LOCK_WAIT_S, is_taken, refuse_rows
 from sweeps.schema import FAILED
 from sweeps.spec import Defaults, Spec, read_spec, with_defaults
@@ -122,7 +122,7 @@ def run(command: Command, console: Console) -> int:
         nodes = [_described(local_node())] if here else []
         if not here and (command.dry_run or not all(map(_spells_out_slots, specs))):
             nodes = _connect(command, console, stack)
-        prepared = [_prepare(spec, nodes, command) for spec in specs]
+        prepared = [_prepare(spec, nodes, command, console) for spec in specs]
         _tell_plans(prepared, command, console)
         if command.dry_run:
             _tell_unused(command.machines, nodes, console)
@@ -141,11 +141,12 @@ def run(command: Command, console: Console) -> int:
         return max(_run_spec(one.plan, command, nodes, console) for one in prepared)
 
 
-def _prepare(spec: Spec, nodes: list[Node], command: Command) -> Prepared:
+def _prepare(spec: Spec, nodes: list[Node], command: Command, console: Console) -> Prepared:
     directory = command.out / spec.name
     if command.policy.fresh:
         refuse_rows(directory)
-    plan = make_plan(with_defaults(spec, _defaults(nodes), BENCHMARKS), BENCHMARKS, directory)
+    with waiting(console, f"planning {spec.name}") as progress:
+        plan = make_plan(with_defaults(spec, _defaults(nodes), BENCHMARKS), BENCHMARKS, directory, progress)
     again = _policy_for(nodes, command).again
     finished = read_finished(plan, again, lambda _part, _error: None)
     pending_groups(plan, finished)  # refuses rows that are not of this plan

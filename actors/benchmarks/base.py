@@ -44,7 +44,12 @@ class OnePart:
     hands_on: ClassVar[bool] = False
     grows_with: ClassVar[str | None] = None
 
-    def open_inputs(self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> Inputs:
+    def open_inputs(
+        self,
+        factors: Mapping[str, Sequence[Level]],
+        known: Mapping[str, Any],
+        progress: Callable[[str], object],  # noqa: ARG002 - it takes no time
+    ) -> Inputs:
         """The models, where they are directories."""
         return open_models("model", factors, known)
 

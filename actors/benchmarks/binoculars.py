@@ -100,13 +100,15 @@ class BinocularsBenchmark:
     hands_on: ClassVar[bool] = True
     grows_with: ClassVar[str | None] = None
 
-    def open_inputs(self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> Inputs:
+    def open_inputs(
+        self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any], progress: Callable[[str], object]
+    ) -> Inputs:
         """The corpora, counted and looked at, and the models that are directories.
 
         Raises:
             UserError: a corpus cannot be read, or one of them is not what rows on disk are of.
         """
-        return open_corpora(factors, known)
+        return open_corpora(factors, known, progress)
 
     def ship(self, part: Part) -> Part:
         """The shard's raw rows, for a worker on a node that cannot see its file.

@@ -6,7 +6,7 @@ only its new rows scored; any other change is refused with the file's name. Impo
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -49,12 +49,15 @@ class CorpusInputs(ModelInputs):
         return (self.shards or {})[json.dumps(levels["corpus"]), int(levels["shard_records"])]  # type: ignore[arg-type]
 
 
-def open_corpora(factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> CorpusInputs:
+def open_corpora(
+    factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any], progress: Callable[[str], object]
+) -> CorpusInputs:
     """Open every corpus of a sweep, once, and its models.
 
     Args:
         factors: every factor with its levels.
         known: the record of what rows on disk are of.
+        progress: told how far it is, from time to time.
 
     Raises:
         UserError: a corpus cannot be read, or it is not what rows on disk are of.
@@ -66,7 +69,7 @@ def open_corpora(factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any
     free = {key: history for key, history in before.items() if key not in levels}
     names, histories, shards, lines, warnings = {}, {}, {}, list(models.lines), list(models.warnings)
     for key, level in levels.items():
-        corpus = _opened(level, checkpoints)
+        corpus = _opened(level, checkpoints, progress)
         name = key
         lines.append(f"corpus {_path(level)}")
         if key in before:
@@ -99,9 +102,9 @@ def absolute_corpus(level: Any, base: Path) -> Any:
     return os.path.normpath(base / os.path.expanduser(level))  # noqa: PTH111 - pathlib raises for an unknown user
 
 
-def _opened(level: Level, checkpoints: frozenset[int]) -> Corpus:
+def _opened(level: Level, checkpoints: frozenset[int], progress: Callable[[str], object]) -> Corpus:
     try:
-        return Corpus.open(SETTINGS.validate_python(level), checkpoints)
+        return Corpus.open(SETTINGS.validate_python(level), checkpoints, progress)
     except CorpusError as error:
         raise UserError(f"factors.corpus: {error}") from error
 

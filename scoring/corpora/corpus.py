@@ -17,7 +17,7 @@ import numpy as np
 from models import embedded
 from scoring.corpora.found_files import Found, find_files
 from scoring.corpora.history import Continued, End, History, checkpoints_of, continue_history
-from scoring.corpora.passing import Pass, Passed, ids_of
+from scoring.corpora.passing import Pass, Passed, Progress, ids_of
 from scoring.corpora.readers import HUB_PREFIX
 from scoring.corpora.record_ids import Run, id_hash, made_unique, repeated_hashes
 from scoring.corpora.records import Record, RecordMaker, Row
@@ -57,12 +57,15 @@ class Corpus:
     _repeated: "_RepeatedIds" = field(repr=False, compare=False)
 
     @classmethod
-    def open(cls, settings: CorpusSettings, checkpoints: frozenset[int] = frozenset()) -> "Corpus":
+    def open(
+        cls, settings: CorpusSettings, checkpoints: frozenset[int] = frozenset(), progress: Progress = lambda _: None
+    ) -> "Corpus":
         """Find every file and pass over its rows.
 
         Args:
             settings: the corpus, as a spec names it.
             checkpoints: row counts at which fingerprints are remembered, for `continued`.
+            progress: told how far the pass is, from time to time.
 
         Raises:
             CorpusError: nothing there, a file that cannot be read, or one that has not the columns asked for.
@@ -72,7 +75,7 @@ class Corpus:
             columns = settings.columns
             maker = RecordMaker(columns)
             tally = Tally(columns, maker)
-            one_pass = Pass(maker, tally, settings.dialect, has_ids=columns.id is not None)
+            one_pass = Pass(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
             passed = [one_pass.over(file, name, origin_of(name), checkpoints) for file, name in found.files]
             if not any(file.rows for file in passed):
                 raise CorpusError(f"corpus {shown(settings.path, 500)} has no rows; name files that have")

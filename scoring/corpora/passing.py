@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from scoring.corpora.fingerprints import NO_ROWS, Fingerprint
 from scoring.corpora.raw_rows import Dialect, Start
@@ -12,6 +13,14 @@ from scoring.corpora.records import Origin, RecordMaker, Row, row_name
 from scoring.corpora.tally import Tally
 from scoring.errors import CorpusChanged
 from scoring.wording import shown
+
+Progress = Callable[[str], object]
+"""Told how far it is, in a sentence, from time to time."""
+ROWS_UNTIL_TOLD: Final = 20_000
+
+
+def _unseen(_sentence: str) -> None:
+    """For those who do not want to know."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +39,11 @@ class Passed:
 class Pass:
     """Passes over files, one after the other."""
 
-    def __init__(self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool) -> None:
+    def __init__(
+        self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool, progress: Progress = _unseen
+    ) -> None:
         self._maker, self._tally, self._dialect, self._has_ids = maker, tally, dialect, has_ids
+        self._progress = progress
 
     def over(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> Passed:
         """Read every row of a file once.
@@ -53,6 +65,8 @@ class Pass:
             fingerprint.add(raw.content)
             if ids is not None:
                 ids.add(self._maker.own_id(row))
+            if fingerprint.rows % ROWS_UNTIL_TOLD == 0:
+                self._progress(f"{shown(name)}: {fingerprint.rows:,} rows looked at")
             if fingerprint.rows in checkpoints:
                 digests[fingerprint.rows] = fingerprint.hex()
         if _state(file) != before:

@@ -51,7 +51,7 @@ def columns(path: Path) -> dict[str, Any]:
 
 def parts(path: Path, shard_records: int) -> Sequence[Part]:
     inputs = BinocularsBenchmark().open_inputs(
-        {"pair": [PAIR], "corpus": [columns(path)], "shard_records": [shard_records]}, {}
+        {"pair": [PAIR], "corpus": [columns(path)], "shard_records": [shard_records]}, {}, lambda _: None
     )
     opened = inputs.parts({"corpus": columns(path), "shard_records": shard_records})
     return [part for part in opened if part is not None]

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from scoring.corpora import passing
 from scoring.corpora.corpus import Corpus, CorpusSettings, read_records, read_rows, records_of
 from scoring.corpora.records import Record
 from scoring.errors import CorpusError
@@ -216,3 +217,10 @@ def test_a_path_alone_is_a_corpus() -> None:
 def test_settings_need_no_torch() -> None:
     code = "import sys, scoring.fragments, scoring.corpora.corpus, scoring.results; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_long_look_at_a_corpus_says_how_far_it_is(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passing, "ROWS_UNTIL_TOLD", 10)
+    told: list[str] = []
+    Corpus.open(CorpusSettings(path=str(files[".jsonl"]), **LABELLED), progress=told.append)
+    assert told == ["docs.jsonl: 10 rows looked at", "docs.jsonl: 20 rows looked at"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sweeps import progress
 from sweeps.progress import PlainView, duration, pace, report, summarize, view
 from sweeps.standing import Status, SweepStatus, WorkerStatus
 from sweeps.task import Slot
@@ -128,3 +129,15 @@ def test_the_summary_explains_what_was_not_had_and_names_the_sweeps_that_failed(
 )
 def test_durations(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected
+
+
+@pytest.mark.parametrize(("every_s", "lines"), [(0.0, ["planning x: 1 of 2", "planning x: 2 of 2"]), (60.0, [])])
+def test_what_takes_long_says_how_far_it_is_now_and_then(
+    every_s: float, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", every_s)
+    told = io.StringIO()
+    with progress.waiting(Console(file=told), "planning x") as tell:
+        tell("1 of 2")
+        tell("2 of 2")
+    assert told.getvalue().splitlines() == lines
