@@ -87,6 +87,18 @@ def machines(path: Path | None, address: str) -> Machines:
     return Machines()
 
 
+def at_home(path: Path) -> Path:
+    """The path with its `~` expanded, which shells leave as it is behind `--out=`.
+
+    Raises:
+        UserError: this machine knows no such home.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path}: {error}; write the directory from the root on") from error
+
+
 def check_writable(out: Path) -> None:
     """Make the directory for runs, before the seconds that Ray takes to start.
 

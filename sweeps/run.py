@@ -25,7 +25,7 @@ from actors.slots import Floor, Node, local_node
 from models import embedded
 from models.errors import ModelError
 from scoring.errors import ScoringError
-from sweeps.command import GRACE_S, Command, check_writable, policy
+from sweeps.command import GRACE_S, Command, at_home, check_writable, policy
 from sweeps.command import machines as machines_of
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.dry_run import print_plan
@@ -74,12 +74,12 @@ def main(
         command = Command(
             specs=tuple(spec or ["quickstart"]),
             address=address,
-            out=out,
+            out=at_home(out),
             overrides=tuple(set_ or ()),
             dry_run=dry_run,
             policy=policy(isolation, timeout_s, retry or [], fresh),
             grace_s=grace_s,
-            machines=machines_of(machines, address),
+            machines=machines_of(machines and at_home(machines), address),
         )
         code = run(command, console)
     except (SweepsError, ModelError, ScoringError) as error:

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 import sweeps.run
-from sweeps.command import Command, policy
+from sweeps.command import Command, at_home, policy
 from sweeps.errors import UserError
 
 APP = typer.Typer(add_completion=False)
@@ -48,3 +48,10 @@ def test_a_retry_of_oom_is_one_of_all_its_kinds() -> None:
     )
     with pytest.raises(UserError, match="--retry ok: choose one of"):
         policy("device", 1.0, ["ok"], fresh=False)
+
+
+def test_a_home_directory_is_expanded_where_the_shell_did_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert at_home(Path("~/runs")) == tmp_path / "runs"
+    with pytest.raises(UserError, match="write the directory from the root on"):
+        at_home(Path("~nobody-of-this-name/runs"))
