@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sweeps.sink import DAMAGE, PART, read_part
 from sweeps.task import Slot
@@ -27,7 +28,7 @@ def paces(sweep_directories: Iterable[Path]) -> dict[Slot, Pace]:
     if not tables:
         return {}
     rows = pa.concat_tables(tables)
-    ok = rows.filter(pa.compute.equal(rows["status"], "ok"))
+    ok = rows.filter(pc.equal(rows["status"], "ok"))
     tasks = ok.group_by(["device", "cpu_cores", "task_id"]).aggregate([("duration_s", "sum")])
     slots = tasks.group_by(["device", "cpu_cores"]).aggregate([("duration_s_sum", "mean"), ("task_id", "count")])
     return {

@@ -109,8 +109,7 @@ def read_spec(source: str, overrides: Sequence[str], catalogue: Catalogue) -> Sp
     _make_paths_absolute(content, base, catalogue)
     overridden = set()
     for override in overrides:
-        overridden.add(_override(content, override, label))
-        _make_paths_absolute(content, Path.cwd(), catalogue)
+        overridden.add(_override(content, override, label, catalogue))
     try:
         spec = Spec.model_validate(content)
     except ValidationError as error:
@@ -191,7 +190,7 @@ def _builtin_directory() -> Any:
     return resources.files("sweeps") / "specs"
 
 
-def _override(content: dict[str, Any], override: str, label: str) -> tuple[str, ...]:
+def _override(content: dict[str, Any], override: str, label: str, catalogue: Catalogue) -> tuple[str, ...]:
     """Put one `<sweep>.<key path>=<TOML value>` into the raw content; the path, split."""
     path, equals, value_text = override.partition("=")
     sweep_name, *keys = path.strip().split(".")
@@ -217,6 +216,12 @@ def _override(content: dict[str, Any], override: str, label: str) -> tuple[str, 
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
             raise UserError(f"--set {override!r}: {key!r} is not a table in {label}")
+    # Only what this override brings: the file's own names mean what they mean beside the file.
+    for key in reversed(keys):
+        value = {key: value}
+    _make_paths_absolute({"sweep": [value]}, Path.cwd(), catalogue)
+    for key in keys:
+        value = value[key]
     table[keys[-1]] = value
     return sweep_name, *keys
 

@@ -152,6 +152,7 @@ def main() -> None:
     """In a process of its own, because one process joins one Ray."""
     from actors import ray_pool
     from sweeps.coordinator import Policy
+    from sweeps.planning import make_plan
     from sweeps.supervisor import Interrupts, Supervisor
 
     told = Path(sys.argv[1])
@@ -159,7 +160,9 @@ def main() -> None:
     spec = faulty_spec()
     with ray_pool.cluster("auto") as lines:
         print(*lines, sep="\n")
-        coordinator = ray_pool.RayCoordinator.start(spec, catalogue, told.parent / "run", Policy())
+        coordinator = ray_pool.RayCoordinator.start(
+            make_plan(spec, catalogue, told.parent / "run"), catalogue, Policy()
+        )
         coordinator.open()
         pool = ray_pool.RayPool(coordinator, catalogue, ray_pool.nodes())
         Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()

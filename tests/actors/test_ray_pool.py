@@ -85,7 +85,7 @@ def test_a_poisoned_device_gets_a_fresh_process(tmp_path: Path) -> None:
 
 def test_slots_that_do_not_exist_are_rows_at_once(tmp_path: Path) -> None:
     status = sweep(tmp_path, faulty_spec(device=["cpu", "k80"], cpu_cores=[1]))
-    assert status.counts == {"ok": 1, "unsupported": 1}
+    assert status.counts == {"ok": 1, "unavailable": 1}
 
 
 def test_errors_of_the_coordinator_arrive_as_themselves(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_run_waits_for_what_others_hold_says_so_and_begins_when_they_end(tmp_p
         if status.waiting_for:
             told.append(status.waiting_for)
 
-    coordinator = ray_pool.RayCoordinator.start(faulty_spec(), CATALOGUE, tmp_path, Policy())
+    coordinator = ray_pool.RayCoordinator.start(make_plan(faulty_spec(), CATALOGUE, tmp_path), CATALOGUE, Policy())
     coordinator.open()
     pool = ray_pool.RayPool(coordinator, CATALOGUE, ray_pool.nodes())
     Supervisor(coordinator, pool, look, Interrupts(60.0)).run()

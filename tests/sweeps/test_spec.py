@@ -167,6 +167,19 @@ def test_paths_are_relative_to_the_spec_and_those_of_set_to_the_caller(
     ]
 
 
+def test_an_override_leaves_the_names_of_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "caller" / "gpt2").mkdir(parents=True)
+    (tmp_path / "specs").mkdir()
+    monkeypatch.chdir(tmp_path / "caller")
+    path = write(tmp_path / "specs", GOOD.replace('"builtin://tiny-base"', '"gpt2"'))
+    assert read_spec(path, ["generation.iterations=2"], BENCHMARKS).sweep[0].factors["model"] == ["gpt2"]
+    whole = 'generation.factors={model=["gpt2", "./m"], cpu_cores=[1], max_new_tokens=[8]}'
+    assert read_spec(path, [whole], BENCHMARKS).sweep[0].factors["model"] == [
+        f"{tmp_path}/caller/gpt2",
+        f"{tmp_path}/caller/m",
+    ]
+
+
 def test_a_rule_means_the_paths_that_the_levels_mean(tmp_path: Path) -> None:
     text = GOOD.replace('["builtin://tiny-base"]', '["./a", "./b"]').replace("cpu_cores = 1\n", 'model = "./a"\n')
     sweep = read_spec(write(tmp_path, text), [], BENCHMARKS).sweep[0]

@@ -115,7 +115,7 @@ def test_asked_to_stop_nobody_waits_for_a_worker_that_has_no_place_yet(tmp_path:
             return []
 
     interrupts = Interrupts(3600.0)
-    coordinator = Coordinator(faulty_spec(), CATALOGUE, tmp_path, Policy())
+    coordinator = Coordinator(make_plan(faulty_spec(), CATALOGUE, tmp_path), CATALOGUE, Policy())
     coordinator.open()
     Supervisor(coordinator, FullPool(coordinator, 1, lambda _: (0, False)), lambda status: None, interrupts).run()
     assert coordinator.close().done == 0
