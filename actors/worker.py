@@ -4,6 +4,7 @@ A plain class that the inline pool and the Ray actor share; it knows neither. Wh
 task becomes that task's row; only a device that is beyond use ends the worker.
 """
 
+import contextlib
 import datetime
 import gc
 import time
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 
 from actors import failures, pinning
 from actors.benchmarks.base import UNFIT, Benchmark
+from models.errors import ModelError
 from sweeps.errors import InputChanged, InputElsewhere
 from sweeps.rows import failed_row, failed_rows, measured_row
 from sweeps.supervisor import Line
@@ -114,6 +116,7 @@ class Worker:
         except InputChanged:
             raise
         except Exception as error:  # noqa: BLE001 - the protocol: an exception inside a task is a row
+            _refuse_replaced_since(lease)
             failure = failures.classify(error)
             facts = self._facts(neighbours) | clock.lap()
             why = (failure.status, failure.error_type, failure.message)
@@ -221,6 +224,26 @@ class Worker:
     def _leave_device(self, coordinator: Line, outcomes: list[Outcome], failure: failures.Failure) -> NoReturn:
         coordinator.deliver(self._seat.worker_id, outcomes)
         raise DevicePoisoned(f"{self._seat.device_name}: {failure.message}")
+
+
+def _refuse_replaced_since(lease: Lease) -> None:
+    """See that a task did not fail because its model is another one by now.
+
+    Raises:
+        InputChanged: a model's directory was replaced since the run was planned.
+    """
+    task = lease.task
+    if not any(task.revisions):
+        return
+    from models.resolve import resolve
+
+    pair = task.factors.get("pair")
+    for name, planned in zip(pair if isinstance(pair, list) else [task.factors["model"]], task.revisions, strict=False):
+        with contextlib.suppress(ModelError):  # gone, which the row says
+            if planned is not None and (seen := resolve(str(name)).revision) != planned:
+                raise InputChanged(
+                    f"{name}: the model there is {seen}; the run was planned with {planned}: replaced since"
+                )
 
 
 class _RowClock:

@@ -72,6 +72,8 @@ class Coordinator:
         self._began_s: float | None = None
         self._members = Members()
         self._counts: dict[str, Counter[str]] = {grid.sweep.name: Counter() for grid in plan.grids}
+        self._unflushed: dict[str, str] = {}
+        """How tasks ended whose rows are not on disk yet."""
         self._done_before = self._untried = self._rows = self._measured = self._loads = self._loads_naive = 0
         self._draining = False
         self._warnings: list[str] = []
@@ -292,6 +294,7 @@ class Coordinator:
         self._measured += any(row["status"] == "ok" and row.get(measure) is not None for row in whole)
         self._remarks.update(self._catalogue[task.benchmark].remarks(whole))
         self._counts[task.sweep][status] += 1
+        self._unflushed[task.task_id] = status
         if status in ("unsupported", "unavailable"):
             self._tell_once(f"{status}: {rows[-1]['error_message']}")
         self._observer.completed(task, whole)
@@ -303,9 +306,11 @@ class Coordinator:
     def _tell_spoilt(self, rows: Sequence[Row]) -> None:
         """Rows that could not be written as they were: their tasks count as errors."""
         for row in {row["task_id"]: row for row in rows}.values():
-            self._counts[row["sweep"]].subtract(["ok"])
+            self._counts[row["sweep"]].subtract([self._unflushed.get(row["task_id"], "ok")])
             self._counts[row["sweep"]]["error"] += 1
             self._warnings.append(f"task {row['task_id']}: {row['error_message']}; it counts as an error")
+        if not self._directory.has_waiting:
+            self._unflushed.clear()
 
     def _tell_once(self, reason: str) -> None:
         """As a warning, when it comes up first: a card that lacks something lacks it for hours of the run."""

@@ -1,7 +1,8 @@
 """From a spec and what its run directory holds to the one plan of a run.
 
 The dry run shows it, what is wrong is refused here, and the coordinator runs it. A changed spec of the same name is
-refused with the difference, unless the change only adds: cells, or to timed sweeps rounds and iterations.
+refused with the difference where it leaves out a task that was tried: it may add cells, and to timed sweeps rounds and
+iterations, and take back what never ran.
 """
 
 import json
@@ -9,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sweeps.cells import Cells
 from sweeps.errors import SpecChanged, UserError
 from sweeps.factors import Catalogue, Declaration
 from sweeps.plan import Grid, Plan
@@ -38,21 +38,24 @@ def make_plan(
     for sweep in spec.sweep:
         folder = directory / sweep.name
         declaration = catalogue[sweep.benchmark]
-        stored = read_stored(folder) if _holds_tried(folder) else Stored()
+        tried = _tried(folder)
+        stored = Stored() if tried is not None and not tried else read_stored(folder)
         grid = _grid(sweep, declaration, stored, folder, progress)
         grid.check()
         if stored.sweep is not None:
-            _refuse_changed(folder, stored.sweep, grid, timed=declaration.timed)
+            _refuse_changed(folder, stored.sweep, grid, tried or set())
         grids.append(grid)
         known[sweep.name] = known_rows(folder)
     planned = spec.model_copy(update={"sweep": [grid.sweep for grid in grids]})
     return Plan(planned, grids, directory.absolute(), known)
 
 
-def _holds_tried(folder: Path) -> bool:
-    """Whether there are rows that a changed spec could be mixed with: what was unavailable was never tried."""
-    statuses = read_on_disk(folder, None, lambda _part, _error: None).statuses.values()
-    return any(status != "unavailable" for status in statuses) or (not statuses and any(folder.glob(PART)))
+def _tried(folder: Path) -> set[str] | None:
+    """Tasks with rows that a changed spec could be mixed with: unavailable ones were never tried. None: unreadable."""
+    statuses = read_on_disk(folder, None, lambda _part, _error: None).statuses
+    if not statuses and any(folder.glob(PART)):
+        return None
+    return {task_id for task_id, status in statuses.items() if status != "unavailable"}
 
 
 def _grid(
@@ -69,8 +72,8 @@ def _grid(
                 f"sweep {sweep.name!r}, factors.{name}: two levels are one corpus, by content and by what {folder} has "
                 f"of it: {json.dumps(sweep.factors[name])}; name it once"
             )
-    later = (sweep.iterations,) if sweep.iterations > max(stored.iterations, default=0) else ()
-    iterations = (*stored.iterations, *later) if declaration.timed else (sweep.iterations,)
+    earlier = [iterations for iterations in stored.iterations if iterations < sweep.iterations]
+    iterations = (*earlier, sweep.iterations) if declaration.timed else (sweep.iterations,)
     return Grid(sweep.model_copy(update={"factors": factors}), declaration, inputs, iterations)
 
 
@@ -78,34 +81,23 @@ def _known_inputs(stored: Stored) -> dict[str, Any]:
     """What the rows are of; of an older version's rows, which corpora there were, and nothing of their content."""
     if stored.inputs is not None:
         return dict(stored.inputs)
-    levels = (stored.sweep or {}).get("factors", {}).get("corpus", [])
-    return {"corpora": {json.dumps(level): None for level in levels}} if levels else {}
+    if stored.sweep is None:
+        return {}
+    return {"corpora": {json.dumps(level): None for level in stored.sweep["factors"].get("corpus", [])}, "models": None}
 
 
-def _refuse_changed(folder: Path, old: dict[str, Any], grid: Grid, *, timed: bool) -> None:
+def _refuse_changed(folder: Path, old: dict[str, Any], grid: Grid, tried: set[str]) -> None:
+    """Refuse a spec that leaves out what was tried; what was not may come and go."""
     new = grid.sweep.model_dump(mode="json")
-    if not _only_adds(Sweep.model_validate(old), grid, timed=timed):
+    if old == new:
+        return
+    planned = {grid.task(order_index).task_id for order_index in range(len(grid))}
+    if not tried <= planned:
         raise SpecChanged(
             f"{folder}: holds rows of another spec of the same name, and the change does more than add cells"
-            f"{', rounds or iterations' * timed}:\n{_difference(old, new)}\n"
+            f"{', rounds or iterations' * grid.is_timed}:\n{_difference(old, new)}\n"
             "take the change back, give the spec another name, or choose another --out"
         )
-
-
-def _only_adds(old: Sweep, grid: Grid, *, timed: bool) -> bool:
-    new = grid.sweep
-    if (old.benchmark, old.warmup, old.seed) != (new.benchmark, new.warmup, new.seed):
-        return False
-    if old.rounds > new.rounds or old.iterations > new.iterations:
-        return False
-    if not timed and (old.rounds, old.iterations) != (new.rounds, new.iterations):
-        return False
-    if (old.factors, old.exclude) == (new.factors, new.exclude):
-        return True
-    if set(old.factors) != set(new.factors):
-        return False
-    wanted = {digest(levels) for levels in grid.cells.measured()}
-    return all(digest(levels) in wanted for levels in Cells(old).measured())
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

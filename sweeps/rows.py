@@ -1,16 +1,12 @@
 """From a task and what became of it to the columns of a row; the only place where rows are put together."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Final
 
 from sweeps.errors import InputChanged, InputElsewhere
 from sweeps.schema import COMMON, FACTORS, IDENTITY, METRICS
 from sweeps.task import Lease, Level, Row
-
-_OURS: Final = ("sweep", "benchmark", "task_id", "cell_id", "iteration", "round", "order_index", "attempt")
-"""Columns that are not a benchmark's: they can always be written."""
 
 
 def measured_row(lease: Lease, iteration: int, facts: Row, metrics: Row) -> Row:
@@ -71,9 +67,17 @@ def failed_rows(
     ]
 
 
-def unwritable_row(row: Row, error: Exception) -> Row:
-    """What stands for a row with a value that its column cannot hold: which task it was of, and what was wrong."""
-    return {name: row.get(name) for name in _OURS} | {
+def unwritable_row(row: Row, error: Exception, fits: Callable[[str, object], bool]) -> Row:
+    """The row that stands for one with a value that its column cannot hold: what it is of, and what was wrong.
+
+    Args:
+        row: which cannot be written.
+        error: what its writing raised.
+        fits: whether a column can hold a value.
+    """
+    metrics = METRICS.get(row.get("benchmark", ""), {})
+    kept = {name: value for name, value in row.items() if name not in metrics and fits(name, value)}
+    return kept | {
         "status": "error" if row.get("status") == "ok" else row.get("status"),
         "error_type": type(error).__qualname__,
         "error_message": ascii(f"the row cannot be written: {error}")[1:-1][-2000:],

@@ -155,7 +155,8 @@ def _prepare(spec: Spec, nodes: list[Node], command: Command, console: Console) 
 
 def _policy_for(nodes: list[Node], command: Command) -> Policy:
     """The policy of the command on those nodes."""
-    environments = frozenset(node.environment_id for node in nodes if node.environment_id)
+    known = () if command.machines.pythons else nodes  # what other interpreters have, their workers alone know
+    environments = frozenset(node.environment_id for node in known if node.environment_id)
     again = replace(command.policy.again, environments=environments)
     return replace(command.policy, ladder=ladder(nodes), again=again, command=command.line_anywhere())
 

@@ -91,7 +91,16 @@ class RunDirectory:
                 self._sinks[grid.sweep.name].mend(warn)
                 self._environments |= read_stored(folder).environments
             self._write_environments()
-        except (UserError, SinkFailed):
+        except SinkFailed:
+            self._lock.release()
+            raise
+        except OSError as error:
+            self._lock.release()
+            raise UserError(
+                f"{error.filename or self.path}: cannot be used ({error.strerror or error}); move it away, or choose another "
+                "--out"
+            ) from error
+        except BaseException:
             self._lock.release()
             raise
 
@@ -114,6 +123,11 @@ class RunDirectory:
     def add(self, sweep: str, rows: Sequence[Row]) -> None:
         """Keep a finished task's rows; they become visible together with the next flush."""
         self._sinks[sweep].add(rows)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether rows are not on disk yet."""
+        return any(map(len, self._sinks.values()))
 
     def flush_if_due(self) -> list[Row]:
         """Write what waits if it waits long enough or is much; returns as `flush` does."""

@@ -115,16 +115,25 @@ class Sink:
             return pa.Table.from_pylist(self._rows, self._schema), []
         except (pa.ArrowException, ValueError, OverflowError, TypeError):
             written: list[Row] = []
+            replaced: list[Row] = []
             spoilt: list[Row] = []
             for row in self._rows:
                 try:
                     pa.Table.from_pylist([row], self._schema)
                     written.append(row)
                 except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
-                    written.append(unwritable_row(row, error))
+                    # Last: a task's last row says how it ended.
+                    replaced.append(unwritable_row(row, error, self._fits))
                     if row.get("status") == "ok":
-                        spoilt.append(written[-1])
-            return pa.Table.from_pylist(written, self._schema), spoilt
+                        spoilt.append(replaced[-1])
+            return pa.Table.from_pylist([*written, *replaced], self._schema), spoilt
+
+    def _fits(self, name: str, value: object) -> bool:
+        try:
+            pa.array([value], self._schema.field(name).type)
+        except (pa.ArrowException, ValueError, OverflowError, TypeError):
+            return False
+        return True
 
     def _refuse_foreign(self, part: Path, schema: pa.Schema) -> None:
         strange = [

@@ -134,6 +134,13 @@ def test_a_model_that_is_replaced_while_the_run_goes_on_stops_it(tmp_path: Path)
     assert "replaced since" in str(status.failure)
 
 
+def test_a_model_that_is_replaced_by_one_that_cannot_run_stops_the_run_too(tmp_path: Path) -> None:
+    spec = furnish(tmp_path / "one", LOADS)
+    weights = tmp_path / "one" / "base" / "model.safetensors"
+    status = run(spec, tmp_path, before=lambda: weights.write_bytes(weights.read_bytes()[:-4096]))
+    assert (status.done, "replaced since" in str(status.failure)) == (0, True)
+
+
 def test_one_model_in_two_directories_is_two_cells_of_one_revision(tmp_path: Path) -> None:
     spec = furnish(tmp_path / "one", LOADS.replace('["./base"]', '["./base", "copy"]'))
     shutil.copytree(tmp_path / "one" / "base", tmp_path / "one" / "copy")

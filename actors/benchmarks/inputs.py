@@ -13,6 +13,7 @@ from models import names
 from models.errors import ModelError
 from models.presence import missing_model
 from models.resolve import resolve
+from models.sources import DEFAULT
 from sweeps.errors import UserError
 from sweeps.task import Level, Part
 
@@ -43,7 +44,7 @@ class ModelInputs:
 
     def revisions(self, levels: Mapping[str, Level]) -> tuple[str | None, ...]:
         """Fingerprints of the cell's models, None for one that is not a directory here."""
-        if not self.fingerprints:
+        if not self.fingerprints or levels.get("source", DEFAULT) != DEFAULT:  # another copy: not seen here
             return ()
         return tuple(self.fingerprints.get(name) for name in _names(levels[self.factor]))
 
@@ -59,8 +60,11 @@ def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapp
     Raises:
         UserError: a directory holds another model than the rows on disk are of.
     """
-    before: Mapping[str, str] = known.get("models", {})
+    before: Mapping[str, str] = known.get("models") or {}
+    is_older = "models" in known and known["models"] is None
     fingerprints, warnings = dict(before), []
+    if DEFAULT not in factors.get("source", (DEFAULT,)):
+        return ModelInputs(factor, fingerprints)  # copies on other drives are known by their rows' revisions alone
     for name in dict.fromkeys(name for level in factors.get(factor, ()) for name in _names(level)):
         if not names.parse(name).is_path:
             continue
@@ -76,6 +80,11 @@ def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapp
             raise UserError(
                 f"factors.{factor}: the directory {name} holds another model than the one that rows on disk are of "
                 f"(fingerprint {now}, {before[name]} then); put that one back, or choose another --out"
+            )
+        if is_older:
+            warnings.append(
+                f"factors.{factor}: {name}: rows on disk are of an older version, which did not write down what the "
+                "directory held; nobody can tell whether the model is still the same"
             )
         fingerprints[name] = now
     return ModelInputs(factor, fingerprints, (), tuple(warnings))

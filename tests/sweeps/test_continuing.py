@@ -113,6 +113,31 @@ def test_a_slip_that_made_everything_unavailable_may_be_mended(tmp_path: Path) -
     assert list(rows(tmp_path)["status"]) == ["ok"]
 
 
+def test_a_level_that_was_never_tried_may_be_taken_back(tmp_path: Path) -> None:
+    run_all(tmp_path, faulty_spec(index=[0]))
+    run_all(tmp_path, faulty_spec(index=[0, 1]), "unavailable")  # a slip
+    assert run_all(tmp_path, faulty_spec(index=[0, 2])) == 1
+    assert sorted(rows(tmp_path)["index"]) == [0, 2]
+
+
+def test_iterations_that_never_ran_may_be_taken_back(tmp_path: Path) -> None:
+    run_all(tmp_path, faulty_spec(index=[0], iterations=2))
+    coordinator = Coordinator(make_plan(faulty_spec(index=[0], iterations=9), CATALOGUE, tmp_path), CATALOGUE, Policy())
+    coordinator.open()
+    coordinator.close()
+    assert run_all(tmp_path, faulty_spec(index=[0], iterations=3)) == 1
+    assert sorted(rows(tmp_path)["iteration"]) == [0, 1, 2]
+
+
+def test_what_stands_in_the_way_of_a_sweep_is_told_and_the_directory_let_go(tmp_path: Path) -> None:
+    plan = make_plan(faulty_spec(), CATALOGUE, tmp_path)
+    (tmp_path / "s").write_text("a file")
+    with pytest.raises(UserError, match="s: cannot be used"):
+        Coordinator(plan, CATALOGUE, Policy()).open()
+    (tmp_path / "s").unlink()
+    assert run_all(tmp_path, faulty_spec()) == 1
+
+
 @pytest.mark.parametrize("status", ["error", "timeout", "worker_lost", "oom_gpu", "skipped_oom", "ok"])
 def test_what_was_tried_is_not_run_again_unless_asked_for(status: str, tmp_path: Path) -> None:
     spec = faulty_spec(index=[0, 1])

@@ -123,17 +123,18 @@ def test_a_part_that_this_version_did_not_write_is_refused_and_kept(
 def test_a_row_that_cannot_be_written_costs_that_row_only(value: Any, tmp_path: Path) -> None:
     sink = sink_at(tmp_path)
     bad = row("bad", iteration=1) | ({"host": value} if value == "\ud83d" else {"neighbours": value})
-    sink.add([row("good"), row("bad"), bad, row("other")])
+    sink.add([row("good"), bad, row("bad"), row("other")])
     (spoilt,) = sink.flush()
     assert (spoilt["task_id"], spoilt["status"]) == ("bad", "error")
     rows = ds.dataset(tmp_path).to_table().to_pylist()
     assert [(r["task_id"], r["iteration"], r["status"]) for r in rows] == [
         ("good", 0, "ok"),
         ("bad", 0, "ok"),
-        ("bad", 1, "error"),
         ("other", 0, "ok"),
+        ("bad", 1, "error"),
     ]
-    assert "cannot be written" in rows[2]["error_message"]
+    assert "cannot be written" in rows[3]["error_message"]
+    assert finished(tmp_path) == {"good": "ok", "bad": "error", "other": "ok"}, "also for the next command"
 
 
 def test_forget_takes_whole_tasks_out(tmp_path: Path) -> None:
