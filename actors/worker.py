@@ -241,9 +241,7 @@ def _refuse_replaced_since(lease: Lease) -> None:
     for name, planned in zip(pair if isinstance(pair, list) else [task.factors["model"]], task.revisions, strict=False):
         with contextlib.suppress(ModelError):  # gone, which the row says
             if planned is not None and (seen := resolve(str(name)).revision) != planned:
-                raise InputChanged(
-                    f"{name}: the model there is {seen}; the run was planned with {planned}: replaced since"
-                )
+                raise InputChanged(f"{name}: the model there is {seen}; planned was {planned}: replaced since")
 
 
 class _RowClock:

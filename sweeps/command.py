@@ -87,6 +87,17 @@ def machines(path: Path | None, address: str) -> Machines:
     return Machines()
 
 
+def grace(grace_s: float) -> float:
+    """Seconds after Ctrl-C.
+
+    Raises:
+        UserError: less than none, or more than a timer takes.
+    """
+    if not 0 <= grace_s < MOST_S:
+        raise UserError(f"--grace-s {grace_s:g}: 0 seconds or more, and {MOST_S:g} at most")
+    return grace_s
+
+
 def at_home(path: Path) -> Path:
     """The path with its `~` expanded, which shells leave as it is behind `--out=`.
 

@@ -47,6 +47,8 @@ class Finished:
     """Tasks of these that have a row with a measurement."""
     counts: Mapping[str, Counter[str]] = field(default_factory=dict)
     """Of the tasks that are done: how many ended how, by sweep and status."""
+    repeated: int = 0
+    """Tasks that stand in more than one part."""
 
     @property
     def left_failed(self) -> Counter[str]:
@@ -59,7 +61,7 @@ def read_finished(plan: Plan, again: Again, damaged: Callable[[Path, Exception],
     statuses: dict[str, str] = {}
     repeated: set[str] = set()
     counts: dict[str, Counter[str]] = {}
-    measured = 0
+    measured = doubled = 0
     for grid in plan.grids:
         on_disk = read_on_disk(plan.directory / grid.sweep.name, MEASURE.get(grid.sweep.benchmark), damaged)
         once_more = again.of(on_disk)
@@ -68,7 +70,8 @@ def read_finished(plan: Plan, again: Again, damaged: Callable[[Path, Exception],
         repeated |= once_more
         counts[grid.sweep.name] = Counter(done.values())
         measured += len(on_disk.measured - once_more)
-    return Finished(statuses, frozenset(repeated), measured, counts)
+        doubled += len(on_disk.repeated)
+    return Finished(statuses, frozenset(repeated), measured, counts, doubled)
 
 
 def pending_groups(plan: Plan, finished: Finished) -> dict[Group, "array[int]"]:

@@ -6,13 +6,14 @@ iterations, and take back what never ran.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SpecChanged, UserError
 from sweeps.factors import Catalogue, Declaration
 from sweeps.plan import Grid, Plan
+from sweeps.schema import MEASURE
 from sweeps.sink import PART, read_on_disk
 from sweeps.spec import Spec, Sweep
 from sweeps.stored import Stored, known_rows, read_stored
@@ -38,31 +39,31 @@ def make_plan(
     for sweep in spec.sweep:
         folder = directory / sweep.name
         declaration = catalogue[sweep.benchmark]
-        tried = _tried(folder)
-        stored = Stored() if tried is not None and not tried else read_stored(folder)
-        grid = _grid(sweep, declaration, stored, folder, progress)
+        on_disk = read_on_disk(folder, MEASURE.get(sweep.benchmark), lambda _part, _error: None)
+        # What was unavailable was never tried: no changed spec could be mixed with it.
+        tried = {task_id for task_id, status in on_disk.statuses.items() if status != "unavailable"}
+        is_new = not tried and (bool(on_disk.statuses) or not any(folder.glob(PART)))
+        stored = Stored() if is_new else read_stored(folder)
+        grid = _grid(sweep, declaration, stored, _known_inputs(stored, on_disk.revisions), folder, progress)
         grid.check()
         if stored.sweep is not None:
-            _refuse_changed(folder, stored.sweep, grid, tried or set())
+            _refuse_changed(folder, stored.sweep, grid, tried)
         grids.append(grid)
         known[sweep.name] = known_rows(folder)
     planned = spec.model_copy(update={"sweep": [grid.sweep for grid in grids]})
     return Plan(planned, grids, directory.absolute(), known)
 
 
-def _tried(folder: Path) -> set[str] | None:
-    """Tasks with rows that a changed spec could be mixed with: unavailable ones were never tried. None: unreadable."""
-    statuses = read_on_disk(folder, None, lambda _part, _error: None).statuses
-    if not statuses and any(folder.glob(PART)):
-        return None
-    return {task_id for task_id, status in statuses.items() if status != "unavailable"}
-
-
 def _grid(
-    sweep: Sweep, declaration: Declaration, stored: Stored, folder: Path, progress: Callable[[str], object]
+    sweep: Sweep,
+    declaration: Declaration,
+    stored: Stored,
+    known: Mapping[str, Any],
+    folder: Path,
+    progress: Callable[[str], object],
 ) -> Grid:
     try:
-        inputs = declaration.open_inputs(sweep.factors, _known_inputs(stored), progress)
+        inputs = declaration.open_inputs(sweep.factors, known, progress)
     except UserError as error:
         raise UserError(f"sweep {sweep.name!r}: {error}") from error
     factors = {name: [inputs.canonical(name, level) for level in levels] for name, levels in sweep.factors.items()}
@@ -77,10 +78,15 @@ def _grid(
     return Grid(sweep.model_copy(update={"factors": factors}), declaration, inputs, iterations)
 
 
-def _known_inputs(stored: Stored) -> dict[str, Any]:
-    """What the rows are of; of an older version's rows, which corpora there were, and nothing of their content."""
+def _known_inputs(stored: Stored, revisions: Collection[str]) -> dict[str, Any]:
+    """Record of what the rows are of; of an older version's, which corpora there were, and nothing of their content.
+
+    A model binds where something was measured with it: one that was damaged, say, may be mended.
+    """
     if stored.inputs is not None:
-        return dict(stored.inputs)
+        models: Mapping[str, str] = stored.inputs.get("models", {})
+        measured = {name: revision for name, revision in models.items() if revision in revisions}
+        return {**stored.inputs, "models": measured, "unmeasured": dict(models.items() - measured.items())}
     if stored.sweep is None:
         return {}
     return {"corpora": {json.dumps(level): None for level in stored.sweep["factors"].get("corpus", [])}, "models": None}

@@ -25,7 +25,7 @@ from actors.slots import Floor, Node, local_node
 from models import embedded
 from models.errors import ModelError
 from scoring.errors import ScoringError
-from sweeps.command import GRACE_S, Command, at_home, check_writable, policy
+from sweeps.command import GRACE_S, Command, at_home, check_writable, grace, policy
 from sweeps.command import machines as machines_of
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.dry_run import print_plan
@@ -78,7 +78,7 @@ def main(
             overrides=tuple(set_ or ()),
             dry_run=dry_run,
             policy=policy(isolation, timeout_s, retry or [], fresh),
-            grace_s=grace_s,
+            grace_s=grace(grace_s),
             machines=machines_of(machines and at_home(machines), address),
         )
         code = run(command, console)
@@ -189,6 +189,12 @@ def _tell_plans(prepared: list[Prepared], command: Command, console: Console) ->
                 _say(console, line if line.startswith(" ") else f"{grid.sweep.name}: {line}")
             for warning in grid.inputs.warnings:
                 _warn(console, f"{grid.sweep.name}: {warning}")
+        if one.finished.repeated:
+            _warn(
+                console,
+                f"{one.directory}: {one.finished.repeated:,} tasks stand in more than one part: one was copied; "
+                "the report counts them once, pandas does not: move the copy away",
+            )
         for status, count in sorted(one.finished.left_failed.items()):
             _warn(
                 console,

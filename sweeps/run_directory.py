@@ -97,8 +97,8 @@ class RunDirectory:
         except OSError as error:
             self._lock.release()
             raise UserError(
-                f"{error.filename or self.path}: cannot be used ({error.strerror or error}); move it away, or choose another "
-                "--out"
+                f"{error.filename or self.path}: cannot be used ({error.strerror or error}); move it away, or choose "
+                "another --out"
             ) from error
         except BaseException:
             self._lock.release()

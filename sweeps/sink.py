@@ -33,6 +33,10 @@ class OnDisk:
     """By id of a task that is `unsupported`: the environment in which it was found to be."""
     measured: set[str] = field(default_factory=set)
     """Tasks that have a row with a measurement."""
+    revisions: set[str] = field(default_factory=set)
+    """Of the models that rows with a measurement are of."""
+    repeated: set[str] = field(default_factory=set)
+    """Tasks that stand in more than one part: somebody copied one."""
 
 
 class Sink:
@@ -177,7 +181,7 @@ def read_on_disk(directory: Path, measure: str | None, damaged: Callable[[Path, 
         damaged: told of every part that cannot be read, and why.
     """
     on_disk = OnDisk()
-    columns = ["task_id", "status", "environment_id", *([measure] if measure else [])]
+    columns = ["task_id", "status", "environment_id", "revision", *([measure] if measure else [])]
     for part in sorted(directory.glob(PART)):
         try:
             rows = read_part(part, columns).to_pydict()
@@ -185,11 +189,14 @@ def read_on_disk(directory: Path, measure: str | None, damaged: Callable[[Path, 
         except (*DAMAGE, KeyError) as error:
             damaged(part, error)
             continue
+        on_disk.repeated.update(on_disk.statuses.keys() & {task_id for task_id, _ in ended})
         on_disk.statuses.update(ended)
         values = rows.get(measure, []) if measure else rows["status"]
-        for (task_id, status), value in zip(ended, values, strict=False):
+        revisions = rows.get("revision", [None] * len(ended))
+        for (task_id, status), value, revision in zip(ended, values, revisions, strict=False):
             if status == "ok" and value is not None:
                 on_disk.measured.add(task_id)
+                on_disk.revisions.update((revision or "").split(", "))
         for (task_id, status), environment_id in zip(ended, rows.get("environment_id", []), strict=False):
             if status == "unsupported" and environment_id is not None:
                 on_disk.unsupported_in[task_id] = environment_id

@@ -115,10 +115,27 @@ def read_spec(source: str, overrides: Sequence[str], catalogue: Catalogue) -> Sp
     except ValidationError as error:
         raise UserError(_explain(error, label, content)) from error
     _refuse_duplicates((sweep.name for sweep in spec.sweep), f"{label}: sweep names")
+    sweeps = []
     for sweep in spec.sweep:
         given = {keys[-1] for name, *keys in overridden if name == sweep.name}
-        _check_sweep(sweep, catalogue, f"{label}: sweep {sweep.name!r}", given)
-    return spec
+        checked = _with_floats(sweep, catalogue)
+        _check_sweep(checked, catalogue, f"{label}: sweep {sweep.name!r}", given)
+        sweeps.append(checked)
+    return spec.model_copy(update={"sweep": sweeps})
+
+
+def _with_floats(sweep: Sweep, catalogue: Catalogue) -> Sweep:
+    """The sweep with whole numbers written as what their columns hold: 0 and 0.0 are one level."""
+    if sweep.benchmark not in catalogue:
+        return sweep
+    columns = schema_of(sweep.benchmark)
+
+    def typed(name: str, level: Level) -> Level:
+        is_float = name in columns.names and pa.types.is_floating(columns.field(name).type)
+        return float(level) if is_float and type(level) is int and abs(level) < MAX_SEED else level
+
+    factors = {name: [typed(name, level) for level in levels] for name, levels in sweep.factors.items()}
+    return sweep.model_copy(update={"factors": factors})
 
 
 def with_defaults(spec: Spec, defaults: Defaults, catalogue: Catalogue) -> Spec:

@@ -267,3 +267,20 @@ def test_a_second_corpus_is_added_and_the_first_goes_on(tmp_path: Path) -> None:
     run(spec_of(one), tmp_path / "run")
     assert run(spec_of(one, two), tmp_path / "run").rows == 3
     assert rows(tmp_path / "run")["corpus"].nunique() == 2
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_corpora_that_moved_are_matched_by_what_they_are_not_by_their_order(swapped: bool, tmp_path: Path) -> None:
+    for name, count in (("head", 4), ("full", 9)):
+        write(tmp_path / "old" / name / "texts.jsonl", numbered(count))
+    old = [tmp_path / "old" / name / "texts.jsonl" for name in ("head", "full")]
+    run(spec_of(*old), tmp_path / "run")
+    (tmp_path / "old").rename(tmp_path / "new")
+    new = [tmp_path / "new" / name / "texts.jsonl" for name in ("head", "full")]
+    write(new[0], numbered(6))
+    assert run(spec_of(*(new[::-1] if swapped else new)), tmp_path / "run").rows == 2
+    counts = rows(tmp_path / "run").groupby("corpus").size()
+    assert {Path(json.loads(level)["path"]).parent.name: count for level, count in counts.items()} == {
+        "head": 6,
+        "full": 9,
+    }

@@ -163,3 +163,10 @@ def test_a_retry_that_matches_nothing_says_so_and_its_dry_run_shows_what_it_runs
     _, planned = say(spec, cwd=tmp_path, retry="error", dry_run=True)
     assert "slot [cpu, 1 core]: 1 task, offered here" in planned
     assert say(spec, cwd=tmp_path, retry="error")[0] == 0
+
+
+def test_a_part_that_was_copied_is_told(spec: str, tmp_path: Path) -> None:
+    assert say(spec, cwd=tmp_path)[0] == 0
+    (part,) = (tmp_path / "runs" / "mini" / "s").glob("part-*")
+    part.with_name("part-000009.parquet").write_bytes(part.read_bytes())
+    assert "2 tasks stand in more than one part" in say(spec, cwd=tmp_path)[1]

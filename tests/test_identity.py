@@ -18,6 +18,7 @@ from actors.slots import local_node
 from models.embedded import model_directory
 from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import UserError
+from sweeps.finished import Again
 from sweeps.planning import make_plan
 from sweeps.spec import Defaults, read_spec, with_defaults
 from sweeps.standing import Status
@@ -100,12 +101,14 @@ def test_two_directories_and_a_ray_of_a_third(tmp_path: Path) -> None:
     assert set(one["revision"]) != set(two["revision"])
 
 
-def run(spec: str, out: Path, before: Callable[[], Any] = lambda: None, **changes: Any) -> Status:
+def run(
+    spec: str, out: Path, before: Callable[[], Any] = lambda: None, again: Again | None = None, **changes: Any
+) -> Status:
     read = with_defaults(read_spec(spec, [], BENCHMARKS), Defaults(device="cpu", cpu_cores=1), BENCHMARKS)
     (sweep,) = read.sweep
     plan = make_plan(read.model_copy(update={"sweep": [sweep.model_copy(update=changes)]}), BENCHMARKS, out / read.name)
     before()
-    coordinator = Coordinator(plan, BENCHMARKS, Policy())
+    coordinator = Coordinator(plan, BENCHMARKS, Policy(again=again or Again()))
     coordinator.open()
     pool = InlinePool(coordinator, BENCHMARKS, local_node(), 600.0)
     Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
@@ -139,6 +142,16 @@ def test_a_model_that_is_replaced_by_one_that_cannot_run_stops_the_run_too(tmp_p
     weights = tmp_path / "one" / "base" / "model.safetensors"
     status = run(spec, tmp_path, before=lambda: weights.write_bytes(weights.read_bytes()[:-4096]))
     assert (status.done, "replaced since" in str(status.failure)) == (0, True)
+
+
+def test_a_damaged_model_may_be_mended(tmp_path: Path) -> None:
+    spec = furnish(tmp_path / "one", LOADS)
+    weights = tmp_path / "one" / "base" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:1000])
+    assert run(spec, tmp_path).counts == {"error": 1}
+    weights.write_bytes(whole)
+    assert run(spec, tmp_path, again=Again(("error",))).counts == {"ok": 1}
 
 
 def test_one_model_in_two_directories_is_two_cells_of_one_revision(tmp_path: Path) -> None:

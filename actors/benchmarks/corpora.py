@@ -66,17 +66,18 @@ def open_corpora(
     before: Mapping[str, History | None] = known.get("corpora", {})
     checkpoints = frozenset(rows for history in before.values() for rows in _row_counts(history))
     levels = {json.dumps(level): level for level in factors["corpus"]}
-    free = {key: history for key, history in before.items() if key not in levels}
+    opened = {key: _opened(level, checkpoints, progress) for key, level in levels.items()}
+    moved = _moved(
+        {key: corpus for key, corpus in opened.items() if key not in before},
+        {key: history for key, history in before.items() if key not in levels},
+    )
     names, histories, shards, lines, warnings = {}, {}, {}, list(models.lines), list(models.warnings)
     for key, level in levels.items():
-        corpus = _opened(level, checkpoints, progress)
-        name = key
+        name, corpus = moved.get(key, (key, opened[key]))
         lines.append(f"corpus {_path(level)}")
         if key in before:
             corpus = _continued(corpus, before[key], level)
-        elif moved := _moved(corpus, level, free):
-            name, corpus = moved
-            del free[name]
+        elif name != key:
             lines.append(f"  is the one that rows on disk call {_path(json.loads(name))}: it goes on under that name")
         if name in before and before[name] is None:
             warnings.append(
@@ -88,6 +89,7 @@ def open_corpora(
             shards[name, int(count)] = _parts(corpus, int(count))  # type: ignore[arg-type]
         lines += [f"  {line}" for line in corpus.survey.lines]
         warnings += [f"corpus {_path(level)}: {warning}" for warning in corpus.survey.warnings]
+    warnings += dict.fromkeys(f"{overlap}: its texts are scored for each" for overlap in _overlaps(histories))
     return CorpusInputs(models.factor, models.fingerprints, lines, warnings, names, histories, shards)
 
 
@@ -121,21 +123,57 @@ def _continued(corpus: Corpus, history: History | None, level: Level) -> Corpus:
         ) from error
 
 
-def _moved(corpus: Corpus, level: Level, free: Mapping[str, History | None]) -> tuple[str, Corpus] | None:
-    """Which corpus of earlier rows, not named any more, this one is; None if it is a new one."""
-    for key, history in free.items():
-        earlier = json.loads(key)
-        if _columns(earlier) != _columns(level):
-            continue
-        if history is None:
-            if absolute_corpus(earlier, Path.cwd()) == level:  # an older version kept relative paths
-                return key, corpus
-            continue
-        try:
-            return key, corpus.continued(history)
-        except CorpusChanged:
-            continue
-    return None
+def _moved(opened: Mapping[str, Corpus], free: Mapping[str, History | None]) -> Mapping[str, tuple[str, Corpus]]:
+    """Match corpora at new places with corpora of earlier rows that are not named any more, the surest match first.
+
+    Returns:
+        By level of this spec, as JSON: the level that the rows have, and the corpus as its continuation.
+    """
+    matches = [
+        (_sureness(key, corpus, name, history), key, name, continued)
+        for key, corpus in opened.items()
+        for name, history in free.items()
+        if (continued := _continuation(key, corpus, name, history)) is not None
+    ]
+    moved: dict[str, tuple[str, Corpus]] = {}
+    taken: set[str] = set()
+    for _, key, name, continued in sorted(matches, key=lambda match: match[0], reverse=True):
+        if key not in moved and name not in taken:
+            moved[key] = name, continued
+            taken.add(name)
+    return moved
+
+
+def _sureness(key: str, corpus: Corpus, name: str, history: History | None) -> tuple[bool, int, int]:
+    """How sure it is that one corpus is the other: the same rows, the more of them, the more alike in place."""
+    rows = sum(int(segments[-1][0]) for segments in (history or {}).values())
+    here, there = (_path(json.loads(level)).split("/")[::-1] for level in (key, name))
+    alike = next((count for count, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), 0)
+    return rows == corpus.rows, rows, alike
+
+
+def _continuation(key: str, corpus: Corpus, name: str, history: History | None) -> Corpus | None:
+    """The corpus as a continuation of an earlier one; None if it is another one."""
+    level, earlier = json.loads(key), json.loads(name)
+    if _columns(earlier) != _columns(level):
+        return None
+    if history is None:  # an older version kept relative paths
+        return corpus if absolute_corpus(earlier, Path.cwd()) == level else None
+    try:
+        return corpus.continued(history)
+    except CorpusChanged:
+        return None
+
+
+def _overlaps(histories: Mapping[str, History]) -> Iterator[str]:
+    """Warnings of files whose rows are in two corpora of one sweep: their texts would count twice."""
+    seen: dict[str, str] = {}
+    for name, history in histories.items():
+        for segments in history.values():
+            digest = str(segments[-1][1])
+            other = seen.setdefault(digest, name)
+            if other != name and segments[-1][0]:
+                yield f"corpora {_path(json.loads(other))} and {_path(json.loads(name))} hold a file of the same rows"
 
 
 def _parts(corpus: Corpus, shard_records: int) -> tuple[Part, ...]:

@@ -81,6 +81,11 @@ def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapp
                 f"factors.{factor}: the directory {name} holds another model than the one that rows on disk are of "
                 f"(fingerprint {now}, {before[name]} then); put that one back, or choose another --out"
             )
+        if known.get("unmeasured", {}).get(name, now) != now:
+            warnings.append(
+                f"factors.{factor}: the directory {name} holds another model than the one with which earlier tasks "
+                "ended without a measurement; --retry with their status runs them again"
+            )
         if is_older:
             warnings.append(
                 f"factors.{factor}: {name}: rows on disk are of an older version, which did not write down what the "

@@ -180,6 +180,16 @@ def test_an_override_leaves_the_names_of_the_file_alone(tmp_path: Path, monkeypa
     ]
 
 
+def test_a_whole_number_is_the_level_that_its_column_holds(tmp_path: Path) -> None:
+    text = 'name = "n"\n[[sweep]]\nname = "n"\nbenchmark = "noop"\n[sweep.factors]\nwait_s = [0, 1]\n'
+    assert list(map(repr, read_spec(write(tmp_path, text), [], BENCHMARKS).sweep[0].factors["wait_s"])) == [
+        "0.0",
+        "1.0",
+    ]
+    with pytest.raises(UserError, match="0.0 stands twice"):
+        read_spec(write(tmp_path, text.replace("[0, 1]", "[0, 0.0]")), [], BENCHMARKS)
+
+
 def test_a_rule_means_the_paths_that_the_levels_mean(tmp_path: Path) -> None:
     text = GOOD.replace('["builtin://tiny-base"]', '["./a", "./b"]').replace("cpu_cores = 1\n", 'model = "./a"\n')
     sweep = read_spec(write(tmp_path, text), [], BENCHMARKS).sweep[0]
