@@ -186,7 +186,7 @@ def test_a_whole_number_is_the_level_that_its_column_holds(tmp_path: Path) -> No
         "0.0",
         "1.0",
     ]
-    with pytest.raises(UserError, match="0.0 stands twice"):
+    with pytest.raises(UserError, match=r"0\.0 stands twice"):
         read_spec(write(tmp_path, text.replace("[0, 1]", "[0, 0.0]")), [], BENCHMARKS)
 
 
