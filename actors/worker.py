@@ -92,7 +92,7 @@ class Worker:
             return Outcome(lease.task.task_id, lease.attempt, (), changed=str(error)), None
 
     def _outcome(self, lease: Lease, neighbours: int) -> tuple[Outcome, failures.Failure | None]:
-        """As `_run`.
+        """Run one task to its rows.
 
         Raises:
             InputChanged: no rows of this task would be of what was planned.

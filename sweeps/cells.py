@@ -29,7 +29,7 @@ class Cells:
         return dict(reversed(levels.items()))
 
     def excludes(self, levels: dict[str, Level]) -> bool:
-        """Whether a rule leaves that cell out."""
+        """True where a rule leaves that cell out."""
         return any(all(_matches(levels[name], wanted) for name, wanted in rule.items()) for rule in self._rules)
 
     def measured(self) -> Iterator[dict[str, Level]]:

@@ -46,7 +46,7 @@ class Policy:
     again: Again = field(default_factory=Again)
     fresh: bool = False
     command: str = ""
-    """Which carries on: kept beside the rows."""
+    """The command that carries on: kept beside the rows."""
     ladder: tuple[str, ...] = ()
     """Device classes by memory, the smallest first, `cpu` last: where what does not fit is handed on to."""
 
@@ -197,7 +197,7 @@ class Coordinator:
         self._tell_spoilt(self._directory.flush())
 
     def wait_for(self, what: str) -> None:
-        """What workers that were started wait for, and who has it; empty: for nothing any more."""
+        """Take in why started workers have no place yet, and who has it; empty: they have one."""
         self._waiting_for = what
 
     def tick(self) -> Status:

@@ -38,19 +38,19 @@ class Factors(BaseModel):
 
 
 class Inputs(Protocol):
-    """What a sweep reads beside its spec, models and corpora: found and looked at once, where the run is started."""
+    """Models and corpora that a sweep reads, found and looked at once, where the run is started."""
 
     @property
     def lines(self) -> Sequence[str]:
-        """What a person should see of them before the run."""
+        """Lines that a person should see before the run."""
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What is probably a mistake, and how to mend it."""
+        """Probable mistakes, each with the way to mend it."""
 
     @property
     def record(self) -> Mapping[str, Any]:
-        """What they are, as JSON: kept beside the rows, and given to `open_inputs` when the run is continued."""
+        """Their content, as JSON: kept beside the rows, and given to `open_inputs` when the run is continued."""
 
     def canonical(self, factor: str, level: Level) -> Level:
         """The level as the rows have it: that of an earlier run for a corpus that was moved since."""
@@ -69,7 +69,7 @@ class Declaration(Protocol):
     paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]]
     """By factor whose levels may hold a path: a level with its relative paths made absolute against a directory."""
     timed: ClassVar[bool]
-    """Whether a cell is measured again and again; False where iterations, warm-ups and rounds would only repeat it."""
+    """True where a cell is measured again and again; False where iterations and rounds would only repeat it."""
     holds: ClassVar[str]
     """What a worker keeps in memory for it: `model`, `pair`, `nothing`; benchmarks may share."""
     load_factors: ClassVar[tuple[str, ...]]

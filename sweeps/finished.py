@@ -1,4 +1,4 @@
-"""What of a plan is done: on disk, and not to be run again by this command.
+"""Finished tasks of a plan, and those that this command runs again.
 
 The dry run and the coordinator ask the same question here, so that what is shown is what runs.
 """
@@ -17,10 +17,10 @@ from sweeps.sink import OnDisk, read_on_disk
 
 @dataclass(frozen=True)
 class Again:
-    """Which finished tasks a command runs again."""
+    """Rules for which finished tasks run again."""
 
     statuses: tuple[str, ...] = ()
-    """What `--retry` names."""
+    """Statuses that `--retry` names."""
     environments: frozenset[str] = frozenset()
     """Ids of what there is now: what was `unsupported` in another environment may run in this one. Empty: not known."""
 
@@ -37,7 +37,7 @@ class Again:
 
 @dataclass(frozen=True)
 class Finished:
-    """What of a plan is on disk."""
+    """Tasks of a plan that are on disk."""
 
     statuses: Mapping[str, str] = field(default_factory=dict)
     """How each task ended that is done, by id."""
@@ -46,7 +46,7 @@ class Finished:
     measured: int = 0
     """Tasks of these that have a row with a measurement."""
     counts: Mapping[str, Counter[str]] = field(default_factory=dict)
-    """Of the tasks that are done: how many ended how, by sweep and status."""
+    """Number of tasks that are done, by sweep and status."""
     repeated: int = 0
     """Tasks that stand in more than one part."""
 

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a user's value, in the words of this project."""
+"""Mistakes that pydantic finds in a user's value, in the words of this project."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,7 +20,7 @@ _KINDS: Final[Mapping[str, str]] = {
 
 
 def reason_of(detail: Any) -> str:
-    """What is allowed where `detail`, one entry of `ValidationError.errors()`, found something else."""
+    """Say what is allowed where `detail`, one entry of `ValidationError.errors()`, found something else."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _KINDS:
         return _KINDS[kind]

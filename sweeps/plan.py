@@ -68,7 +68,7 @@ class Grid:
 
     @property
     def is_timed(self) -> bool:
-        """Whether a cell is measured again and again."""
+        """True where a cell is measured again and again."""
         return self._declaration.timed
 
     def task(self, order_index: int) -> Task:

@@ -103,7 +103,7 @@ class Prepared:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to run."""
+        """True where nothing is left to run."""
         return len(self.finished.statuses) == len(self.plan)
 
 
@@ -169,7 +169,7 @@ def _refuse_one_name(specs: list[Spec]) -> None:
 
 
 def _spells_out_slots(spec: Spec) -> bool:
-    """Whether nothing of its plan depends on the cluster."""
+    """Tell if nothing of its plan depends on the cluster."""
     return all({"device", "cpu_cores"} <= sweep.factors.keys() for sweep in spec.sweep)
 
 
@@ -182,7 +182,7 @@ def _described(node: Node) -> Node:
 
 
 def _tell_plans(prepared: list[Prepared], command: Command, console: Console) -> None:
-    """What the specs read, what looks like a mistake there, and which earlier failures stay as they are."""
+    """Tell what the specs read, what looks like a mistake there, and which earlier failures stay as they are."""
     for one in prepared:
         for grid in one.plan.grids:
             for line in grid.inputs.lines:

@@ -105,7 +105,7 @@ class RunDirectory:
             raise
 
     def finished(self, again: Again, warn: Callable[[str], None]) -> Finished:
-        """What is done; the rows of tasks that run again are taken out."""
+        """Read the finished tasks, and delete the rows of tasks that run again."""
         finished = read_finished(self._plan, again, lambda part, error: warn(f"{part}: {error}"))
         for sink in self._sinks.values():
             sink.forget(finished.again, warn)
@@ -126,7 +126,7 @@ class RunDirectory:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether rows are not on disk yet."""
+        """True while some rows are not on disk."""
         return any(map(len, self._sinks.values()))
 
     def flush_if_due(self) -> list[Row]:

@@ -18,9 +18,9 @@ from sweeps.task import Row
 
 PART: Final = "part-*.parquet"
 ASIDE: Final = "_{name}.damaged"
-"""What a part is called that cannot be read: the underscore hides it from pandas and pyarrow."""
+"""Name of a part that cannot be read: the underscore hides it from pandas and pyarrow."""
 DAMAGE: Final = (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException)
-"""What pyarrow raises for a file that is not what it was, depending on where the damage is."""
+"""Exceptions of pyarrow for a damaged file, depending on where the damage is."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class OnDisk:
     measured: set[str] = field(default_factory=set)
     """Tasks that have a row with a measurement."""
     revisions: set[str] = field(default_factory=set)
-    """Of the models that rows with a measurement are of."""
+    """Revisions of the models of rows with a measurement."""
     repeated: set[str] = field(default_factory=set)
     """Tasks that stand in more than one part: somebody copied one."""
 
@@ -114,7 +114,7 @@ class Sink:
                 self._write(kept, part)
 
     def _table(self) -> tuple[pa.Table, list[Row]]:
-        """What waits; one row that does not fit its columns becomes an error, and takes no other with it."""
+        """Build the next part; a row that does not fit its columns is replaced by an error row."""
         try:
             return pa.Table.from_pylist(self._rows, self._schema), []
         except (pa.ArrowException, ValueError, OverflowError, TypeError):

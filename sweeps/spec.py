@@ -29,7 +29,7 @@ MAX_REPEATS: Final = 1_000_000
 MAX_SHOWN: Final = 200
 """Characters of a wrong value that a message shows."""
 MAX_SEED: Final = 2**63 - 1
-"""What every generator takes as a seed."""
+"""Largest seed that every generator takes."""
 
 
 def _is_name(name: str) -> str:
@@ -155,7 +155,7 @@ def _complete(sweep: Sweep, defaults: Defaults, catalogue: Catalogue) -> Sweep:
 
 
 def _read(source: str) -> tuple[str, str, Path]:
-    """What to call it, its text, and the directory that its paths are relative to."""
+    """Read a spec: its name in messages, its text, and the directory that its paths are relative to."""
     if source.endswith(".toml") or "/" in source:
         path = Path(source).expanduser()
         # Resolved, so that `..` leads to where it leads for the system.
@@ -379,7 +379,7 @@ def _explain(error: ValidationError, label: str, content: dict[str, Any]) -> str
 
 
 def _is_text(words: str) -> bool:
-    """Whether the words of a command line were UTF-8; what was not, Python hands on as halves of surrogates."""
+    """Tell if the words of a command line were UTF-8; Python hands on other bytes as halves of surrogates."""
     try:
         words.encode()
     except UnicodeEncodeError:

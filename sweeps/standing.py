@@ -26,7 +26,7 @@ class SweepStatus:
     total: int
     done: int
     failed: int
-    """Of those done: tasks that ended in a status of `FAILED`."""
+    """Tasks of those done that ended in a status of `FAILED`."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Status:
     measured: int = 0
     """Tasks that have a row with a measurement, earlier runs included."""
     waiting_for: str = ""
-    """What workers that were started wait for, and who has it; empty: nothing, as far as is known."""
+    """Reason why started workers have no place yet, and who has it; empty: none is known."""
 
     @property
     def left(self) -> int:

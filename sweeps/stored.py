@@ -23,7 +23,7 @@ VERSION: Final = 2
 
 @dataclass(frozen=True)
 class Stored:
-    """What the file says; empty where there are neither file nor rows."""
+    """Content of the file; empty where there are neither file nor rows."""
 
     sweep: dict[str, Any] | None = None
     """The resolved sweep."""
@@ -35,7 +35,7 @@ class Stored:
 
     @property
     def content_id(self) -> str:
-        """What it says of the rows, as a short id; the environments, which come as workers join, are left out."""
+        """Short id of what the rows are of; the environments, which come as workers join, are left out."""
         return _content_id(self.sweep, self.iterations, self.inputs)
 
 

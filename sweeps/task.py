@@ -137,7 +137,7 @@ class Outcome:
     """How many times models were loaded for it: 0 when the worker held them already."""
     duration_s: float = 0.0
     changed: str | None = None
-    """Which input is not what it was when the run was planned; then there are no rows, and the run stops."""
+    """Name of an input that is not what it was when the run was planned; then there are no rows, and the run stops."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a command prints to, and what becomes of it when that is gone: a pipe that closed, a disk that is full."""
+"""The terminal of a command, and its end where that is gone: a pipe that closed, a disk that is full."""
 
 import contextlib
 import errno

@@ -29,7 +29,7 @@ class CorpusInputs(ModelInputs):
     """The models of a sweep, and its corpora cut into parts."""
 
     names: Mapping[str, Level] | None = None
-    """What a level of this spec, as JSON, is called in the rows: as where the corpus lay when it was first scored."""
+    """Level in the rows by level of this spec as JSON; they differ for a corpus that was moved."""
     histories: Mapping[str, History] | None = None
     """By the level that the rows have, as JSON."""
     shards: Mapping[tuple[str, int], Sequence[Part]] | None = None
@@ -37,7 +37,7 @@ class CorpusInputs(ModelInputs):
 
     @property
     def record(self) -> Mapping[str, Any]:
-        """What models and corpora are, as JSON."""
+        """Fingerprints of the models and histories of the corpora, as JSON."""
         return {**super().record, "corpora": dict(self.histories or {})}
 
     def canonical(self, factor: str, level: Level) -> Level:

@@ -25,13 +25,13 @@ class ModelInputs:
     factor: str
     """`model` or `pair`: the factor whose levels name what `revision` columns are of, where the benchmark has it."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-    """Of directories that are visible where the run is started, by the name that the spec has for them."""
+    """Fingerprint of each directory that is visible where the run is started, by its name in the spec."""
     lines: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
     @property
     def record(self) -> Mapping[str, Any]:
-        """What the models are, as JSON."""
+        """Fingerprints of the models, as JSON."""
         return {"models": dict(self.fingerprints)} if self.fingerprints else {}
 
     def canonical(self, factor: str, level: Level) -> Level:  # noqa: ARG002 - whatever the factor
