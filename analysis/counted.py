@@ -24,8 +24,19 @@ _ASKED: Final = (
     "cpu_cores",
     *dict.fromkeys(name for factors in schema.FACTORS.values() for name in factors),
 )
-_EFFECTIVE: Final = ("cell_id", "device_name", "device_map_effective", "threads_effective", "host", "environment_id")
-_OF_MODELS: Final = ("dtype_effective", "revision")
+_EFFECTIVE: Final = (
+    "cell_id",
+    "device_name",
+    "device_map_effective",
+    "threads_effective",
+    "rayon_threads_effective",
+    "generation_mode_effective",
+    "peak_rss_method",
+    "filesystem",
+    "host",
+    "environment_id",
+)
+_OF_MODELS: Final = ("dtype_effective", "quantized_share", "revision")
 """Rows that differ in one of these are told apart in the averages, so they are no repetition."""
 
 
