@@ -41,7 +41,7 @@ HEADLINES: Final[dict[str, tuple[str, ...]]] = {
     "encoding": ("encoding_rate_tokens_per_s", "encoding_rate_bytes_per_s", "encoding_time_s"),
     "binoculars": ("score", "log_ppl", "log_xppl"),
 }
-"""What a benchmark's tables show, the first also its figure; those without values are left out."""
+"""Metrics that a benchmark's tables show, the first also its figure; those without values are left out."""
 _MEASURED_SUFFIXES: Final = ("_s", "_bytes")
 
 FACTORS: Final = (
@@ -96,13 +96,13 @@ class Averages:
     levels: dict[str, list[Any]]
     """Levels of those, in the spec's order, else sorted, null last."""
     constants: dict[str, Any]
-    """What is the same in every ok row."""
+    """Levels that are the same in every ok row, by column."""
     metrics: tuple[str, ...]
     cells: pd.DataFrame
     """A row per cell and metric: the factors, then metric, n, mean, median, sd, ci95_low, ci95_high, min,
     max, sd_above_limit, range_above_limit; in the metric's own unit."""
     notes: tuple[str, ...]
-    """What a reader must know before comparing cells."""
+    """Sentences that a reader must know before comparing cells."""
 
 
 def average(sweep: Sweep) -> Averages:

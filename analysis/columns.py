@@ -1,4 +1,4 @@
-"""How columns read for people: titles, units, numbers, levels.
+"""Columns as people read them: titles, units, numbers, levels.
 
 Knows columns by their names, whose suffix is the unit (see sweeps/schema.py). Does not know rows, figures or
 the page.
@@ -18,11 +18,11 @@ import pandas as pd
 from sweeps.printable import middle_out, printable
 
 NULL: Final = "–"
-"""What stands where there is no value."""
+"""Text for a value that is not there."""
 MAX_TEXT: Final = 200
 """Longer names lose their middle on the page; files of tables hold them whole."""
 MAX_LABEL: Final = 40
-"""The same in figures."""
+"""Longer names lose their middle in figures."""
 _MAX_DIGITS: Final = 18
 _PATH_PARTS: Final = (1, 2, 3)
 """Last parts of a path that a figure tries, until all names differ."""
@@ -53,7 +53,7 @@ _UNITS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
 
 @dataclass(frozen=True)
 class Scale:
-    """How a column's values are shown: divided by `divisor`, in `unit` ('' where it has none)."""
+    """The way a column's values are shown: divided by `divisor`, in `unit` ('' where it has none)."""
 
     divisor: float
     unit: str

@@ -117,7 +117,7 @@ def read_sweep(folder: Path) -> Sweep:
 
 
 def report_directory(directory: Path) -> Path:
-    """Where the page of a run goes: `report`, unless a sweep is called so; nothing is ever put beside parts."""
+    """Directory for the page of a run: `report`, unless a sweep is called so; nothing is ever put beside parts."""
     is_sweep = (directory / "report").is_dir() and _is_sweep(directory / "report")
     return directory / ("_report" if is_sweep else "report")
 
