@@ -138,7 +138,7 @@ def humans_and_synthetics(row: Any) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("values", [None, [["human"]]], ids=["absent", "of another type"])
+@pytest.mark.parametrize("values", [None, ["human"], b"\xff"], ids=["absent", "nested", "of another type"])
 def test_without_authors_no_row_is_taken_for_a_repetition(run_dir: Path, write: Any, row: Any, values: Any) -> None:
     spoil(write(run_dir, humans_and_synthetics(row), benchmark="binoculars"), "author", values=values)
     sweep = sweep_of(run_dir)
