@@ -1,4 +1,4 @@
-"""Where the Ray is that is to be joined: what `--address`, RAY_ADDRESS or this machine's processes say.
+"""Find the Ray to join, by `--address`, RAY_ADDRESS or the processes of this machine.
 
 Knows no Ray.
 """
@@ -18,7 +18,7 @@ from sweeps.errors import UserError
 
 VARIABLE: Final = "RAY_ADDRESS"
 START: Final = "start one with './start_node.sh head', or leave --address out to have one started here"
-"""What to do where there is no Ray."""
+"""Advice where no Ray runs."""
 
 
 class NoneHere(UserError):
@@ -32,11 +32,11 @@ class Place:
     host: str
     port: int
     source: str
-    """As messages begin."""
+    """The beginning of messages about it."""
     advice: str
-    """What to do where nobody is there."""
+    """Advice where nobody listens there."""
     is_own: bool = False
-    """Whether this machine was found to be a node of it."""
+    """True: this machine was found to be a node of that Ray."""
 
     def __str__(self) -> str:
         """HOST:PORT."""
@@ -44,7 +44,7 @@ class Place:
 
     @property
     def is_here(self) -> bool:
-        """Whether its host is this machine."""
+        """True where the host is this machine."""
         return is_here(self.host)
 
 
@@ -66,7 +66,7 @@ def find(address: str, environment: Mapping[str, str] = os.environ) -> Place:
 
 
 def choose(recorded: str | None, running: Collection[str], record: Path) -> Place:
-    """Of the Rays of this machine the one that was started last.
+    """Choose the Ray that was started last on this machine.
 
     Args:
         recorded: HOST:PORT of the Ray that `ray start` started last, if it left a note.
@@ -107,7 +107,7 @@ def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> Place
 
 
 def is_here(host: str) -> bool:
-    """Whether a host is this machine: only here a socket can be bound to it."""
+    """Tell whether a host is this machine, by binding a socket: to another machine's address none can be bound."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -118,7 +118,7 @@ def is_here(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host means every machine itself."""
+    """Tell whether a host is a loopback name or address, which on every machine means that machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -139,7 +139,7 @@ def _recorded(environment: Mapping[str, str]) -> str | None:
 
 
 def _running() -> set[str]:
-    """Which Rays have a raylet on this machine."""
+    """HOST:PORT of every Ray that has a raylet on this machine."""
     found = set()
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "raylet":

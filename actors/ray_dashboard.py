@@ -1,4 +1,4 @@
-"""What to tell about Ray's dashboard: an address that opens where the command was given, or how to get to it.
+"""Tell where Ray's dashboard is: an address that opens where the command was given, or the way to it.
 
 Knows no Ray.
 """

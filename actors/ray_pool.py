@@ -59,19 +59,19 @@ from sweeps.task import Answer, Outcome, Part, Run, Seat, Slot, Task
 
 NAMESPACE: Final = "sweeps"
 COORDINATOR: Final = "coordinator "
-"""How the names of coordinators begin, by which a run is found from outside."""
+"""Beginning of every coordinator's name, by which a run is found from outside."""
 OBJECT_STORE_BYTES: Final = 200 * 2**20
 """Nothing big travels through Ray: rows and tasks only."""
 PROBE_TIMEOUT_S: Final = 60.0
 REFRESH_S: Final = 2.0
 ANSWER_S: Final = 5.0
 COMES_BACK_S: Final = 60.0
-"""So long what only a node that is gone could offer is waited for: `start_node.sh` may be at it."""
+"""Time that a node that is gone has to come back: `start_node.sh` may be starting it again."""
 UNAVAILABLE_TRIES: Final = 5
 """A busy machine drops a connection now and then; Ray tells that from a dead actor."""
 UNAVAILABLE_S: Final = 1.0
 DEATHS: Final = (RayActorError, OutOfMemoryError)
-"""How Ray tells that an actor is gone; the second where its own memory monitor killed it."""
+"""Errors by which Ray tells that an actor is gone; the second: Ray's own memory monitor killed it."""
 UNSEEN: Final = {"enable_task_events": False}
 """For calls that come some times a second: the dashboard's list of tasks is for tasks."""
 LOCAL_SETTINGS: Final = {
@@ -190,7 +190,7 @@ def _unused_mask() -> str | None:
 
 
 def nodes() -> list[Node]:
-    """What every live node has, asked on the node itself; one that turns out to be dead is left out.
+    """Ask every live node what it has, on the node itself; a node that turns out to be dead is left out.
 
     Raises:
         UserError: a node does not answer.
@@ -240,7 +240,7 @@ class RayCoordinator:
 
     @classmethod
     def start(cls, plan: Plan, catalogue: Catalogue, policy: Policy) -> "RayCoordinator":
-        """As an actor on this node, where the run directory is."""
+        """Start the coordinator as an actor on this node, where the run directory is."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         run = f"{plan.spec.name} {ray.get_runtime_context().get_job_id()}"
         actor = ray.remote(Coordinator).options(
@@ -325,7 +325,7 @@ class RayCoordinator:
 
 
 def is_there() -> bool:
-    """Whether the Ray that this process is connected to still runs."""
+    """Tell whether the Ray that this process is connected to still runs."""
     gcs = ray_address.parse(current_address(), "", "")
     try:
         ray_probe.knock(gcs.host, gcs.port)
@@ -335,7 +335,7 @@ def is_there() -> bool:
 
 
 def standings() -> dict[str, Status | None]:
-    """Where the runs of the cluster stand, by name; None: one that is there and does not answer in time."""
+    """Status of each run of the cluster, by name; None for a run that does not answer in time."""
     if not is_there():  # a Ray that a run started ends with it; asked, it would not answer, nor let go
         return {}
     asked = {}
@@ -390,7 +390,7 @@ _RayWorker: Any = ray.remote(max_restarts=0, max_task_retries=0)(RayWorker)
 
 
 def _runtime_env(python: str | None, host: str, files: Mapping[str, str]) -> dict[str, Any] | None:
-    """What an actor starts with that Ray would not give it; None: nothing, which is quicker."""
+    """Interpreter and variables that Ray would not give an actor by itself; None: no others, which is quicker."""
     variables = ray_surroundings.differing(host, files, ray_surroundings.files())
     wanted: dict[str, Any] = {"env_vars": variables} if variables else {}
     if python:
@@ -399,7 +399,7 @@ def _runtime_env(python: str | None, host: str, files: Mapping[str, str]) -> dic
 
 
 def _raylet_environment() -> Mapping[str, str]:
-    """Of the raylet on this node, and so of the actors that it starts; our own where that is not to be seen."""
+    """Environment of the raylet on this node, which its actors get; our own where the raylet's cannot be read."""
     socket_name = ray._private.worker.global_worker.node.raylet_socket_name
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "raylet" and any(socket_name in word for word in process.info["cmdline"] or ()):
@@ -426,7 +426,7 @@ class _Probe:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether an answer may still be waited for: a box whose Python does not start would keep a run for ever."""
+        """True while an answer is waited for. The wait ends: a box whose Python does not start never answers."""
         return time.monotonic() - self.asked_s < PROBE_TIMEOUT_S
 
 
@@ -439,7 +439,7 @@ class _Trials:
         self._passed: set[tuple[str, str]] = set()
 
     def passed(self, node_id: str, python: str) -> bool:
-        """Whether workers can start with it there; False too while it is being tried, which this begins."""
+        """Tell whether workers can start with `python` on a node; begin its trial, and say False until it ended."""
         if (node_id, python) in self._passed:
             return True
         if (node_id, python) not in self._under_way.values():
@@ -498,7 +498,7 @@ class RayPool:
         self._started = 0
 
     def never(self, slot: Slot) -> str | None:
-        """Why no node that is there can offer `slot`; None too while one that could may still come (back)."""
+        """Reason why no node can offer `slot`; None where a node can, or where one that could may still come (back)."""
         reason = self._floor.never(slot)
         if reason:
             self._look_for_nodes()  # one may have come a moment ago
@@ -653,12 +653,12 @@ def _actors(state: str, job_id: str | None = None) -> dict[str, Placed]:
 
 
 def _lacks(slot: Slot, free: Mapping[str, float]) -> bool:
-    """Whether a node has less than a slot takes."""
+    """Tell whether a node has fewer free cores or GPUs than a slot takes."""
     return free.get("CPU", 0) < slot.cores or free.get("GPU", 0) < slot.gpus
 
 
 def _is_gone(node_id: str) -> bool:
-    """Whether Ray knows that a node is dead, or nobody listens there: Ray notices that some 15 s later."""
+    """Tell whether a node is dead: Ray says so, or nobody listens there, which Ray notices some 15 s later."""
     entry = next((entry for entry in ray.nodes() if entry["NodeID"] == node_id), None)
     if entry is None or not entry["Alive"]:
         return True
@@ -674,7 +674,7 @@ def _is_gone(node_id: str) -> bool:
 
 
 def _why_dead(error: BaseException) -> str:
-    """What Ray knows of a dead actor, in a line: the cause stands behind a preamble of ids."""
+    """Cause of an actor's death, in a line; in Ray's message it stands behind a preamble of ids."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "unexpectedly" in line or "Error" in line or "exit" in line.lower()]
     return (telling or lines or [type(error).__name__])[-1][:500]

@@ -20,7 +20,7 @@ class Nobody(Exception):
 
 
 class Answer(Enum):
-    """What a control process says to whoever comes."""
+    """Answer of a control process to a visitor."""
 
     WELCOME = "welcome"
     REFUSED = "refused"

@@ -1,4 +1,4 @@
-"""What a user's environment does to a Ray: directories too long for its sockets, proxies, caches of another terminal.
+"""Effects of a user's environment on a Ray: directories too long for its sockets, proxies, another terminal's caches.
 
 Knows no Ray; environments come in and go out as values.
 """
@@ -54,7 +54,7 @@ def temporary(directory: str, environment: Mapping[str, str] = os.environ) -> di
 
 
 def unfit(base: str) -> str | None:
-    """Why Ray cannot keep its sockets below a directory; None: it can."""
+    """Reason why Ray cannot keep its sockets below a directory; None: it can."""
     length = len(os.fsencode(base.rstrip("/"))) + _BELOW
     if length > LONGEST_SOCKET_PATH:
         longest = LONGEST_SOCKET_PATH - _BELOW
@@ -92,7 +92,7 @@ def unproxied(hosts: Collection[str], environment: Mapping[str, str] = os.enviro
 
 
 def reminder(names: Iterable[str]) -> str:
-    """Which of a user's variables change what Ray does, at the end of a message; empty: none."""
+    """End of a message that names the user's variables for Ray; empty where there are none."""
     rays = sorted(name for name in names if name.startswith("RAY_"))
     return f"; set in the environment: {', '.join(rays)}" if rays else ""
 
@@ -108,7 +108,7 @@ def own_hosts() -> list[str]:
 
 
 def files(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Where a process with this environment finds models and corpora: the same names always, from the root on.
+    """Places where a process with this environment finds models and corpora: the same names always, absolute paths.
 
     A token for the Hub is not among them: what is handed to Ray is shown on its dashboard.
     """
@@ -130,7 +130,7 @@ def files(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def differing(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
-    """What workers on a node are given so that a name means the file that it means where the command was given.
+    """Variables for the workers on a node, so that a name means the same file there as where the command was given.
 
     Nothing on other machines: each has caches of its own. Nothing where Ray was started alike, which is quicker.
 

@@ -41,7 +41,7 @@ HEADLINES: Final[dict[str, tuple[str, ...]]] = {
     "encoding": ("encoding_rate_tokens_per_s", "encoding_rate_bytes_per_s", "encoding_time_s"),
     "binoculars": ("score", "log_ppl", "log_xppl"),
 }
-"""What a benchmark's tables show, the first also its figure; those without values are left out."""
+"""Metrics that a benchmark's tables show, the first also its figure; those without values are left out."""
 _MEASURED_SUFFIXES: Final = ("_s", "_bytes")
 
 FACTORS: Final = (
@@ -67,14 +67,21 @@ EFFECTIVE: Final = (
     "device_map_effective",
     "dtype_effective",
     "threads_effective",
+    "rayon_threads_effective",
+    "quantized_share",
+    "generation_mode_effective",
+    "peak_rss_method",
+    "filesystem",
     "revision",
     "host",
     "environment_id",
 )
-"""What took effect, and where; splits a cell where it differs inside it."""
+"""Columns of what took effect, and where; one splits a cell where it differs inside it."""
+_OF_MODEL_AND_QUANTIZATION: Final = frozenset({"quantized_share"})
+"""Columns that two factors decide together: that such a one differs between cells is no news."""
 SCORED: Final = frozenset({"binoculars"})
 """Benchmarks whose values spread over texts, not repetitions: author and pair matter, the host does not."""
-_EFFECTIVE_FOR_SCORES: Final = ("dtype_effective", "revision")
+_EFFECTIVE_FOR_SCORES: Final = ("dtype_effective", "quantized_share", "revision")
 _NO_FACTOR: Final = frozenset({"status", "started_at", "task_id"})
 """Columns that no spec can vary, whatever a file says."""
 _MAX_NAMED: Final = 12
@@ -89,13 +96,13 @@ class Averages:
     levels: dict[str, list[Any]]
     """Levels of those, in the spec's order, else sorted, null last."""
     constants: dict[str, Any]
-    """What is the same in every ok row."""
+    """Levels that are the same in every ok row, by column."""
     metrics: tuple[str, ...]
     cells: pd.DataFrame
     """A row per cell and metric: the factors, then metric, n, mean, median, sd, ci95_low, ci95_high, min,
     max, sd_above_limit, range_above_limit; in the metric's own unit."""
     notes: tuple[str, ...]
-    """What a reader must know before comparing cells."""
+    """Sentences that a reader must know before comparing cells."""
 
 
 def average(sweep: Sweep) -> Averages:
@@ -225,6 +232,8 @@ def _constants(rows: pd.DataFrame, names: Sequence[str], factors: Sequence[str])
 
 def _notes(sweep: Sweep, factors: Sequence[str]) -> Iterable[str]:
     for name in EFFECTIVE if sweep.benchmark not in SCORED else ():
+        if name in _OF_MODEL_AND_QUANTIZATION:
+            continue
         if name in sweep.rows and name not in factors and _is_confounded(sweep.ok, name, factors):
             levels = _ordered(sweep.ok[name], [])
             more = f" and {len(levels) - _MAX_NAMED} more" if len(levels) > _MAX_NAMED else ""

@@ -1,4 +1,4 @@
-"""What every figure has: colours, panels, labels, a legend, and its bytes in the end.
+"""Parts that all figures share: colours, panels, labels, a legend, and the bytes in the end.
 
 Knows matplotlib and fonts. Does not know averages, columns or files: a figure is its SVG and PNG bytes.
 """
@@ -55,7 +55,7 @@ _FONTS: Final = (
     "Arial Unicode MS",
     "Unifont",
 )
-"""Where matplotlib's own font lacks a character, the first of these that is here and has it."""
+"""Fonts that are tried in this order for a character that matplotlib's own font lacks."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ MAX_COMBINED_SERIES: Final = 8
 MAX_FIGURES: Final = 12
 MAX_PANELS: Final = 12
 MAX_SERIES: Final = 14
-"""What seven colours in two styles tell apart."""
+"""Seven colours in two styles tell so many series apart."""
 MAX_NAMES: Final = 60
 """Names on an x axis."""
 MAX_POINTS: Final = 500
@@ -25,7 +25,7 @@ MAX_POINTS: Final = 500
 
 @dataclass(frozen=True)
 class Choice:
-    """Which column goes where; `split` are factors that get a figure per combination of their levels."""
+    """Columns by their places in a figure; `split` are factors that get a figure per combination of their levels."""
 
     y: str
     x: str
@@ -36,7 +36,7 @@ class Choice:
 
 
 def choose(averages: Averages, wanted: Mapping[str, str | None] | None) -> Choice | None:
-    """What to draw: the spec's `figure` where it holds, the rest by rule; None where nothing was measured.
+    """Choose what to draw: the spec's `figure` where it holds, the rest by rule; None where nothing was measured.
 
     The rule: y is the headline metric; x the numeric factor with most levels, else the factor with most; then
     series has more levels than panel; what is left joins the series where that stays readable, else it gets a

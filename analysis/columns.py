@@ -1,11 +1,13 @@
-"""How columns read for people: titles, units, numbers, levels.
+"""Columns as people read them: titles, units, numbers, levels.
 
 Knows columns by their names, whose suffix is the unit (see sweeps/schema.py). Does not know rows, figures or
 the page.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -16,12 +18,16 @@ import pandas as pd
 from sweeps.printable import middle_out, printable
 
 NULL: Final = "–"
-"""What stands where there is no value."""
+"""Text for a value that is not there."""
 MAX_TEXT: Final = 200
 """Longer names lose their middle on the page; files of tables hold them whole."""
 MAX_LABEL: Final = 40
-"""The same in figures."""
+"""Longer names lose their middle in figures."""
 _MAX_DIGITS: Final = 18
+_PATH_PARTS: Final = (1, 2, 3)
+"""Last parts of a path that a figure tries, until all names differ."""
+_MAX_NESTED: Final = 64
+"""Text with more brackets is taken as text: nesting without end cannot be read."""
 _TITLES: Final = {
     "ttft_s": "TTFT",
     "tpot_s": "TPOT",
@@ -47,7 +53,7 @@ _UNITS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
 
 @dataclass(frozen=True)
 class Scale:
-    """How a column's values are shown: divided by `divisor`, in `unit` ('' where it has none)."""
+    """The way a column's values are shown: divided by `divisor`, in `unit` ('' where it has none)."""
 
     divisor: float
     unit: str
@@ -97,11 +103,70 @@ def text_of(level: Any) -> str:
 
 
 def short_names(levels: Sequence[Any]) -> list[str]:
-    """Levels for a figure, all different: the last part of a path or model id where that is unique; '–' for null."""
-    names = [NULL if pd.isna(level) else printable(str(level)) for level in levels]
-    tails = [name.rstrip("/").rpartition("/")[2] or name for name in names]
-    chosen = tails if len(set(tails)) == len(tails) else names
-    return told_apart([middle_out(name, MAX_LABEL) for name in chosen])
+    """Levels for a figure, all different, and as short as tells them apart; '–' for null.
+
+    A path or a model id is its last part. A JSON list is its elements, shortened; a JSON object is its path, or what
+    tells it from the other objects.
+    """
+    values = [_value_of(level) for level in levels]
+    shared = _shared([value for value in values if isinstance(value, dict)])
+    for parts in _PATH_PARTS:
+        for with_keys in (False, True):
+            names = [printable(_short(value, parts, shared, with_keys)) for value in values]
+            if len(set(names)) == len(names):
+                return told_apart([middle_out(name, MAX_LABEL) for name in names])
+    return told_apart([middle_out(NULL if pd.isna(level) else printable(str(level)), MAX_LABEL) for level in levels])
+
+
+def _value_of(level: Any) -> Any:
+    """The list or object that a level is as JSON, else its text; None for null."""
+    if pd.isna(level):
+        return None
+    text = str(level)
+    if text.startswith(("[", "{")) and text.count("[") + text.count("{") <= _MAX_NESTED:
+        with suppress(ValueError):
+            return json.loads(text)
+    return text
+
+
+def _shared(objects: Sequence[dict[str, Any]]) -> frozenset[str]:
+    """Keys whose value is the same in all of several objects."""
+    if len(objects) < 2:
+        return frozenset()
+    first, *others = objects
+    return frozenset(key for key in first if all(key in other and other[key] == first[key] for other in others))
+
+
+def _short(value: Any, parts: int, shared: frozenset[str], with_keys: bool) -> str:
+    """A level whose paths have so many parts; `with_keys`: an object that has a path tells its other keys too."""
+    if isinstance(value, list):
+        return ", ".join(_inner(item, parts) for item in value) or "[]"
+    if not isinstance(value, dict):
+        return _inner(value, parts)
+    path = [_inner(value["path"], parts)] if isinstance(value.get("path"), str) else []
+    if path and not with_keys:
+        return path[0]
+    rest = {key: item for key, item in value.items() if not (path and key == "path")}
+    pairs = {key: item for key, item in rest.items() if key not in shared} or ({} if path else rest)
+    return ", ".join([*path, *_pairs(pairs, parts)]) or "{}"
+
+
+def _inner(value: Any, parts: int) -> str:
+    """A value within a list or an object: text by the last parts of its path."""
+    if isinstance(value, str):
+        kept = value.rstrip("/").split("/")[-parts:]
+        return value if "://" in value and parts > 1 else "/".join(kept) or value
+    if isinstance(value, list):
+        return f"[{', '.join(_inner(item, parts) for item in value)}]"
+    if isinstance(value, dict):
+        text = ", ".join(_pairs(value, parts))
+        return text if list(value) == [""] else f"{{{text}}}"
+    return NULL if value is None else json.dumps(value)
+
+
+def _pairs(value: dict[str, Any], parts: int) -> list[str]:
+    """Each key with its value; a key without a name, as of a device map of one device, is left out."""
+    return [f"{key}={_inner(item, parts)}" if key else _inner(item, parts) for key, item in value.items()]
 
 
 def told_apart(names: Sequence[str]) -> list[str]:

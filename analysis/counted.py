@@ -1,9 +1,10 @@
-"""Which rows count: an attempt that was run again, and a row that is there twice, must not enter a number twice.
+"""Rows that count: an attempt that was run again, and a row that is there twice, must not enter a number twice.
 
 Knows rows by their identity columns. Does not know files, benchmarks' metrics or the page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -24,9 +25,33 @@ _ASKED: Final = (
     "cpu_cores",
     *dict.fromkeys(name for factors in schema.FACTORS.values() for name in factors),
 )
-_EFFECTIVE: Final = ("cell_id", "device_name", "device_map_effective", "threads_effective", "host", "environment_id")
-_OF_MODELS: Final = ("dtype_effective", "revision")
+_EFFECTIVE: Final = (
+    "cell_id",
+    "device_name",
+    "device_map_effective",
+    "threads_effective",
+    "rayon_threads_effective",
+    "generation_mode_effective",
+    "peak_rss_method",
+    "filesystem",
+    "host",
+    "environment_id",
+)
+_OF_MODELS: Final = ("dtype_effective", "quantized_share", "revision")
 """Rows that differ in one of these are told apart in the averages, so they are no repetition."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The rows of a sweep that count."""
+
+    rows: pd.DataFrame
+    repeated: int
+    """Rows that were left out, because another row stands for them."""
+    unsure: int
+    """Ok rows that may repeat others: their parts lack what would tell. All of them count."""
+    lacking: tuple[str, ...]
+    """Columns that some part lacks, and that would tell whether a row is a repetition."""
 
 
 def latest_attempts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -45,11 +70,30 @@ def latest_attempts(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop(index=suspects.index[failed & (order < latest)])
 
 
-def counted_once(rows: pd.DataFrame) -> pd.DataFrame:
+def counted_once(rows: pd.DataFrame, absent: Mapping[str, frozenset[int]]) -> Counted:
     """Leave out repetitions: of rows of one iteration of a task, or of one text in a cell, the last ok one stays.
 
     A row that lacks what would identify it stays.
+
+    Args:
+        rows: with every column of the benchmark; columns that a part lacks are null.
+        absent: columns that parts lack, to the positions of these parts.
     """
+    identity = _SCORED if "record_id" in rows else _TIMED
+    lacking = tuple(name for name in identity if absent.get(name))
+    if not lacking:
+        kept = _without_repetitions(rows)
+        return Counted(kept, len(rows) - len(kept), 0, ())
+    positions = frozenset[int]().union(*(absent[name] for name in lacking))
+    is_unsure = rows[POSITION].isin(positions)
+    sure = rows[~is_unsure]
+    repeated = sure.index.difference(_without_repetitions(sure).index)
+    alike = rows.duplicated([name for name in identity if name in rows and name not in lacking], keep=False)
+    unsure = int((alike & is_unsure & (rows["status"] == "ok")).sum())
+    return Counted(rows.drop(index=repeated), len(repeated), unsure, lacking)
+
+
+def _without_repetitions(rows: pd.DataFrame) -> pd.DataFrame:
     is_text = rows["record_id"].notna() if "record_id" in rows else pd.Series(False, index=rows.index)
     is_timed = ~is_text & rows["task_id"].notna() & rows["iteration"].notna()
     twice = [

@@ -18,12 +18,12 @@ VERSION: Final = 2
 UNKNOWN: Final = "spec, versions and devices are unknown"
 MAX_BYTES: Final = 64 * 2**20
 PLACES: Final = ("y", "x", "panel", "series")
-"""What a spec's `figure` may name."""
+"""Keys that a spec's `figure` may have."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a sweep was asked to do, and where it ran; empty where no file says so."""
+    """Content of an environment file: the spec of a sweep, and where it ran; empty where no file says so."""
 
     spec_name: str | None = None
     spec: dict[str, Any] = field(default_factory=dict)
@@ -37,11 +37,11 @@ class Description:
     inputs: Any = None
     """Fingerprints of what was read, as they were found."""
     tasks: int | None = None
-    """How many tasks were planned; None where the file does not say."""
+    """Number of tasks planned; None where the file does not say."""
     command: str = ""
     """The line that goes on with the run; empty where the file does not say."""
     remarks: tuple[str, ...] = ()
-    """What is missing or odd, for the page."""
+    """Sentences for the page, one for each thing that is missing or odd."""
 
 
 def read_description(folder: Path) -> Description:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from analysis.counted import counted_once, latest_attempts
+from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import FILES, Description, read_description
 from analysis.parts import PART_PATTERN, POSITION, read_parts
 from sweeps.errors import UserError
@@ -39,7 +39,7 @@ class Sweep:
     """Rows of an iteration or a text that has a row already."""
     description: Description
     remarks: tuple[str, ...] = ()
-    """What is missing or odd."""
+    """Sentences for the page, one for each thing that is missing or odd."""
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Run:
     directory: Path
     sweeps: tuple[Sweep, ...]
     remarks: tuple[str, ...] = ()
-    """What is missing or odd, with the sweep's name."""
+    """The same of all sweeps, each with its sweep's name, and of directories that cannot be looked into."""
 
     @property
     def name(self) -> str:
@@ -98,28 +98,26 @@ def read_sweep(folder: Path) -> Sweep:
     parts = read_parts(paths, named if isinstance(named, str) else None, described.factors)
     benchmark, remarks = parts.benchmark, [*parts.remarks, *described.remarks]
     every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
+    absent = parts.absent
     del parts  # millions of rows are not held twice
     every["status"] = every["status"].fillna(NO_STATUS)
     current = latest_attempts(every)
-    rows = counted_once(current)
-    remarks += _odd_statuses(rows)
-    if repeated := len(current) - len(rows):
-        remarks.append(
-            f"{repeated:,} rows repeat an iteration or a text that has a row already; each counts once, the last ok one"
-        )
+    counted = counted_once(current, absent)
+    rows = counted.rows
+    remarks += [*_odd_statuses(rows), *_repetitions(counted)]
     return Sweep(
         name=folder.name,
         benchmark=benchmark,
         rows=rows.drop(columns=POSITION).reset_index(drop=True),
         replaced=len(every) - len(current),
-        repeated=repeated,
+        repeated=counted.repeated,
         description=described,
         remarks=tuple(remarks),
     )
 
 
 def report_directory(directory: Path) -> Path:
-    """Where the page of a run goes: `report`, unless a sweep is called so; nothing is ever put beside parts."""
+    """Directory for the page of a run: `report`, unless a sweep is called so; nothing is ever put beside parts."""
     is_sweep = (directory / "report").is_dir() and _is_sweep(directory / "report")
     return directory / ("_report" if is_sweep else "report")
 
@@ -181,3 +179,19 @@ def _odd_statuses(rows: pd.DataFrame) -> list[str]:
         "they enter no number"
         for name, count in odd.items()
     ]
+
+
+def _repetitions(counted: Counted) -> list[str]:
+    """A remark on rows that were left out as repetitions, and one on rows that may be some and count."""
+    remarks = []
+    if counted.repeated:
+        remarks.append(
+            f"{counted.repeated:,} rows repeat an iteration or a text that has a row already; "
+            "each counts once, the last ok one"
+        )
+    if counted.unsure:
+        remarks.append(
+            f"whether {counted.unsure:,} rows repeat others cannot be told, because their parts lack values of "
+            f"{', '.join(counted.lacking)}; all of them count"
+        )
+    return remarks

@@ -1,4 +1,4 @@
-"""What stands on the page of a run, and the page itself.
+"""The page of a run, and everything that stands on it.
 
 Knows what is said of a sweep, and HTML. Does not know how anything is computed (averages.py, failures.py), drawn
 (plots.py), put into text (tables.py, columns.py) or written to disk (report.py).
@@ -54,7 +54,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page shows of one sweep."""
+    """Part of the page for one sweep."""
 
     name: str
     benchmark: str
@@ -79,7 +79,7 @@ def progress_of(sweep: Sweep) -> Progress:
 
 
 def _together(sections: Sequence[Section]) -> Progress:
-    """Of the whole run; how much was planned is known only where every sweep says so."""
+    """Progress of the whole run; the number of planned tasks is known only where every sweep says it."""
     planned = [section.progress.planned for section in sections]
     known = [count for count in planned if count is not None]
     return Progress(

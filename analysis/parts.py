@@ -5,7 +5,7 @@ of its benchmark, each of its type, and every number in it is finite.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ _REQUIRED: Final = ("task_id", "status")
 _NOT_SHOWN: Final = frozenset({"affinity", "device_uuid", "worker_id", "text_sha256"})
 """Columns that no page needs, and that millions of rows would have to hold."""
 _RESERVED: Final = frozenset({POSITION, "metric", "n", "mean", "median", "sd", "min", "max"})
-"""What the statistics call their own columns."""
+"""Names that the statistics give to their own columns."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class Parts:
     benchmark: str
     table: Any
     """An Arrow table; its columns are those of the benchmark, the spec's factors, and POSITION."""
+    absent: Mapping[str, frozenset[int]]
+    """Positions of the parts that hold no values of a column, by column: it is absent there, or of another type."""
     remarks: tuple[str, ...]
-    """What is missing or odd, for the page."""
+    """Sentences for the page, one for each thing that is missing or odd."""
 
 
 def read_parts(paths: Sequence[Path], named: str | None, factors: Iterable[str]) -> Parts:
@@ -66,7 +68,7 @@ def read_parts(paths: Sequence[Path], named: str | None, factors: Iterable[str])
     benchmark = _benchmark([table for _, table, _ in tables], named, remarks)
     conformed = _Conformed(_target(benchmark, factors, [table for _, table, _ in tables]))
     pieces = [conformed.add(*item, benchmark) for item in tables] or [conformed.nothing()]
-    return Parts(benchmark, pa.concat_tables(pieces), (*remarks, *conformed.remarks()))
+    return Parts(benchmark, pa.concat_tables(pieces), conformed.absent(), (*remarks, *conformed.remarks()))
 
 
 def _known(factors: Iterable[str]) -> dict[str, Any]:
@@ -140,8 +142,9 @@ class _Conformed:
     def __init__(self, columns: dict[str, Any]) -> None:
         self._columns = columns
         self._parts = 0
-        self._absent: Counter[str] = Counter()
-        self._mistyped: dict[str, list[str]] = {}
+        self._absent: dict[str, set[int]] = {}
+        self._mistyped: dict[str, dict[int, str]] = {}
+        self._translated: dict[tuple[str, str], list[str]] = {}
         self._not_finite: Counter[str] = Counter()
 
     def nothing(self) -> Any:
@@ -154,34 +157,47 @@ class _Conformed:
         if "benchmark" in table.column_names and (column := _cast(table["benchmark"], pa.string())) is not None:
             of_it = pc.fill_null(pc.equal(column, benchmark), True)
             table = table if pc.all(of_it).as_py() else table.filter(of_it)  # filtering copies
-        columns = {name: self._column(part, table, name, kind) for name, kind in self._columns.items()}
+        columns = {name: self._column(part, position, table, name, kind) for name, kind in self._columns.items()}
         columns[POSITION] = pa.array([position] * table.num_rows, pa.int64())
         return pa.table(columns)
 
+    def absent(self) -> dict[str, frozenset[int]]:
+        """Positions of the parts that hold no values of a column, by column."""
+        names = dict.fromkeys([*self._absent, *self._mistyped])
+        return {name: frozenset((*self._absent.get(name, ()), *self._mistyped.get(name, ()))) for name in names}
+
     def remarks(self) -> list[str]:
-        """What was changed, a sentence each."""
+        """A sentence on each change."""
         said = []
         by_count: dict[int, list[str]] = {}
-        for name, count in self._absent.items():
-            by_count.setdefault(count, []).append(name)
+        for name, positions in self._absent.items():
+            by_count.setdefault(len(positions), []).append(name)
         for count, names in by_count.items():
             where = "all parts" if count == self._parts else f"{count:,} of {self._parts:,} parts"
             said.append(f"{where} lack these columns, as other versions do: {', '.join(names)}; no value there")
         for name, parts in self._mistyped.items():
-            more = f" and {len(parts) - 1:,} more" if len(parts) > 1 else ""
-            said.append(f"column {name} of {parts[0]}{more} does not hold {self._columns[name]}; no value there")
+            said.append(
+                f"column {name} of {_named([*parts.values()])} does not hold {self._columns[name]}; no value there"
+            )
+        for (name, held), translated in self._translated.items():
+            said.append(
+                f"column {name} of {_named(translated)} holds {held}; its values are read as {self._columns[name]}"
+            )
         for name, count in self._not_finite.items():
             said.append(f"{count:,} values of {name} are infinite or not a number, and enter no number here")
         return said
 
-    def _column(self, part: str, table: Any, name: str, kind: Any) -> Any:
+    def _column(self, part: str, position: int, table: Any, name: str, kind: Any) -> Any:
         if name not in table.column_names:
-            self._absent[name] += 1
+            self._absent.setdefault(name, set()).add(position)
             return pa.nulls(table.num_rows, kind)
         column = _cast(table[name], kind)
         if column is None:
-            self._mistyped.setdefault(name, []).append(part)
+            self._mistyped.setdefault(name, {})[position] = part
             return pa.nulls(table.num_rows, kind)
+        held = _sort_of(table[name].type)
+        if held not in (_sort_of(kind), "nulls"):
+            self._translated.setdefault((name, held), []).append(part)
         if not pa.types.is_floating(kind):
             return column
         finite = pc.is_finite(column)
@@ -189,6 +205,21 @@ class _Conformed:
             self._not_finite[name] += strange
             column = pc.if_else(finite, column, None)
         return column
+
+
+def _named(parts: Sequence[str]) -> str:
+    """'part-0.parquet and 3 more'."""
+    return f"{parts[0]} and {len(parts) - 1:,} more" if len(parts) > 1 else parts[0]
+
+
+def _sort_of(kind: Any) -> str:
+    """The sort of values that a type holds: types of one sort are read as each other without a word."""
+    held = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_string(held) or pa.types.is_large_string(held) or pa.types.is_string_view(held):
+        return "text"
+    if pa.types.is_integer(held) or pa.types.is_floating(held) or pa.types.is_decimal(held):
+        return "numbers"
+    return "nulls" if pa.types.is_null(held) else "times" if pa.types.is_timestamp(held) else str(held)
 
 
 def _cast(column: Any, kind: Any) -> Any | None:

@@ -87,7 +87,7 @@ def statistics(averages: Averages, metric: str, file_name: str) -> Table:
 
 
 def separation_table(table: pd.DataFrame, file_name: str) -> Table:
-    """What averages.separation found: a row per cell without its author."""
+    """Table of AUCs, from separation.separation: a row per cell without its author."""
     factors = [name for name in table.columns if name not in ("auc", "n_human", "n_synthetic")]
     return Table(
         title="AUC: how often a human text scores above a synthetic one",
@@ -108,7 +108,7 @@ def separation_table(table: pd.DataFrame, file_name: str) -> Table:
 
 
 def failure_table(table: pd.DataFrame, file_name: str) -> Table | None:
-    """What failures.failures counted; None where every row is ok."""
+    """Table of failures, from failures.failures; None where every row is ok."""
     if table.empty:
         return None
     shown = table.head(MAX_TABLE_ROWS)[["status", "where", "reason", "rows", "cells"]].astype(str)

@@ -1,4 +1,4 @@
-"""Whether a loaded model is the one that its files hold: transformers makes up what it misses and drops what is left.
+"""Compare a loaded model with its files: transformers makes up weights that it misses, and drops those left over.
 
 Looks at what loading reported and at shapes. A model that passes took every weight of its files that has a part in
 predicting tokens. Of a GGUF file transformers reports only what is missing, so its layers are counted.
@@ -26,7 +26,7 @@ _BLOCK: Final = re.compile(r"blk\.([0-9]+)\.")
 _TOWER: Final = re.compile(
     r"(^|\.)(embed_)?(vision|visual|vit|image|img|audio|speech|multi_modal|multimodal|mm)[a-z_0-9]*\."
 )
-"""What a checkpoint of text and images has beside its language model."""
+"""Weights that a checkpoint of text and images has beside its language model."""
 
 
 def refuse_mismatch(files: ModelFiles, info: dict[str, Any], config: Any) -> None:

@@ -1,4 +1,4 @@
-"""How much of a model bitsandbytes really packed: what was asked for is not what every layer took."""
+"""Share of a model that bitsandbytes really packed. Some layers stay as they are, whatever was asked for."""
 
 from collections.abc import Iterator
 from typing import Any, Final

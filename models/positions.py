@@ -1,4 +1,4 @@
-"""How many tokens a model has positions for, where it looks them up in a table."""
+"""Number of tokens that a model has positions for, where it looks them up in a table."""
 
 import re
 

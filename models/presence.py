@@ -1,4 +1,4 @@
-"""Whether a model is where its name says: a look at the disk that costs nothing, before anything starts.
+"""Look on the disk whether a model is where its name says, before anything starts; it costs nothing.
 
 Imports no torch, and asks no Hub.
 """
@@ -14,7 +14,7 @@ NO_WEIGHTS: Final = "no *.safetensors in {} (pickled weights are not loaded: the
 
 
 def missing_model(text: str) -> str | None:
-    """Why the directory or file of an absolute name holds no model; None if it does, or if the name is no such path.
+    """Reason why the directory or file of an absolute name holds no model; None: it holds one, or the name is no path.
 
     What is in the files is not looked at.
 

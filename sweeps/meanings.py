@@ -1,4 +1,4 @@
-"""What each status of a row means, in one line for people."""
+"""Meaning of each status of a row, in one line for people."""
 
 from typing import Final
 

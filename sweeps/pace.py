@@ -53,5 +53,5 @@ def sweep_counts(status: Status) -> list[str]:
 
 
 def _why_no_estimate(status: Status) -> str:
-    """What the run waits for before its first task is done."""
+    """Words for what the run waits for before its first task is done."""
     return "no estimate yet" if status.workers else status.waiting_for or "starting workers"

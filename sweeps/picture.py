@@ -37,7 +37,7 @@ Cells = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Picture:
-    """What a terminal shows of one run."""
+    """Picture of one run, for a terminal."""
 
     title: str
     status: Status

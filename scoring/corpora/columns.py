@@ -1,4 +1,4 @@
-"""Which columns of a row hold what: the mapping of a user, and what it finds in rows of one shape.
+"""Mapping of columns to texts, authors and ids, as the user gives it, and what it finds in rows of one shape.
 
 Three mappings: paired (a column written by humans, one by a model), labelled (a text and who wrote it) and text alone.
 Knows nothing of files.
@@ -19,7 +19,7 @@ OPTIONAL: Final = ("id", "dataset", "generator")
 
 
 class Shape(NamedTuple):
-    """What a mapping finds in rows that have the same columns."""
+    """Columns that a mapping finds in rows that all have the same columns."""
 
     human: str | None
     synthetic: str | None
@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 
 
 class Columns(Settings):
-    """Which columns hold what; `synthetic` may be an `fnmatch` pattern where files name it differently."""
+    """Names of the columns; `synthetic` may be an `fnmatch` pattern where files name that column differently."""
 
     human: Name | tuple[Name, ...] | None = None
     """Paired: the human text; of several names the first that the row has."""
@@ -68,7 +68,7 @@ class Columns(Settings):
 
     @property
     def named(self) -> bool:
-        """Whether the text columns are given at all."""
+        """True where the user named the columns of the texts."""
         return self.human is not None or self.text is not None
 
     @property
@@ -83,7 +83,7 @@ class Columns(Settings):
         return {key: " or ".join(name) if isinstance(name, tuple) else str(name) for key, name in given.items()}
 
     def shape(self, names: Collection[str]) -> Shape:
-        """What this mapping finds among the columns `names`."""
+        """Look for the columns of this mapping among `names`."""
         human = next((name for name in self.human_names if name in names), None)
         matching = self._matching(names)
         synthetic = matching[0] if len(matching) == 1 else None

@@ -12,11 +12,11 @@ from typing import Final, NamedTuple, Protocol
 Values = Mapping[str, object] | None
 """The columns of a row, or None where it could not be decoded."""
 ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
-"""What a byte becomes that is not of the file's encoding."""
+"""The character that a byte becomes where it is not of the file's encoding."""
 
 
 class Dialect(NamedTuple):
-    """What a user says of how the files are written."""
+    """Encoding and delimiter of the files, as the user names them."""
 
     encoding: str | None = None
     """None: UTF-8, with or without a byte order mark."""
@@ -32,23 +32,23 @@ class Start(NamedTuple):
 
     row: int = 0
     byte: int | None = None
-    """Of that row, so that reading need not pass the rows before it; None where it is not known."""
+    """Offset of that row. Reading begins there, without the rows before it; None: not known."""
 
 
 class Raw(NamedTuple):
     """One row as a file has it."""
 
     content: bytes
-    """What its fingerprint is made of: the same for the same row in another compression, or at another place."""
+    """Bytes of which its fingerprint is made: the same for the same row in another compression, or at another place."""
     values: Values
     flaw: str | None = None
-    """What is wrong with it, and where: `line 7: 4 fields where the header has 2`."""
+    """Fault of the row, and its place: `line 7: 4 fields where the header has 2`."""
     undecodable: bool = False
-    """Whether it holds bytes that are not of the file's encoding."""
+    """True: it holds bytes that are not of the file's encoding."""
 
 
 class Reader(Protocol):
-    """What every format can do."""
+    """Reader of one file, whatever its format."""
 
     def rows(self, start: Start) -> Iterator[Raw]:
         """Rows from `start` on."""

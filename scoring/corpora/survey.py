@@ -1,4 +1,4 @@
-"""What a corpus is, in a dozen lines, and what its user should mend, each with the key that mends it.
+"""Describe a corpus in a dozen lines, and name what its user should mend, each with the key that mends it.
 
 Counting is `scoring.corpora.tally`'s; this says it, and refuses a corpus that cannot be what was meant.
 """
@@ -22,12 +22,12 @@ SHOWN_WARNINGS: Final = 8
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over a corpus found; every line can be printed as it is."""
+    """Findings of one pass over a corpus; every line can be printed as it is."""
 
     lines: tuple[str, ...]
-    """What is there."""
+    """Lines that say which files, rows, labels and columns are there."""
     warnings: tuple[str, ...]
-    """What should be mended, and how."""
+    """Lines that say what should be mended, and how."""
 
 
 def survey(

@@ -27,7 +27,7 @@ LOOKED_AT_CHARACTERS: Final = 400
 
 @dataclass
 class FileTally:
-    """What one file has."""
+    """Counts of one file's rows."""
 
     file: str
     name: str
@@ -57,7 +57,7 @@ class FileTally:
 
 
 class Tally:
-    """What all files have."""
+    """Counts of all files together."""
 
     def __init__(self, columns: Columns, maker: RecordMaker) -> None:
         self.files: list[FileTally] = []

@@ -111,6 +111,47 @@ def test_unlike_things_inside_a_cell_are_kept_apart(run_dir: Path, write: Any, c
     assert list(rate_cells(run_dir)["mean"]) == [10.0, 90.0]
 
 
+@pytest.mark.parametrize(
+    ("name", "one", "two"),
+    [
+        ("quantized_share", 0.5, 0.9),
+        ("quantized_share", None, 0.9),
+        ("generation_mode_effective", "greedy_search", "sample"),
+        ("peak_rss_method", "sampled", "vmhwm"),
+    ],
+)
+def test_what_took_effect_inside_a_cell_tells_rows_apart(
+    run_dir: Path, write: Any, cell: Any, name: str, one: Any, two: Any
+) -> None:
+    write(run_dir, cell([90.0, 90.0], **{name: two}), part="0")
+    write(run_dir, cell([10.0, 10.0], **{name: one}), part="1")
+    assert averages_of(run_dir).factors == (name,)
+    assert sorted(rate_cells(run_dir)["mean"]) == [10.0, 90.0]
+
+
+def test_scores_of_differently_quantized_models_are_kept_apart(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [
+        row(i, benchmark="binoculars", author="human", record_id=str(i), score=share, quantized_share=share)
+        for share in (0.5, 0.9)
+        for i in range(2)
+    ]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    averages = averages_of(run_dir)
+    assert averages.factors == ("quantized_share",)
+    assert list(averages.cells.loc[averages.cells["metric"] == "score", "mean"]) == [0.5, 0.9]
+
+
+def test_shares_that_follow_from_model_and_quantization_need_no_note(run_dir: Path, write: Any, cell: Any) -> None:
+    shares = {("a", "4-bit"): 0.5, ("a", "none"): None, ("b", "4-bit"): 0.9, ("b", "none"): None}
+    rows = [
+        row
+        for (model, quantization), share in shares.items()
+        for row in cell([1.0, 1.0], model=model, quantization=quantization, quantized_share=share)
+    ]
+    write(run_dir, rows)
+    assert averages_of(run_dir).notes == ()
+
+
 def test_a_host_that_differs_between_cells_is_told(run_dir: Path, write: Any, cell: Any) -> None:
     places = {(16, 1): "a", (16, 2): "b", (32, 1): "b", (32, 2): "a"}
     rows = [

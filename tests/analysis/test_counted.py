@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.averages import average
@@ -119,3 +121,62 @@ def test_a_text_counts_once_in_whichever_task_and_round(run_dir: Path, write: An
 def test_rows_without_an_identity_all_count(run_dir: Path, write: Any, row: Any) -> None:
     write(run_dir, [row(0) | {"task_id": None}, row(0) | {"task_id": None}, row(0) | {"iteration": None}])
     assert sweep_of(run_dir).repeated == 0
+
+
+def spoil(folder: Path, column: str, part: str = "part-0.parquet", values: Any = None) -> None:
+    table = pq.ParquetFile(folder / part).read().drop_columns([column])
+    if values is not None:
+        table = table.append_column(column, pa.array([values] * table.num_rows))
+    pq.write_table(table, folder / part)
+
+
+def humans_and_synthetics(row: Any) -> list[dict[str, Any]]:
+    return [
+        text(row, 0, record_id=record_id, author=author, score=score)
+        for record_id in ("a", "b")
+        for author, score in (("human", 1.0), ("synthetic", 0.7))
+    ]
+
+
+@pytest.mark.parametrize("values", [None, ["human"], b"\xff"], ids=["absent", "nested", "of another type"])
+def test_without_authors_no_row_is_taken_for_a_repetition(run_dir: Path, write: Any, row: Any, values: Any) -> None:
+    spoil(write(run_dir, humans_and_synthetics(row), benchmark="binoculars"), "author", values=values)
+    sweep = sweep_of(run_dir)
+    assert sorted(sweep.rows["score"]) == [0.7, 0.7, 1.0, 1.0]
+    assert sweep.repeated == 0
+    assert sweep.remarks[-1] == (
+        "whether 4 rows repeat others cannot be told, because their parts lack values of author; all of them count"
+    )
+
+
+@pytest.mark.parametrize("column", ["cell_id", "record_id", "dataset", "generator", "fragment_index", "prefix_tokens"])
+def test_rows_that_only_an_absent_column_told_apart_all_count(run_dir: Path, write: Any, row: Any, column: str) -> None:
+    rows = [text(row, 0, **{column: value}) for value in ((1, 2) if column.endswith(("index", "tokens")) else "ab")]
+    spoil(write(run_dir, rows, benchmark="binoculars"), column)
+    sweep = sweep_of(run_dir)
+    assert (len(sweep.rows), sweep.repeated) == (2, 0)
+    assert sweep.remarks[-1].startswith("whether 2 rows repeat others cannot be told")
+
+
+def test_iterations_without_a_number_all_count(run_dir: Path, write: Any, cell: Any) -> None:
+    spoil(write(run_dir, cell([1.0, 2.0])), "iteration")
+    sweep = sweep_of(run_dir)
+    assert (len(sweep.rows), sweep.repeated) == (2, 0)
+    assert "lack values of iteration" in sweep.remarks[-1]
+
+
+def test_a_part_that_lacks_a_column_leaves_the_others_as_they_are(run_dir: Path, write: Any, row: Any) -> None:
+    folder = write(run_dir, humans_and_synthetics(row), benchmark="binoculars")
+    shutil.copy(folder / "part-0.parquet", folder / "part-1.parquet")
+    shutil.copy(folder / "part-0.parquet", folder / "part-2.parquet")
+    spoil(folder, "author", "part-2.parquet")
+    sweep = sweep_of(run_dir)
+    assert (len(sweep.rows), sweep.repeated) == (8, 4)
+    assert sweep.remarks[-2].startswith("4 rows repeat an iteration or a text")
+    assert sweep.remarks[-1].startswith("whether 4 rows repeat others cannot be told")
+
+
+def test_an_absent_column_is_no_matter_where_no_rows_are_alike(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [text(row, i, record_id=str(i)) for i in range(3)]
+    spoil(write(run_dir, rows, benchmark="binoculars"), "prefix_tokens")
+    assert not any("cannot be told" in remark for remark in sweep_of(run_dir).remarks)

@@ -1,5 +1,6 @@
 """Names of any script and sign in figures: as they are in the SVG, without boxes in the PNG, all different."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,55 @@ def test_authors_and_pairs_in_histograms(run_dir: Path, write: Any, row: Any) ->
     assert {"human", "新", "–", "observer: _o$1$", "observer: 模\\n"} <= set(texts(drawing.svg))
 
 
+@pytest.mark.parametrize(
+    ("levels", "names"),
+    [
+        (['["./o", "./p"]', '["./o", "./q"]'], ["o, p", "o, q"]),
+        (['["builtin://tiny-base", "builtin://tiny-instruct"]'], ["tiny-base, tiny-instruct"]),
+        (['["a/m", "p"]', '["b/m", "p"]'], ["a/m, p", "b/m, p"]),
+        (['{"path": "/data/news.jsonl", "synthetic": "syn"}', '{"path": "/data/wiki"}'], ["news.jsonl", "wiki"]),
+        (['{"path": "/a/c.csv", "human": "t"}', '{"path": "/b/c.csv", "human": "t"}'], ["a/c.csv", "b/c.csv"]),
+        (
+            [
+                '{"path": "/a/c", "human": "t", "synthetic": "x/y"}',
+                '{"path": "/a/c", "human": "u", "synthetic": "x/y"}',
+            ],
+            ["c, human=t", "c, human=u"],
+        ),
+        (['{"words": 64, "every": 1}', '{"words": 128, "every": 1}', None], ["words=64", "words=128", "–"]),
+        (['{"0": "10GiB", "cpu": "4GiB"}'], ["0=10GiB, cpu=4GiB"]),
+        (['{"a": 1}', '{"a": 1, "b": [true, null]}'], ["a=1", "b=[true, –]"]),
+        (['[{"": "cpu"}, {"": "cuda:0"}]'], ["cpu, cuda:0"]),
+        (["[not/JSON", "{", "[" * 5000], ["JSON", "{", "[" * 13 + "…" + "[" * 26]),
+        (["/x/m/", "/y/m", "n"], ["x/m", "y/m", "n"]),
+        (["[]", "{}"], ["[]", "{}"]),
+    ],
+)
+def test_lists_and_objects_are_named_by_what_they_hold(levels: list[Any], names: list[str]) -> None:
+    assert short_names(levels) == names
+
+
+def test_a_panel_of_a_pair_is_called_by_both_models(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [
+        row(i, benchmark="binoculars", author="human", score=1.0, record_id=str(i), pair=pair, cell_id=pair)
+        for pair in ('["./o", "./p"]', '["./o", "./q"]')
+        for i in range(2)
+    ]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    (sweep,) = read_run(run_dir).sweeps
+    (drawing,) = draw_scores(sweep, average(sweep), "pairs")
+    assert {"pair: o, p", "pair: o, q"} <= set(texts(drawing.svg))
+
+
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=60) | st.text(min_size=100, max_size=300)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["", "path", "b"]), inner, max_size=3),
+).map(json.dumps)
 
 
 @pytest.mark.fuzz
-@given(levels=st.lists(st.none() | ANY_TEXT | st.integers(), unique=True, max_size=12))
+@given(levels=st.lists(st.none() | ANY_TEXT | ANY_JSON | st.integers(), unique=True, max_size=12))
 def test_short_names_are_short_and_different_whatever_the_levels(levels: list[Any]) -> None:
     names = short_names(levels)
     assert len(set(names)) == len(levels)

@@ -149,24 +149,43 @@ def test_a_column_of_another_type_has_no_value(
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "read"),
+    ("column", "values", "read", "said"),
     [
-        ("cpu_cores", ["2"], 2),
-        ("cpu_cores", [2.0], 2),
-        ("cpu_cores", [2**40], 2**40),
-        ("ttft_s", ["0.25"], 0.25),
-        ("ttft_s", [1], 1.0),
-        ("model", [7], "7"),
+        ("cpu_cores", ["2"], 2, "holds text; its values are read as int64"),
+        ("cpu_cores", [True], 1, "holds bool; its values are read as int64"),
+        ("cpu_cores", [2.0], 2, None),
+        ("cpu_cores", [2**40], 2**40, None),
+        ("ttft_s", ["0.25"], 0.25, "holds text; its values are read as double"),
+        ("ttft_s", pa.array(["0.25"]).dictionary_encode(), 0.25, "holds text; its values are read as double"),
+        ("ttft_s", [1], 1.0, None),
+        ("model", [7], "7", "holds numbers; its values are read as string"),
+        ("model", pa.array(["m"], pa.large_string()), "m", None),
     ],
 )
 def test_values_that_fit_are_read_whatever_their_type(
-    run_dir: Path, write: Any, cell: Any, column: str, values: list[Any], read: Any
+    run_dir: Path, write: Any, cell: Any, column: str, values: Any, read: Any, said: str | None
 ) -> None:
     folder = write(run_dir, cell([1.0]))
     rewrite(folder / "part-0.parquet", with_column(column, values))
     sweep = sweep_of(run_dir)
     assert list(sweep.rows[column]) == [read]
-    assert sweep.remarks == ()
+    assert sweep.remarks == ((f"column {column} of part-0.parquet {said}",) if said else ())
+
+
+def test_text_that_holds_numbers_is_told_once_for_all_parts(run_dir: Path, write: Any, cell: Any) -> None:
+    folder = write(run_dir, cell([1.0]))
+    for number in (1, 2):
+        rewrite(folder / "part-0.parquet", with_column("task_id", [f"t{number}"]), f"part-{number}.parquet")
+        rewrite(folder / f"part-{number}.parquet", with_column(RATE, ["3.5"]))
+    sweep = sweep_of(run_dir)
+    assert list(sweep.rows[RATE]) == [1.0, 3.5, 3.5]
+    assert sweep.remarks == (f"column {RATE} of part-1.parquet and 1 more holds text; its values are read as double",)
+
+
+def test_a_column_without_any_value_is_no_change_of_type(run_dir: Path, write: Any, cell: Any) -> None:
+    folder = write(run_dir, cell([1.0]))
+    rewrite(folder / "part-0.parquet", with_column("tpot_s", pa.nulls(1)))
+    assert sweep_of(run_dir).remarks == ()
 
 
 def test_numbers_that_are_none_enter_no_average_and_are_counted(run_dir: Path, write: Any, row: Any) -> None:
