@@ -2,11 +2,13 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from typing import Any, Final
+
+import pyarrow
 
 from scoring.corpora.raw_rows import Dialect, Raw, Start, all_contents, canonical
 from scoring.corpora.streams import naming, open_bytes, suffixes
@@ -14,6 +16,10 @@ from scoring.errors import CorpusError
 from scoring.wording import listed, shown
 
 BATCH_ROWS: Final = 256
+NOT_OF_PYTHON: Final = (ValueError, OverflowError, pyarrow.ArrowException)
+"""What Arrow raises for dates beyond the year 9999, time zones that nobody knows, bytes that are no text."""
+PRINTED: Final = 2**20
+"""Entries of a list that are printed of a value that Python cannot hold."""
 
 
 class Parquet:
@@ -50,17 +56,17 @@ class Parquet:
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
-        import pyarrow.parquet  # only where there is such a file
+        from pyarrow import parquet as arrow_parquet  # only where there is such a file
 
         if not suffixes(self._file)[1]:
-            with open_bytes(self._file) as stream, pyarrow.parquet.ParquetFile(stream) as parquet:
+            with open_bytes(self._file) as stream, arrow_parquet.ParquetFile(stream) as parquet:
                 yield parquet
             return
         # the footer is at the end, so that a compressed file must be unpacked first
         with open_bytes(self._file) as packed, tempfile.TemporaryFile() as unpacked:
             shutil.copyfileobj(packed, unpacked)
             unpacked.seek(0)
-            with pyarrow.parquet.ParquetFile(unpacked) as parquet:
+            with arrow_parquet.ParquetFile(unpacked) as parquet:
                 yield parquet
 
 
@@ -73,7 +79,7 @@ class HubDataset:
     def rows(self, start: Start) -> Iterator[Raw]:
         """Rows from `start` on."""
         tables = self._loaded.skip(start.row).iter(batch_size=BATCH_ROWS)
-        return (Raw(canonical(row), row) for table in tables for row in _values(table))
+        return (Raw(canonical(row), row) for table in tables for batch in table.to_batches() for row in _values(batch))
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Content of every row."""
@@ -100,5 +106,25 @@ class HubDataset:
             ) from error
 
 
-def _values(batch: Any) -> Iterator[dict[str, object]]:
-    yield from batch.to_pylist()
+def _values(batch: pyarrow.RecordBatch) -> Iterator[Mapping[str, object]]:
+    """Rows of a batch; one value that Python cannot hold leaves all others as they are."""
+    try:
+        rows = batch.to_pylist()
+    except NOT_OF_PYTHON:
+        columns = [_column(column) for column in batch.columns]
+        rows = [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
+    yield from rows
+
+
+def _column(column: pyarrow.Array) -> list[object]:
+    if pyarrow.types.is_dictionary(column.type):
+        column = column.dictionary_decode()  # what is printed of it must not depend on the rows around
+    return [_value(column, index) for index in range(len(column))]
+
+
+def _value(column: pyarrow.Array, index: int) -> object:
+    """A value as Python has it, or, by the name of its type, as Arrow prints it: that is no text to be scored."""
+    try:
+        return column[index].as_py()
+    except NOT_OF_PYTHON:
+        return {str(column.type): column.slice(index, 1).to_string(window=PRINTED, container_window=PRINTED)}
