@@ -4,15 +4,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache
 from itertools import islice
 from typing import Any, Final
 
 import pyarrow
 
 from scoring.corpora.raw_rows import Dialect, Raw, Start, all_contents, canonical
-from scoring.corpora.streams import naming, open_bytes, suffixes
-from scoring.errors import CorpusError
+from scoring.corpora.streams import BROKEN, naming, open_bytes, suffixes
+from scoring.errors import CorpusError, CorpusUnavailable
 from scoring.wording import listed, shown
 
 BATCH_ROWS: Final = 256
@@ -78,8 +78,13 @@ class HubDataset:
 
     def rows(self, start: Start) -> Iterator[Raw]:
         """Rows from `start` on."""
-        tables = self._loaded.skip(start.row).iter(batch_size=BATCH_ROWS)
-        return (Raw(canonical(row), row) for table in tables for batch in table.to_batches() for row in _values(batch))
+        split = load_split(self._dataset, self._split)
+        try:
+            for table in split.skip(start.row).iter(batch_size=BATCH_ROWS):
+                for row in (row for batch in table.to_batches() for row in _values(batch)):
+                    yield Raw(canonical(row), row)
+        except BROKEN as error:
+            raise _unavailable(self._dataset, self._split, error) from error
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Content of every row."""
@@ -87,23 +92,32 @@ class HubDataset:
 
     def check(self) -> None:
         """Load it."""
-        if len(self._loaded) == 0:
+        if len(load_split(self._dataset, self._split)) == 0:
             raise CorpusError(f"hf://{self._dataset}:{self._split} has no rows; name a split that has")
 
-    @cached_property
-    def _loaded(self) -> Any:
-        import datasets  # slow, and only where there is such a corpus
 
-        datasets.disable_progress_bars()
-        try:
-            # as Arrow: images and sounds beside the texts are not decoded
-            return datasets.load_dataset(self._dataset, split=self._split).with_format("arrow")
-        except Exception as error:  # whatever its many loaders raise, it cannot be read
-            reason = shown((str(error).strip().splitlines() or [type(error).__name__])[0], 300)
-            raise CorpusError(
-                f"hf://{self._dataset}:{self._split} cannot be loaded: {reason}; "
-                "check the name, the split and the network"
-            ) from error
+@cache
+def load_split(dataset: str, split: str) -> Any:
+    """A split of a dataset of the Hub, which a process asks for once and not with every shard.
+
+    Raises:
+        CorpusUnavailable: it cannot be loaded.
+    """
+    import datasets  # slow, and only where there is such a corpus
+
+    datasets.disable_progress_bars()
+    try:
+        # as Arrow: images and sounds beside the texts are not decoded
+        return datasets.load_dataset(dataset, split=split).with_format("arrow")
+    except Exception as error:  # whatever its many loaders raise, it cannot be read
+        raise _unavailable(dataset, split, error) from error
+
+
+def _unavailable(dataset: str, split: str, error: Exception) -> CorpusUnavailable:
+    reason = shown((str(error).strip().splitlines() or [type(error).__name__])[0], 300)
+    return CorpusUnavailable(
+        f"hf://{dataset}:{split} cannot be loaded: {reason}; check the name, the split and the network"
+    )
 
 
 def _values(batch: pyarrow.RecordBatch) -> Iterator[Mapping[str, object]]:

@@ -38,7 +38,7 @@ BROKEN: Final[tuple[type[Exception], ...]] = (
     zlib.error,
     pyarrow.ArrowException,
 )
-"""What libraries raise for a file that they cannot read: pyarrow, for sizes that a broken footer makes up, MemoryError."""
+"""What libraries raise for a file that they cannot read: MemoryError too, for sizes that a broken footer makes up."""
 
 
 def suffixes(file: str) -> tuple[str, str]:
