@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from actors.benchmarks.base import UNFIT
-from actors.benchmarks.corpora import absolute_corpus, open_corpora
+from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
 from actors.benchmarks.model import ModelId
-from scoring.corpora.corpus import CorpusSettings, Shard, read_rows, records_of
+from scoring.corpora.corpus import Shard, read_rows, records_of
 from scoring.errors import CorpusChanged, CorpusUnavailable
 from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, cut
 from scoring.results import FragmentScore, Score, fragment_score
@@ -29,7 +29,6 @@ from sweeps.task import Level, Part, Row, Task
 if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
 
-CORPUS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
 FRAGMENTS: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
 
 

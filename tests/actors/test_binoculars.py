@@ -166,9 +166,20 @@ def test_no_rows_are_made_up_for_a_shard_that_cannot_be_read_any_more(corpus: Pa
     coordinator = Coordinator(make_plan(scoring_spec(path), BENCHMARKS, tmp_path / "run"), BENCHMARKS, Policy())
     coordinator.open()
     path.unlink()
-    coordinator.reject(Slot("cpu", 0, 1), "unavailable", "no such device")
+    coordinator.reject(Slot("cpu", 0, 1), "worker_lost", "all workers died")
     status = coordinator.close()
     assert (status.rows, status.done, str(path) in str(status.failure)) == (0, 0, True)
+
+
+def test_a_slot_that_no_node_offers_costs_a_row_a_shard_and_no_reading(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = Coordinator(make_plan(scoring_spec(corpus), BENCHMARKS, tmp_path), BENCHMARKS, Policy())
+    coordinator.open()
+    monkeypatch.setattr("actors.benchmarks.binoculars.read_rows", lambda _: pytest.fail("nothing is read"))
+    coordinator.reject(Slot("cpu", 0, 1), "unavailable", "no such device")
+    status = coordinator.close()
+    assert (status.rows, status.counts, status.failure) == (4, {"unavailable": 4}, None)
 
 
 def test_the_summary_counts_rows_without_a_score_and_words_that_no_fragment_took(corpus: Path, tmp_path: Path) -> None:
@@ -262,6 +273,8 @@ def test_a_shard_that_the_worker_cannot_see_is_shipped(tmp_path: Path) -> None:
     rows = line.outcomes[0].rows
     assert {row["status"] for row in rows} == {"ok"}, rows[-1]["error_message"]
     assert len({row["record_id"] for row in rows}) == 3
+    handed_on = Part(task.part.name, visible, frozenset({"a piece"}))
+    assert BinocularsBenchmark().ship(handed_on).only == {"a piece"}
     with pytest.raises(InputElsewhere):
         list(shard_fragments(task.part, BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR)))
 
