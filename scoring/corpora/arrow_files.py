@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from itertools import islice
 from typing import Any, Final
 
 import pyarrow
@@ -28,6 +27,11 @@ class Parquet:
     def __init__(self, file: str, dialect: Dialect) -> None:  # noqa: ARG002 - the file says itself how it is written
         self._file = file
 
+    @property
+    def passes_all(self) -> bool:
+        """Only where it must be unpacked first."""
+        return bool(suffixes(self._file)[1])
+
     def rows(self, start: Start) -> Iterator[Raw]:
         """Rows from `start` on; row groups before it are not read."""
         with naming(self._file), self._open() as parquet:
@@ -37,10 +41,11 @@ class Parquet:
             while groups and start.row >= skipped + sizes[groups[0]]:
                 skipped += sizes[groups[0]]
                 groups = groups[1:]
-            batches = parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=list(groups))
-            values = (row for batch in batches for row in _values(batch))
-            for row in islice(values, start.row - skipped, None):
-                yield Raw(canonical(row), row)
+            passed = start.row - skipped
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=list(groups)):
+                for row in _values(batch.slice(min(passed, batch.num_rows))):
+                    yield Raw(canonical(row), row)
+                passed -= min(passed, batch.num_rows)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Content of every row."""
@@ -72,6 +77,8 @@ class Parquet:
 
 class HubDataset:
     """A split of a dataset, through `datasets`, which maps it into memory from its own cache."""
+
+    passes_all: Final = False
 
     def __init__(self, dataset: str, split: str) -> None:
         self._dataset, self._split = dataset, split

@@ -84,14 +84,27 @@ def open_bytes(file: str) -> BinaryIO:
     return Path(file).open("rb")
 
 
-def open_text(file: str, encoding: str | None) -> IO[str]:
-    """The file's text; bytes that are not of this encoding become halves of surrogate pairs.
+def open_text(file: str, encoding: str | None, first_byte: int = 0) -> IO[str]:
+    """The file's text, from a byte on; bytes that are not of this encoding become halves of surrogate pairs.
 
     Raises:
         OSError: it is not there.
     """
     stream = open_bytes(file)
-    return io.TextIOWrapper(stream, encoding or "utf-8-sig", errors="surrogateescape", newline="")
+    if first_byte:
+        stream.seek(first_byte)
+    own = "utf-8" if first_byte else "utf-8-sig"
+    return io.TextIOWrapper(stream, encoding or own, errors="surrogateescape", newline="")
+
+
+def mark_bytes(file: str) -> int:
+    """Length of the byte order mark of a file of UTF-8.
+
+    Raises:
+        OSError: it is not there.
+    """
+    with open_bytes(file) as stream:
+        return len(codecs.BOM_UTF8) if stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
 
 
 def lines(stream: IO[str]) -> Iterator[str]:
