@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.errors import ModelDamaged, ModelError, ModelUnavailable
-from scoring.errors import IncompatiblePair
+from scoring.errors import CorpusUnavailable, IncompatiblePair
 from sweeps.errors import Unsupported
 
 MAX_MESSAGE: Final = 2000
@@ -57,7 +57,7 @@ def classify(error: BaseException) -> Failure:
 def _status(error: BaseException, text: str) -> str:
     if isinstance(error, ModelDamaged):  # something to repair, where unsupported is how it has to be
         return "error"
-    if isinstance(error, ModelUnavailable):  # it may be there another time
+    if isinstance(error, ModelUnavailable | CorpusUnavailable):  # it may be there another time
         return "unavailable"
     if isinstance(error, Unsupported | ModelError | IncompatiblePair):
         return "unsupported"

@@ -2,7 +2,8 @@
 
 ScoringError
 ├── CorpusError (ValueError)      a corpus that cannot be read as asked, found before anything is scored
-│   └── CorpusChanged            rows that are no longer what they were when the run was planned, or scored earlier
+│   ├── CorpusChanged            rows that are no longer what they were when the run was planned, or scored earlier
+│   └── CorpusUnavailable (OSError)  a dataset of the Hub that is not reached from here; it may be another time
 ├── IncompatiblePair (ValueError) observer and performer do not share one tokenizer
 └── CalibrationError (ValueError) a calibration file that is broken, or made for something else
 
@@ -27,6 +28,10 @@ class CorpusError(ScoringError, ValueError):
 
 class CorpusChanged(CorpusError):
     """Rows of a file were edited, reordered, replaced or taken away; the message names the file."""
+
+
+class CorpusUnavailable(CorpusError, OSError):
+    """A dataset of the Hub cannot be loaded here and now; nothing is known of its rows."""
 
 
 class IncompatiblePair(ScoringError, ValueError):

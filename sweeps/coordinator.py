@@ -7,7 +7,7 @@ actor, without knowing which. Knows no device beyond what a worker's seat says.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -163,7 +163,7 @@ class Coordinator:
         """
         if task.part is None:
             raise ValueError(f"{task.label}: a task without parts has nothing to ship")
-        return replace(self._catalogue[task.benchmark].ship(task.part), only=task.part.only)
+        return self._catalogue[task.benchmark].ship(task.part)
 
     def leave(self, worker_id: str) -> None:
         """A worker ended in good order; should it hold a lease all the same, the task is not lost."""
@@ -324,7 +324,9 @@ class Coordinator:
 
     def _give_up(self, number: int, lease: Lease, status: str, reason: str, facts: Row | None = None) -> None:
         try:
-            pieces = self._catalogue[lease.task.benchmark].pieces(lease.task)
+            # what could not even be tried has one row a task: the pieces of a whole corpus would take long to read
+            never_tried = status == "unavailable"
+            pieces = ({},) if never_tried else self._catalogue[lease.task.benchmark].pieces(lease.task)
             rows = failed_rows(lease, pieces, facts or {}, status, None, reason)
         except (InputChanged, InputElsewhere) as error:  # read where the run was started: elsewhere is gone
             self._stop_changed(str(error))

@@ -8,6 +8,7 @@
     ├── SinkFailed(OSError)            rows could not be written: stop, keep what is on disk
     ├── CoordinatorLost(RuntimeError)  the process that holds the queue is gone
     └── InputElsewhere(FileNotFoundError)  a worker's node cannot see the task's data: have them shipped
+        └── InputUnreached             they are on a hub that is not reached from there
 
 Each is also the standard exception that a caller would expect, and none has constructor parameters of its
 own, because exceptions that cross Ray must unpickle from their message alone.
@@ -44,3 +45,7 @@ class CoordinatorLost(SweepsError, RuntimeError):
 
 class InputElsewhere(SweepsError, FileNotFoundError):
     """The data that a task names are not visible on the worker's node; never leaves the worker."""
+
+
+class InputUnreached(InputElsewhere):
+    """The data that a task names are on a hub that is not reached from here: nobody can say that they have changed."""

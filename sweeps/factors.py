@@ -94,14 +94,14 @@ class Declaration(Protocol):
         """
 
     def ship(self, part: Part) -> Part:
-        """The part with its data inside, for a worker on a node that cannot see them.
+        """The part with its data inside, and still for the same pieces, for a worker on a node that cannot see them.
 
         Raises:
             InputChanged: they are not what they were when the run was planned.
         """
 
     def pieces(self, task: Task) -> Iterable[Row]:
-        """Which rows a task is to have when it fails as a whole: the columns that tell them apart.
+        """Which rows a task is to have that was tried and failed as a whole: the columns that tell them apart.
 
         Raises:
             OSError, InputElsewhere: what the task is made of cannot be read here.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from sweeps.errors import InputChanged, InputElsewhere
+from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
 from sweeps.schema import COMMON, FACTORS, IDENTITY, METRICS
 from sweeps.task import Lease, Level, Row
 
@@ -53,10 +53,12 @@ def failed_rows(
 
     Raises:
         InputChanged: they are other ones than when the run was planned.
-        InputElsewhere: they cannot be seen here.
+        InputElsewhere: they cannot be seen here, where that is more than a hub that is not reached.
     """
     try:
         identities = list(pieces)
+    except InputUnreached:
+        identities = []
     except (InputChanged, InputElsewhere):
         raise
     except Exception:  # noqa: BLE001 - mostly the same reason for which the task failed, and that one is told

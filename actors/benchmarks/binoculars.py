@@ -7,21 +7,21 @@ does not fit into a slot's memory even alone is handed on to a larger slot.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from actors.benchmarks.base import UNFIT
-from actors.benchmarks.corpora import absolute_corpus, open_corpora
+from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
 from actors.benchmarks.model import ModelId
-from scoring.corpora.corpus import CorpusSettings, Shard, read_rows, records_of
-from scoring.errors import CorpusChanged
+from scoring.corpora.corpus import Shard, read_rows, records_of
+from scoring.errors import CorpusChanged, CorpusUnavailable
 from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, cut
 from scoring.results import FragmentScore, Score, fragment_score
-from sweeps.errors import InputChanged, InputElsewhere
+from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
 from sweeps.factors import Factors, Inputs, PositiveInt
 from sweeps.schema import FRAGMENT
 from sweeps.task import Level, Part, Row, Task
@@ -29,7 +29,6 @@ from sweeps.task import Level, Part, Row, Task
 if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
 
-CORPUS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
 FRAGMENTS: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
 
 
@@ -115,9 +114,12 @@ class BinocularsBenchmark:
 
         Raises:
             InputChanged: they are other rows than when the run was planned.
+            CorpusUnavailable: the Hub is not reached from here either.
         """
         try:
-            return Part(part.name, list(read_rows(part.content)), part.only)
+            return replace(part, content=list(read_rows(part.content)))
+        except CorpusUnavailable:
+            raise
         except (CorpusChanged, OSError) as error:
             raise InputChanged(str(error)) from error
 
@@ -194,11 +196,14 @@ def shard_fragments(part: Part, factors: BinocularsFactors) -> Iterator[Fragment
 
     Raises:
         InputElsewhere: the shard's file is not visible on this node, or is another one here.
+        InputUnreached: it is a dataset of the Hub, which is not reached from this node.
     """
     settings = FRAGMENTS.validate_python(factors.fragments)
     corpus = CORPUS.validate_python(factors.corpus)
     try:
         rows = list(read_rows(part.content)) if isinstance(part.content, Shard) else part.content
+    except CorpusUnavailable as error:
+        raise InputUnreached(str(error)) from error
     except (OSError, CorpusChanged) as error:  # where the run was started it is known which of the two
         raise InputElsewhere(f"{part.content.file}: {error}") from error
     for record in records_of(corpus, rows):

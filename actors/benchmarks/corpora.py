@@ -21,7 +21,7 @@ from scoring.errors import CorpusChanged, CorpusError
 from sweeps.errors import UserError
 from sweeps.task import Level, Part
 
-SETTINGS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
+CORPUS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def absolute_corpus(level: Any, base: Path) -> Any:
 
 def _opened(level: Level, checkpoints: frozenset[int], progress: Callable[[str], object]) -> Corpus:
     try:
-        return Corpus.open(SETTINGS.validate_python(level), checkpoints, progress)
+        return Corpus.open(CORPUS.validate_python(level), checkpoints, progress)
     except CorpusError as error:
         raise UserError(f"factors.corpus: {error}") from error
 

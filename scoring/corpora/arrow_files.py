@@ -2,18 +2,23 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from itertools import islice
+from functools import cache
 from typing import Any, Final
 
+import pyarrow
+
 from scoring.corpora.raw_rows import Dialect, Raw, Start, all_contents, canonical
-from scoring.corpora.streams import naming, open_bytes, suffixes
-from scoring.errors import CorpusError
+from scoring.corpora.streams import BROKEN, naming, open_bytes, suffixes
+from scoring.errors import CorpusError, CorpusUnavailable
 from scoring.wording import listed, shown
 
 BATCH_ROWS: Final = 256
+NOT_OF_PYTHON: Final = (ValueError, OverflowError, pyarrow.ArrowException)
+"""What Arrow raises for dates beyond the year 9999, time zones that nobody knows, bytes that are no text."""
+PRINTED: Final = 2**20
+"""Entries of a list that are printed of a value that Python cannot hold."""
 
 
 class Parquet:
@@ -21,6 +26,11 @@ class Parquet:
 
     def __init__(self, file: str, dialect: Dialect) -> None:  # noqa: ARG002 - the file says itself how it is written
         self._file = file
+
+    @property
+    def passes_all(self) -> bool:
+        """Only where it must be unpacked first."""
+        return bool(suffixes(self._file)[1])
 
     def rows(self, start: Start) -> Iterator[Raw]:
         """Rows from `start` on; row groups before it are not read."""
@@ -31,10 +41,11 @@ class Parquet:
             while groups and start.row >= skipped + sizes[groups[0]]:
                 skipped += sizes[groups[0]]
                 groups = groups[1:]
-            batches = parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=list(groups))
-            values = (row for batch in batches for row in _values(batch))
-            for row in islice(values, start.row - skipped, None):
-                yield Raw(canonical(row), row)
+            passed = start.row - skipped
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=list(groups)):
+                for row in _values(batch.slice(min(passed, batch.num_rows))):
+                    yield Raw(canonical(row), row)
+                passed -= min(passed, batch.num_rows)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Content of every row."""
@@ -50,30 +61,37 @@ class Parquet:
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
-        import pyarrow.parquet  # only where there is such a file
+        from pyarrow import parquet as arrow_parquet  # only where there is such a file
 
         if not suffixes(self._file)[1]:
-            with open_bytes(self._file) as stream, pyarrow.parquet.ParquetFile(stream) as parquet:
+            with open_bytes(self._file) as stream, arrow_parquet.ParquetFile(stream) as parquet:
                 yield parquet
             return
         # the footer is at the end, so that a compressed file must be unpacked first
         with open_bytes(self._file) as packed, tempfile.TemporaryFile() as unpacked:
             shutil.copyfileobj(packed, unpacked)
             unpacked.seek(0)
-            with pyarrow.parquet.ParquetFile(unpacked) as parquet:
+            with arrow_parquet.ParquetFile(unpacked) as parquet:
                 yield parquet
 
 
 class HubDataset:
     """A split of a dataset, through `datasets`, which maps it into memory from its own cache."""
 
+    passes_all: Final = False
+
     def __init__(self, dataset: str, split: str) -> None:
         self._dataset, self._split = dataset, split
 
     def rows(self, start: Start) -> Iterator[Raw]:
         """Rows from `start` on."""
-        tables = self._loaded.skip(start.row).iter(batch_size=BATCH_ROWS)
-        return (Raw(canonical(row), row) for table in tables for row in _values(table))
+        split = load_split(self._dataset, self._split)
+        try:
+            for table in split.skip(start.row).iter(batch_size=BATCH_ROWS):
+                for row in (row for batch in table.to_batches() for row in _values(batch)):
+                    yield Raw(canonical(row), row)
+        except BROKEN as error:
+            raise _unavailable(self._dataset, self._split, error) from error
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Content of every row."""
@@ -81,24 +99,53 @@ class HubDataset:
 
     def check(self) -> None:
         """Load it."""
-        if len(self._loaded) == 0:
+        if len(load_split(self._dataset, self._split)) == 0:
             raise CorpusError(f"hf://{self._dataset}:{self._split} has no rows; name a split that has")
 
-    @cached_property
-    def _loaded(self) -> Any:
-        import datasets  # slow, and only where there is such a corpus
 
-        datasets.disable_progress_bars()
-        try:
-            # as Arrow: images and sounds beside the texts are not decoded
-            return datasets.load_dataset(self._dataset, split=self._split).with_format("arrow")
-        except Exception as error:  # whatever its many loaders raise, it cannot be read
-            reason = shown((str(error).strip().splitlines() or [type(error).__name__])[0], 300)
-            raise CorpusError(
-                f"hf://{self._dataset}:{self._split} cannot be loaded: {reason}; "
-                "check the name, the split and the network"
-            ) from error
+@cache
+def load_split(dataset: str, split: str) -> Any:
+    """A split of a dataset of the Hub, which a process asks for once and not with every shard.
+
+    Raises:
+        CorpusUnavailable: it cannot be loaded.
+    """
+    import datasets  # slow, and only where there is such a corpus
+
+    datasets.disable_progress_bars()
+    try:
+        # as Arrow: images and sounds beside the texts are not decoded
+        return datasets.load_dataset(dataset, split=split).with_format("arrow")
+    except Exception as error:  # whatever its many loaders raise, it cannot be read
+        raise _unavailable(dataset, split, error) from error
 
 
-def _values(batch: Any) -> Iterator[dict[str, object]]:
-    yield from batch.to_pylist()
+def _unavailable(dataset: str, split: str, error: Exception) -> CorpusUnavailable:
+    reason = shown((str(error).strip().splitlines() or [type(error).__name__])[0], 300)
+    return CorpusUnavailable(
+        f"hf://{dataset}:{split} cannot be loaded: {reason}; check the name, the split and the network"
+    )
+
+
+def _values(batch: pyarrow.RecordBatch) -> Iterator[Mapping[str, object]]:
+    """Rows of a batch; one value that Python cannot hold leaves all others as they are."""
+    try:
+        rows = batch.to_pylist()
+    except NOT_OF_PYTHON:
+        columns = [_column(column) for column in batch.columns]
+        rows = [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
+    yield from rows
+
+
+def _column(column: pyarrow.Array) -> list[object]:
+    if pyarrow.types.is_dictionary(column.type):
+        column = column.dictionary_decode()  # what is printed of it must not depend on the rows around
+    return [_value(column, index) for index in range(len(column))]
+
+
+def _value(column: pyarrow.Array, index: int) -> object:
+    """A value as Python has it, or, by the name of its type, as Arrow prints it: that is no text to be scored."""
+    try:
+        return column[index].as_py()
+    except NOT_OF_PYTHON:
+        return {str(column.type): column.slice(index, 1).to_string(window=PRINTED, container_window=PRINTED)}

@@ -80,6 +80,8 @@ class Corpus:
             if not any(file.rows for file in passed):
                 raise CorpusError(f"corpus {shown(settings.path, 500)} has no rows; name files that have")
             repeated = _repeated_ids(passed, settings)
+        except CorpusError:
+            raise
         except OSError as error:
             file = shown(error.filename or settings.path, 500)
             raise CorpusError(f"{file}: cannot be read: {error.strerror or error}") from error

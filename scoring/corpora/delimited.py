@@ -8,11 +8,12 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from typing import IO, Final
 
-from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, all_contents
-from scoring.corpora.streams import LONGEST_LINE, lines, naming, open_text, refuse_wide, suffixes
+from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, is_seekable
+from scoring.corpora.streams import LONGEST_LINE, lines, mark_bytes, naming, open_text, refuse_wide, suffixes
 from scoring.errors import CorpusError
 from scoring.wording import plural, quoted, shown
 
@@ -31,29 +32,48 @@ class Delimited:
         self._file, self._encoding = file, dialect.encoding
         self._delimiter = dialect.delimiter or DELIMITERS_BY_SUFFIX[suffixes(file)[0]]
         self._is_told = dialect.delimiter is not None
+        self._seekable = is_seekable(file, dialect)
         csv.field_size_limit(LONGEST_LINE)  # the default of 131072 characters refuses long texts
 
+    @property
+    def passes_all(self) -> bool:
+        """Only where it cannot be read from a byte on."""
+        return not self._seekable
+
     def rows(self, start: Start) -> Iterator[Raw]:
-        """Rows from `start` on; all rows before are passed, because a line break may be part of a field."""
-        with naming(self._file), open_text(self._file, self._encoding) as stream:
-            records = _Records(stream, self._delimiter)
-            header = self._header(records)
-            if header is None:
-                return
-            names_digest = hashlib.sha256(_packed(header)).digest()[:8]
-            for fields in islice(records, start.row, None):
-                yield self._row(header, names_digest, fields, records)
+        """Rows from `start` on; without its byte all before are passed, because a line break may be part of a field."""
+        return (row for _, row in self._rows(start))
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Content of every row: the names of the columns and the fields."""
-        return all_contents(self.rows(Start()))
+        return ((byte, row.content) for byte, row in self._rows(Start()))
+
+    def _rows(self, start: Start) -> Iterator[tuple[int | None, Raw]]:
+        """Rows with the bytes at which they start, where reading can begin there."""
+        with naming(self._file), ExitStack() as streams:
+            records = self._records(streams)
+            header = self._header(records)
+            if header is None:
+                return
+            skipped = start.row
+            if start.byte is not None:
+                records, skipped = self._records(streams, start.byte), 0
+            names_digest = hashlib.sha256(_packed(header)).digest()[:8]
+            for fields in islice(records, skipped, None):
+                yield records.first_byte, self._row(header, names_digest, fields, records)
+
+    def _records(self, streams: ExitStack, byte: int | None = None) -> "_Records":
+        if byte is None and self._seekable:
+            byte = mark_bytes(self._file)
+        stream = streams.enter_context(open_text(self._file, self._encoding, byte or 0))
+        return _Records(stream, self._delimiter, byte)
 
     def check(self) -> None:
         """Look at the encoding and at the header."""
         if self._encoding is None:
             refuse_wide(self._file)
-        with naming(self._file), open_text(self._file, self._encoding) as stream:
-            self._header(_Records(stream, self._delimiter))
+        with naming(self._file), ExitStack() as streams:
+            self._header(self._records(streams))
 
     def _header(self, records: "_Records") -> Sequence[str] | None:
         fields = next(iter(records), None)
@@ -127,9 +147,11 @@ class _Records:
     A record is a list of fields, or text that says why it is none.
     """
 
-    def __init__(self, stream: IO[str], delimiter: str) -> None:
+    def __init__(self, stream: IO[str], delimiter: str, byte: int | None) -> None:
         self.lines: list[str] = []
         self.last_line = 0
+        self.first_byte = self._next_byte = byte
+        """At which the last record starts; None where the bytes of this stream are not known."""
         self._lines = lines(stream)
         self._reader = csv.reader(self._taken(), delimiter=delimiter, strict=True)
 
@@ -151,6 +173,7 @@ class _Records:
     def __iter__(self) -> Iterator[list[str] | str]:
         while True:
             self.lines.clear()
+            self.first_byte = self._next_byte
             try:
                 fields = next(self._reader)
             except StopIteration:
@@ -173,6 +196,8 @@ class _Records:
         for line in self._lines:
             self.last_line += 1
             self.lines.append(line)
+            if self._next_byte is not None:
+                self._next_byte += len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
             yield line
 
 

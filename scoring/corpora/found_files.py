@@ -41,7 +41,8 @@ def find_files(path: Path) -> Found:
     root, pattern = _split(path)
     entries = sorted(_walked(root) if pattern is None else _matched(root, pattern))
     readable = [file for file in entries if file.is_file() and _is_open(file) and is_readable(str(file))]
-    warnings = _left_out(root, [file for file in entries if file not in set(readable)], is_deep="**" in (pattern or ""))
+    read = set(readable)
+    warnings = _left_out(root, [file for file in entries if file not in read], is_deep="**" in (pattern or ""))
     if not readable:
         raise CorpusError(_nothing(path, entries))
     files, repeated = _once(readable)

@@ -41,6 +41,8 @@ def json_reader(file: str, dialect: Dialect) -> Reader:
 class JsonList:
     """A list of objects."""
 
+    passes_all: Final = True
+
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
 
@@ -64,6 +66,8 @@ class JsonList:
 
 class JsonColumns:
     """One object whose keys are columns and whose values are lists of the same length."""
+
+    passes_all: Final = True
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start
-from scoring.corpora.streams import byte_lines, lines, naming, open_bytes, open_text, refuse_wide, suffixes
+from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, is_seekable
+from scoring.corpora.streams import byte_lines, lines, naming, open_bytes, open_text, refuse_wide
 from scoring.wording import quoted, shown
 
 UTF8_MARK: Final = b"\xef\xbb\xbf"
@@ -17,7 +17,12 @@ class JsonLines:
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
-        self._seekable = dialect.encoding is None and not suffixes(file)[1]
+        self._seekable = is_seekable(file, dialect)
+
+    @property
+    def passes_all(self) -> bool:
+        """Only where it cannot be read from a byte on."""
+        return not self._seekable
 
     def rows(self, start: Start) -> Iterator[Raw]:
         """Rows from `start` on."""

@@ -54,8 +54,8 @@ class Pass:
             OSError: it is not there.
         """
         before = _state(file)
-        self._tally.start(file, name)
         reader = reader_of(file, self._dialect)
+        self._tally.start(file, name, reader.passes_all)
         reader.check()
         fingerprint, digests = Fingerprint(), {0: NO_ROWS}
         ids = IdHashes() if self._has_ids else None

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, Protocol
 
+from scoring.corpora.streams import suffixes
+
 Values = Mapping[str, object] | None
 """The columns of a row, or None where it could not be decoded."""
 ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
@@ -50,6 +52,10 @@ class Raw(NamedTuple):
 class Reader(Protocol):
     """Reader of one file, whatever its format."""
 
+    @property
+    def passes_all(self) -> bool:
+        """Whether reading from a row on passes all rows before it."""
+
     def rows(self, start: Start) -> Iterator[Raw]:
         """Rows from `start` on."""
 
@@ -62,6 +68,11 @@ class Reader(Protocol):
         Raises:
             CorpusError: it is not of this format, or needs a key of the settings to be read.
         """
+
+
+def is_seekable(file: str, dialect: Dialect) -> bool:
+    """Whether a file of lines can be read from a byte on."""
+    return dialect.encoding is None and not suffixes(file)[1]
 
 
 def canonical(values: object) -> bytes:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from scoring.corpora.columns import Columns
 from scoring.corpora.raw_rows import Dialect
 from scoring.corpora.records import Origin
-from scoring.corpora.streams import COMPRESSIONS
+from scoring.corpora.streams import suffixes
 from scoring.wording import did_you_mean, quoted
 
 BUILTIN_DOCS: Final = "builtin://docs"
@@ -18,7 +18,7 @@ PAPER_COLUMNS: Final = Columns(human=("article", "text"), synthetic="*_generated
 PAPER_DATASETS: Final = ("cc_news", "cnn", "pubmed")
 PAPER_GENERATORS: Final = {"falcon7": "falcon-7b", "llama2_13": "llama2-13b"}
 PAPER_FILES: Final = {
-    f"{dataset}-{key}.jsonl": Origin(dataset, generator)
+    f"{dataset}-{key}": Origin(dataset, generator)
     for dataset in PAPER_DATASETS
     for key, generator in PAPER_GENERATORS.items()
 }
@@ -85,10 +85,9 @@ class CorpusSettings(Columns):
 
 def origin_of(name: str) -> Origin:
     """Dataset and generator of the paper's files; of any other the dataset is its name without suffixes."""
+    form, compression = suffixes(name)
     path = PurePosixPath(name)
-    file = path.stem if path.suffix in COMPRESSIONS else path.name
-    if file in PAPER_FILES:
-        return PAPER_FILES[file]
-    compression = path.suffix.lower() in COMPRESSIONS
-    stem = path.with_suffix("") if compression and path.stem else path
+    stem = path.with_suffix("") if compression else path
+    if form == ".jsonl" and stem.stem in PAPER_FILES:
+        return PAPER_FILES[stem.stem]
     return Origin(stem.with_suffix("").as_posix() if stem.stem else stem.as_posix(), None)

@@ -8,9 +8,9 @@ from typing import Final
 
 from scoring.corpora.fingerprints import Fingerprint
 from scoring.corpora.raw_rows import PLAIN, Dialect, Start
-from scoring.corpora.readers import HUB_PREFIX, reader_of
+from scoring.corpora.readers import reader_of
 from scoring.corpora.records import Row
-from scoring.errors import CorpusChanged, CorpusError
+from scoring.errors import CorpusChanged, CorpusError, CorpusUnavailable
 from scoring.wording import plural, shown
 
 DIGEST_CHARACTERS: Final = 32
@@ -81,7 +81,7 @@ def read_rows(shard: Shard) -> Iterator[Row]:
     """The raw rows of a shard, where its file is visible; none before all of them are what they were.
 
     Raises:
-        OSError: the file is not visible here.
+        OSError: the file is not visible here; CorpusUnavailable, which is one: the Hub is not reached.
         CorpusChanged: its rows are not what they were when the shard was cut.
     """
     own = Fingerprint()
@@ -107,11 +107,9 @@ def _unchanged(file: str) -> Iterator[None]:
     """What could be read when the corpus was opened, and no longer can, has changed."""
     try:
         yield
-    except CorpusChanged:
+    except (CorpusChanged, CorpusUnavailable):
         raise
     except CorpusError as error:
-        if file.startswith(HUB_PREFIX):  # the network may be gone
-            raise
         raise _changed(file, str(error)) from error
 
 

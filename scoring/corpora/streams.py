@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
+import pyarrow
+
 from scoring.errors import CorpusError
 from scoring.wording import shown
 
@@ -27,6 +29,16 @@ BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Longer ones first: the mark of UTF-16 LE begins that of UTF-32 LE."""
+BROKEN: Final[tuple[type[Exception], ...]] = (
+    OSError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    zlib.error,
+    pyarrow.ArrowException,
+)
+"""What libraries raise for a file that they cannot read: MemoryError too, for sizes that a broken footer makes up."""
 
 
 def suffixes(file: str) -> tuple[str, str]:
@@ -50,7 +62,7 @@ def naming(file: str) -> Iterator[None]:
         yield
     except CorpusError:
         raise
-    except (ValueError, EOFError, zlib.error, OSError) as error:
+    except BROKEN as error:
         # what the system says has a number; what a decompressor says of its input has none
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -68,20 +80,31 @@ def open_bytes(file: str) -> BinaryIO:
     if compression == ".gz":
         return cast(BinaryIO, gzip.open(file, "rb"))
     if compression == ".zst":
-        import pyarrow  # only where there is such a file
-
         return cast(BinaryIO, io.BufferedReader(pyarrow.input_stream(file, compression="zstd")))
     return Path(file).open("rb")
 
 
-def open_text(file: str, encoding: str | None) -> IO[str]:
-    """The file's text; bytes that are not of this encoding become halves of surrogate pairs.
+def open_text(file: str, encoding: str | None, first_byte: int = 0) -> IO[str]:
+    """The file's text, from a byte on; bytes that are not of this encoding become halves of surrogate pairs.
 
     Raises:
         OSError: it is not there.
     """
     stream = open_bytes(file)
-    return io.TextIOWrapper(stream, encoding or "utf-8-sig", errors="surrogateescape", newline="")
+    if first_byte:
+        stream.seek(first_byte)
+    own = "utf-8" if first_byte else "utf-8-sig"
+    return io.TextIOWrapper(stream, encoding or own, errors="surrogateescape", newline="")
+
+
+def mark_bytes(file: str) -> int:
+    """Length of the byte order mark of a file of UTF-8.
+
+    Raises:
+        OSError: it is not there.
+    """
+    with open_bytes(file) as stream:
+        return len(codecs.BOM_UTF8) if stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
 
 
 def lines(stream: IO[str]) -> Iterator[str]:

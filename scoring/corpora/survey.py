@@ -16,6 +16,8 @@ from scoring.errors import CorpusError
 from scoring.wording import counted, listed, near, plural, quoted, shown
 
 SHOWN_FILES: Final = 5
+MANY_ROWS: Final = 20_000
+"""Of a file from which on it is worth a line that every shard passes the rows before it."""
 SHOWN_WARNINGS: Final = 8
 """About single files."""
 
@@ -71,6 +73,8 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
     yield f"{plural(len(tally.files), 'file')} with {plural(rows, 'row')}: {names}"
     if encoding is not None:
         yield f"read as {encoding}"
+    if slow := [shown(file.name) for file in tally.files if file.passes_all and file.rows > MANY_ROWS]:
+        yield f"read from the start for every shard: {listed(slow)}; unpacked JSONL in UTF-8 is read faster"
     reasons = sum((file.reasons for file in tally.files), Counter[str]())
     records = sum(file.records for file in tally.files)
     yield plural(records, "record") + (f"; rows that are none: {counted(reasons)}" if reasons else "")

@@ -31,6 +31,8 @@ class FileTally:
 
     file: str
     name: str
+    passes_all: bool
+    """Whether reading from a row on passes all rows before it."""
     rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Rows that are no records, by null reason."""
@@ -80,9 +82,9 @@ class Tally:
         self._columns, self._maker = columns, maker
         self._text_hashes = array("q")
 
-    def start(self, file: str, name: str) -> None:
+    def start(self, file: str, name: str, passes_all: bool) -> None:
         """Begin the next file."""
-        self.files.append(FileTally(file, name))
+        self.files.append(FileTally(file, name, passes_all))
 
     def add(self, raw: Raw, record: Record) -> None:
         """Count one row."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import InputElsewhere, UserError
 from sweeps.handing_on import larger
 from sweeps.planning import make_plan
+from sweeps.rows import failed_rows
 from sweeps.schema import METRICS, schema_of
 from sweeps.spec import Defaults, Spec, Sweep, read_spec, with_defaults
 from sweeps.supervisor import Interrupts, Supervisor
@@ -164,9 +166,20 @@ def test_no_rows_are_made_up_for_a_shard_that_cannot_be_read_any_more(corpus: Pa
     coordinator = Coordinator(make_plan(scoring_spec(path), BENCHMARKS, tmp_path / "run"), BENCHMARKS, Policy())
     coordinator.open()
     path.unlink()
-    coordinator.reject(Slot("cpu", 0, 1), "unavailable", "no such device")
+    coordinator.reject(Slot("cpu", 0, 1), "worker_lost", "all workers died")
     status = coordinator.close()
     assert (status.rows, status.done, str(path) in str(status.failure)) == (0, 0, True)
+
+
+def test_a_slot_that_no_node_offers_costs_a_row_a_shard_and_no_reading(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = Coordinator(make_plan(scoring_spec(corpus), BENCHMARKS, tmp_path), BENCHMARKS, Policy())
+    coordinator.open()
+    monkeypatch.setattr("actors.benchmarks.binoculars.read_rows", lambda _: pytest.fail("nothing is read"))
+    coordinator.reject(Slot("cpu", 0, 1), "unavailable", "no such device")
+    status = coordinator.close()
+    assert (status.rows, status.counts, status.failure) == (4, {"unavailable": 4}, None)
 
 
 def test_the_summary_counts_rows_without_a_score_and_words_that_no_fragment_took(corpus: Path, tmp_path: Path) -> None:
@@ -260,8 +273,36 @@ def test_a_shard_that_the_worker_cannot_see_is_shipped(tmp_path: Path) -> None:
     rows = line.outcomes[0].rows
     assert {row["status"] for row in rows} == {"ok"}, rows[-1]["error_message"]
     assert len({row["record_id"] for row in rows}) == 3
+    handed_on = Part(task.part.name, visible, frozenset({"a piece"}))
+    assert BinocularsBenchmark().ship(handed_on).only == {"a piece"}
     with pytest.raises(InputElsewhere):
         list(shard_fragments(task.part, BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR)))
+
+
+@pytest.fixture
+def _no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(name: str, split: str) -> None:
+        raise ConnectionError(f"Couldn't reach {name}")
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+
+
+@pytest.mark.usefixtures("_no_hub")
+@pytest.mark.parametrize("driver_reaches_it", [True, False])
+def test_a_dataset_that_the_worker_does_not_reach_is_shipped_or_unavailable(
+    corpus: Path, driver_reaches_it: bool
+) -> None:
+    planned = plan_of(scoring_spec(corpus), BENCHMARKS).task(0)
+    assert planned.part is not None
+    away = replace(planned.part.content, file="hf://away:train")
+    lease = Lease(replace(planned, part=Part("away:0+4", away)), 1)
+    line = Shipping(lease, planned.part.content if driver_reaches_it else away)
+    Worker(Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e")).work(line)
+    outcome = line.outcomes[0]
+    assert outcome.changed is None
+    assert {row["status"] for row in outcome.rows} == {"ok" if driver_reaches_it else "unavailable"}
+    lost = failed_rows(lease, BinocularsBenchmark().pieces(lease.task), {}, "worker_lost", None, "killed")
+    assert [row["status"] for row in lost] == ["worker_lost"], "nobody knows its pieces, and nothing has changed"
 
 
 LADDER = ("gtx-1070", "tesla-k80", "cpu")

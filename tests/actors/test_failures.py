@@ -5,6 +5,7 @@ import torch
 
 from actors.failures import MAX_MESSAGE, TaskTimeout, classify
 from models.errors import ModelDamaged, ModelUnavailable, ModelUnsupported
+from scoring.errors import CorpusUnavailable
 from sweeps.errors import Unsupported
 
 CASES = [
@@ -18,6 +19,7 @@ CASES = [
     (RuntimeError("CUDA error: device-side assert triggered"), "error", True),
     (Unsupported("x"), "unsupported", False),
     (ModelUnavailable("x"), "unavailable", False),
+    (CorpusUnavailable("x"), "unavailable", False),
     (ModelUnsupported("x"), "unsupported", False),
     (ModelDamaged("x"), "error", False),
     (TaskTimeout("x"), "timeout", False),

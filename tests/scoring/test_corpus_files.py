@@ -3,7 +3,7 @@
 import gzip
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scoring.corpora.corpus import Corpus, CorpusSettings, read_rows
+from scoring.corpora.found_files import find_files
 from scoring.corpora.settings import origin_of
 from scoring.errors import CorpusError
 
@@ -150,6 +151,15 @@ def test_warnings_about_many_files_are_cut_with_their_count(tmp_path: Path) -> N
     assert warnings[-1] == "22 more warnings of this kind about other files"
 
 
+def test_finding_files_looks_at_each_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(60):
+        (tmp_path / f"{number}.jsonl").write_bytes(JSONL)
+    hashed = []
+    monkeypatch.setattr(PurePath, "__hash__", lambda path: hashed.append(path) or hash(str(path)))
+    assert len(find_files(tmp_path).files) == 60
+    assert len(hashed) < 10 * 60, "and not with every other one"
+
+
 def test_brackets_are_names_where_such_a_path_exists(tmp_path: Path) -> None:
     folder = tmp_path / "corpus [v2]"
     folder.mkdir()
@@ -199,6 +209,9 @@ def test_a_name_that_is_no_text_is_written_with_escapes(tmp_path: Path) -> None:
         ("pubmed-falcon7.jsonl", "pubmed", "falcon-7b"),
         ("core/cc_news/cc_news-llama2_13.jsonl", "cc_news", "llama2-13b"),
         ("cnn-falcon7.jsonl.gz", "cnn", "falcon-7b"),
+        ("cnn-falcon7.jsonl.GZ", "cnn", "falcon-7b"),
+        ("cnn-falcon7.JSONL.Zst", "cnn", "falcon-7b"),
+        ("cnn-falcon7.csv", "cnn-falcon7", None),
         ("my_cnn_blog.jsonl", "my_cnn_blog", None),
         ("not_falcon7.jsonl", "not_falcon7", None),
         ("pubmed-falcon7_head.jsonl", "pubmed-falcon7_head", None),
