@@ -3,6 +3,7 @@
 ScoringError
 ├── CorpusError (ValueError)      a corpus that cannot be read as asked, found before anything is scored
 │   └── CorpusChanged            rows that are no longer what they were when the run was planned, or scored earlier
+├── ArgumentError (ValueError)    an argument of `Binoculars` is not what it may be
 ├── IncompatiblePair (ValueError) observer and performer do not share one tokenizer
 └── CalibrationError (ValueError) a calibration file that is broken, or made for something else
 
@@ -27,6 +28,10 @@ class CorpusError(ScoringError, ValueError):
 
 class CorpusChanged(CorpusError):
     """Rows of a file were edited, reordered, replaced or taken away; the message names the file."""
+
+
+class ArgumentError(ScoringError, ValueError):
+    """An argument has a value that means nothing; the message has its name and what it may be."""
 
 
 class IncompatiblePair(ScoringError, ValueError):
