@@ -95,7 +95,8 @@ class Binoculars:
         Raises:
             ArgumentError: an argument is not what it may be, or would have no effect; nothing was loaded.
             IncompatiblePair: tokenizers or logits of the two differ; the message shows where.
-            ModelError: a model cannot be had or run, or does not predict (it sees later tokens, as an encoder).
+            ModelError: a model cannot be had or run, does not predict (it sees later tokens, as an encoder), or
+                turns to other positions for texts below `max_tokens`.
         """
         check_choices(
             alignment=alignment, placement=placement, device_map=device_map, quantization=quantization, dtype=dtype
@@ -116,6 +117,7 @@ class Binoculars:
         first = load(models[0], places[0])
         second = first if models[1] is models[0] or models[1] == models[0] else load(models[1], places[1])
         self.pair = Pair(first, second, placement, tile)
+        self.pair.refuse_unsteady(self._max_tokens)
         self.alignment: Alignment = alignment
         self._runner = BudgetedRunner(self.pair.affordable(budget or default_token_budget(first)))
 
