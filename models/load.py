@@ -32,8 +32,9 @@ from models.agreement import (
     refuse_other_tokenizer,
 )
 from models.diagnosis import weights_explained
-from models.packing import quantized_share, refuse_unfit_for_cpu, refuse_unpacked
+from models.packing import quantized_share, refuse_other_bits, refuse_unfit_for_cpu, refuse_unpacked
 from models.placement import limits_by_device, placement_explained, refuse_disk, torch_devices
+from models.prepacked import computing_in, is_packed, refuse_empty_claim, refuse_other_packing
 from models.resolve import ModelFiles, resolve
 from models.tokenizer import read_tokenizer
 
@@ -148,7 +149,9 @@ def read_outline(files: ModelFiles) -> ModelOutline:
         config = AutoConfig.from_pretrained(
             files.directory, trust_remote_code=files.runs_code, local_files_only=True, **_gguf(files)
         )
+        refuse_half(files, config)
         refuse_more_layers(files, config)
+        refuse_empty_claim(files, config)
     MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)  # imports the class: seconds that are no part of a load
     return ModelOutline(files, config, tokenizer)
 
@@ -167,15 +170,17 @@ def load_weights(
     On the CPU, weights whose file has the dtype asked for stay mapped to it: pages are read when they are touched.
     """
     files, name = outline.files, outline.files.name
+    refuse_other_packing(files, outline.config, quantization)
     compute_dtype = getattr(torch, native_dtype(devices) if dtype == "auto" else dtype)
+    packed = is_packed(outline.config)
     with weights_explained(files), placement_explained(name, device_map, quantization):
         model, info = AutoModelForCausalLM.from_pretrained(
             files.directory,
-            config=outline.config,
+            config=computing_in(outline.config, compute_dtype),
             dtype=compute_dtype,
             device_map={"": devices[0]} if device_map == "single" else device_map,
             max_memory=limits_by_device(max_memory),
-            quantization_config=_quantization_config(quantization, compute_dtype),
+            quantization_config=None if packed else _quantization_config(quantization, compute_dtype),
             use_safetensors=files.gguf_file is None or None,
             trust_remote_code=files.runs_code,
             local_files_only=True,
@@ -183,10 +188,10 @@ def load_weights(
             output_loading_info=True,
             **_gguf(files),
         )
-    refuse_half(files, outline.config)
     refuse_mismatch(files, info, outline.config)
     refuse_other_head(files, model)
     refuse_other_tokenizer(files, model, outline.tokenizer)
+    refuse_other_bits(name, quantization, model)
     if quantization != "none":
         refuse_unpacked(name, quantization, model)
         refuse_unfit_for_cpu(name, model)

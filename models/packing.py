@@ -12,6 +12,10 @@ CPU_INPUTS: Final = 64
 """Rows and columns that bitsandbytes' packing for AVX512 with bfloat16 asserts."""
 
 
+PACKED_AS: Final = {"Params4bit": "4-bit", "Int8Params": "8-bit"}
+"""By bitsandbytes' kind of parameter: the quantization that makes it."""
+
+
 def quantized_share(model: nn.Module) -> float:
     """Share of the model's parameters that are packed, each counted as it was before packing."""
     counts = list(_counts(model))
@@ -32,6 +36,20 @@ def refuse_unpacked(name: str, quantization: str, model: nn.Module) -> None:
         f"model {name!r} with quantization {quantization}: bitsandbytes packed none of its weights, which are in "
         f"layers of {', '.join(kinds)}; measure it with quantization none"
     )
+
+
+def refuse_other_bits(name: str, quantization: str, model: nn.Module) -> None:
+    """Refuse a model of which something is packed in another way than asked for.
+
+    Raises:
+        ModelUnsupported: with what it is packed as.
+    """
+    others = {PACKED_AS[kind] for kind in map(_kind, model.parameters()) if kind in PACKED_AS} - {quantization}
+    if others:
+        raise ModelUnsupported(
+            f"model {name!r} with quantization {quantization}: it came out packed as {', '.join(sorted(others))}; ask "
+            "for that, or take a checkpoint that is not quantized"
+        )
 
 
 def refuse_unfit_for_cpu(name: str, model: nn.Module) -> None:
@@ -61,6 +79,10 @@ def _counts(model: nn.Module) -> Iterator[tuple[int, bool]]:
         else:
             is_int8 = type(parameter).__name__ == "Int8Params" and not parameter.is_floating_point()
             yield parameter.numel(), is_int8
+
+
+def _kind(parameter: nn.Parameter) -> str:
+    return type(parameter).__name__
 
 
 def _holds_matrix(module: nn.Module) -> bool:

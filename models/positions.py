@@ -1,11 +1,15 @@
 """Number of tokens that a model has positions for, where it looks them up in a table."""
 
 import re
+from typing import Any, Final
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from models.errors import ModelUnsupported
+
+_BY_LENGTH: Final = re.compile(r"longrope$|su$|.*dynamic")
+"""Kinds of rotary positions whose frequencies are chosen by the longest text of a batch (`su`: longrope's old name)."""
 
 
 def position_limit(model: PreTrainedModel) -> int | None:
@@ -32,6 +36,20 @@ def readable_tokens(model: PreTrainedModel) -> int | None:
     return min(known, default=None)
 
 
+def steady_tokens(model: PreTrainedModel) -> int | None:
+    """Most tokens in a batch's longest text for which each text's positions are those that it has alone; None: any.
+
+    Beyond it, longrope turns the tokens of every text of the batch by other frequencies, the first ones too.
+    """
+    config = model.config.get_text_config()
+    limits = [
+        rope.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
+        for rope in _ropes(getattr(config, "rope_parameters", None))
+        if _BY_LENGTH.match(str(rope.get("rope_type") or rope.get("type") or ""))
+    ]
+    return min((int(limit) for limit in limits if limit), default=None)
+
+
 def refuse_too_long(name: str, model: PreTrainedModel, tokens: int, what: str, remedy: str) -> None:
     """Before the pass: an index beyond a table of positions breaks the CUDA context, and with it the worker.
 
@@ -48,6 +66,13 @@ def refuse_too_long(name: str, model: PreTrainedModel, tokens: int, what: str, r
     limit = position_limit(model)
     if limit is not None and tokens > limit:
         raise ModelUnsupported(f"{what} {tokens} tokens and model {name!r} has positions for {limit}; {remedy}")
+
+
+def _ropes(said: Any) -> list[dict[str, Any]]:
+    """What a config says of rotary positions: once, or for each kind of layer."""
+    if not isinstance(said, dict):
+        return []
+    return [said, *(part for part in said.values() if isinstance(part, dict))]
 
 
 def _is_of_positions(name: str) -> bool:

@@ -15,11 +15,19 @@ if TYPE_CHECKING:
     from scoring.calibration import Calibration
     from scoring.corpora.corpus import Corpus, CorpusSettings, Shard
     from scoring.corpora.records import Record
-    from scoring.errors import CalibrationError, CorpusChanged, CorpusError, IncompatiblePair, ScoringError
+    from scoring.errors import (
+        ArgumentError,
+        CalibrationError,
+        CorpusChanged,
+        CorpusError,
+        IncompatiblePair,
+        ScoringError,
+    )
     from scoring.fragments import Fragment, FragmentSettings, cut, fragment_settings
     from scoring.results import FragmentScore, Score
 
 __all__ = [
+    "ArgumentError",
     "Binoculars",
     "Calibration",
     "CalibrationError",
@@ -40,6 +48,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "ArgumentError": "errors",
     "Binoculars": "binoculars",
     "Calibration": "calibration",
     "CalibrationError": "errors",

@@ -4,14 +4,22 @@ Encodes, sorts into batches, scores, and puts each result beside its origin. Kno
 where rows go. Invariant: every text and every fragment (every prefix of it) has exactly one result.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Final
 
-import torch
-
 from models.load import DeviceMap, Dtype, LoadedModel, Quantization, load_model
+from scoring.arguments import (
+    FEWEST_TOKENS,
+    check_choices,
+    check_devices,
+    check_model,
+    check_tile,
+    check_whole_number,
+    refuse_unheeded,
+)
 from scoring.batching import BudgetedRunner, Unfit
 from scoring.fragments import Fragment
 from scoring.pair import Pair, Placement
@@ -53,8 +61,8 @@ class Binoculars:
 
     def __init__(
         self,
-        observer: str | LoadedModel,
-        performer: str | LoadedModel,
+        observer: str | os.PathLike[str] | LoadedModel,
+        performer: str | os.PathLike[str] | LoadedModel,
         *,
         alignment: Alignment = "reference",
         placement: Placement = "same",
@@ -69,7 +77,7 @@ class Binoculars:
         """Load what is given by name, split bodies and heads, and check that the two fit.
 
         Args:
-            observer: Base model: a name as `models.load.load_model` takes it, or loaded. The same name or
+            observer: Base model: a name as `models.load.load_model` takes it, a path, or loaded. The same name or
                 object as `performer` is loaded, and run, once.
             performer: Instruct model.
             alignment: `reference` counts the prediction after the last token in the cross-entropy, `aligned`
@@ -80,28 +88,38 @@ class Binoculars:
             device_map: `single`, or how layers are shared out over `devices`; for models given by name.
             quantization: `none`, `4-bit` or `8-bit`; for models given by name.
             dtype: `auto` is the fastest that the devices run natively; for models given by name.
-            max_tokens: Longer texts are cut, and their results say `truncated`.
+            max_tokens: Longer texts are cut, and their results say `truncated`; 2 or more.
             token_budget: Tokens of one batch with padding, by device if None; halves when memory runs out.
             tile: Tokens and vocabulary columns of logits in flight; by device if None.
 
         Raises:
+            ArgumentError: an argument is not what it may be, or would have no effect; nothing was loaded.
             IncompatiblePair: tokenizers or logits of the two differ; the message shows where.
-            ModelError: a model cannot be had or run, or does not predict (it sees later tokens, as an encoder).
+            ModelError: a model cannot be had or run, does not predict (it sees later tokens, as an encoder), or
+                turns to other positions for texts below `max_tokens`.
         """
-        devices = devices or _devices()
-        places = (devices[:1], devices[-1:]) if placement == "split" else (devices, devices)
+        check_choices(
+            alignment=alignment, placement=placement, device_map=device_map, quantization=quantization, dtype=dtype
+        )
+        models = check_model("observer", observer), check_model("performer", performer)
+        refuse_unheeded(models, devices=devices, device_map=device_map, quantization=quantization, dtype=dtype)
+        allowed = check_devices(devices)
+        self._max_tokens = check_whole_number("max_tokens", max_tokens, FEWEST_TOKENS)
+        budget = None if token_budget is None else check_whole_number("token_budget", token_budget, 1)
+        tile = check_tile(tile)
+        places = (allowed[:1], allowed[-1:]) if placement == "split" else (allowed, allowed)
 
         def load(model: str | LoadedModel, place: tuple[str, ...]) -> LoadedModel:
             if isinstance(model, LoadedModel):
                 return model
             return load_model(model, devices=place, device_map=device_map, quantization=quantization, dtype=dtype)
 
-        first = load(observer, places[0])
-        second = first if performer is observer or performer == observer else load(performer, places[1])
+        first = load(models[0], places[0])
+        second = first if models[1] is models[0] or models[1] == models[0] else load(models[1], places[1])
         self.pair = Pair(first, second, placement, tile)
+        self.pair.refuse_unsteady(self._max_tokens)
         self.alignment: Alignment = alignment
-        self._max_tokens = max_tokens
-        self._runner = BudgetedRunner(self.pair.affordable(token_budget or default_token_budget(first)))
+        self._runner = BudgetedRunner(self.pair.affordable(budget or default_token_budget(first)))
 
     def score(self, texts: Iterable[object]) -> list[Score]:
         """Score each text, in the order given.
@@ -206,7 +224,3 @@ def _unscorable(text: object) -> str | None:
 def default_token_budget(loaded: LoadedModel) -> int:
     """Tokens of one batch, by kind of device."""
     return CPU_TOKEN_BUDGET if loaded.input_device.type == "cpu" else GPU_TOKEN_BUDGET
-
-
-def _devices() -> tuple[str, ...]:
-    return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count())) or ("cpu",)

@@ -129,12 +129,17 @@ def _read_all(files: list[str]) -> list[Source]:
 
 def _read(file: str) -> Source:
     try:
-        return Source(file, _bytes_of(file).decode("utf-8-sig"))
+        return Source(file, _text_of(_bytes_of(file)))
     except UnicodeDecodeError as error:
         return Source(file, error=f"not UTF-8 text at byte {error.start}; convert it first")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return Source(file, error=f"{reason}; name readable text files, or - for stdin")
+
+
+def _text_of(content: bytes) -> str:
+    """What was written, without what editors and systems add: a mark in front, ends of lines, newlines at the end."""
+    return content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
 
 
 def _bytes_of(file: str) -> bytes:

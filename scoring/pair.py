@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.errors import ModelUnsupported
 from models.load import LoadedModel
-from models.positions import readable_tokens
+from models.positions import readable_tokens, steady_tokens
 from scoring.batching import collate
 from scoring.heads import ScorableModel, WholeModel, scorable
 from scoring.perplexity import NO_TARGET, Tile, token_sums
@@ -57,6 +58,22 @@ class Pair:
     def max_positions(self) -> int:
         """Tokens that both models can read."""
         return min(readable_tokens(loaded.model) or UNBOUNDED for loaded in (self.observer, self.performer))
+
+    def refuse_unsteady(self, max_tokens: int) -> None:
+        """Refuse a model that reads a text otherwise beside a longer one, where texts may become that long.
+
+        Raises:
+            ModelUnsupported: with the length up to which it does not.
+        """
+        longest = min(max_tokens, self.max_positions)
+        for loaded in (self.observer, self.performer):
+            steady = steady_tokens(loaded.model)
+            if steady is not None and steady < longest:
+                raise ModelUnsupported(
+                    f"model {loaded.files.name!r} has rotary positions that change for all texts of a batch as "
+                    f"soon as one has more than {steady} tokens, and max_tokens is {max_tokens}: scores, and those of "
+                    f"prefixes, would depend on the batch; set max_tokens to {steady} or less"
+                )
 
     @property
     def known_ids(self) -> int:

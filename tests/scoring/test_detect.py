@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from models import embedded
+from scoring.binoculars import Binoculars
 from scoring.detect import APP, DEMO_PAIR, _main, _write
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +150,18 @@ def test_where_no_file_can_be_read_each_is_told_and_nothing_is_loaded(
         f"{texts / 'latin1.txt'}: not UTF-8 text at byte 3; convert it first",
         "Is a directory; name readable text files, or - for stdin",
     ]
+
+
+def test_a_file_scores_as_its_text_does(tmp_path: Path) -> None:
+    text = "The first line of it,\nand a second one.  "
+    forms = {"bare": text, "edited": f"{text}\n", "padded": f"{text}\n\n\n", "dos": f"{text}\n".replace("\n", "\r\n")}
+    for name, form in forms.items():
+        (tmp_path / name).write_bytes(form.encode())
+    result = detect(*(tmp_path / name for name in forms), "-", "--json", stdin=f"{text}\n".encode())
+    (expected,) = Binoculars(*DEMO_PAIR).score([text])
+    seen = [(one["length_tokens"], one["score"]) for one in json.loads(result.stdout)["results"]]
+    assert [tokens for tokens, _ in seen] == [expected.length_tokens] * 5
+    assert [score for _, score in seen] == [pytest.approx(expected.score, rel=1e-4)] * 5
 
 
 def test_stdin_is_read_once(texts: Path) -> None:
