@@ -42,7 +42,7 @@ class Columns(Settings):
     """Labelled: who wrote it."""
     human_labels: tuple[Label, ...] = ("human", "0", "false")
     synthetic_labels: tuple[Label, ...] = ("synthetic", "machine", "ai", "generated", "1", "true")
-    """`["*"]`: every label that is not one of `human_labels`."""
+    """`["*"]`: every label that is not one of `human_labels`; `NA`, `nan`, `None` and their like are no labels."""
     id: Name | None = None
     """A column; without it a record is named by its file and row."""
     dataset: Name | None = None

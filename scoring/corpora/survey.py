@@ -134,7 +134,7 @@ def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
             f"say who wrote them: {_label_key(unknown)}"
         )
     if tally.null_labels:
-        yield f"{plural(tally.null_labels, 'row')} left out, without a label in column {quoted(columns.label)}"
+        yield f"{plural(tally.null_labels.total(), 'row')} left out, {_without_label(tally, columns)}"
     authors = sorted(tally.texts)
     if (columns.label or columns.human) and len(authors) == 1 and authors != ["unknown"]:
         yield f"all texts are {authors[0]}: nothing to compare them with"
@@ -143,6 +143,13 @@ def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
             f"{plural(tally.without_blanks, 'text')} in a script without blanks between words: words are what blanks "
             "divide, so that min_words, max_words and length_words mean little there; use mode = 'prefix' or 'whole'"
         )
+
+
+def _without_label(tally: Tally, columns: Columns) -> str:
+    return (
+        f"without a label in column {quoted(columns.label)}: {counted(tally.null_labels)}; a word such as NA or None "
+        "counts as no label unless human_labels or synthetic_labels name it"
+    )
 
 
 def _label_key(unknown: Mapping[str, int]) -> str:
@@ -191,6 +198,8 @@ def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> 
             f"{where}: {reasons}; labels seen: {counted(tally.unknown_labels)}; say who wrote them: "
             f"{_label_key(tally.unknown_labels)}"
         )
+    if file.reasons["unknown_label"] and tally.null_labels:
+        raise CorpusError(f"{where}: {reasons}; rows {_without_label(tally, columns)}")
     seen = listed(map(quoted, file.columns), 20) if file.columns else "none, no row could be decoded"
     flaws = f"; {listed(file.flaws)}" if file.flaws else ""
     raise CorpusError(

@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from scoring.corpora.columns import Columns
-from scoring.corpora.labels import label_key
+from scoring.corpora.labels import is_missing
 from scoring.corpora.raw_rows import Raw
 from scoring.corpora.records import Record, RecordMaker
+from scoring.wording import shown
 
 MOST_KINDS: Final = 1000
 """Different labels, generators and so on that are told apart; what comes later is counted as one."""
@@ -74,7 +75,8 @@ class Tally:
         """Ids that are neither text nor whole numbers, by type."""
         self.escaped: Counter[str] = Counter()
         """Rows with half a surrogate pair in a name, by key."""
-        self.null_labels = 0
+        self.null_labels: Counter[str] = Counter()
+        """What stands where a label is missing, as written."""
         self.blank_texts = 0
         self.without_blanks = 0
         self._columns, self._maker = columns, maker
@@ -134,8 +136,8 @@ class Tally:
 
     def _add_label(self, label: object, record: Record) -> None:
         if record.null_reason == "unknown_label":
-            if label_key(label) is None and not isinstance(label, list | dict):
-                self.null_labels += 1
+            if is_missing(label):
+                self.null_labels["null" if label is None else shown(str(label).strip()) or "blank"] += 1
             else:
                 count(self.unknown_labels, str(label)[:MOST_KINDS])
         else:
