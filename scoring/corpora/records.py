@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from scoring.corpora.columns import OPTIONAL, Columns, Shape
-from scoring.corpora.labels import Author, Authors, label_key
+from scoring.corpora.labels import Author, Authors, is_missing, label_key
 from scoring.wording import utf8
 
 __all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Row", "Text"]
@@ -19,10 +19,12 @@ NULL_REASONS: Final = {
     "bad_row": "the line is no JSON object, the row has more or fewer fields than the header, or cannot be decoded",
     "missing_column": "a column of the mapping is absent",
     "ambiguous_column": "several columns match the pattern of `synthetic`",
-    "not_text": "a text column holds something else than text, or null",
+    "not_text": "a text column holds something else than text, null, or only a word such as NA or nan",
     "not_unicode": "the text holds half a surrogate pair and has no UTF-8",
     "unknown_label": "the label is neither one of human_labels nor one of synthetic_labels",
 }
+SHORT_CELL: Final = 40
+"""Characters; what is longer is text."""
 KNOWN_SHAPES: Final = 1000
 """Sets of columns that a maker remembers; more are looked at anew."""
 
@@ -143,8 +145,13 @@ def row_name(file: str, index: int) -> str:
     return f"{file}:{index}"
 
 
+def stands_for_nothing(text: str) -> bool:
+    """Whether a cell is only what programs write for a text that is not there; a blank one is an empty text."""
+    return len(text) < SHORT_CELL and not text.isspace() and text != "" and is_missing(text)
+
+
 def _text(value: object) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or stands_for_nothing(value):
         raise _BadRowError("not_text")
     try:
         value.encode()

@@ -59,6 +59,7 @@ def survey(
         )
     warnings = [*left_out]
     warnings += _of_files(tally, encoding)
+    warnings += _of_missing_texts(tally)
     warnings += _of_labels(tally, columns)
     warnings += _of_columns(tally, columns)
     warnings += _of_ids(tally, columns, repeated_ids)
@@ -121,9 +122,25 @@ def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
     if file.reasons["missing_column"]:
         absent = {key: count for key, count in file.missing.items() if key not in OPTIONAL}
         yield f"{name}: {plural(file.reasons['missing_column'], 'row')} without a column asked for: {counted(absent)}"
-    for reason in ("not_text", "not_unicode"):
-        if file.reasons[reason]:
-            yield f"{name}: {plural(file.reasons[reason], 'row')} left out ({reason}): {NULL_REASONS[reason]}"
+    if file.no_text_rows:
+        yield f"{name}: {plural(file.no_text_rows, 'row')} left out (not_text): {_in_rows(file.not_text)}"
+    if file.reasons["not_unicode"]:
+        rows = plural(file.reasons["not_unicode"], "row")
+        yield f"{name}: {rows} left out (not_unicode): {NULL_REASONS['not_unicode']}"
+
+
+def _in_rows(counts: Mapping[str, int]) -> str:
+    """`column 'ai' holds lists in 2 rows`."""
+    return listed(f"{what} in {plural(count, 'row')}" for what, count in Counter(counts).most_common())
+
+
+def _of_missing_texts(tally: Tally) -> Iterator[str]:
+    for column, counts in tally.missing_texts.items():
+        only = "text is" if counts.total() == 1 else "texts are"
+        yield (
+            f"{counts.total()} {only} only NA or nan, in column {quoted(column)}, and left out (not_text): "
+            f"{counted(counts)}; what wrote the file put that for a missing text"
+        )
 
 
 def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
@@ -202,6 +219,10 @@ def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> 
         raise CorpusError(f"{where}: {reasons}; rows {_without_label(tally, columns)}")
     seen = listed(map(quoted, file.columns), 20) if file.columns else "none, no row could be decoded"
     flaws = f"; {listed(file.flaws)}" if file.flaws else ""
+    if file.not_text:
+        flaws += f"; {_in_rows(file.not_text)}"
+    if file.reasons["not_text"]:
+        flaws += "".join(f"; {warning}" for warning in _of_missing_texts(tally))
     raise CorpusError(
         f"{where}: {reasons}{flaws}; columns seen: {seen}; asked for: {_asked(columns)}{_hints(file, columns)}"
     )

@@ -5,15 +5,16 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
-from scoring.corpora.columns import Columns
+from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.labels import is_missing
 from scoring.corpora.raw_rows import Raw
-from scoring.corpora.records import Record, RecordMaker
-from scoring.wording import shown
+from scoring.corpora.records import Record, RecordMaker, stands_for_nothing
+from scoring.wording import quoted, shown
 
 MOST_KINDS: Final = 1000
 """Different labels, generators and so on that are told apart; what comes later is counted as one."""
@@ -46,6 +47,10 @@ class FileTally:
     flaws: list[str] = field(default_factory=list)
     """The first rows that could not be decoded."""
     bad_rows: int = 0
+    no_text_rows: int = 0
+    """Rows with something else than text in a text column."""
+    not_text: Counter[str] = field(default_factory=Counter)
+    """What these columns hold, as `column 'ai' holds lists`."""
     suspicions: list[str] = field(default_factory=list)
     suspicious_rows: int = 0
     undecodable: list[str] = field(default_factory=list)
@@ -77,6 +82,8 @@ class Tally:
         """Rows with half a surrogate pair in a name, by key."""
         self.null_labels: Counter[str] = Counter()
         """What stands where a label is missing, as written."""
+        self.missing_texts: dict[str, Counter[str]] = {}
+        """By column, cells that are only `NA` or the like, as written."""
         self.blank_texts = 0
         self.without_blanks = 0
         self._columns, self._maker = columns, maker
@@ -123,6 +130,8 @@ class Tally:
             count(tally.ambiguous, " and ".join(shape.ambiguous))
         for key in self._maker.without_value(values):
             self.without_value[key] += 1
+        if record.null_reason == "not_text":
+            self._add_no_text(tally, {name: values[name] for name in self._text_columns(shape) if name in values})
         label = self._columns.label
         if label is not None and label in values:
             self._add_label(values[label], record)
@@ -133,6 +142,18 @@ class Tally:
                     self.odd_ids[type(value).__name__] += 1
                 if isinstance(value, str) and not value.isascii() and _is_broken(value):
                     self.escaped[key] += 1
+
+    def _text_columns(self, shape: Shape) -> list[str]:
+        return [name for name in (shape.human, shape.synthetic, self._columns.text) if name is not None]
+
+    def _add_no_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
+        for name, cell in cells.items():
+            if isinstance(cell, str) and stands_for_nothing(cell):
+                count(self.missing_texts.setdefault(name, Counter()), cell.strip())
+        others = {name: _kind(cell) for name, cell in cells.items() if not isinstance(cell, str)}
+        tally.no_text_rows += bool(others)
+        for name, kind in others.items():
+            count(tally.not_text, f"column {quoted(name)} holds {kind}")
 
     def _add_label(self, label: object, record: Record) -> None:
         if record.null_reason == "unknown_label":
@@ -156,6 +177,14 @@ def count(counter: Counter[str], item: str) -> None:
     if item not in counter and len(counter) >= MOST_KINDS:
         item = OTHERS
     counter[item] += 1
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, float | Decimal) and value != value:
+        return "NaN"
+    kinds = {type(None): "null", bool: "booleans", list: "lists", dict: "tables", bytes: "bytes", Decimal: "numbers"}
+    kinds |= {int: "numbers", float: "numbers"}
+    return kinds.get(type(value), f"values of type {type(value).__name__}")
 
 
 def _note(tally: FileTally, raw: Raw) -> None:

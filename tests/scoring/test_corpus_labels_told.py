@@ -46,3 +46,39 @@ def test_a_word_for_a_missing_label_is_not_every_other_label(tmp_path: Path, lab
 def test_a_file_whose_labels_are_all_missing_says_so(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="rows without a label in column 'label': NA 2; .* unless human_labels"):
         opened(tmp_path, labelled("NA", "NA"))
+
+
+def test_a_text_that_only_stands_for_nothing_is_left_out_and_said(tmp_path: Path) -> None:
+    texts = ["NA", "nan ", "NA", "NA is salt", "", "none of them"]
+    rows = [{"text": text, "label": "human"} for text in texts]
+    corpus = opened(tmp_path, rows)
+    assert authors(corpus) == ["not_text"] * 3 + ["human"] * 3
+    assert told(corpus, "not_text") == (
+        "3 texts are only NA or nan, in column 'text', and left out (not_text): NA 2, nan 1; "
+        "what wrote the file put that for a missing text"
+    )
+
+
+@pytest.mark.parametrize("text", MISSING)
+def test_a_pair_with_a_missing_text_is_left_out(tmp_path: Path, text: str) -> None:
+    rows = [{"h": "by a person", "ai": "by a model"}, {"h": "by a person", "ai": text}]
+    corpus = opened(tmp_path, rows, human="h", synthetic="ai")
+    assert authors(corpus) == ["human", "not_text"]
+    assert f"1 text is only NA or nan, in column 'ai', and left out (not_text): {text.strip()} 1" in told(corpus, "NA")
+
+
+def test_a_file_of_missing_texts_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="2 texts are only NA or nan, in column 'text'"):
+        opened(tmp_path, [{"text": "NA", "label": "human"}] * 2)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [(["a"], "lists"), ({"a": 1}, "tables"), (7, "numbers"), (1.5, "numbers"), (True, "booleans"), (None, "null")],
+)
+def test_what_a_column_holds_instead_of_text_is_said(tmp_path: Path, cell: object, kind: str) -> None:
+    bad = {"h": "by a person", "ai": cell}
+    with pytest.raises(CorpusError, match=f"column 'ai' holds {kind} in 2 rows"):
+        opened(tmp_path, [bad] * 2, human="h", synthetic="ai")
+    corpus = opened(tmp_path, [bad, {"h": "a b", "ai": "c d"}], human="h", synthetic="ai")
+    assert told(corpus, "not_text") == f"rows.jsonl: 1 row left out (not_text): column 'ai' holds {kind} in 1 row"
