@@ -97,6 +97,10 @@ class RecordMaker:
             return Record(record_id, dataset, (), str(reason))
         return Record(record_id, dataset, texts)
 
+    def author_of(self, label: object) -> Author | None:
+        """Who wrote what has this label; None where neither list has it."""
+        return self._authors.author(label_key(label))
+
     def own_id(self, row: Row) -> str | None:
         """The id that the row's own column gives; None where it gives none."""
         return _named(row.values, self._columns.id) if row.values is not None else None
@@ -131,7 +135,7 @@ class RecordMaker:
         text, label = self._columns.text, self._columns.label
         if text is None or text not in values or (label is not None and label not in values):
             raise _BadRowError("missing_column")
-        author = self._authors.author(label_key(values[label])) if label is not None else None
+        author = self.author_of(values[label]) if label is not None else None
         if label is not None and author is None:
             raise _BadRowError("unknown_label")
         return (Text(author, self._generator(values, origin), _text(values[text])),)

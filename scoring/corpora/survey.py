@@ -77,7 +77,7 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
     yield plural(records, "record") + (f"; rows that are none: {counted(reasons)}" if reasons else "")
     yield f"{plural(tally.texts.total(), 'text')} by author: {counted(tally.texts)}"
     if tally.labels:
-        yield f"labels: {counted(tally.labels)}"
+        yield f"labels: {listed(_with_author(tally))}"
     matched = sum((file.matched for file in tally.files), Counter[str]())
     if matched:
         yield f"columns, human with synthetic: {counted(matched)}"
@@ -91,6 +91,12 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
         yield f"{plural(tally.repeated_texts, 'text')} {authors}that an earlier record has as well; each is scored"
     if tally.blank_texts:
         yield f"{plural(tally.blank_texts, 'text')} without a word"
+
+
+def _with_author(tally: Tally) -> Iterator[str]:
+    """`0 4 (human)`: the most frequent first."""
+    for (label, author), rows in sorted(tally.labels.items(), key=lambda item: (-item[1], item[0])):
+        yield f"{shown(label)} {rows}" + (f" ({author})" if author else "")
 
 
 def _of_files(tally: Tally, encoding: str | None) -> list[str]:
@@ -152,6 +158,12 @@ def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
         )
     if tally.null_labels:
         yield f"{plural(tally.null_labels.total(), 'row')} left out, {_without_label(tally, columns)}"
+    if tally.numeric_labels and not columns.model_fields_set & {"human_labels", "synthetic_labels"}:
+        yield (
+            f"{plural(tally.numeric_labels, 'row')} with numbers or booleans as labels: 0 (false) is taken for human and "
+            "1 (true) for synthetic; if so, say human_labels = [0]; if not, human_labels = [1] and "
+            "synthetic_labels = [0]"
+        )
     authors = sorted(tally.texts)
     if (columns.label or columns.human) and len(authors) == 1 and authors != ["unknown"]:
         yield f"all texts are {authors[0]}: nothing to compare them with"

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from scoring.corpora.columns import Columns, Shape
-from scoring.corpora.labels import is_missing
+from scoring.corpora.labels import TRUTH, is_missing, label_key
 from scoring.corpora.raw_rows import Raw
 from scoring.corpora.records import Record, RecordMaker, stands_for_nothing
 from scoring.wording import quoted, shown
@@ -69,8 +69,10 @@ class Tally:
         self.files: list[FileTally] = []
         self.texts: Counter[str] = Counter()
         """By author."""
-        self.labels: Counter[str] = Counter()
-        """Known ones, as written."""
+        self.labels: Counter[tuple[str, str]] = Counter()
+        """Known ones, as written, with who they stand for."""
+        self.numeric_labels = 0
+        """Rows whose known label is a number or a boolean."""
         self.unknown_labels: Counter[str] = Counter()
         self.datasets: Counter[str] = Counter()
         self.generators: Counter[str] = Counter()
@@ -161,8 +163,10 @@ class Tally:
                 self.null_labels["null" if label is None else shown(str(label).strip()) or "blank"] += 1
             else:
                 count(self.unknown_labels, str(label)[:MOST_KINDS])
-        else:
-            count(self.labels, str(label)[:MOST_KINDS])
+        elif author := self._maker.author_of(label):
+            self.numeric_labels += label_key(label) in TRUTH.values()
+            known = (str(label)[:MOST_KINDS], author)
+            self.labels[known if known in self.labels or len(self.labels) < MOST_KINDS else (OTHERS, "")] += 1
 
     def _look_at(self, text: str) -> None:
         head = text[:LOOKED_AT_CHARACTERS]

@@ -82,3 +82,22 @@ def test_what_a_column_holds_instead_of_text_is_said(tmp_path: Path, cell: objec
         opened(tmp_path, [bad] * 2, human="h", synthetic="ai")
     corpus = opened(tmp_path, [bad, {"h": "a b", "ai": "c d"}], human="h", synthetic="ai")
     assert told(corpus, "not_text") == f"rows.jsonl: 1 row left out (not_text): column 'ai' holds {kind} in 1 row"
+
+
+def test_every_label_is_shown_with_the_author_that_it_got(tmp_path: Path) -> None:
+    corpus = opened(tmp_path, labelled("AI", "AI", "human", "bot"))
+    assert "labels: AI 2 (synthetic), human 1 (human)" in corpus.survey.lines
+
+
+@pytest.mark.parametrize("labels", [(0, 1), ("0", "1.0"), (False, True), ("false", "TRUE")])
+def test_labels_that_are_numbers_are_taken_for_somebody_aloud(tmp_path: Path, labels: tuple[object, object]) -> None:
+    corpus = opened(tmp_path, labelled(*labels, labels[0]))
+    assert f"labels: {labels[0]} 2 (human), {labels[1]} 1 (synthetic)" in corpus.survey.lines
+    assert "0 (false) is taken for human and 1 (true) for synthetic" in told(corpus, "3 rows with numbers or booleans")
+    turned = opened(tmp_path, labelled(*labels), human_labels=[1], synthetic_labels=[0])
+    assert authors(turned) == ["synthetic", "human"]
+    assert turned.survey.warnings == ()
+
+
+def test_labels_that_are_words_need_no_warning(tmp_path: Path) -> None:
+    assert opened(tmp_path, labelled("human", "ai")).survey.warnings == ()
