@@ -18,6 +18,7 @@ from scoring.wording import counted, listed, near, plural, quoted, shown
 SHOWN_FILES: Final = 5
 SHOWN_WARNINGS: Final = 8
 """About single files."""
+SAY_ENCODING: Final = "if it is Latin-1, say encoding = 'latin-1'; if it is of Windows, encoding = 'cp1252'"
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,20 @@ def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
     if file.rows == 0:
         yield f"{name}: is empty, no rows"
     if file.undecodable_rows:
-        mend = "save it again, or name another encoding" if encoding else "if it is Latin-1, say encoding = 'latin-1'"
+        mend = "save it again, or name another encoding" if encoding else SAY_ENCODING
         yield (
             f"{name}: {plural(file.undecodable_rows, 'row')} with bytes that are not {encoding or 'UTF-8'}: "
             f"{listed(file.undecodable)}; {mend}"
+        )
+    if file.utf8_rows:
+        yield (
+            f"{name}: {plural(file.utf8_rows, 'row')} valid as UTF-8 although encoding = {quoted(encoding)}; "
+            "leave encoding away where the file is UTF-8"
+        )
+    elif file.control_rows:
+        yield (
+            f"{name}: {plural(file.control_rows, 'row')} with control characters where Windows has quotes and dashes, "
+            f"read with encoding = {quoted(encoding)}; is 'cp1252' meant?"
         )
     others = [flaw for flaw in file.flaws if flaw not in file.undecodable]
     if others:
@@ -243,7 +254,7 @@ def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> 
 def _hints(file: FileTally, columns: Columns) -> str:
     asked = {key: name for key, name in columns.wanted.items() if file.missing[key]}
     hints = [f"{key} = {quoted(close)}" for key, name in asked.items() if (close := near(name, list(file.columns)))]
-    encoding = "; their names are not UTF-8, say encoding = 'latin-1' if they are Latin-1"
+    encoding = "; their names are not UTF-8, say encoding = 'latin-1' if they are Latin-1, 'cp1252' if of Windows"
     broken = encoding if any(ESCAPED_BYTE.search(name) for name in file.columns) else ""
     return broken + (f" (did you mean {' and '.join(hints)}?)" if hints else "")
 

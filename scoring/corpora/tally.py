@@ -24,6 +24,8 @@ LONG_WORD: Final = 20
 """Mean characters of a word from which on blanks hardly divide words."""
 WITHOUT_BLANKS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese script."""
+CONTROLS: Final = re.compile("[\x80-\x9f]")
+"""C1 control characters: no text has them, and Windows has quotes, dashes and the euro sign there."""
 LOOKED_AT_CHARACTERS: Final = 400
 
 
@@ -55,6 +57,10 @@ class FileTally:
     suspicious_rows: int = 0
     undecodable: list[str] = field(default_factory=list)
     undecodable_rows: int = 0
+    utf8_rows: int = 0
+    """Rows whose bytes are UTF-8 as well, although another encoding is named."""
+    control_rows: int = 0
+    """Rows with C1 control characters, although an encoding is named."""
 
     @property
     def records(self) -> int:
@@ -65,7 +71,7 @@ class FileTally:
 class Tally:
     """What all files have."""
 
-    def __init__(self, columns: Columns, maker: RecordMaker) -> None:
+    def __init__(self, columns: Columns, maker: RecordMaker, encoding: str | None = None) -> None:
         self.files: list[FileTally] = []
         self.texts: Counter[str] = Counter()
         """By author."""
@@ -88,7 +94,7 @@ class Tally:
         """By column, cells that are only `NA` or the like, as written."""
         self.blank_texts = 0
         self.without_blanks = 0
-        self._columns, self._maker = columns, maker
+        self._columns, self._maker, self._encoding = columns, maker, encoding
         self._text_hashes = array("q")
 
     def start(self, file: str, name: str) -> None:
@@ -105,6 +111,8 @@ class Tally:
             tally.reasons[record.null_reason] += 1
         if raw.values is not None:
             self._add_values(tally, raw.values, record)
+            if self._encoding is not None:
+                _add_encoding(tally, raw.values, self._encoding)
         if record.texts:
             count(self.datasets, record.dataset or "")
         for text in record.texts:
@@ -181,6 +189,21 @@ def count(counter: Counter[str], item: str) -> None:
     if item not in counter and len(counter) >= MOST_KINDS:
         item = OTHERS
     counter[item] += 1
+
+
+def _add_encoding(tally: FileTally, values: Mapping[str, object], encoding: str) -> None:
+    text = "".join(value for value in values.values() if isinstance(value, str) and not value.isascii())
+    if text:
+        tally.utf8_rows += _is_utf8(text, encoding)
+        tally.control_rows += CONTROLS.search(text) is not None
+
+
+def _is_utf8(text: str, encoding: str) -> bool:
+    """Whether the bytes that this text was decoded from are UTF-8 of fewer characters."""
+    try:
+        return len(text.encode(encoding, "surrogateescape").decode()) < len(text)
+    except ValueError:
+        return False
 
 
 def _kind(value: object) -> str:

@@ -101,3 +101,34 @@ def test_labels_that_are_numbers_are_taken_for_somebody_aloud(tmp_path: Path, la
 
 def test_labels_that_are_words_need_no_warning(tmp_path: Path) -> None:
     assert opened(tmp_path, labelled("human", "ai")).survey.warnings == ()
+
+
+def read(tmp_path: Path, name: str, content: bytes, **settings: Any) -> Corpus:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return Corpus.open(CorpusSettings(path=str(path), **LABELLED | settings))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "iso-8859-15"])
+@pytest.mark.parametrize("written", ["utf-8", "own"])
+def test_utf8_that_is_read_as_something_else_is_said(tmp_path: Path, encoding: str, written: str) -> None:
+    content = "text,label\nnaïve words,human\nplain,ai\nZoë Größe,ai\n".encode(encoding if written == "own" else written)
+    corpus = read(tmp_path, "b.csv", content, encoding=encoding)
+    if written == "own":
+        assert corpus.survey.warnings == ()
+    else:
+        assert f"b.csv: 2 rows valid as UTF-8 although encoding = '{encoding}'" in told(corpus, "UTF-8")
+
+
+def test_utf8_in_columns_beside_the_text_counts_as_well(tmp_path: Path) -> None:
+    content = '{"text": "a b", "label": "human", "by": "Zoë"}\n{"text": "c", "label": "ai"}\n'.encode()
+    corpus = read(tmp_path, "b.jsonl", content, encoding="latin-1", generator="by")
+    assert "b.jsonl: 1 row valid as UTF-8" in told(corpus, "UTF-8")
+
+
+def test_quotes_of_windows_that_are_read_as_control_characters_are_said(tmp_path: Path) -> None:
+    content = "text,label\n“naïve”,human\nplain,ai\n".encode("cp1252")
+    warning = told(read(tmp_path, "b.csv", content, encoding="latin-1"), "cp1252")
+    assert warning.startswith("b.csv: 1 row with control characters")
+    assert read(tmp_path, "b.csv", content, encoding="cp1252").survey.warnings == ()
+    assert "encoding = 'cp1252'" in told(read(tmp_path, "b.csv", content + b"fine,ai\n"), "encoding = 'latin-1'")
