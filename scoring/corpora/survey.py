@@ -51,7 +51,7 @@ def survey(
         CorpusError: a file has no record at all, an optional column is named that no row has, or no text has words.
     """
     for file in tally.files:
-        _refuse_without_records(file, tally, columns)
+        _refuse_without_records(file, tally, columns, encoding)
     _refuse_absent_columns(tally, columns)
     if tally.blank_texts == tally.texts.total():
         raise CorpusError(
@@ -113,17 +113,13 @@ def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
     if file.rows == 0:
         yield f"{name}: is empty, no rows"
     if file.undecodable_rows:
-        mend = "save it again, or name another encoding" if encoding else SAY_ENCODING
-        yield (
-            f"{name}: {plural(file.undecodable_rows, 'row')} with bytes that are not {encoding or 'UTF-8'}: "
-            f"{listed(file.undecodable)}; {mend}"
-        )
+        yield f"{name}: {_undecodable(file, encoding)}"
     if file.utf8_rows:
         yield (
             f"{name}: {plural(file.utf8_rows, 'row')} valid as UTF-8 although encoding = {quoted(encoding)}; "
             "leave encoding away where the file is UTF-8"
         )
-    elif file.control_rows:
+    if file.control_rows:
         yield (
             f"{name}: {plural(file.control_rows, 'row')} with control characters where Windows has quotes and dashes, "
             f"read with encoding = {quoted(encoding)}; is 'cp1252' meant?"
@@ -141,9 +137,17 @@ def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
         yield f"{name}: {plural(file.reasons['missing_column'], 'row')} without a column asked for: {counted(absent)}"
     if file.no_text_rows:
         yield f"{name}: {plural(file.no_text_rows, 'row')} left out (not_text): {_in_rows(file.not_text)}"
-    if file.reasons["not_unicode"]:
-        rows = plural(file.reasons["not_unicode"], "row")
+    if file.half_pair_rows:
+        rows = plural(file.half_pair_rows, "row")
         yield f"{name}: {rows} left out (not_unicode): {NULL_REASONS['not_unicode']}"
+
+
+def _undecodable(file: FileTally, encoding: str | None) -> str:
+    mend = "save it again, or name another encoding" if encoding else SAY_ENCODING
+    return (
+        f"{plural(file.undecodable_rows, 'row')} with bytes that are not {encoding or 'UTF-8'}"
+        f": {listed(file.undecodable)}; {mend}"
+    )
 
 
 def _in_rows(counts: Mapping[str, int]) -> str:
@@ -223,11 +227,13 @@ def _of_ids(tally: Tally, columns: Columns, repeated: Mapping[str, int]) -> Iter
         )
 
 
-def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> None:
+def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns, encoding: str | None) -> None:
     if file.rows == 0 or file.records:
         return
     where = shown(file.file, 500)
     reasons = f"of its {plural(file.rows, 'row')} none is a record ({counted(file.reasons)})"
+    if file.undecodable_rows == file.rows:
+        raise CorpusError(f"{where}: {reasons}: {_undecodable(file, encoding)}{_hints(file, columns)}")
     if file.ambiguous:
         names = file.ambiguous.most_common(1)[0][0]
         raise CorpusError(
@@ -242,6 +248,8 @@ def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> 
         raise CorpusError(f"{where}: {reasons}; rows {_without_label(tally, columns)}")
     seen = listed(map(quoted, file.columns), 20) if file.columns else "none, no row could be decoded"
     flaws = f"; {listed(file.flaws)}" if file.flaws else ""
+    if file.undecodable_rows:
+        flaws += f"; {_undecodable(file, encoding)}"
     if file.not_text:
         flaws += f"; {_in_rows(file.not_text)}"
     if file.reasons["not_text"]:

@@ -57,6 +57,8 @@ class FileTally:
     suspicious_rows: int = 0
     undecodable: list[str] = field(default_factory=list)
     undecodable_rows: int = 0
+    half_pair_rows: int = 0
+    """Rows with half a surrogate pair in a text, which is not a byte that could not be decoded."""
     utf8_rows: int = 0
     """Rows whose bytes are UTF-8 as well, although another encoding is named."""
     control_rows: int = 0
@@ -109,8 +111,9 @@ class Tally:
             _note(tally, raw)
         if record.null_reason is not None:
             tally.reasons[record.null_reason] += 1
+            tally.half_pair_rows += record.null_reason == "not_unicode" and not raw.undecodable
         if raw.values is not None:
-            self._add_values(tally, raw.values, record)
+            self._add_values(tally, raw, raw.values, record)
             if self._encoding is not None:
                 _add_encoding(tally, raw.values, self._encoding)
         if record.texts:
@@ -129,7 +132,7 @@ class Tally:
         hashes = np.frombuffer(self._text_hashes, np.int64) if self._text_hashes else np.empty(0, np.int64)
         return len(hashes) - len(np.unique(hashes))
 
-    def _add_values(self, tally: FileTally, values: Mapping[str, object], record: Record) -> None:
+    def _add_values(self, tally: FileTally, raw: Raw, values: Mapping[str, object], record: Record) -> None:
         if len(tally.columns) < MOST_KINDS:
             tally.columns.update(dict.fromkeys(values))
         shape = self._maker.shape(values)
@@ -150,7 +153,7 @@ class Tally:
             if name is not None and (value := values.get(name)) is not None:
                 if key == "id" and (isinstance(value, bool) or not isinstance(value, str | int)):
                     self.odd_ids[type(value).__name__] += 1
-                if isinstance(value, str) and not value.isascii() and _is_broken(value):
+                if not raw.undecodable and isinstance(value, str) and not value.isascii() and _is_broken(value):
                     self.escaped[key] += 1
 
     def _text_columns(self, shape: Shape) -> list[str]:
@@ -193,9 +196,10 @@ def count(counter: Counter[str], item: str) -> None:
 
 def _add_encoding(tally: FileTally, values: Mapping[str, object], encoding: str) -> None:
     text = "".join(value for value in values.values() if isinstance(value, str) and not value.isascii())
-    if text:
-        tally.utf8_rows += _is_utf8(text, encoding)
-        tally.control_rows += CONTROLS.search(text) is not None
+    if text and _is_utf8(text, encoding):
+        tally.utf8_rows += 1
+    elif CONTROLS.search(text):
+        tally.control_rows += 1
 
 
 def _is_utf8(text: str, encoding: str) -> bool:

@@ -132,3 +132,24 @@ def test_quotes_of_windows_that_are_read_as_control_characters_are_said(tmp_path
     assert warning.startswith("b.csv: 1 row with control characters")
     assert read(tmp_path, "b.csv", content, encoding="cp1252").survey.warnings == ()
     assert "encoding = 'cp1252'" in told(read(tmp_path, "b.csv", content + b"fine,ai\n"), "encoding = 'latin-1'")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("b.csv", "text,label\nnaïve,human\nZoë,ai\n"),
+        ("b.jsonl", '{"text": "naïve", "label": "human"}\n{"text": "Zoë", "label": "ai"}\n'),
+    ],
+)
+def test_a_file_that_cannot_be_decoded_at_all_names_the_key(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(CorpusError, match="2 rows with bytes that are not UTF-8: .*encoding = 'latin-1'.*'cp1252'"):
+        read(tmp_path, name, content.encode("latin-1"))
+    assert read(tmp_path, name, content.encode("latin-1"), encoding="latin-1").survey.warnings == ()
+
+
+def test_bytes_that_cannot_be_decoded_are_one_warning(tmp_path: Path) -> None:
+    content = "text,label,by\nplain,ai,Zoë\nnaïve,human,x\nfine,human,x\n".encode("latin-1")
+    corpus = read(tmp_path, "b.csv", content, generator="by")
+    assert authors(corpus) == ["synthetic", "not_unicode", "human"]
+    (warning,) = corpus.survey.warnings
+    assert warning.startswith("b.csv: 2 rows with bytes that are not UTF-8")
