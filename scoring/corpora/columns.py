@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
-from scoring.corpora.labels import Authors, Label
+from scoring.corpora.labels import Authors, Label, label_key
 from scoring.wording import Settings
 
 Name = Annotated[str, Field(min_length=1)]
@@ -49,6 +49,16 @@ class Columns(Settings):
     """A column; without it the dataset is named by the file."""
     generator: Name | None = None
     """A column; without it the generator is named by the file or by the synthetic column."""
+
+    @model_validator(mode="after")
+    def _named_labels_first(self) -> "Columns":
+        """Take a label that one list names out of the default of the other."""
+        for named, other in (("human_labels", "synthetic_labels"), ("synthetic_labels", "human_labels")):
+            if named in self.model_fields_set and other not in self.model_fields_set:
+                keys = {label_key(label) for label in getattr(self, named)}
+                rest = tuple(label for label in getattr(self, other) if label_key(label) not in keys)
+                self.__dict__[other] = rest  # as a default: it is not what the user named
+        return self
 
     @model_validator(mode="after")
     def _one_mapping(self) -> "Columns":

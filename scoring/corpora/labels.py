@@ -60,6 +60,7 @@ class Authors:
         Raises:
             ValueError: a label is none, or is one of both.
         """
+        human, synthetic = list(human), list(synthetic)
         self._human = {_key(label, "human_labels"): label for label in human}
         self._synthetic = {_key(label, "synthetic_labels"): label for label in synthetic}
         if EVERY_OTHER in self._human:
@@ -67,8 +68,8 @@ class Authors:
         if both := self._human.keys() & self._synthetic.keys():
             label = self._human[min(both)]
             raise ValueError(
-                f"label {label!r} is one of human_labels {list(self._human.values())} and of synthetic_labels "
-                f"{list(self._synthetic.values())}; name both lists so that each label is in one"
+                f"label {label!r} is one of human_labels {human} and of synthetic_labels "
+                f"{synthetic}; name both lists so that each label is in one"
             )
 
     def author(self, key: str | None) -> Author | None:

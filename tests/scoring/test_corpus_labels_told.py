@@ -112,7 +112,9 @@ def read(tmp_path: Path, name: str, content: bytes, **settings: Any) -> Corpus:
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "iso-8859-15"])
 @pytest.mark.parametrize("written", ["utf-8", "own"])
 def test_utf8_that_is_read_as_something_else_is_said(tmp_path: Path, encoding: str, written: str) -> None:
-    content = "text,label\nnaïve words,human\nplain,ai\nZoë Größe,ai\n".encode(encoding if written == "own" else written)
+    content = "text,label\nnaïve words,human\nplain,ai\nZoë Größe,ai\n".encode(
+        encoding if written == "own" else written
+    )
     corpus = read(tmp_path, "b.csv", content, encoding=encoding)
     if written == "own":
         assert corpus.survey.warnings == ()
@@ -153,3 +155,18 @@ def test_bytes_that_cannot_be_decoded_are_one_warning(tmp_path: Path) -> None:
     assert authors(corpus) == ["synthetic", "not_unicode", "human"]
     (warning,) = corpus.survey.warnings
     assert warning.startswith("b.csv: 2 rows with bytes that are not UTF-8")
+
+
+def test_a_label_that_is_named_wins_over_the_default_of_the_other_list(tmp_path: Path) -> None:
+    rows = labelled(1, True, "ai", 0)
+    assert authors(opened(tmp_path, rows, human_labels=[1])) == ["human", "human", "synthetic", "unknown_label"]
+    turned = opened(tmp_path, rows, synthetic_labels=["false"])
+    assert authors(turned) == ["unknown_label"] * 3 + ["synthetic"]
+    settings = CorpusSettings(path="x.csv", human_labels=(1,), **LABELLED)
+    assert settings.synthetic_labels == ("synthetic", "machine", "ai", "generated")
+    assert CorpusSettings.model_validate(settings.model_dump()) == settings
+
+
+def test_a_label_that_both_lists_name_is_refused_with_the_lists_as_they_are() -> None:
+    with pytest.raises(ValueError, match=r"human_labels \['a', 1, True\] and of synthetic_labels \['1', 'x'\]"):
+        CorpusSettings(path="x.csv", human_labels=("a", 1, True), synthetic_labels=("1", "x"), **LABELLED)
