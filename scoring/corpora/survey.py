@@ -175,8 +175,8 @@ def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
         yield f"{plural(tally.null_labels.total(), 'row')} left out, {_without_label(tally, columns)}"
     if tally.numeric_labels and not columns.model_fields_set & {"human_labels", "synthetic_labels"}:
         yield (
-            f"{plural(tally.numeric_labels, 'row')} with numbers or booleans as labels: 0 (false) is taken for human and "
-            "1 (true) for synthetic; if so, say human_labels = [0]; if not, human_labels = [1] and "
+            f"{plural(tally.numeric_labels, 'row')} with numbers or booleans as labels: 0 (false) is taken for human "
+            "and 1 (true) for synthetic; if so, say human_labels = [0]; if not, human_labels = [1] and "
             "synthetic_labels = [0]"
         )
     authors = sorted(tally.texts)

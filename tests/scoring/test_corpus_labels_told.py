@@ -44,7 +44,7 @@ def test_a_word_for_a_missing_label_is_not_every_other_label(tmp_path: Path, lab
 
 
 def test_a_file_whose_labels_are_all_missing_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="rows without a label in column 'label': NA 2; .* unless human_labels"):
+    with pytest.raises(CorpusError, match=r"rows without a label in column 'label': NA 2; .* unless human_labels"):
         opened(tmp_path, labelled("NA", "NA"))
 
 
@@ -144,7 +144,7 @@ def test_quotes_of_windows_that_are_read_as_control_characters_are_said(tmp_path
     ],
 )
 def test_a_file_that_cannot_be_decoded_at_all_names_the_key(tmp_path: Path, name: str, content: str) -> None:
-    with pytest.raises(CorpusError, match="2 rows with bytes that are not UTF-8: .*encoding = 'latin-1'.*'cp1252'"):
+    with pytest.raises(CorpusError, match=r"2 rows with bytes that are not UTF-8: .*encoding = 'latin-1'.*'cp1252'"):
         read(tmp_path, name, content.encode("latin-1"))
     assert read(tmp_path, name, content.encode("latin-1"), encoding="latin-1").survey.warnings == ()
 
