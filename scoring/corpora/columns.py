@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
-from scoring.corpora.labels import Authors, Label
+from scoring.corpora.labels import Authors, Label, label_key
 from scoring.wording import Settings
 
 Name = Annotated[str, Field(min_length=1)]
@@ -42,13 +42,23 @@ class Columns(Settings):
     """Labelled: who wrote it."""
     human_labels: tuple[Label, ...] = ("human", "0", "false")
     synthetic_labels: tuple[Label, ...] = ("synthetic", "machine", "ai", "generated", "1", "true")
-    """`["*"]`: every label that is not one of `human_labels`."""
+    """`["*"]`: every label that is not one of `human_labels`; `NA`, `nan`, `None` and their like are no labels."""
     id: Name | None = None
     """A column; without it a record is named by its file and row."""
     dataset: Name | None = None
     """A column; without it the dataset is named by the file."""
     generator: Name | None = None
     """A column; without it the generator is named by the file or by the synthetic column."""
+
+    @model_validator(mode="after")
+    def _named_labels_first(self) -> "Columns":
+        """Take a label that one list names out of the default of the other."""
+        for named, other in (("human_labels", "synthetic_labels"), ("synthetic_labels", "human_labels")):
+            if named in self.model_fields_set and other not in self.model_fields_set:
+                keys = {label_key(label) for label in getattr(self, named)}
+                rest = tuple(label for label in getattr(self, other) if label_key(label) not in keys)
+                self.__dict__[other] = rest  # as a default: it is not what the user named
+        return self
 
     @model_validator(mode="after")
     def _one_mapping(self) -> "Columns":

@@ -74,7 +74,7 @@ class Corpus:
             found = _find(settings.path)
             columns = settings.columns
             maker = RecordMaker(columns)
-            tally = Tally(columns, maker)
+            tally = Tally(columns, maker, settings.encoding)
             one_pass = Pass(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
             passed = [one_pass.over(file, name, origin_of(name), checkpoints) for file, name in found.files]
             if not any(file.rows for file in passed):

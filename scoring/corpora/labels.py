@@ -16,8 +16,15 @@ EVERY_OTHER: Final = "*"
 """In `synthetic_labels`: every label that is not one of `human_labels`."""
 TRUTH: Final = {"true": "1", "false": "0"}
 NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII)
+MISSING: Final = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "nat"})
+"""What programs write for a value that is not there, casefolded."""
 LONGEST_NUMBER: Final = 40
 """Characters; what is longer is text."""
+
+
+def is_missing(value: object) -> bool:
+    """Whether this is no value, or text that stands for none: blank, `NA`, `nan`, `None`."""
+    return value is None or str(value).strip().casefold() in MISSING
 
 
 def label_key(value: object) -> str | None:
@@ -25,7 +32,7 @@ def label_key(value: object) -> str | None:
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, Real | Decimal):
-        return _number(str(value))
+        return _number(str(value).casefold())
     if not isinstance(value, str):
         return None
     text = value.strip().casefold()
@@ -53,6 +60,7 @@ class Authors:
         Raises:
             ValueError: a label is none, or is one of both.
         """
+        human, synthetic = list(human), list(synthetic)
         self._human = {_key(label, "human_labels"): label for label in human}
         self._synthetic = {_key(label, "synthetic_labels"): label for label in synthetic}
         if EVERY_OTHER in self._human:
@@ -60,8 +68,8 @@ class Authors:
         if both := self._human.keys() & self._synthetic.keys():
             label = self._human[min(both)]
             raise ValueError(
-                f"label {label!r} is one of human_labels {list(self._human.values())} and of synthetic_labels "
-                f"{list(self._synthetic.values())}; name both lists so that each label is in one"
+                f"label {label!r} is one of human_labels {human} and of synthetic_labels "
+                f"{synthetic}; name both lists so that each label is in one"
             )
 
     def author(self, key: str | None) -> Author | None:
@@ -70,7 +78,9 @@ class Authors:
             return None
         if key in self._human:
             return "human"
-        return "synthetic" if key in self._synthetic or EVERY_OTHER in self._synthetic else None
+        if key in self._synthetic or (EVERY_OTHER in self._synthetic and not is_missing(key)):
+            return "synthetic"
+        return None
 
 
 def _key(label: Label, setting: str) -> str:

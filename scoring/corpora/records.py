@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from scoring.corpora.columns import OPTIONAL, Columns, Shape
-from scoring.corpora.labels import Author, Authors, label_key
+from scoring.corpora.labels import Author, Authors, is_missing, label_key
 from scoring.wording import utf8
 
 __all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Row", "Text"]
@@ -19,10 +19,12 @@ NULL_REASONS: Final = {
     "bad_row": "the line is no JSON object, the row has more or fewer fields than the header, or cannot be decoded",
     "missing_column": "a column of the mapping is absent",
     "ambiguous_column": "several columns match the pattern of `synthetic`",
-    "not_text": "a text column holds something else than text, or null",
+    "not_text": "a text column holds something else than text, null, or only a word such as NA or nan",
     "not_unicode": "the text holds half a surrogate pair and has no UTF-8",
     "unknown_label": "the label is neither one of human_labels nor one of synthetic_labels",
 }
+SHORT_CELL: Final = 40
+"""Characters; what is longer is text."""
 KNOWN_SHAPES: Final = 1000
 """Sets of columns that a maker remembers; more are looked at anew."""
 
@@ -95,6 +97,10 @@ class RecordMaker:
             return Record(record_id, dataset, (), str(reason))
         return Record(record_id, dataset, texts)
 
+    def author_of(self, label: object) -> Author | None:
+        """Who wrote what has this label; None where neither list has it."""
+        return self._authors.author(label_key(label))
+
     def own_id(self, row: Row) -> str | None:
         """The id that the row's own column gives; None where it gives none."""
         return _named(row.values, self._columns.id) if row.values is not None else None
@@ -129,7 +135,7 @@ class RecordMaker:
         text, label = self._columns.text, self._columns.label
         if text is None or text not in values or (label is not None and label not in values):
             raise _BadRowError("missing_column")
-        author = self._authors.author(label_key(values[label])) if label is not None else None
+        author = self.author_of(values[label]) if label is not None else None
         if label is not None and author is None:
             raise _BadRowError("unknown_label")
         return (Text(author, self._generator(values, origin), _text(values[text])),)
@@ -143,8 +149,13 @@ def row_name(file: str, index: int) -> str:
     return f"{file}:{index}"
 
 
+def stands_for_nothing(text: str) -> bool:
+    """Whether a cell is only what programs write for a text that is not there; a blank one is an empty text."""
+    return len(text) < SHORT_CELL and not text.isspace() and text != "" and is_missing(text)
+
+
 def _text(value: object) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or stands_for_nothing(value):
         raise _BadRowError("not_text")
     try:
         value.encode()

@@ -20,6 +20,7 @@ MANY_ROWS: Final = 20_000
 """Of a file from which on it is worth a line that every shard passes the rows before it."""
 SHOWN_WARNINGS: Final = 8
 """About single files."""
+SAY_ENCODING: Final = "if it is Latin-1, say encoding = 'latin-1'; if it is of Windows, encoding = 'cp1252'"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def survey(
         CorpusError: a file has no record at all, an optional column is named that no row has, or no text has words.
     """
     for file in tally.files:
-        _refuse_without_records(file, tally, columns)
+        _refuse_without_records(file, tally, columns, encoding)
     _refuse_absent_columns(tally, columns)
     if tally.blank_texts == tally.texts.total():
         raise CorpusError(
@@ -61,6 +62,7 @@ def survey(
         )
     warnings = [*left_out]
     warnings += _of_files(tally, encoding)
+    warnings += _of_missing_texts(tally)
     warnings += _of_labels(tally, columns)
     warnings += _of_columns(tally, columns)
     warnings += _of_ids(tally, columns, repeated_ids)
@@ -80,7 +82,7 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
     yield plural(records, "record") + (f"; rows that are none: {counted(reasons)}" if reasons else "")
     yield f"{plural(tally.texts.total(), 'text')} by author: {counted(tally.texts)}"
     if tally.labels:
-        yield f"labels: {counted(tally.labels)}"
+        yield f"labels: {listed(_with_author(tally))}"
     matched = sum((file.matched for file in tally.files), Counter[str]())
     if matched:
         yield f"columns, human with synthetic: {counted(matched)}"
@@ -96,6 +98,12 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
         yield f"{plural(tally.blank_texts, 'text')} without a word"
 
 
+def _with_author(tally: Tally) -> Iterator[str]:
+    """`0 4 (human)`: the most frequent first."""
+    for (label, author), rows in sorted(tally.labels.items(), key=lambda item: (-item[1], item[0])):
+        yield f"{shown(label)} {rows}" + (f" ({author})" if author else "")
+
+
 def _of_files(tally: Tally, encoding: str | None) -> list[str]:
     told = [warning for file in tally.files for warning in _of_file(file, encoding)]
     rest = len(told) - SHOWN_WARNINGS
@@ -109,10 +117,16 @@ def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
     if file.rows == 0:
         yield f"{name}: is empty, no rows"
     if file.undecodable_rows:
-        mend = "save it again, or name another encoding" if encoding else "if it is Latin-1, say encoding = 'latin-1'"
+        yield f"{name}: {_undecodable(file, encoding)}"
+    if file.utf8_rows:
         yield (
-            f"{name}: {plural(file.undecodable_rows, 'row')} with bytes that are not {encoding or 'UTF-8'}: "
-            f"{listed(file.undecodable)}; {mend}"
+            f"{name}: {plural(file.utf8_rows, 'row')} valid as UTF-8 although encoding = {quoted(encoding)}; "
+            "leave encoding away where the file is UTF-8"
+        )
+    if file.control_rows:
+        yield (
+            f"{name}: {plural(file.control_rows, 'row')} with control characters where Windows has quotes and dashes, "
+            f"read with encoding = {quoted(encoding)}; is 'cp1252' meant?"
         )
     others = [flaw for flaw in file.flaws if flaw not in file.undecodable]
     if others:
@@ -125,9 +139,33 @@ def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
     if file.reasons["missing_column"]:
         absent = {key: count for key, count in file.missing.items() if key not in OPTIONAL}
         yield f"{name}: {plural(file.reasons['missing_column'], 'row')} without a column asked for: {counted(absent)}"
-    for reason in ("not_text", "not_unicode"):
-        if file.reasons[reason]:
-            yield f"{name}: {plural(file.reasons[reason], 'row')} left out ({reason}): {NULL_REASONS[reason]}"
+    if file.no_text_rows:
+        yield f"{name}: {plural(file.no_text_rows, 'row')} left out (not_text): {_in_rows(file.not_text)}"
+    if file.half_pair_rows:
+        rows = plural(file.half_pair_rows, "row")
+        yield f"{name}: {rows} left out (not_unicode): {NULL_REASONS['not_unicode']}"
+
+
+def _undecodable(file: FileTally, encoding: str | None) -> str:
+    mend = "save it again, or name another encoding" if encoding else SAY_ENCODING
+    return (
+        f"{plural(file.undecodable_rows, 'row')} with bytes that are not {encoding or 'UTF-8'}"
+        f": {listed(file.undecodable)}; {mend}"
+    )
+
+
+def _in_rows(counts: Mapping[str, int]) -> str:
+    """`column 'ai' holds lists in 2 rows`."""
+    return listed(f"{what} in {plural(count, 'row')}" for what, count in Counter(counts).most_common())
+
+
+def _of_missing_texts(tally: Tally) -> Iterator[str]:
+    for column, counts in tally.missing_texts.items():
+        only = "text is" if counts.total() == 1 else "texts are"
+        yield (
+            f"{counts.total()} {only} only NA or nan, in column {quoted(column)}, and left out (not_text): "
+            f"{counted(counts)}; what wrote the file put that for a missing text"
+        )
 
 
 def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
@@ -138,7 +176,13 @@ def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
             f"say who wrote them: {_label_key(unknown)}"
         )
     if tally.null_labels:
-        yield f"{plural(tally.null_labels, 'row')} left out, without a label in column {quoted(columns.label)}"
+        yield f"{plural(tally.null_labels.total(), 'row')} left out, {_without_label(tally, columns)}"
+    if tally.numeric_labels and not columns.model_fields_set & {"human_labels", "synthetic_labels"}:
+        yield (
+            f"{plural(tally.numeric_labels, 'row')} with numbers or booleans as labels: 0 (false) is taken for human "
+            "and 1 (true) for synthetic; if so, say human_labels = [0]; if not, human_labels = [1] and "
+            "synthetic_labels = [0]"
+        )
     authors = sorted(tally.texts)
     if (columns.label or columns.human) and len(authors) == 1 and authors != ["unknown"]:
         yield f"all texts are {authors[0]}: nothing to compare them with"
@@ -147,6 +191,13 @@ def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
             f"{plural(tally.without_blanks, 'text')} in a script without blanks between words: words are what blanks "
             "divide, so that min_words, max_words and length_words mean little there; use mode = 'prefix' or 'whole'"
         )
+
+
+def _without_label(tally: Tally, columns: Columns) -> str:
+    return (
+        f"without a label in column {quoted(columns.label)}: {counted(tally.null_labels)}; a word such as NA or None "
+        "counts as no label unless human_labels or synthetic_labels name it"
+    )
 
 
 def _label_key(unknown: Mapping[str, int]) -> str:
@@ -180,11 +231,13 @@ def _of_ids(tally: Tally, columns: Columns, repeated: Mapping[str, int]) -> Iter
         )
 
 
-def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> None:
+def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns, encoding: str | None) -> None:
     if file.rows == 0 or file.records:
         return
     where = shown(file.file, 500)
     reasons = f"of its {plural(file.rows, 'row')} none is a record ({counted(file.reasons)})"
+    if file.undecodable_rows == file.rows:
+        raise CorpusError(f"{where}: {reasons}: {_undecodable(file, encoding)}{_hints(file, columns)}")
     if file.ambiguous:
         names = file.ambiguous.most_common(1)[0][0]
         raise CorpusError(
@@ -195,8 +248,16 @@ def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> 
             f"{where}: {reasons}; labels seen: {counted(tally.unknown_labels)}; say who wrote them: "
             f"{_label_key(tally.unknown_labels)}"
         )
+    if file.reasons["unknown_label"] and tally.null_labels:
+        raise CorpusError(f"{where}: {reasons}; rows {_without_label(tally, columns)}")
     seen = listed(map(quoted, file.columns), 20) if file.columns else "none, no row could be decoded"
     flaws = f"; {listed(file.flaws)}" if file.flaws else ""
+    if file.undecodable_rows:
+        flaws += f"; {_undecodable(file, encoding)}"
+    if file.not_text:
+        flaws += f"; {_in_rows(file.not_text)}"
+    if file.reasons["not_text"]:
+        flaws += "".join(f"; {warning}" for warning in _of_missing_texts(tally))
     raise CorpusError(
         f"{where}: {reasons}{flaws}; columns seen: {seen}; asked for: {_asked(columns)}{_hints(file, columns)}"
     )
@@ -205,7 +266,7 @@ def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns) -> 
 def _hints(file: FileTally, columns: Columns) -> str:
     asked = {key: name for key, name in columns.wanted.items() if file.missing[key]}
     hints = [f"{key} = {quoted(close)}" for key, name in asked.items() if (close := near(name, list(file.columns)))]
-    encoding = "; their names are not UTF-8, say encoding = 'latin-1' if they are Latin-1"
+    encoding = "; their names are not UTF-8, say encoding = 'latin-1' if they are Latin-1, 'cp1252' if of Windows"
     broken = encoding if any(ESCAPED_BYTE.search(name) for name in file.columns) else ""
     return broken + (f" (did you mean {' and '.join(hints)}?)" if hints else "")
 

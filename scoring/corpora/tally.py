@@ -5,14 +5,16 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
-from scoring.corpora.columns import Columns
-from scoring.corpora.labels import label_key
+from scoring.corpora.columns import Columns, Shape
+from scoring.corpora.labels import TRUTH, is_missing, label_key
 from scoring.corpora.raw_rows import Raw
-from scoring.corpora.records import Record, RecordMaker
+from scoring.corpora.records import Record, RecordMaker, stands_for_nothing
+from scoring.wording import quoted, shown
 
 MOST_KINDS: Final = 1000
 """Different labels, generators and so on that are told apart; what comes later is counted as one."""
@@ -22,6 +24,8 @@ LONG_WORD: Final = 20
 """Mean characters of a word from which on blanks hardly divide words."""
 WITHOUT_BLANKS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese script."""
+CONTROLS: Final = re.compile("[\x80-\x9f]")
+"""C1 control characters: no text has them, and Windows has quotes, dashes and the euro sign there."""
 LOOKED_AT_CHARACTERS: Final = 400
 
 
@@ -47,10 +51,20 @@ class FileTally:
     flaws: list[str] = field(default_factory=list)
     """The first rows that could not be decoded."""
     bad_rows: int = 0
+    no_text_rows: int = 0
+    """Rows with something else than text in a text column."""
+    not_text: Counter[str] = field(default_factory=Counter)
+    """What these columns hold, as `column 'ai' holds lists`."""
     suspicions: list[str] = field(default_factory=list)
     suspicious_rows: int = 0
     undecodable: list[str] = field(default_factory=list)
     undecodable_rows: int = 0
+    half_pair_rows: int = 0
+    """Rows with half a surrogate pair in a text, which is not a byte that could not be decoded."""
+    utf8_rows: int = 0
+    """Rows whose bytes are UTF-8 as well, although another encoding is named."""
+    control_rows: int = 0
+    """Rows with C1 control characters, although an encoding is named."""
 
     @property
     def records(self) -> int:
@@ -61,12 +75,14 @@ class FileTally:
 class Tally:
     """Counts of all files together."""
 
-    def __init__(self, columns: Columns, maker: RecordMaker) -> None:
+    def __init__(self, columns: Columns, maker: RecordMaker, encoding: str | None = None) -> None:
         self.files: list[FileTally] = []
         self.texts: Counter[str] = Counter()
         """By author."""
-        self.labels: Counter[str] = Counter()
-        """Known ones, as written."""
+        self.labels: Counter[tuple[str, str]] = Counter()
+        """Known ones, as written, with who they stand for."""
+        self.numeric_labels = 0
+        """Rows whose known label is a number or a boolean."""
         self.unknown_labels: Counter[str] = Counter()
         self.datasets: Counter[str] = Counter()
         self.generators: Counter[str] = Counter()
@@ -76,10 +92,13 @@ class Tally:
         """Ids that are neither text nor whole numbers, by type."""
         self.escaped: Counter[str] = Counter()
         """Rows with half a surrogate pair in a name, by key."""
-        self.null_labels = 0
+        self.null_labels: Counter[str] = Counter()
+        """What stands where a label is missing, as written."""
+        self.missing_texts: dict[str, Counter[str]] = {}
+        """By column, cells that are only `NA` or the like, as written."""
         self.blank_texts = 0
         self.without_blanks = 0
-        self._columns, self._maker = columns, maker
+        self._columns, self._maker, self._encoding = columns, maker, encoding
         self._text_hashes = array("q")
 
     def start(self, file: str, name: str, passes_all: bool) -> None:
@@ -94,8 +113,11 @@ class Tally:
             _note(tally, raw)
         if record.null_reason is not None:
             tally.reasons[record.null_reason] += 1
+            tally.half_pair_rows += record.null_reason == "not_unicode" and not raw.undecodable
         if raw.values is not None:
-            self._add_values(tally, raw.values, record)
+            self._add_values(tally, raw, raw.values, record)
+            if self._encoding is not None:
+                _add_encoding(tally, raw.values, self._encoding)
         if record.texts:
             count(self.datasets, record.dataset or "")
         for text in record.texts:
@@ -112,7 +134,7 @@ class Tally:
         hashes = np.frombuffer(self._text_hashes, np.int64) if self._text_hashes else np.empty(0, np.int64)
         return len(hashes) - len(np.unique(hashes))
 
-    def _add_values(self, tally: FileTally, values: Mapping[str, object], record: Record) -> None:
+    def _add_values(self, tally: FileTally, raw: Raw, values: Mapping[str, object], record: Record) -> None:
         if len(tally.columns) < MOST_KINDS:
             tally.columns.update(dict.fromkeys(values))
         shape = self._maker.shape(values)
@@ -123,6 +145,8 @@ class Tally:
             count(tally.ambiguous, " and ".join(shape.ambiguous))
         for key in self._maker.without_value(values):
             self.without_value[key] += 1
+        if record.null_reason == "not_text":
+            self._add_no_text(tally, {name: values[name] for name in self._text_columns(shape) if name in values})
         label = self._columns.label
         if label is not None and label in values:
             self._add_label(values[label], record)
@@ -131,17 +155,31 @@ class Tally:
             if name is not None and (value := values.get(name)) is not None:
                 if key == "id" and (isinstance(value, bool) or not isinstance(value, str | int)):
                     self.odd_ids[type(value).__name__] += 1
-                if isinstance(value, str) and not value.isascii() and _is_broken(value):
+                if not raw.undecodable and isinstance(value, str) and not value.isascii() and _is_broken(value):
                     self.escaped[key] += 1
+
+    def _text_columns(self, shape: Shape) -> list[str]:
+        return [name for name in (shape.human, shape.synthetic, self._columns.text) if name is not None]
+
+    def _add_no_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
+        for name, cell in cells.items():
+            if isinstance(cell, str) and stands_for_nothing(cell):
+                count(self.missing_texts.setdefault(name, Counter()), cell.strip())
+        others = {name: _kind(cell) for name, cell in cells.items() if not isinstance(cell, str)}
+        tally.no_text_rows += bool(others)
+        for name, kind in others.items():
+            count(tally.not_text, f"column {quoted(name)} holds {kind}")
 
     def _add_label(self, label: object, record: Record) -> None:
         if record.null_reason == "unknown_label":
-            if label_key(label) is None and not isinstance(label, list | dict):
-                self.null_labels += 1
+            if is_missing(label):
+                self.null_labels["null" if label is None else shown(str(label).strip()) or "blank"] += 1
             else:
                 count(self.unknown_labels, str(label)[:MOST_KINDS])
-        else:
-            count(self.labels, str(label)[:MOST_KINDS])
+        elif author := self._maker.author_of(label):
+            self.numeric_labels += label_key(label) in TRUTH.values()
+            known = (str(label)[:MOST_KINDS], author)
+            self.labels[known if known in self.labels or len(self.labels) < MOST_KINDS else (OTHERS, "")] += 1
 
     def _look_at(self, text: str) -> None:
         head = text[:LOOKED_AT_CHARACTERS]
@@ -156,6 +194,30 @@ def count(counter: Counter[str], item: str) -> None:
     if item not in counter and len(counter) >= MOST_KINDS:
         item = OTHERS
     counter[item] += 1
+
+
+def _add_encoding(tally: FileTally, values: Mapping[str, object], encoding: str) -> None:
+    text = "".join(value for value in values.values() if isinstance(value, str) and not value.isascii())
+    if text and _is_utf8(text, encoding):
+        tally.utf8_rows += 1
+    elif CONTROLS.search(text):
+        tally.control_rows += 1
+
+
+def _is_utf8(text: str, encoding: str) -> bool:
+    """Whether the bytes that this text was decoded from are UTF-8 of fewer characters."""
+    try:
+        return len(text.encode(encoding, "surrogateescape").decode()) < len(text)
+    except ValueError:
+        return False
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, float | Decimal) and value != value:
+        return "NaN"
+    kinds = {type(None): "null", bool: "booleans", list: "lists", dict: "tables", bytes: "bytes", Decimal: "numbers"}
+    kinds |= {int: "numbers", float: "numbers"}
+    return kinds.get(type(value), f"values of type {type(value).__name__}")
 
 
 def _note(tally: FileTally, raw: Raw) -> None:

@@ -214,7 +214,7 @@ def test_bytes_that_a_named_encoding_has_not_are_said(tmp_path: Path) -> None:
         ({"text": ""}, "text: seen ''; it must not be empty"),
         ({"label": "text"}, "text and label are both column 'text'"),
         ({"human_labels": "human"}, "human_labels: seen 'human'; a list in brackets"),
-        ({"human_labels": ["1"]}, "label '1' is one of human_labels.*name both lists"),
+        ({"human_labels": ["1"], "synthetic_labels": [1]}, "label '1' is one of human_labels.*name both lists"),
         ({"human_labels": ["*"]}, r"'\*' is for synthetic_labels only"),
         ({"human_labels": [" "]}, "is no label"),
     ],
