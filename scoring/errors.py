@@ -4,7 +4,6 @@ ScoringError
 ├── CorpusError (ValueError)      a corpus that cannot be read as asked, found before anything is scored
 │   ├── CorpusChanged            rows that are no longer what they were when the run was planned, or scored earlier
 │   └── CorpusUnavailable (OSError)  a dataset of the Hub that is not reached from here; it may be another time
-│   └── CorpusChanged            rows that are no longer what they were when the run was planned, or scored earlier
 ├── ArgumentError (ValueError)    an argument of `Binoculars` is not what it may be
 ├── IncompatiblePair (ValueError) observer and performer do not share one tokenizer
 └── CalibrationError (ValueError) a calibration file that is broken, or made for something else
@@ -34,6 +33,8 @@ class CorpusChanged(CorpusError):
 
 class CorpusUnavailable(CorpusError, OSError):
     """A dataset of the Hub cannot be loaded here and now; nothing is known of its rows."""
+
+
 class ArgumentError(ScoringError, ValueError):
     """An argument has a value that means nothing; the message has its name and what it may be."""
 
