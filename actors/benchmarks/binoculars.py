@@ -120,8 +120,10 @@ class BinocularsBenchmark:
             return replace(part, content=list(read_rows(part.content)))
         except CorpusUnavailable:
             raise
-        except (CorpusChanged, OSError) as error:
+        except CorpusChanged as error:
             raise InputChanged(str(error)) from error
+        except OSError as error:
+            raise InputChanged(_gone(part.content, error)) from error
 
     def pieces(self, task: Task) -> Iterator[Row]:
         """Every fragment of the shard, and every prefix of each: what has a row has one in a task that fails, too."""
@@ -204,12 +206,19 @@ def shard_fragments(part: Part, factors: BinocularsFactors) -> Iterator[Fragment
         rows = list(read_rows(part.content)) if isinstance(part.content, Shard) else part.content
     except CorpusUnavailable as error:
         raise InputUnreached(str(error)) from error
-    except (OSError, CorpusChanged) as error:  # where the run was started it is known which of the two
-        raise InputElsewhere(f"{part.content.file}: {error}") from error
+    except CorpusChanged as error:  # or another file of that name on this node: where the run was started that is known
+        raise InputElsewhere(str(error)) from error
+    except OSError as error:
+        raise InputElsewhere(_gone(part.content, error)) from error
     for record in records_of(corpus, rows):
         for fragment in cut(record, settings).fragments:
             if part.only is None or fragment_key(fragment) in part.only:
                 yield fragment
+
+
+def _gone(shard: Shard, error: OSError) -> str:
+    reason = error.strerror or error
+    return f"{shard.file}: was there when the run was planned, and cannot be read now ({reason}); put it back"
 
 
 def fragment_key(piece: Fragment | FragmentScore) -> str:
