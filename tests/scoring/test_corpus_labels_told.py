@@ -162,7 +162,7 @@ def test_a_label_that_is_named_wins_over_the_default_of_the_other_list(tmp_path:
     assert authors(opened(tmp_path, rows, human_labels=[1])) == ["human", "human", "synthetic", "unknown_label"]
     turned = opened(tmp_path, rows, synthetic_labels=["false"])
     assert authors(turned) == ["unknown_label"] * 3 + ["synthetic"]
-    settings = CorpusSettings(path="x.csv", human_labels=(1,), **LABELLED)
+    settings = CorpusSettings.model_validate({"path": "x.csv", "human_labels": [1], **LABELLED})
     assert settings.synthetic_labels == ("synthetic", "machine", "ai", "generated")
     assert CorpusSettings.model_validate(settings.model_dump()) == settings
 
