@@ -21,6 +21,8 @@ from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel,
 
 from models.errors import ModelUnsupported
 
+_CACHES: Final = ("past_key_values", "cache_params")
+"""Where a forward pass returns its cache."""
 LOST: Final = -1e9
 """Added to the score of a beam that must not go on: finite, so that even such beams have an order."""
 
@@ -235,6 +237,27 @@ def _forward(
     # A copy, or a view of the last position would keep the logits of the whole prompt.
     logits_BV = outputs.logits[:, -1].to(copy=True, dtype=torch.float32, device=ids_BT.device)
     return logits_BV, model._update_model_kwargs_for_generation(outputs, inputs)
+
+
+def refuse_hidden_state(model: PreTrainedModel) -> None:
+    """Refuse a model whose memory of the text is not in a cache whose rows can be chosen, where there is such a memory.
+
+    RecurrentGemma keeps it in its layers, RWKV in a list: a beam would go on with what another one has read.
+
+    Raises:
+        ModelUnsupported: so it is.
+    """
+    if not getattr(model, "_is_stateful", False):
+        return
+    device = model.get_input_embeddings().weight.device
+    ids_1L = torch.zeros((1, 2), dtype=torch.long, device="cpu" if device.type == "meta" else device)
+    with torch.inference_mode():
+        outputs = model(ids_1L, use_cache=True, return_dict=True)
+    if not any(hasattr(outputs.get(name), "reorder_cache") for name in _CACHES):
+        raise ModelUnsupported(
+            f"{type(model).__name__} keeps what it has read outside a cache whose rows can be chosen, which beam "
+            "search, diverse beam search and contrastive search need; take greedy or sampling"
+        )
 
 
 def _choose_rows(model: PreTrainedModel, inputs: dict[str, Any], rows: Tensor) -> None:

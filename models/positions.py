@@ -16,10 +16,11 @@ def position_limit(model: PreTrainedModel) -> int | None:
     """Most tokens that fit the model's tables of absolute positions, learned or computed once; None: it has none.
 
     A table is an embedding, or a matrix among the buffers, that is called after positions: `wpe`, `embed_positions`,
-    `position_embeddings`, `pos_encoding`. Most rotary models have no table and take any length.
+    `position_embeddings`, `pos_encoding`. MPT makes its table anew in each pass, as long as its configuration says.
+    Most rotary models have no table and take any length.
     """
     decoder = model.get_decoder()  # a vision tower beside it has positions too, of patches
-    limits = []
+    limits = _made_anew(model.config.get_text_config())
     for name, module in decoder.named_modules():
         if isinstance(module, nn.Embedding) and _is_of_positions(name):
             limits.append(module.num_embeddings - _first_position(module))
@@ -73,6 +74,12 @@ def _ropes(said: Any) -> list[dict[str, Any]]:
     if not isinstance(said, dict):
         return []
     return [said, *(part for part in said.values() if isinstance(part, dict))]
+
+
+def _made_anew(config: Any) -> list[int]:
+    """The length of a table that is no part of the model; where it is one, `max_seq_len` has the usual name, too."""
+    length = getattr(config, "max_seq_len", None)
+    return [length] if length and not hasattr(config, "max_position_embeddings") else []
 
 
 def _is_of_positions(name: str) -> bool:

@@ -47,6 +47,8 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """By strategy: fields of GenerationConfig. Sampling draws from the whole distribution, as the model gives it."""
 
+CHOOSES_ROWS: Final = ("beam_search", "beam_sample", "group_beam_search", "contrastive_search")
+"""Modes in which a row of the batch goes on from another one."""
 TOKENS: Final = ("bos_token_id", "eos_token_id", "pad_token_id")
 """Fields of a model's own config that say what its tokens are, not how to choose among them."""
 ONE_SEQUENCE: Final[Mapping[str, Any]] = {
@@ -79,11 +81,14 @@ def decoding_of(model: "PreTrainedModel", strategy: Strategy, new_tokens: int) -
 
     Raises:
         Unsupported: the model's own config, as 'default' takes it, asks for more than choosing a token a step.
+        ModelUnsupported: several rows go on from each other's, and the model's memory does not let them.
     """
-    from models.decoding import contrastive_search, diverse_beam_search
+    from models.decoding import contrastive_search, diverse_beam_search, refuse_hidden_state
 
     settings = _settings(model, strategy, new_tokens)
     mode = str(settings.get_generation_mode().value)
+    if mode in CHOOSES_ROWS:
+        refuse_hidden_state(model)
     match mode:
         case "greedy_search" | "sample" | "beam_search" | "beam_sample":
             return Decoding(mode, settings)

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, Phi3Config
+from transformers import AutoModelForCausalLM, LlamaConfig, MptConfig, Phi3Config
 
 from models.errors import ModelUnsupported
 from models.load import LoadedModel
+from models.positions import position_limit, readable_tokens
 from scoring.binoculars import Binoculars
 from tests.scoring.families import _GROUPED, loaded_model
 
@@ -72,3 +73,16 @@ def test_texts_that_the_model_cannot_read_anyway_refuse_nothing() -> None:
     config.max_position_embeddings = 40
     model = of(config)
     Binoculars(model, model, max_tokens=512)
+
+
+def test_the_table_that_mpt_makes_in_each_pass_is_a_limit() -> None:
+    model = of(MptConfig(d_model=32, n_heads=2, n_layers=1, expansion_ratio=1, max_seq_len=40, vocab_size=300))
+    assert (position_limit(model.model), readable_tokens(model.model)) == (40, 40)
+    cut, fitting = Binoculars(model, model).score(["x" * 100, "x" * 39])
+    assert (cut.length_tokens, cut.truncated, fitting.truncated) == (40, True, False)
+    assert cut.score == pytest.approx(fitting.score)
+
+
+def test_what_a_rotary_model_calls_max_seq_len_is_no_table() -> None:
+    model = of(LlamaConfig(**_GROUPED, max_seq_len=40)).model
+    assert (position_limit(model), readable_tokens(model)) == (None, 600)
