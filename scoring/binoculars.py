@@ -174,7 +174,8 @@ class Binoculars:
 
     def _measure(self, texts: Sequence[object], max_tokens: int) -> list[_Measured]:
         measured = [_Measured(null_reason=_unscorable(text)) for text in texts]
-        scorable = {index: text for index, text in enumerate(texts) if isinstance(text, str) and not _unscorable(text)}
+        pairs = enumerate(zip(texts, measured, strict=True))
+        scorable = {i: text for i, (text, one) in pairs if isinstance(text, str) and one.null_reason is None}
         limit, known_ids = min(max_tokens, self.pair.max_positions), self.pair.known_ids
         encodings = encode(self.pair.observer.tokenizer, list(scorable.values()), limit)
         ready: list[tuple[int, Encoding]] = []
@@ -216,7 +217,9 @@ def _unscorable(text: object) -> str | None:
     """Why a text cannot even be encoded."""
     if not isinstance(text, str):
         return "not_text"
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, and nothing else
         return "not_unicode"
     return None if text.strip() else "empty_text"
 

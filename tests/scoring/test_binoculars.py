@@ -16,7 +16,7 @@ from torch import nn
 from transformers import OPTConfig, OPTForCausalLM
 
 from models.load import LoadedModel
-from scoring.binoculars import Binoculars
+from scoring.binoculars import Binoculars, _unscorable
 from scoring.fragments import Fragment
 from scoring.perplexity import Tile
 from scoring.results import NULL_REASONS, Score
@@ -348,3 +348,22 @@ def test_memory_that_runs_out_costs_no_fragment(llama_pair: Models, monkeypatch:
     texts = [text for text in TEXTS if not text.startswith("word")]
     assert fitting == pytest.approx([expected(llama_pair, text) for text in texts], abs=TOLERANCE)
     assert rows[4].null_reason == "out_of_memory"
+
+
+def test_each_text_is_looked_at_once(llama_pair: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[object] = []
+
+    def unscorable(text: object) -> str | None:
+        looked_at.append(text)
+        return None if text == "a text" else "not_text"
+
+    monkeypatch.setattr("scoring.binoculars._unscorable", unscorable)
+    scores = Binoculars(*llama_pair).score(["a text", "another", "a text"])
+    assert looked_at == ["a text", "another", "a text"]
+    assert [score.null_reason for score in scores] == [None, "not_text", None]
+
+
+@pytest.mark.parametrize("half", ["\ud800", "\udbff", "\udc00", "\udfff"])
+def test_half_a_surrogate_pair_is_seen_wherever_it_stands(half: str) -> None:
+    assert _unscorable(f"a{half}b") == "not_unicode"
+    assert _unscorable("\ud7ff\ue000\U0001f642") is None
