@@ -45,7 +45,7 @@ chaos: $(READY)
 	$(BIN)/python -m bench.chaos
 
 fuzz: $(READY)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m fuzz --timeout=7200
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2 -m fuzz --timeout=7200
 
 clean:
 	rm -rf $(VENV) build *.egg-info
