@@ -34,7 +34,9 @@ def sentence(wanted: Sequence[Slot], placed: Sequence[Placed], own_run: str) -> 
             gpus[actor.holder] += int(actor.takes.get("GPU", 0))
     by = [f"{holder} ({_amount(cores[holder], gpus[holder])})" for holder in cores if cores[holder] or gpus[holder]]
     amount = _amount(sum(slot.cores for slot in wanted), sum(slot.gpus for slot in wanted))
-    return f"waiting for {amount} held by {', '.join(by) or 'other work on the cluster'}"
+    if not by:
+        return f"starting workers on {amount}, unless other work on the cluster has them"
+    return f"waiting for {amount} held by {', '.join(by)}"
 
 
 def _amount(cores: int, gpus: int) -> str:

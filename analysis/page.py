@@ -37,7 +37,7 @@ class Progress:
 
     rows: int
     tasks: int
-    """Tasks that have rows."""
+    """Tasks that were tried: what was unavailable is to be done yet."""
     planned: int | None
     """None where no file says."""
 
@@ -75,7 +75,8 @@ class Section:
 
 def progress_of(sweep: Sweep) -> Progress:
     """How far a sweep came."""
-    return Progress(len(sweep.rows), int(sweep.rows["task_id"].nunique()), sweep.description.tasks)
+    tried = sweep.rows.loc[sweep.rows["status"] != "unavailable", "task_id"]
+    return Progress(len(sweep.rows), int(tried.nunique()), sweep.description.tasks)
 
 
 def _together(sections: Sequence[Section]) -> Progress:

@@ -62,7 +62,7 @@ class Calibration(Binding):
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             raise CalibrationError(
-                f"calibration {path}: {error.strerror or error}; `python -m analysis.thresholds RUN_DIR` writes one"
+                f"calibration {path}: {error.strerror or error}; what writes one, analysis.thresholds, is still to come"
             ) from error
         except ValidationError as error:
             first = error.errors()[0]
@@ -94,6 +94,5 @@ class Calibration(Binding):
         ]
         if differences:
             raise CalibrationError(
-                f"the calibration is for something else: {'; '.join(differences)}. "
-                "Score with what it was made with, or calibrate this pair (`python -m analysis.thresholds`)"
+                f"the calibration is for something else: {'; '.join(differences)}. Score with what it was made with"
             )

@@ -53,7 +53,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 def detect(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Text files; - is stdin.")],
     calibration: Annotated[
-        Path | None, typer.Option(help="What analysis.thresholds wrote; sets every option below it does not name.")
+        Path | None, typer.Option(help="A calibration file; it sets every option below that is not named.")
     ] = None,
     observer: Annotated[str | None, typer.Option(help="Base model.")] = None,
     performer: Annotated[str | None, typer.Option(help="Instruct model.")] = None,

@@ -37,7 +37,11 @@ class Command:
 
     def line(self) -> str:
         """The command that carries on where this one was stopped; a retry is over by then, and so is a fresh start."""
-        words = ["python", "-m", "sweeps.run", *self.specs, "--address", self.address, "--out", str(self.out)]
+        words = ["python", "-m", "sweeps.run", *self.specs]
+        if self.address != "local":
+            words += ["--address", self.address]
+        if self.out != Path("runs"):
+            words += ["--out", str(self.out)]
         for override in self.overrides:
             words += ["--set", override]
         if self.machines.pythons:

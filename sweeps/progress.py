@@ -158,8 +158,9 @@ def summarize(console: Console, status: Status, directory: Path, elapsed_s: floa
     _print(console, f"{status.rows:,} rows in {duration(elapsed_s)}{earlier}")
     for remark, count in sorted(status.remarks.items()):
         _print(console, f"{count:,} {printable(remark)}")
-    if status.loads_naive:
-        _print(console, f"{status.loads} model loads; loading for every cell would have made {status.loads_naive}")
+    if 0 < status.loads < status.loads_naive:
+        loads = f"{status.loads} model load{'s' * (status.loads != 1)}"
+        _print(console, f"{loads}; loading for every cell would have made {status.loads_naive}")
     _print(console, f"rows: {printable(str(directory))}/*/part-*.parquet")
 
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +38,7 @@ from sweeps.plan import Plan
 from sweeps.planning import make_plan
 from sweeps.printable import printable
 from sweeps.progress import summarize, view, waiting
-from sweeps.run_directory import LOCK_WAIT_S, is_taken, refuse_rows
+from sweeps.run_directory import refuse_rows, wait_until_free
 from sweeps.schema import FAILED
 from sweeps.spec import Defaults, Spec, read_spec, with_defaults
 from sweeps.standing import Status
@@ -117,6 +118,8 @@ def run(command: Command, console: Console) -> int:
     _refuse_one_name(specs)
     if not command.dry_run:
         check_writable(command.out)
+        for spec in specs:
+            wait_until_free(command.out / spec.name, partial(_say, console))
     with ExitStack() as stack:
         here = command.address in ("local", "inline")
         nodes = [_described(local_node())] if here else []
@@ -263,8 +266,6 @@ def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console)
     started_s = time.monotonic()
     directory = command.out / plan.spec.name
     interrupts = Interrupts(command.grace_s)
-    if is_taken(directory):
-        _say(console, f"a run writes in {directory} now; waiting for at most {LOCK_WAIT_S:g} s until it lets go")
     with ExitStack() as stack:
         if command.address == "inline":
             coordinator, pool = _inline(plan, command, nodes[0])

@@ -22,6 +22,9 @@ LOCK: Final = ".lock"
 FLUSH_S: Final = 3.0
 """Rows are on disk at most this long after the next exchange: what a killed run can lose."""
 FLUSH_ROWS: Final = 5_000
+TAKEN: Final = (
+    "{}: another run is writing there; let it end (python -m sweeps.status shows it), or choose another --out"
+)
 LOCK_WAIT_S: Final = 30.0
 """A run that was killed needs some seconds until its last process lets go of the directory."""
 
@@ -37,6 +40,22 @@ def is_taken(path: Path) -> bool:
         return True
     except OSError:  # opening it tells better
         return False
+
+
+def wait_until_free(path: Path, tell: Callable[[str], object]) -> None:
+    """Wait for a run that writes there to let go, before anything is started that would disturb it.
+
+    Raises:
+        UserError: it still writes there.
+    """
+    if not is_taken(path):
+        return
+    tell(f"a run writes in {path} now; waiting for at most {LOCK_WAIT_S:g} s until it lets go")
+    deadline_s = time.monotonic() + LOCK_WAIT_S
+    while is_taken(path):
+        if time.monotonic() > deadline_s:
+            raise UserError(TAKEN.format(path))
+        time.sleep(0.1)
 
 
 def refuse_rows(path: Path) -> None:
@@ -168,7 +187,7 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=LOCK_WAIT_S)
         except Timeout:
-            raise UserError(f"{self.path}: another run is writing there; let it end, or choose another --out") from None
+            raise UserError(TAKEN.format(self.path)) from None
         except OSError as error:
             raise UserError(
                 f"{self.path}: cannot be written ({error.strerror}); choose another directory with --out"

@@ -137,7 +137,8 @@ def follow(console: Console, ask: Callable[[], Standings]) -> None:
                     shown[run].show(status)
             time.sleep(WATCH_S)
     for run, status in last.items():
-        _tell(console, f"{headline(run, status)}: ended")
+        end = "finished" if status.left == 0 else "ended; so it was last seen, and its own terminal has the rest"
+        _tell(console, f"{headline(run, status)}: {end}")
 
 
 def _tell(console: Console, text: str) -> None:

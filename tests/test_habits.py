@@ -170,3 +170,11 @@ def test_a_part_that_was_copied_is_told(spec: str, tmp_path: Path) -> None:
     (part,) = (tmp_path / "runs" / "mini" / "s").glob("part-*")
     part.with_name("part-000009.parquet").write_bytes(part.read_bytes())
     assert "2 tasks stand in more than one part" in say(spec, cwd=tmp_path)[1]
+
+
+def test_a_name_that_is_taken_for_a_hub_id_is_told_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "mini.toml").write_text(
+        SPEC.replace("noop", "model_loading").replace("index = [0, 1]", 'model = ["models/bse", "builtin://tiny-base"]')
+    )
+    _, planned = say("mini.toml", cwd=tmp_path, dry_run=True)
+    assert "factors.model: of the Hub, because no directory of that name is beside the spec: models/bse\n" in planned

@@ -72,7 +72,8 @@ def test_runs_are_followed_until_none_is_left(real: bool, monkeypatch: pytest.Mo
     command.follow(out, lambda: answers.pop(0))
     assert not answers
     *_, mine, yours = text.getvalue().splitlines()
-    assert mine.endswith("mine: 20/40 tasks, 30 rows, 16.0 tasks/min, about 1 min 15 s left, 2 failed: ended")
+    seen = "mine: 20/40 tasks, 30 rows, 16.0 tasks/min, about 1 min 15 s left, 2 failed"
+    assert mine.endswith(f"{seen}: ended; so it was last seen, and its own terminal has the rest")
     assert yours.startswith("yours: 7/7 tasks")
     assert text.getvalue().count("warning: worker cpu-9 is gone: killed") == 1
 
@@ -192,7 +193,7 @@ def test_a_run_on_a_ray_of_its_own_is_seen_from_outside_to_its_end(live: LiveRun
     assert live.stop() == 130, "watching does not disturb it"
     rest, errors = watch.communicate(timeout=PATIENCE_S)
     assert watch.returncode == 0, errors
-    assert rest.splitlines()[-1].endswith(": ended")
+    assert rest.splitlines()[-1].endswith(": ended; so it was last seen, and its own terminal has the rest")
     assert status("--address", address).returncode == 2
 
 

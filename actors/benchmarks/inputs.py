@@ -62,11 +62,15 @@ def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapp
     """
     before: Mapping[str, str] = known.get("models") or {}
     is_older = "models" in known and known["models"] is None
-    fingerprints, warnings = dict(before), []
+    fingerprints = dict(before)
+    warnings: list[str] = []
+    hub: list[str] = []
     if DEFAULT not in factors.get("source", (DEFAULT,)):
         return ModelInputs(factor, fingerprints)  # copies on other drives are known by their rows' revisions alone
     for name in dict.fromkeys(name for level in factors.get(factor, ()) for name in _names(level)):
         if not names.parse(name).is_path:
+            if not name.startswith(names.BUILTIN):
+                hub.append(name)
             continue
         if reason := missing_model(name):
             warnings.append(f"factors.{factor}: {reason}; its rows will be `unavailable` where workers miss it too")
@@ -92,7 +96,8 @@ def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapp
                 "directory held; nobody can tell whether the model is still the same"
             )
         fingerprints[name] = now
-    return ModelInputs(factor, fingerprints, (), tuple(warnings))
+    ids = f"factors.{factor}: of the Hub, because no directory of that name is beside the spec: {', '.join(hub)}"
+    return ModelInputs(factor, fingerprints, (ids,) if hub else (), tuple(warnings))
 
 
 def absolute_models(level: Any, base: Path) -> Any:

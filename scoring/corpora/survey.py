@@ -268,6 +268,8 @@ def _hints(file: FileTally, columns: Columns) -> str:
     hints = [f"{key} = {quoted(close)}" for key, name in asked.items() if (close := near(name, list(file.columns)))]
     encoding = "; their names are not UTF-8, say encoding = 'latin-1' if they are Latin-1, 'cp1252' if of Windows"
     broken = encoding if any(ESCAPED_BYTE.search(name) for name in file.columns) else ""
+    if isinstance(columns.human, tuple):  # nobody named columns
+        broken += "; these are the columns of the paper's files, name yours, as in text = 'text', label = 'label'"
     return broken + (f" (did you mean {' and '.join(hints)}?)" if hints else "")
 
 

@@ -115,5 +115,5 @@ def test_who_holds_what_is_waited_for_is_told() -> None:
         "waiting for 2 cores held by theirs 02 (2 cores), Other of job 03 (1 GPU and 2 cores)"
     )
     assert holders.sentence([Slot("gpu", 2, 1)], [], "mine 05") == (
-        "waiting for 2 GPUs and 1 core held by other work on the cluster"
+        "starting workers on 2 GPUs and 1 core, unless other work on the cluster has them"
     )

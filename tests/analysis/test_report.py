@@ -178,6 +178,14 @@ def test_a_run_that_is_not_complete_says_so_and_how_to_go_on(run_dir: Path, writ
     assert "0 rows; 0 of 43 tasks are done" in head
 
 
+def test_what_was_unavailable_is_not_done(run_dir: Path, write: Any, cell: Any) -> None:
+    gone = [
+        row | {"status": "unavailable", "error_message": "no node can offer it"} for row in cell([1.0], cpu_cores=64)
+    ]
+    write(run_dir, cell([1.0, 2.0]) + gone, tasks=2)
+    assert "3 rows; 1 of 2 tasks are done" in head_of(run_dir)
+
+
 def test_a_complete_run_says_how_much_it_was(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0, 2.0, 3.0]), tasks=1)
     head = head_of(run_dir)

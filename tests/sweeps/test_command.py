@@ -34,9 +34,7 @@ def test_it_has_every_option_that_changes_what_is_measured(monkeypatch: pytest.M
 
 
 def test_what_was_not_asked_for_is_not_in_it() -> None:
-    assert Command(("quickstart",), "local", Path("runs")).line() == (
-        "python -m sweeps.run quickstart --address local --out runs"
-    )
+    assert Command(("quickstart",), "local", Path("runs")).line() == "python -m sweeps.run quickstart"
 
 
 def test_a_retry_of_oom_is_one_of_all_its_kinds() -> None:

@@ -127,6 +127,22 @@ def test_two_runs_in_one_directory_are_refused(tmp_path: Path, monkeypatch: pyte
     first.close()
 
 
+def test_before_anything_starts_a_run_that_writes_there_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    run_directory.wait_until_free(tmp_path, told.append)
+    assert told == []
+    first = open_run(tmp_path, faulty_spec())
+    run_directory.wait_until_free(tmp_path, lambda message: told.append(message) or first.close())
+    assert "waiting for at most 30 s" in told[0]
+    monkeypatch.setattr(run_directory, "LOCK_WAIT_S", 0.01)
+    second = open_run(tmp_path, faulty_spec())
+    with pytest.raises(UserError, match="another run is writing there"):
+        run_directory.wait_until_free(tmp_path, told.append)
+    second.close()
+
+
 def test_retry_runs_those_again_and_replaces_their_rows(tmp_path: Path) -> None:
     spec = faulty_spec(index=[0, 1])
     first = open_run(tmp_path, spec)
