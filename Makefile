@@ -24,9 +24,8 @@ demo: $(READY)
 	$(BIN)/python -m analysis.report runs/quickstart
 	@echo "open runs/quickstart/report/index.html in a browser"
 
-# Two processes: one has all tests that need a Ray, which mostly wait.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m tests.in_two_processes
 
 check: lint test
 
@@ -45,7 +44,7 @@ chaos: $(READY)
 	$(BIN)/python -m bench.chaos
 
 fuzz: $(READY)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2 -m fuzz --timeout=7200
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m fuzz --timeout=7200
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -20,15 +20,6 @@ settings.register_profile("fuzz", deadline=None, max_examples=1000, print_blob=T
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, all that need a Ray run in one: they wait more than they compute."""
-    files = {item.path for item in items if item.get_closest_marker("ray")}
-    for item in items:
-        if item.path in files:
-            item.add_marker(pytest.mark.xdist_group("ray"))
-
-
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """Four logical cores, no dashboard: enough for everything that needs Ray."""
