@@ -158,7 +158,8 @@ def test_one_interrupt_finishes_what_is_in_flight_and_prints_how_to_go_on(addres
     run.signal(signal.SIGINT)
     code, output = run.finish()
     assert code == 130, output
-    assert f"python -m sweeps.run kill.toml --address {address} --out runs" in output
+    options = "" if address == "local" else f" --address {address}"
+    assert f"  python -m sweeps.run kill.toml{options}\n" in output
     assert "asked to stop: tasks in flight have 60 s to finish" in output
     assert "Traceback" not in output
     rows = done(tmp_path)
