@@ -224,6 +224,6 @@ def test_rows_of_a_changed_input_are_not_made_up_for_a_task_that_is_given_up(tmp
     catalogue: Any = {"noop": _Changing()}
     coordinator = Coordinator(make_plan(faulty_spec(), catalogue, tmp_path), catalogue, Policy())
     coordinator.open()
-    coordinator.reject(SLOT, "unavailable", "nobody offers it")
+    coordinator.reject(SLOT, "worker_lost", "the last node is gone")
     status = coordinator.close()
     assert (status.done, status.failure is not None) == (0, True)
