@@ -35,7 +35,7 @@ class Judged:
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """What `--json` prints of it."""
+        """Build what `--json` prints of it."""
         kept = ("start_word", "length_words", "length_tokens", "score", "log_ppl", "log_xppl")
         said = {"threshold": self.threshold, "verdict": self.verdict}
         rest = {"truncated": self.row.truncated, "null_reason": self.row.null_reason, "error": self.error}

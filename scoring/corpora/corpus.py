@@ -105,7 +105,7 @@ class Corpus:
 
     @property
     def history(self) -> dict[str, list[list[int | str]]]:
-        """What the corpus is, for `continued`: by file, rows and fingerprint each time it was first seen or grew."""
+        """Rows and fingerprint by file, each time the corpus was first seen or grew: for `continued`."""
         return {file.name: [[end.rows, end.sha256] for end in file.ends] for file in self.files}
 
     def continued(self, history: History) -> "Corpus":

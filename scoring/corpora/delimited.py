@@ -115,7 +115,7 @@ class Delimited:
         return Raw(content, values, flaw, undecodable)
 
     def _suspicion(self, records: "_Records", fields: list[str]) -> str | None:
-        """Whether lines within this row look like rows that an open quote has swallowed.
+        """Tell if lines within this row look like rows that an open quote has swallowed.
 
         Raises:
             CorpusError: so many of them do that it is no coincidence.
@@ -167,7 +167,7 @@ class _Records:
 
     @property
     def is_ascii(self) -> bool:
-        """Whether no line can hold a byte that was not decoded."""
+        """True where no line can hold a byte that was not decoded."""
         return all(map(str.isascii, self.lines))
 
     def __iter__(self) -> Iterator[list[str] | str]:

@@ -20,5 +20,5 @@ class Fingerprint:
         self.rows += 1
 
     def hex(self) -> str:
-        """Of all rows so far."""
+        """Fingerprint of all rows so far."""
         return self._hash.hexdigest()

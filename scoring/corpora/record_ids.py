@@ -46,7 +46,7 @@ class IdHashes:
         self._hashes.append(0 if record_id is None else id_hash(record_id))
 
     def of_file(self, name: str) -> Hashes:
-        """Of every row so far, in a file of this name."""
+        """Hashes of the ids of every row so far, in a file of this name."""
         hashes = np.array(self._hashes, dtype=np.uint64)
         for row in self._without:
             hashes[row] = id_hash(row_name(name, row))

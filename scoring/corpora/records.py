@@ -106,7 +106,7 @@ class RecordMaker:
         return _named(row.values, self._columns.id) if row.values is not None else None
 
     def shape(self, values: Mapping[str, object]) -> Shape:
-        """What the mapping finds in this row."""
+        """Find the columns of the mapping in this row."""
         names = tuple(values)
         shape = self._shapes.get(names)
         if shape is None:

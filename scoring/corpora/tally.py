@@ -93,7 +93,7 @@ class Tally:
         self.escaped: Counter[str] = Counter()
         """Rows with half a surrogate pair in a name, by key."""
         self.null_labels: Counter[str] = Counter()
-        """What stands where a label is missing, as written."""
+        """Count what stands where a label is missing, as written."""
         self.missing_texts: dict[str, Counter[str]] = {}
         """By column, cells that are only `NA` or the like, as written."""
         self.blank_texts = 0
