@@ -42,7 +42,7 @@ token=$HOME/.ray/auth_token
 mark=SWEEPS_NODE=$ray_directory # in the environment of all that is started here: by it `stop` knows them
 
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 CUDA_DEVICE_ORDER=PCI_BUS_ID
-# As where we start Ray ourselves; actors/ray_pool.py, LOCAL_SETTINGS, says why.
+# As where we start Ray ourselves; actors/ray_pool/pool.py, LOCAL_SETTINGS, says why.
 export RAY_worker_niceness=0 RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=1 RAY_worker_killing_policy_by_group=1
 export RAY_memory_monitor_refresh_ms=1000 RAY_grpc_enable_http_proxy=0
 if [ -n "${http_proxy:-}${HTTP_PROXY:-}${https_proxy:-}${HTTPS_PROXY:-}${all_proxy:-}${ALL_PROXY:-}" ]; then
@@ -66,7 +66,7 @@ ours_py() { # MODULE ARGUMENT...: one of this project, whatever lies in the work
 
 plan() {
     # shellcheck disable=SC2086 # a list of words
-    ours_py actors.raylets ${SWEEPS_RAYLETS:-}
+    ours_py actors.devices.raylets ${SWEEPS_RAYLETS:-}
 }
 
 make_token() {
@@ -117,7 +117,7 @@ prepare() {
     check_python
     command -v taskset >/dev/null || mistake "no taskset, which keeps a raylet on its cores; it comes with util-linux"
     [ -z "$(ours)" ] || mistake "a node of $ray_directory runs here already; end it first: ./start_node.sh stop"
-    ours_py actors.ray_surroundings || exit 2
+    ours_py actors.ray_pool.surroundings || exit 2
     raylets=$(plan) || exit 2
     first_here=true # a log monitor a host is enough
     log=$(mktemp)
@@ -153,7 +153,7 @@ worker() {
     [ -s "$token" ] || [ -n "${RAY_AUTH_TOKEN:-}${RAY_AUTH_TOKEN_PATH:-}" ] ||
         mistake "no token in $token; copy the head's: scp HEAD:.ray/auth_token $token && chmod 600 $token"
     make_token
-    ours_py actors.ray_token "$address" || exit 2
+    ours_py actors.ray_pool.token "$address" || exit 2
     start_raylets "$address" "$@"
 }
 

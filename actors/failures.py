@@ -34,7 +34,7 @@ class Failure:
     poisons_device: bool = False
 
 
-class Repeated(Exception):
+class KnownLoadFailure(Exception):
     """What failed to load for an earlier task, met again by the next one."""
 
     def __init__(self, failure: Failure) -> None:
@@ -47,7 +47,7 @@ def classify(error: BaseException) -> Failure:
 
     It can be written, whatever names of files or pieces of text the error tells.
     """
-    if isinstance(error, Repeated):
+    if isinstance(error, KnownLoadFailure):
         return error.failure
     text = str(error).strip().encode("utf-8", "backslashreplace").decode() or type(error).__name__
     poisons = any(sign in text.lower() for sign in _POISON_SIGNS)

@@ -11,66 +11,67 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from actors.benchmarks.base import Benchmark
-from actors.environment import describe
+from actors.devices.allocator import Allocator
+from actors.devices.nodes import Node
+from actors.devices.pinning import pinned
 from actors.failures import TaskTimeout
-from actors.pinning import claimed
-from actors.slots import Floor, Node
+from actors.probes.environment import describe
 from actors.worker import Worker
-from sweeps.supervisor import CoordinatorLike, Ended
-from sweeps.task import Answer, Outcome, Part, Run, Seat, Slot, Task
+from sweeps.schedule.protocol import CoordinatorApi, WorkerExit
+from sweeps.task import Allocation, Answer, Outcome, Run, Slot, Task, TaskShard
 
 
 class InlinePool:
     """At most one worker at a time; it runs while the supervisor waits for it to end."""
 
     def __init__(
-        self, coordinator: CoordinatorLike, benchmarks: Mapping[str, Benchmark], node: Node, timeout_s: float
+        self, coordinator: CoordinatorApi, benchmarks: Mapping[str, Benchmark], node: Node, timeout_s: float
     ) -> None:
         self._coordinator = coordinator
         self._benchmarks = benchmarks
         self._node = node
-        self._floor = Floor({node.node_id: node})
+        self._allocator = Allocator({node.node_id: node})
         self._timeout_s = timeout_s
-        self._seat: Seat | None = None
+        self._allocation: Allocation | None = None
         self._started = 0
 
-    def never(self, slot: Slot) -> str | None:
+    def infeasible(self, slot: Slot) -> str | None:
         """Why this machine can never offer `slot`."""
-        return self._floor.never(slot)
+        return self._allocator.infeasible(slot)
 
     def start(self, slot: Slot) -> bool:
-        """Take a seat; the worker runs in `ended`."""
-        if self._seat is not None:
+        """Take a allocation; the worker runs in `ended`."""
+        if self._allocation is not None:
             return False
-        taken = self._floor.take(slot, f"inline-{self._started}")
+        taken = self._allocator.allocate(slot, f"inline-{self._started}")
         if taken is None:
             return False
         self._started += 1
-        self._seat = taken[1]
+        self._allocation = taken[1]
         return True
 
-    def alive(self, slot: Slot) -> int:
-        """1 while a worker of that slot has its seat."""
-        return int(self._seat is not None and self._seat.slot == slot)
+    def running(self, slot: Slot) -> int:
+        """1 while a worker of that slot has its allocation."""
+        return int(self._allocation is not None and self._allocation.slot == slot)
 
-    def ended(self, timeout_s: float, pulse: Callable[[], object]) -> list[Ended]:
+    def reap(self, timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
         """Run the worker to its end; `timeout_s` cannot be kept from within."""
         del timeout_s
-        if self._seat is None:
+        if self._allocation is None:
             return []
-        seat = self._seat
-        line = _Line(self._coordinator, pulse, self._timeout_s)
-        worker = Worker(seat, self._benchmarks, describe(self._node))
+        allocation = self._allocation
+        line = _Line(self._coordinator, tick, self._timeout_s)
+        worker = Worker(allocation, self._benchmarks, describe(self._node))
         try:
-            with claimed(seat):
+            with pinned(allocation):
                 worker.work(line)
-            return [Ended(seat.worker_id, seat.slot)]
+            return [WorkerExit(allocation.worker_id, allocation.slot)]
         except RuntimeError as error:
-            return [Ended(seat.worker_id, seat.slot, str(error))]
+            return [WorkerExit(allocation.worker_id, allocation.slot, str(error))]
         finally:
             line.stop_clock()
-            self._floor.release(seat.worker_id)
-            self._seat = None
+            self._allocator.release(allocation.worker_id)
+            self._allocation = None
 
     def kill(self, worker_id: str) -> None:
         """Nothing to do: the time limit is an alarm inside the task."""
@@ -79,21 +80,21 @@ class InlinePool:
 class _Line:
     """The coordinator as an inline worker sees it: every exchange also moves the view and sets the alarm."""
 
-    def __init__(self, coordinator: CoordinatorLike, pulse: Callable[[], object], timeout_s: float) -> None:
+    def __init__(self, coordinator: CoordinatorApi, tick: Callable[[], object], timeout_s: float) -> None:
         self._coordinator = coordinator
-        self._pulse = pulse
+        self._tick = tick
         self._timeout_s = timeout_s
         # Alarms reach the main thread only; elsewhere (some test runners) there is no time limit.
         self._has_alarm = threading.current_thread() is threading.main_thread()
 
-    def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None:
-        self._coordinator.join(seat, environment, environment_id)
+    def join(self, allocation: Allocation, environment: dict[str, Any], environment_id: str) -> None:
+        self._coordinator.join(allocation, environment, environment_id)
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
         self.stop_clock()
-        self._pulse()
+        self._tick()
         answer = self._coordinator.exchange(worker_id, outcomes)
-        self._pulse()
+        self._tick()
         if isinstance(answer, Run) and self._has_alarm:
             signal.signal(signal.SIGALRM, _time_is_up)
             signal.setitimer(signal.ITIMER_REAL, self._timeout_s * len(answer.leases))
@@ -102,8 +103,8 @@ class _Line:
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         self._coordinator.deliver(worker_id, outcomes)
 
-    def ship(self, task: Task) -> Part:
-        return self._coordinator.ship(task)
+    def fetch(self, task: Task) -> TaskShard:
+        return self._coordinator.fetch(task)
 
     def stop_clock(self) -> None:
         """No task is running: no alarm may ring."""

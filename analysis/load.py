@@ -17,7 +17,7 @@ from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import FILES, Description, read_description
 from analysis.parts import PART_PATTERN, POSITION, read_parts
 from sweeps.errors import UserError
-from sweeps.schema import STATUSES
+from sweeps.task_status import TaskStatus
 
 NO_STATUS: Final = "no status"
 _NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
@@ -173,7 +173,7 @@ def _holds_rows(directory: Path) -> bool:
 
 
 def _odd_statuses(rows: pd.DataFrame) -> list[str]:
-    odd = {name: count for name, count in rows["status"].value_counts().items() if name not in STATUSES}
+    odd = {name: count for name, count in rows["status"].value_counts().items() if name not in set(TaskStatus)}
     return [
         f"{count:,} rows have {name if name == NO_STATUS else f'the status {name!r}, unknown to this version'}; "
         "they enter no number"

@@ -22,9 +22,8 @@ from analysis.canvas import Drawing
 from analysis.columns import MAX_TEXT, duration
 from analysis.load import Run, Sweep
 from analysis.tables import MARK, Table
-from sweeps.meanings import MEANINGS
 from sweeps.printable import middle_out, printable
-from sweeps.schema import STATUSES
+from sweeps.task_status import TaskStatus
 
 _MAX_SPEC: Final = 50_000
 _MAX_ENTRIES: Final = 400
@@ -93,7 +92,7 @@ def _together(sections: Sequence[Section]) -> Progress:
 def statuses_of(sweeps: Iterable[Sweep]) -> tuple[tuple[str, int], ...]:
     """Rows per status that occurs, in the order of the schema."""
     counts = pd.concat([sweep.rows["status"] for sweep in sweeps]).value_counts().to_dict()
-    known = [status for status in STATUSES if status in counts]
+    known = [status.value for status in TaskStatus if status in counts]
     return tuple((status, int(counts[status])) for status in (*known, *sorted(set(counts) - set(known))))
 
 
@@ -161,7 +160,9 @@ def render(run: Run, sections: Sequence[Section]) -> str:
         sections=sections,
         remarks=run.remarks,
         statuses=statuses,
-        meanings=[(status, MEANINGS[status]) for status, _ in statuses if status in MEANINGS and status != "ok"],
+        meanings=[
+            (status.value, status.meaning) for status in TaskStatus if status in dict(statuses) and status != "ok"
+        ],
         progress=_together(sections),
         command=next((sweep.description.command for sweep in run.sweeps if sweep.description.command), ""),
         span=_span(run),

@@ -1,6 +1,6 @@
-"""Workers of a bench: many in few processes, or one in each, on seats that need not exist.
+"""Workers of a bench: many in few processes, or one in each, on allocations that need not exist.
 
-A pool like actors.ray_pool's, but for pinning, and its processes are up before the clock starts.
+A pool like actors.ray_pool.pool's, but for pinning, and its processes are up before the clock starts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,17 +10,17 @@ from typing import Any, Final
 import psutil
 import ray
 
-from actors import ray_pool
 from actors.benchmarks.base import Benchmark
+from actors.ray_pool.client import RayCoordinator
 from actors.worker import Worker
-from sweeps.supervisor import Ended
-from sweeps.task import Answer, Outcome, Seat, Slot
+from sweeps.schedule.protocol import WorkerExit
+from sweeps.task import Allocation, Answer, Outcome, Slot
 
 STARTED_AT_ONCE: Final = 8
 """Processes: more of them, and Ray thinks that they hang."""
 
 
-class CountingLine(ray_pool.RayCoordinator):
+class CountingLine(RayCoordinator):
     """Counts what its worker asks."""
 
     calls = 0
@@ -37,18 +37,18 @@ class Crew:
         """Of this process alone, what it shares with others left out."""
         return int(psutil.Process().memory_full_info().uss)
 
-    def work(self, seat: Seat, coordinator: Any, benchmarks: Mapping[str, Benchmark]) -> int:
+    def work(self, allocation: Allocation, coordinator: Any, benchmarks: Mapping[str, Benchmark]) -> int:
         """Pull and run until nothing is left; the number of calls to the coordinator."""
         line = CountingLine(coordinator)
-        Worker(seat, benchmarks, ({}, "scale")).work(line)
+        Worker(allocation, benchmarks, ({}, "scale")).work(line)
         return line.calls
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a worker is to sit, what its benchmarks do there, and the process that it runs in."""
 
-    seat: Seat
+    allocation: Allocation
     benchmarks: Mapping[str, Benchmark]
     crew: Any
 
@@ -56,34 +56,34 @@ class Place:
 class CrewPool:
     """Workers in processes that are up before the clock starts."""
 
-    def __init__(self, coordinator: ray_pool.RayCoordinator, places: Sequence[Place]) -> None:
+    def __init__(self, coordinator: RayCoordinator, places: Sequence[Placement]) -> None:
         self.calls = 0
         self._coordinator = coordinator
         self._free = list(reversed(places))
-        self._working: dict[Any, Seat] = {}
+        self._working: dict[Any, Allocation] = {}
 
-    def never(self, slot: Slot) -> str | None:
-        """There is one kind of seat, and one kind of task."""
+    def infeasible(self, slot: Slot) -> str | None:
+        """There is one kind of allocation, and one kind of task."""
 
     def start(self, slot: Slot) -> bool:  # noqa: ARG002 - the protocol's
         """On the next place; nobody comes back to one that was left."""
         if not self._free:
             return False
         place = self._free.pop()
-        reference = place.crew.work.remote(place.seat, self._coordinator.handle, place.benchmarks)
-        self._working[reference] = place.seat
+        reference = place.crew.work.remote(place.allocation, self._coordinator.handle, place.benchmarks)
+        self._working[reference] = place.allocation
         return True
 
-    def alive(self, slot: Slot) -> int:  # noqa: ARG002
+    def running(self, slot: Slot) -> int:  # noqa: ARG002
         """Workers that have not left."""
         return len(self._working)
 
-    def ended(self, timeout_s: float, pulse: Callable[[], object]) -> list[Ended]:
+    def reap(self, timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
         """Whoever left; how often they called is added up."""
-        del pulse  # the workers run elsewhere
+        del tick  # the workers run elsewhere
         done, _ = ray.wait(list(self._working), num_returns=len(self._working), timeout=timeout_s)
         self.calls += sum(ray.get(done))
-        return [Ended(seat.worker_id, seat.slot) for seat in map(self._working.pop, done)]
+        return [WorkerExit(allocation.worker_id, allocation.slot) for allocation in map(self._working.pop, done)]
 
     def kill(self, worker_id: str) -> None:
         """Nothing here hangs."""

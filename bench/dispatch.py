@@ -17,12 +17,15 @@ import psutil
 import ray
 import typer
 
-from actors import ray_pool
 from actors.benchmarks import BENCHMARKS
-from sweeps.coordinator import Policy
+from actors.ray_pool.client import RayCoordinator
+from actors.ray_pool.cluster import cluster
+from actors.ray_pool.nodes import cluster_nodes
+from actors.ray_pool.pool import RayPool
+from sweeps.plan.spec import Spec, Sweep
 from sweeps.planning import make_plan
-from sweeps.spec import Spec, Sweep
-from sweeps.supervisor import Interrupts, Supervisor
+from sweeps.schedule.policy import Policy
+from sweeps.schedule.supervisor import Interrupts, Supervisor
 
 WORKERS = 2
 
@@ -75,12 +78,12 @@ def dispatch(tasks: int) -> tuple[float, int]:
         Tasks per second from the first to the last row taken in, flushed; and the coordinator's resident bytes.
     """
     with tempfile.TemporaryDirectory() as directory:
-        coordinator = ray_pool.RayCoordinator.start(
+        coordinator = RayCoordinator.start(
             make_plan(noop_spec(tasks), BENCHMARKS, Path(directory)), BENCHMARKS, Policy()
         )
         coordinator.open()
         pid = ray.get(coordinator.handle.__ray_call__.remote(_process_id))
-        pool = ray_pool.RayPool(coordinator, BENCHMARKS, ray_pool.nodes())
+        pool = RayPool(coordinator, BENCHMARKS, cluster_nodes())
         clock = _Clock()
         Supervisor(coordinator, pool, clock.show, Interrupts(60.0)).run()
         resident_bytes = psutil.Process(pid).memory_info().rss
@@ -116,7 +119,7 @@ def main(
     memory: Annotated[bool, typer.Option(help="also 1,000 and 100,000 tasks, for memory")] = True,
 ) -> None:
     """Print both rates, their ratio, and the coordinator's memory."""
-    with ray_pool.cluster("local"):
+    with cluster("local"):
         bare, ours = [], []
         for _ in range(rounds):
             bare.append(bare_calls_per_s(calls))

@@ -18,7 +18,7 @@ from typing import Annotated
 import pyarrow.dataset as ds
 import typer
 
-from models import embedded
+from models.builtin import cache
 
 SPEC = """
 name = "harness"
@@ -75,7 +75,7 @@ def main(
     naive: Annotated[int, typer.Option(help="cells to run in processes of their own")] = 3,
 ) -> None:
     """Print cells per minute of both, and the ratios."""
-    embedded.ensure_built()
+    cache.ensure_built()
     cells_s = [naive_cell_s(32, tokens) for tokens in range(4, 4 + naive)]
     naive_s = statistics.median(cells_s)
     print(f"one process a cell: {naive_s:.2f} s a cell, {60 / naive_s:.1f} cells/min", flush=True)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import psutil
 
-from actors.ray_pool import LOCAL_SETTINGS
+from actors.ray_pool.cluster import LOCAL_SETTINGS
 
 MARK: Final = "SWEEPS_CHAOS_MARK"
 ACTORS: Final = ("Coordinator", "RayWorker")

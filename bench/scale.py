@@ -4,8 +4,8 @@
 
 Three parts, on the Ray that it starts here. Two hundred workers pull tasks that only wait, so that what is timed is
 the coordinator; then tasks that do not even wait. Its work with many more members is timed in this process, without
-Ray, and the projection to more GPUs is made of both. Last, two seats of speed 1 and one of speed 2 run a sweep whose
-models and tasks wait, and end near the ideal makespan or not.
+Ray, and the projection to more GPUs is made of both. Last, two devices of speed 1 and one of speed 2 run a sweep
+whose models and tasks wait, and end near the ideal makespan or not.
 
 Workers are threads of fewer processes, because Ray takes ever longer to start more of them: 31 s for 40 on two cores,
 and ten minutes for 190. Each has a handle of its own and asks for itself.
@@ -26,18 +26,21 @@ import pyarrow.dataset as ds
 import ray
 import typer
 
-from actors import ray_pool
 from actors.benchmarks import BENCHMARKS
 from actors.benchmarks.base import timed_rows
 from actors.benchmarks.noop import Noop, NoopFactors
-from bench.crew import CrewPool, Place, crews
-from sweeps.coordinator import Coordinator, Policy
+from actors.ray_pool.client import RayCoordinator
+from actors.ray_pool.cluster import cluster
+from bench.crew import CrewPool, Placement, crews
+from sweeps.plan.spec import Spec, Sweep
 from sweeps.planning import make_plan
-from sweeps.rows import measured_row
-from sweeps.spec import Spec, Sweep
-from sweeps.standing import Status
-from sweeps.supervisor import TICK_S, Interrupts, Supervisor
-from sweeps.task import Outcome, Row, Run, Seat, Slot, Task
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.policy import Policy
+from sweeps.schedule.run_status import Status
+from sweeps.schedule.supervisor import TICK_S, Interrupts, Supervisor
+from sweeps.schema import COLUMNS
+from sweeps.store.rows import measured_row
+from sweeps.task import Allocation, Outcome, Row, Run, Slot, Task
 
 SLOT: Final = Slot("cpu", 0, 1)
 HOST_SEATS: Final = 8
@@ -48,9 +51,9 @@ SHARE: Final = 0.5
 """Of a core: what a coordinator may need and still answer at once."""
 
 
-def seats(count: int) -> list[Seat]:
+def allocations(count: int) -> list[Allocation]:
     """Of machines with HOST_SEATS devices."""
-    return [Seat(f"w{i}", SLOT, f"host{i // HOST_SEATS}", "cpu", "a place to wait") for i in range(count)]
+    return [Allocation(f"w{i}", SLOT, f"host{i // HOST_SEATS}", "cpu", "a place to wait") for i in range(count)]
 
 
 def spec_of(**levels: list[Any]) -> Spec:
@@ -66,7 +69,7 @@ def spec_of(**levels: list[Any]) -> Spec:
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullResult:
     """What many workers made of one coordinator."""
 
     elapsed_s: float
@@ -87,11 +90,11 @@ class Pulled:
         return self.cpu_s / self.calls
 
 
-def pull(places: Sequence[Place], tasks: int, wait_s: float) -> Pulled:
+def pull(places: Sequence[Placement], tasks: int, wait_s: float) -> PullResult:
     """All workers at `tasks` tasks of `wait_s` seconds each."""
     with tempfile.TemporaryDirectory() as directory:
         spec = spec_of(index=list(range(tasks)), wait_s=[wait_s])
-        coordinator = ray_pool.RayCoordinator.start(make_plan(spec, BENCHMARKS, Path(directory)), BENCHMARKS, Policy())
+        coordinator = RayCoordinator.start(make_plan(spec, BENCHMARKS, Path(directory)), BENCHMARKS, Policy())
         coordinator.open()
         process = psutil.Process(ray.get(coordinator.handle.__ray_call__.remote(_process_id)))
         pool = CrewPool(coordinator, places)
@@ -101,7 +104,7 @@ def pull(places: Sequence[Place], tasks: int, wait_s: float) -> Pulled:
         status = coordinator.close()
     if status.counts != {"ok": tasks}:
         raise RuntimeError(f"asked for {tasks} tasks, got {status.counts}")
-    return Pulled(elapsed_s, tasks, pool.calls, cpu_s)
+    return PullResult(elapsed_s, tasks, pool.calls, cpu_s)
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -123,20 +126,20 @@ def _show_nothing(_status: Status) -> None:
 
 
 @dataclass(frozen=True)
-class Alone:
+class CoordinatorCost:
     """CPU seconds of a coordinator without Ray."""
 
     exchange_s: float
     tick_s: float
 
 
-def alone(members: int, calls: int) -> Alone:
+def alone(members: int, calls: int) -> CoordinatorCost:
     """With so many members, each of which hands in one task of some seconds and gets the next one."""
     with tempfile.TemporaryDirectory() as directory:
         spec = spec_of(index=list(range(members + calls)))
         coordinator = Coordinator(make_plan(spec, BENCHMARKS, Path(directory)), BENCHMARKS, Policy())
         coordinator.open()
-        held = {seat.worker_id: _first(coordinator, seat) for seat in seats(members)}
+        held = {allocation.worker_id: _first(coordinator, allocation) for allocation in allocations(members)}
         exchanges_s = []
         for worker_id in itertools.islice(itertools.cycle(held), calls):
             outcomes = [_done(lease) for lease in held[worker_id].leases]
@@ -150,22 +153,24 @@ def alone(members: int, calls: int) -> Alone:
             pickle.dumps(coordinator.tick())  # to the supervisor, who shows it
         tick_s = (time.process_time() - started_s) / 10
         coordinator.close()
-    return Alone(statistics.mean(exchanges_s), tick_s)
+    return CoordinatorCost(statistics.mean(exchanges_s), tick_s)
 
 
-def _first(coordinator: Coordinator, seat: Seat) -> Run:
-    coordinator.join(seat, {}, "scale")
-    answer = coordinator.exchange(seat.worker_id, [])
+def _first(coordinator: Coordinator, allocation: Allocation) -> Run:
+    coordinator.join(allocation, {}, "scale")
+    answer = coordinator.exchange(allocation.worker_id, [])
     if not isinstance(answer, Run):
-        raise TypeError(f"{seat.worker_id} got nothing to do: {answer}")
+        raise TypeError(f"{allocation.worker_id} got nothing to do: {answer}")
     return answer
 
 
 def _done(lease: Any) -> Outcome:
-    return Outcome(lease.task.task_id, lease.attempt, (measured_row(lease, 0, {}, {}),), duration_s=5.0)
+    return Outcome(
+        lease.task.task_id, lease.attempt, (measured_row(lease, COLUMNS["noop"], 0, {}, {}),), duration_s=5.0
+    )
 
 
-def project(pulled: Pulled, small: Alone, large: Alone, gpus: int) -> None:
+def project(pulled: PullResult, small: CoordinatorCost, large: CoordinatorCost, gpus: int) -> None:
     """Print what share of a core a coordinator would need for so many GPUs, by how long their tasks take."""
     # What a call costs on Ray, and what it costs more with more members.
     call_s = pulled.cpu_s_per_call + max(0.0, large.exchange_s - small.exchange_s)
@@ -183,7 +188,7 @@ def project(pulled: Pulled, small: Alone, large: Alone, gpus: int) -> None:
 class Paced(Noop):
     """Waits as the factors say, divided by the device's speed; `index` is the model, whose load waits too."""
 
-    holds: ClassVar[str] = "model"
+    resource_kind: ClassVar[str | None] = "model"
     load_factors: ClassVar[tuple[str, ...]] = ("index",)
 
     def __init__(self, speed: float, load_s: float) -> None:
@@ -210,12 +215,12 @@ def unlike(tasks: int, models: int, load_s: float, mean_s: float) -> None:
     waits_s = [mean_s * (0.5 + (index + 0.5) / tasks) for index in range(tasks)]
     spec = spec_of(index=list(range(models)), wait_s=waits_s)
     places = [
-        Place(Seat(name, SLOT, "here", name.split("-")[0], name), {"noop": Paced(speed, load_s)}, crew)
+        Placement(Allocation(name, SLOT, "here", name.split("-")[0], name), {"noop": Paced(speed, load_s)}, crew)
         for (name, speed), crew in zip(speeds.items(), crews(len(speeds), len(speeds)), strict=True)
     ]
     with tempfile.TemporaryDirectory() as directory:
-        catalogue = {"noop": Paced(1.0, load_s)}
-        coordinator = ray_pool.RayCoordinator.start(make_plan(spec, catalogue, Path(directory)), catalogue, Policy())
+        registry = {"noop": Paced(1.0, load_s)}
+        coordinator = RayCoordinator.start(make_plan(spec, registry, Path(directory)), registry, Policy())
         coordinator.open()
         Supervisor(coordinator, CrewPool(coordinator, places), _show_nothing, Interrupts(60.0)).run()
         status = coordinator.close()
@@ -244,7 +249,7 @@ def main(
 ) -> None:
     """Print calls and tasks per second, the coordinator's share of a core, the projection, and the makespan."""
     processes = min(processes, workers)
-    with ray_pool.cluster("local"):
+    with cluster("local"):
         started_s = time.perf_counter()
         actors = crews(processes, workers)
         sizes = ray.get([actor.memory_bytes.remote() for actor in actors])
@@ -253,7 +258,10 @@ def main(
             f"{statistics.median(sizes) / 2**20:.0f} MiB each",
             flush=True,
         )
-        places = [Place(seat, BENCHMARKS, actors[index % processes]) for index, seat in enumerate(seats(workers))]
+        places = [
+            Placement(allocation, BENCHMARKS, actors[index % processes])
+            for index, allocation in enumerate(allocations(workers))
+        ]
         waiting = pull(places, tasks, wait_s)
         print(f"tasks of {wait_s} s: {waiting}", flush=True)
         print(f"tasks of 0 s: {pull(places, tasks, 0.0)}", flush=True)

@@ -11,25 +11,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
-from actors.slots import Floor, Node
-from sweeps import coordinator as coordinator_module
-from sweeps.coordinator import Coordinator, Policy
-from sweeps.factors import Catalogue
+from actors.devices.allocator import Allocator
+from actors.devices.nodes import Node
+from sweeps.plan.declaration import Registry
+from sweeps.plan.spec import Spec
 from sweeps.planning import make_plan
-from sweeps.rows import measured_row
-from sweeps.spec import Spec
-from sweeps.supervisor import Ended, Interrupts, Supervisor
-from sweeps.task import Outcome, Run, Seat, Slot, Stop, Task, Wait
+from sweeps.schedule import coordinator as coordinator_module
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.policy import Policy
+from sweeps.schedule.protocol import WorkerExit
+from sweeps.schedule.supervisor import Interrupts, Supervisor
+from sweeps.schema import COLUMNS
+from sweeps.store.rows import measured_row
+from sweeps.task import Allocation, Outcome, Run, Slot, Stop, Task, Wait
 
 LOADS_NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
 class Costs:
-    """How long things take on a seat's device, in seconds."""
+    """How long things take on a allocation's device, in seconds."""
 
-    task_s: Callable[[Task, Seat], float]
-    load_s: Callable[[Task, Seat], float]
+    task_s: Callable[[Task, Allocation], float]
+    load_s: Callable[[Task, Allocation], float]
     start_s: float = 0.0
     """From the start of a worker's process to its first question."""
 
@@ -60,22 +64,22 @@ class _Clock:
 
 @dataclass
 class _Worker:
-    seat: Seat
+    allocation: Allocation
     joined: bool = False
     held: str = LOADS_NOTHING
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-def simulate(spec: Spec, catalogue: Catalogue, node: Node, costs: Costs, directory: Path) -> Simulated:
+def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory: Path) -> Simulated:
     """Run a spec, every factor of it spelled out, on the devices of `node`; its rows have no metrics."""
     clock = _Clock()
     with mock.patch.object(coordinator_module, "time", clock):
-        coordinator = Coordinator(make_plan(spec, catalogue, directory), catalogue, Policy(timeout_s=math.inf))
+        coordinator = Coordinator(make_plan(spec, registry, directory), registry, Policy(timeout_s=math.inf))
         coordinator.open()
         pool = _SimulatedPool(coordinator, node, costs, clock)
         Supervisor(coordinator, pool, lambda _: None, Interrupts(grace_s=0.0)).run()
         status = coordinator.close()
-    groups = {(task.slot, task.load_key) for _, task in make_plan(spec, catalogue, directory).tasks()}
+    groups = {(task.slot, task.load_key) for _, task in make_plan(spec, registry, directory).tasks()}
     loading = [load_key for _, load_key in groups if not load_key.startswith(LOADS_NOTHING)]
     return Simulated(pool.ended_at_s, status.loads, len(loading), pool.started, status.counts)
 
@@ -87,19 +91,19 @@ class _SimulatedPool:
         self.ended_at_s = 0.0
         self.started = 0
         self._coordinator = coordinator
-        self._floor = Floor({node.node_id: node})
+        self._allocator = Allocator({node.node_id: node})
         self._costs = costs
         self._clock = clock
         self._workers: dict[str, _Worker] = {}
         self._due: list[tuple[float, int, str]] = []
         self._events = 0
 
-    def never(self, slot: Slot) -> str | None:
-        return self._floor.never(slot)
+    def infeasible(self, slot: Slot) -> str | None:
+        return self._allocator.infeasible(slot)
 
     def start(self, slot: Slot) -> bool:
         worker_id = f"{slot.device}-{self.started}"
-        taken = self._floor.take(slot, worker_id)
+        taken = self._allocator.allocate(slot, worker_id)
         if taken is None:
             return False
         self.started += 1
@@ -107,23 +111,23 @@ class _SimulatedPool:
         self._wake(worker_id, self._costs.start_s)
         return True
 
-    def alive(self, slot: Slot) -> int:
-        return sum(worker.seat.slot == slot for worker in self._workers.values())
+    def running(self, slot: Slot) -> int:
+        return sum(worker.allocation.slot == slot for worker in self._workers.values())
 
-    def ended(self, timeout_s: float, pulse: Callable[[], object]) -> list[Ended]:
+    def reap(self, timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
         """As on Ray: whoever ended until the next tick. Ticks before which nothing happens are jumped over."""
-        del pulse
+        del tick
         if not self._due:
             self._clock.now_s += timeout_s
             return []
         idle_ticks = math.floor(max(0.0, self._due[0][0] - self._clock.now_s) / timeout_s)
         tick_s = self._clock.now_s + (1 + idle_ticks) * timeout_s
-        ended: list[Ended] = []
+        ended: list[WorkerExit] = []
         while self._due and self._due[0][0] <= tick_s:
             self._clock.now_s, _, worker_id = heapq.heappop(self._due)
             if not self._turn(worker_id):
-                ended.append(Ended(worker_id, self._workers.pop(worker_id).seat.slot))
-                self._floor.release(worker_id)
+                ended.append(WorkerExit(worker_id, self._workers.pop(worker_id).allocation.slot))
+                self._allocator.release(worker_id)
         self._clock.now_s = tick_s
         return ended
 
@@ -135,7 +139,7 @@ class _SimulatedPool:
         worker = self._workers[worker_id]
         if not worker.joined:
             worker.joined = True
-            self._coordinator.join(worker.seat, {}, "simulated")
+            self._coordinator.join(worker.allocation, {}, "simulated")
         if worker.outcomes:
             self.ended_at_s = self._clock.now_s
         answer = self._coordinator.exchange(worker_id, worker.outcomes)
@@ -144,8 +148,8 @@ class _SimulatedPool:
             case Run(leases, _):
                 for lease in leases:
                     load_s = self._load_s(worker, lease.task)
-                    duration_s = (load_s or 0.0) + self._costs.task_s(lease.task, worker.seat)
-                    rows = (measured_row(lease, 0, {}, {}),)
+                    duration_s = (load_s or 0.0) + self._costs.task_s(lease.task, worker.allocation)
+                    rows = (measured_row(lease, COLUMNS["noop"], 0, {}, {}),)
                     outcome = Outcome(
                         lease.task.task_id, lease.attempt, rows, loads=int(load_s is not None), duration_s=duration_s
                     )
@@ -162,7 +166,7 @@ class _SimulatedPool:
         if task.load_key == worker.held or task.load_key.startswith(LOADS_NOTHING):
             return None
         worker.held = task.load_key
-        return self._costs.load_s(task, worker.seat)
+        return self._costs.load_s(task, worker.allocation)
 
     def _wake(self, worker_id: str, after_s: float) -> None:
         self._events += 1

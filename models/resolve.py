@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from models import embedded
+from models.builtin import cache
 from models.errors import ModelNameError, ModelUnavailable
 from models.fingerprint import fingerprint
 from models.names import BUILTIN, ModelName, parse
@@ -60,8 +60,8 @@ def resolve(text: str) -> ModelFiles:
 
 
 def _builtin(name: ModelName) -> ModelFiles:
-    directory = embedded.model_directory(name.place.removeprefix(BUILTIN))
-    return ModelFiles(name.text, directory, None, embedded.BUILD_ID)
+    directory = cache.model_directory(name.place.removeprefix(BUILTIN))
+    return ModelFiles(name.text, directory, None, cache.BUILD_ID)
 
 
 def _local(name: ModelName) -> ModelFiles:

@@ -46,7 +46,7 @@ def judge(
     scorer: "Binoculars", sources: Sequence[Source], windows: int | None, calibration: Calibration | None
 ) -> Iterator[Judged]:
     """Score every text, or windows of it that overlap by half, in order; what is unreadable stands in its place."""
-    pieces = [_pieces(source, windows) for source in sources]
+    pieces = [_row_identities(source, windows) for source in sources]
     rows = scorer.score_fragments(fragment for of_source in pieces for fragment in of_source)
     for source, of_source in zip(sources, pieces, strict=True):
         if source.text is None:
@@ -80,7 +80,7 @@ def _unreadable(source: Source) -> Judged:
     return Judged(fragment_score(nothing, Score(null_reason=UNREADABLE)), "", error=source.error)
 
 
-def _pieces(source: Source, windows: int | None) -> tuple[Fragment, ...]:
+def _row_identities(source: Source, windows: int | None) -> tuple[Fragment, ...]:
     if source.text is None:
         return ()
     settings: FragmentSettings = WholeTexts(mode="whole")

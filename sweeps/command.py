@@ -1,6 +1,6 @@
-"""What the user asked for, checked before anything starts; and the line that asks for the same again.
+"""The options of a command, checked before anything starts; and the line that asks for the same again.
 
-Knows the options and what they may be. What is done about them is run.py's affair.
+Knows the options and their bounds; run.py acts on them.
 """
 
 import os
@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sweeps.coordinator import Isolation, Policy
 from sweeps.errors import UserError
-from sweeps.finished import Again
-from sweeps.machines import Machines, read_machines
-from sweeps.schema import STATUSES
+from sweeps.plan.machines import Machines, read_machines
+from sweeps.schedule.policy import Isolation, Policy
+from sweeps.store.finished import Again
+from sweeps.task_status import TaskStatus
 
 GRACE_S: Final = 60.0
 MOST_S: Final = 1e8
 """Three years: what timers still take."""
-OOM: Final = ("oom_gpu", "oom_host", "skipped_oom")
-"""What `--retry oom` stands for."""
+OOM: Final = (TaskStatus.OOM_GPU, TaskStatus.OOM_HOST, TaskStatus.SKIPPED_OOM)
+"""Statuses that `--retry oom` stands for."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Command:
     machines: Machines = field(default_factory=Machines)
 
     def line(self) -> str:
-        """The command that carries on where this one was stopped; a retry is over by then, and so is a fresh start."""
+        """Return the command that carries on where this one was stopped, without its retry and its fresh start."""
         words = ["python", "-m", "sweeps.run", *self.specs]
         if self.address != "local":
             words += ["--address", self.address]
@@ -55,12 +55,12 @@ class Command:
         return shlex.join(words)
 
     def line_anywhere(self) -> str:
-        """The same, for somebody in another directory."""
+        """Return the same command for a terminal in another directory."""
         return f"cd {shlex.quote(str(Path.cwd()))} && {self.line()}"
 
 
-def policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> Policy:
-    """How the run is to behave.
+def parse_policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> Policy:
+    """Check the options that say how the run behaves.
 
     Raises:
         UserError: the option, what was seen, and the choices.
@@ -69,17 +69,17 @@ def policy(isolation: str, timeout_s: float, retry: list[str], fresh: bool) -> P
         raise UserError(f"--isolation {isolation}: choose device or node")
     if not 0 < timeout_s < MOST_S:
         raise UserError(f"--timeout-s {timeout_s:g}: a task needs more than 0 seconds, and {MOST_S:g} at most")
-    retriable = [status for status in STATUSES if status != "ok"] + ["oom"]
+    retriable = [*(status.value for status in TaskStatus if status is not TaskStatus.OK), "oom"]
     for status in retry:
         if status not in retriable:
             raise UserError(f"--retry {status}: choose one of {', '.join(retriable)}")
-    statuses = [name for status in retry for name in (OOM if status == "oom" else [status])]
+    statuses = [str(name) for status in retry for name in (OOM if status == "oom" else [status])]
     kind: Isolation = "node" if isolation == "node" else "device"
     return Policy(kind, timeout_s, Again(tuple(statuses)), fresh)
 
 
-def machines(path: Path | None, address: str) -> Machines:
-    """The machine file that counts for runs at an address.
+def load_machines(path: Path | None, address: str) -> Machines:
+    """Read the machine file of runs at an address.
 
     Raises:
         UserError: a mistake in it, or it can have no effect.
@@ -91,8 +91,8 @@ def machines(path: Path | None, address: str) -> Machines:
     return Machines()
 
 
-def grace(grace_s: float) -> float:
-    """Seconds after Ctrl-C.
+def parse_grace_s(grace_s: float) -> float:
+    """Check the seconds that tasks in flight get after Ctrl-C.
 
     Raises:
         UserError: less than none, or more than a timer takes.
@@ -102,8 +102,8 @@ def grace(grace_s: float) -> float:
     return grace_s
 
 
-def at_home(path: Path) -> Path:
-    """The path with its `~` expanded, which shells leave as it is behind `--out=`.
+def expand_home(path: Path) -> Path:
+    """Expand the `~` of a path, which shells leave as it is behind `--out=`.
 
     Raises:
         UserError: this machine knows no such home.

@@ -7,27 +7,63 @@ iterations, and take back what never ran.
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SpecChanged, UserError
-from sweeps.factors import Catalogue, Declaration
-from sweeps.plan import Grid, Plan
-from sweeps.schema import MEASURE
-from sweeps.sink import PART, read_on_disk
-from sweeps.spec import Spec, Sweep
-from sweeps.stored import Stored, known_rows, read_stored
+from sweeps.plan.declaration import BenchmarkInfo, Registry
+from sweeps.plan.grid import Grid, Plan
+from sweeps.plan.spec import Spec, Sweep
+from sweeps.run_layout import SweepLayout
+from sweeps.store.finished import Again, Finished, pending_groups, read_finished
+from sweeps.store.parts import read_on_disk
+from sweeps.store.run_metadata import RunMetadata, known_rows, read_run_metadata
 from sweeps.task import digest
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A spec that is ready to run: its plan, and the tasks of the plan that are on disk."""
+
+    plan: Plan
+    finished: Finished
+
+    @property
+    def is_finished(self) -> bool:
+        """True where no task is left to run."""
+        return len(self.finished.statuses) == len(self.plan)
+
+
+def prepare(
+    spec: Spec, registry: Registry, directory: Path, again: Again, progress: Callable[[str], object]
+) -> Prepared:
+    """Plan a spec, and read which tasks of the plan are on disk.
+
+    Args:
+        spec: with every factor spelled out.
+        registry: of its benchmarks.
+        directory: of the run; only read.
+        again: rules for which finished tasks run again.
+        progress: called with a sentence on how far the look at large inputs is, from time to time.
+
+    Raises:
+        UserError: as `make_plan`; or rows on disk are not of this plan (SpecChanged).
+    """
+    plan = make_plan(spec, registry, directory, progress)
+    finished = read_finished(plan, registry, again, lambda _part, _error: None)
+    pending_groups(plan, finished)  # refuses rows that are not of this plan
+    return Prepared(plan, finished)
+
+
 def make_plan(
-    spec: Spec, catalogue: Catalogue, directory: Path, progress: Callable[[str], object] = lambda _: None
+    spec: Spec, registry: Registry, directory: Path, progress: Callable[[str], object] = lambda _: None
 ) -> Plan:
     """Open the inputs of every sweep, and plan its tasks so that those on disk stay the same.
 
     Args:
         spec: with every factor spelled out.
-        catalogue: what its benchmarks declare.
+        registry: what its benchmarks declare.
         directory: of the run; only read.
         progress: told how far the look at large inputs is, from time to time.
 
@@ -38,16 +74,16 @@ def make_plan(
     grids, known = [], {}
     for sweep in spec.sweep:
         folder = directory / sweep.name
-        declaration = catalogue[sweep.benchmark]
-        on_disk = read_on_disk(folder, MEASURE.get(sweep.benchmark), lambda _part, _error: None)
+        benchmark = registry[sweep.benchmark]
+        on_disk = read_on_disk(folder, benchmark.columns.measure, lambda _part, _error: None)
         # What was unavailable was never tried: no changed spec could be mixed with it.
         tried = {task_id for task_id, status in on_disk.statuses.items() if status != "unavailable"}
-        is_new = not tried and (bool(on_disk.statuses) or not any(folder.glob(PART)))
-        stored = Stored() if is_new else read_stored(folder)
-        grid = _grid(sweep, declaration, stored, _known_inputs(stored, on_disk.revisions), folder, progress)
+        is_new = not tried and (bool(on_disk.statuses) or not SweepLayout(folder).parts())
+        metadata = RunMetadata() if is_new else read_run_metadata(folder)
+        grid = _grid(sweep, benchmark, metadata, _known_inputs(metadata, on_disk.revisions), folder, progress)
         grid.check()
-        if stored.sweep is not None:
-            _refuse_changed(folder, stored.sweep, grid, tried)
+        if metadata.sweep is not None:
+            _refuse_changed(folder, metadata.sweep, grid, tried)
         grids.append(grid)
         known[sweep.name] = known_rows(folder)
     planned = spec.model_copy(update={"sweep": [grid.sweep for grid in grids]})
@@ -56,14 +92,14 @@ def make_plan(
 
 def _grid(
     sweep: Sweep,
-    declaration: Declaration,
-    stored: Stored,
+    benchmark: BenchmarkInfo,
+    metadata: RunMetadata,
     known: Mapping[str, Any],
     folder: Path,
     progress: Callable[[str], object],
 ) -> Grid:
     try:
-        inputs = declaration.open_inputs(sweep.factors, known, progress)
+        inputs = benchmark.open_inputs(sweep.factors, known, progress)
     except UserError as error:
         raise UserError(f"sweep {sweep.name!r}: {error}") from error
     factors = {name: [inputs.canonical(name, level) for level in levels] for name, levels in sweep.factors.items()}
@@ -73,23 +109,26 @@ def _grid(
                 f"sweep {sweep.name!r}, factors.{name}: two levels are one corpus, by content and by what {folder} has "
                 f"of it: {json.dumps(sweep.factors[name])}; name it once"
             )
-    earlier = [iterations for iterations in stored.iterations if iterations < sweep.iterations]
-    iterations = (*earlier, sweep.iterations) if declaration.timed else (sweep.iterations,)
-    return Grid(sweep.model_copy(update={"factors": factors}), declaration, inputs, iterations)
+    earlier = [iterations for iterations in metadata.iterations if iterations < sweep.iterations]
+    iterations = (*earlier, sweep.iterations) if benchmark.timed else (sweep.iterations,)
+    return Grid(sweep.model_copy(update={"factors": factors}), benchmark, inputs, iterations)
 
 
-def _known_inputs(stored: Stored, revisions: Collection[str]) -> dict[str, Any]:
+def _known_inputs(metadata: RunMetadata, revisions: Collection[str]) -> dict[str, Any]:
     """Record of what the rows are of; of an older version's, which corpora there were, and nothing of their content.
 
     A model binds where something was measured with it: one that was damaged, say, may be mended.
     """
-    if stored.inputs is not None:
-        models: Mapping[str, str] = stored.inputs.get("models", {})
+    if metadata.inputs is not None:
+        models: Mapping[str, str] = metadata.inputs.get("models", {})
         measured = {name: revision for name, revision in models.items() if revision in revisions}
-        return {**stored.inputs, "models": measured, "unmeasured": dict(models.items() - measured.items())}
-    if stored.sweep is None:
+        return {**metadata.inputs, "models": measured, "unmeasured": dict(models.items() - measured.items())}
+    if metadata.sweep is None:
         return {}
-    return {"corpora": {json.dumps(level): None for level in stored.sweep["factors"].get("corpus", [])}, "models": None}
+    return {
+        "corpora": {json.dumps(level): None for level in metadata.sweep["factors"].get("corpus", [])},
+        "models": None,
+    }
 
 
 def _refuse_changed(folder: Path, old: dict[str, Any], grid: Grid, tried: set[str]) -> None:

@@ -1,7 +1,7 @@
 """`python -m sweeps.run`: the command line, and the only place where everything is wired together."""
 
-from sweeps import import_order, terminal
-from sweeps import interrupts as stopping
+from sweeps.process import import_order, terminal
+from sweeps.process import interrupts as stopping
 
 if __name__ == "__main__":
     stopping.quit_at_once()
@@ -11,38 +11,46 @@ import shlex
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from actors import environment
 from actors.benchmarks import BENCHMARKS
-from actors.slots import Floor, Node, local_node
-from models import embedded
+from actors.devices.allocator import Allocator
+from actors.devices.nodes import Node, local_node
+from actors.probes import environment
+from models.builtin.cache import ensure_built
 from models.errors import ModelError
 from scoring.errors import ScoringError
-from sweeps.command import GRACE_S, Command, at_home, check_writable, grace, policy
-from sweeps.command import machines as machines_of
-from sweeps.coordinator import Coordinator, Policy
-from sweeps.dry_run import print_plan
+from sweeps.command import (
+    GRACE_S,
+    Command,
+    check_writable,
+    expand_home,
+    load_machines,
+    parse_grace_s,
+    parse_policy,
+)
 from sweeps.errors import SweepsError, UserError
-from sweeps.finished import Finished, pending_groups, read_finished
-from sweeps.history import paces
-from sweeps.machines import Machines
-from sweeps.plan import Plan
-from sweeps.planning import make_plan
-from sweeps.printable import printable
-from sweeps.progress import summarize, view, waiting
-from sweeps.run_directory import refuse_rows, wait_until_free
-from sweeps.schema import FAILED
-from sweeps.spec import Defaults, Spec, read_spec, with_defaults
-from sweeps.standing import Status
-from sweeps.supervisor import Interrupts, Supervisor
+from sweeps.plan.grid import Plan
+from sweeps.plan.spec import Defaults, Spec
+from sweeps.plan.spec_reader import read_spec, with_defaults
+from sweeps.planning import Prepared, prepare
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.run_status import Status
+from sweeps.schedule.supervisor import Interrupts, Supervisor
+from sweeps.store.finished import Again
+from sweeps.store.history import slot_timings
+from sweeps.store.run_directory import refuse_rows, wait_until_free
+from sweeps.task_status import TaskStatus
+from sweeps.view.dry_run import print_plan
+from sweeps.view.messages import complain, say
+from sweeps.view.notices import tell_finished, tell_inputs, tell_unused_interpreters
+from sweeps.view.progress import summarize, view, waiting
 
 EXIT_FAILED_TASKS = 1
 EXIT_USER_ERROR = 2
@@ -75,16 +83,16 @@ def main(
         command = Command(
             specs=tuple(spec or ["quickstart"]),
             address=address,
-            out=at_home(out),
+            out=expand_home(out),
             overrides=tuple(set_ or ()),
             dry_run=dry_run,
-            policy=policy(isolation, timeout_s, retry or [], fresh),
-            grace_s=grace(grace_s),
-            machines=machines_of(machines and at_home(machines), address),
+            policy=parse_policy(isolation, timeout_s, retry or [], fresh),
+            grace_s=parse_grace_s(grace_s),
+            machines=load_machines(machines and expand_home(machines), address),
         )
         code = run(command, console)
     except (SweepsError, ModelError, ScoringError) as error:
-        _complain(str(error))
+        complain(str(error))
         code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError | ScoringError) else EXIT_FAILED_TASKS
     except KeyboardInterrupt:
         console.print("stopped; what is on disk is whole, and the same command carries on")
@@ -92,20 +100,6 @@ def main(
         terminal.give_up(error)
         code = EXIT_FAILED_TASKS
     raise typer.Exit(code)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A spec that is ready to run: the one plan of it, and what of that is done."""
-
-    plan: Plan
-    finished: Finished
-    directory: Path
-
-    @property
-    def is_finished(self) -> bool:
-        """True where nothing is left to run."""
-        return len(self.finished.statuses) == len(self.plan)
 
 
 def run(command: Command, console: Console) -> int:
@@ -119,28 +113,31 @@ def run(command: Command, console: Console) -> int:
     if not command.dry_run:
         check_writable(command.out)
         for spec in specs:
-            wait_until_free(command.out / spec.name, partial(_say, console))
+            wait_until_free(command.out / spec.name, partial(say, console))
     with ExitStack() as stack:
         here = command.address in ("local", "inline")
         nodes = [_described(local_node())] if here else []
         if not here and (command.dry_run or not all(map(_spells_out_slots, specs))):
             nodes = _connect(command, console, stack)
         prepared = [_prepare(spec, nodes, command, console) for spec in specs]
-        _tell_plans(prepared, command, console)
+        for one in prepared:
+            tell_inputs(console, one.plan)
+            tell_finished(console, one.plan.directory, one.finished, command.policy.again.statuses)
         if command.dry_run:
-            _tell_unused(command.machines, nodes, console)
-            never = Floor({node.node_id: node for node in nodes}, command.machines).never
+            tell_unused_interpreters(console, command.machines, _device_classes(nodes))
+            infeasible = Allocator({node.node_id: node for node in nodes}, command.machines).infeasible
             for one in prepared:
-                sweep_directories = [one.directory / grid.sweep.name for grid in one.plan.grids]
-                print_plan(console, one.plan, one.finished.statuses, never, paces(sweep_directories))
+                sweep_directories = [one.plan.directory / grid.sweep.name for grid in one.plan.grids]
+                print_plan(console, one.plan, one.finished.statuses, infeasible, slot_timings(sweep_directories))
             return 0
         if all(one.is_finished for one in prepared) and (here or not any(map(_has_unsupported, prepared))):
             return max(_run_nothing(one, console) for one in prepared)
-        _build_embedded([one.plan for one in prepared], console)
+        _build_builtin([one.plan for one in prepared], console)
         if command.address == "local" or not nodes:  # only now: what is wrong is told before Ray's seconds
             nodes = _connect(command, console, stack)
-        _tell_unused(command.machines, nodes, console)
-        command = replace(command, policy=_policy_for(nodes, command))
+        tell_unused_interpreters(console, command.machines, _device_classes(nodes))
+        policy = replace(command.policy, again=_again(nodes, command), command=command.line_anywhere())
+        command = replace(command, policy=policy)
         return max(_run_spec(one.plan, command, nodes, console) for one in prepared)
 
 
@@ -148,20 +145,16 @@ def _prepare(spec: Spec, nodes: list[Node], command: Command, console: Console) 
     directory = command.out / spec.name
     if command.policy.fresh:
         refuse_rows(directory)
+    complete = with_defaults(spec, _defaults(nodes), BENCHMARKS)
     with waiting(console, f"planning {spec.name}") as progress:
-        plan = make_plan(with_defaults(spec, _defaults(nodes), BENCHMARKS), BENCHMARKS, directory, progress)
-    again = _policy_for(nodes, command).again
-    finished = read_finished(plan, again, lambda _part, _error: None)
-    pending_groups(plan, finished)  # refuses rows that are not of this plan
-    return Prepared(plan, finished, directory)
+        return prepare(complete, BENCHMARKS, directory, _again(nodes, command), progress)
 
 
-def _policy_for(nodes: list[Node], command: Command) -> Policy:
-    """The policy of the command on those nodes."""
-    known = () if command.machines.pythons else nodes  # what other interpreters have, their workers alone know
+def _again(nodes: list[Node], command: Command) -> Again:
+    """Return the rules for which finished tasks run again on those nodes."""
+    known = () if command.machines.pythons else nodes  # the environments of other interpreters only their workers know
     environments = frozenset(node.environment_id for node in known if node.environment_id)
-    again = replace(command.policy.again, environments=environments)
-    return replace(command.policy, ladder=ladder(nodes), again=again, command=command.line_anywhere())
+    return replace(command.policy.again, environments=environments)
 
 
 def _refuse_one_name(specs: list[Spec]) -> None:
@@ -184,44 +177,6 @@ def _described(node: Node) -> Node:
     return replace(node, environment_id=environment.describe(node)[1])
 
 
-def _tell_plans(prepared: list[Prepared], command: Command, console: Console) -> None:
-    """Tell what the specs read, what looks like a mistake there, and which earlier failures stay as they are."""
-    for one in prepared:
-        for grid in one.plan.grids:
-            for line in grid.inputs.lines:
-                _say(console, line if line.startswith(" ") else f"{grid.sweep.name}: {line}")
-            for warning in grid.inputs.warnings:
-                _warn(console, f"{grid.sweep.name}: {warning}")
-        if one.finished.repeated:
-            _warn(
-                console,
-                f"{one.directory}: {one.finished.repeated:,} tasks stand in more than one part: one was copied; "
-                "the report counts them once, pandas does not: move the copy away",
-            )
-        for status, count in sorted(one.finished.left_failed.items()):
-            _warn(
-                console,
-                f"{one.directory}: {count:,} task{'s' * (count != 1)} ended as {status} in an earlier run and "
-                f"{'stay' if count != 1 else 'stays'} so; --retry {status} runs {'them' if count != 1 else 'it'} again",
-            )
-        if command.policy.again.statuses and not one.finished.again:
-            _warn(
-                console, f"{one.directory}: --retry: no task there ended as {', '.join(command.policy.again.statuses)}"
-            )
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(printable(text, keep="\n"), highlight=False, markup=False, soft_wrap=True)
-
-
-def _warn(console: Console, text: str) -> None:
-    console.print(Text(printable(f"warning: {text}", keep="\n"), style="yellow"), soft_wrap=True)
-
-
-def _complain(text: str) -> None:
-    Console(stderr=True).print(Text(printable(f"error: {text}", keep="\n")), soft_wrap=True)
-
-
 def _run_nothing(one: Prepared, console: Console) -> int:
     """Tell how a run stands that was finished before."""
     counts = sum(one.finished.counts.values(), Counter[str]())
@@ -239,26 +194,27 @@ def _run_nothing(one: Prepared, console: Console) -> int:
         warnings=(),
         measured=one.finished.measured,
     )
-    summarize(console, status, one.directory, 0.0)
-    return _verdict(status, one.directory, console)
+    summarize(console, status, one.plan.directory, 0.0)
+    return _verdict(status, one.plan.directory, console)
 
 
-def _build_embedded(plans: list[Plan], console: Console) -> None:
-    """Before any clock runs: prompts and `builtin://` models come out of the embedded build."""
-    if any(BENCHMARKS[grid.sweep.benchmark].holds != "nothing" for plan in plans for grid in plan.grids):
-        embedded.ensure_built(lambda message: _say(console, message))
+def _build_builtin(plans: list[Plan], console: Console) -> None:
+    """Build the prompts and models of `builtin://` before any clock runs, where a benchmark may read them."""
+    if any(BENCHMARKS[grid.sweep.benchmark].reads_builtin for plan in plans for grid in plan.grids):
+        ensure_built(lambda message: say(console, message))
 
 
 def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
     """Start or join Ray, tell where its dashboard is, and ask its nodes what they have."""
-    from actors import ray_pool  # only here: inline runs on machines without Ray
+    from actors.ray_pool.cluster import cluster
+    from actors.ray_pool.nodes import cluster_nodes  # only here: inline runs on machines without Ray
 
     starting = "starting Ray here" if command.address == "local" else f"joining Ray at {command.address}"
     with console.status(f"{starting} …"):
-        lines = stack.enter_context(ray_pool.cluster(command.address))
-        nodes = ray_pool.nodes()
+        lines = stack.enter_context(cluster(command.address))
+        nodes = cluster_nodes()
     for line in lines:
-        _say(console, line)
+        say(console, line)
     return nodes
 
 
@@ -290,15 +246,16 @@ def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console)
 def _inline(plan: Plan, command: Command, node: Node) -> tuple[Any, Any]:
     from actors.inline_pool import InlinePool
 
-    coordinator = Coordinator(plan, BENCHMARKS, command.policy)
+    coordinator = Coordinator(plan, BENCHMARKS, command.policy, devices_by_memory([node]))
     coordinator.open()
     return coordinator, InlinePool(coordinator, BENCHMARKS, node, command.policy.timeout_s)
 
 
 def _ray(plan: Plan, command: Command, nodes: list[Node], stack: ExitStack) -> tuple[Any, Any]:
-    from actors.ray_pool import RayCoordinator, RayPool
+    from actors.ray_pool.client import RayCoordinator
+    from actors.ray_pool.pool import RayPool
 
-    coordinator = RayCoordinator.start(plan, BENCHMARKS, command.policy)
+    coordinator = RayCoordinator.start(plan, BENCHMARKS, command.policy, devices_by_memory(nodes))
     coordinator.open()
     pool = RayPool(coordinator, BENCHMARKS, nodes, command.machines)
     stack.callback(pool.close)
@@ -306,7 +263,7 @@ def _ray(plan: Plan, command: Command, nodes: list[Node], stack: ExitStack) -> t
 
 
 def _stopped(console: Console, status: Status, directory: Path, command: Command) -> int:
-    _say(
+    say(
         console,
         f"stopped: {status.done} of {status.total} tasks are on disk in {directory}; to continue:\n  {command.line()}",
     )
@@ -316,21 +273,17 @@ def _stopped(console: Console, status: Status, directory: Path, command: Command
 def _verdict(status: Status, directory: Path, console: Console) -> int:
     if status.failure or status.left:
         reason = status.failure or f"{status.left} tasks have no rows"
-        _complain(reason)
+        complain(reason)
         return EXIT_FAILED_TASKS
-    _say(console, f"report: python -m analysis.report {shlex.quote(str(directory))}")
-    failed = sum(status.counts.get(name, 0) for name in FAILED)
+    say(console, f"report: python -m analysis.report {shlex.quote(str(directory))}")
+    failed = sum(status.counts.get(name, 0) for name in TaskStatus if name.is_failure)
     if not status.measured:
-        _complain("nothing was measured; the rows say why")
+        complain("nothing was measured; the rows say why")
     return 0 if status.measured and not failed else EXIT_FAILED_TASKS
 
 
-def _tell_unused(machines: Machines, nodes: list[Node], console: Console) -> None:
-    """An interpreter for a device that is not there is no mistake, nodes may join; a slip of the pen looks the same."""
-    known = ["cpu", *dict.fromkeys(gpu.device_class for node in nodes for gpu in node.gpus)]
-    for name in machines.unused(known):
-        warning = f"warning: {machines.file}: no device is {name!r} so far; there are {', '.join(known)}"
-        console.print(Text(warning, style="yellow"), soft_wrap=True)
+def _device_classes(nodes: list[Node]) -> list[str]:
+    return ["cpu", *dict.fromkeys(gpu.device_class for node in nodes for gpu in node.gpus)]
 
 
 def _defaults(nodes: list[Node]) -> Defaults:
@@ -340,7 +293,7 @@ def _defaults(nodes: list[Node]) -> Defaults:
     return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))
 
 
-def ladder(nodes: list[Node]) -> tuple[str, ...]:
+def devices_by_memory(nodes: list[Node]) -> tuple[str, ...]:
     """Device classes of the cluster by memory, the smallest first, and the CPU, which has most, last."""
     memory_bytes = {gpu.device_class: gpu.memory_bytes for node in nodes for gpu in node.gpus}
     return (*sorted(memory_bytes, key=lambda name: memory_bytes[name]), "cpu")

@@ -4,23 +4,11 @@ Knows names and types only; what each number means stands in docs/measurements.m
 that is not `ok` is null.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
-
-STATUSES: Final = (
-    "ok",
-    "oom_gpu",
-    "oom_host",
-    "skipped_oom",
-    "unsupported",
-    "unavailable",
-    "timeout",
-    "error",
-    "worker_lost",
-)
-FAILED: Final = frozenset({"error", "timeout", "worker_lost", "unavailable"})
-"""Statuses that make a run end with exit code 1: what they stand for was not measured, and could be another time."""
 
 COMMON: Final[dict[str, pa.DataType]] = {
     "sweep": pa.string(),
@@ -59,8 +47,9 @@ EFFECTIVE: Final[dict[str, pa.DataType]] = {
     "device_map_effective": pa.string(),
     "quantized_share": pa.float64(),
 }
-"""What a loaded model turned out to be, beside what the spec asked for."""
+"""Properties of the loaded model, beside what the spec asked for."""
 
+_PEAKS: Final = ("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_used_bytes", "peak_rss_bytes")
 MEMORY: Final[dict[str, pa.DataType]] = {
     "peak_allocated_bytes": pa.int64(),
     "peak_reserved_bytes": pa.int64(),
@@ -127,7 +116,7 @@ FRAGMENT: Final[dict[str, pa.DataType]] = {
     "dropped_words": pa.int32(),
     "null_reason": pa.string(),
 }
-"""Which fragment a row is of, and why it has no score if it has none."""
+"""The fragment that a row is of, and the reason why it has no score if it has none."""
 
 BINOCULARS: Final[dict[str, pa.DataType]] = {
     "length_tokens": pa.int32(),
@@ -143,53 +132,94 @@ BINOCULARS: Final[dict[str, pa.DataType]] = {
     "truncated": pa.bool_(),
 }
 
-FACTORS: Final[dict[str, dict[str, pa.DataType]]] = {
-    "noop": {"index": pa.int64(), "wait_s": pa.float64()},
-    "model_loading": {"source": pa.string(), "cache_state": pa.string(), "max_memory": pa.string()},
-    "generation": {"max_new_tokens": pa.int32(), "prompt_words": pa.int32(), "max_memory": pa.string()},
-    "decoding_strategy": {
-        "decoding_strategy": pa.string(),
-        "max_new_tokens": pa.int32(),
-        "prompt_words": pa.int32(),
-        "max_memory": pa.string(),
-    },
-    "logits": {"input_words": pa.int32(), "max_memory": pa.string()},
-    "encoding": {"input_words": pa.int32(), "texts": pa.int32(), "move_to_device": pa.bool_()},
-    "binoculars": {
-        "pair": pa.string(),
-        "corpus": pa.string(),
-        "fragments": pa.string(),
-        "alignment": pa.string(),
-        "placement": pa.string(),
-        "max_tokens": pa.int32(),
-        "shard_records": pa.int32(),
-    },
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a benchmark adds to the common ones, by the use that schema, plan and report make of them."""
+
+    factors: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """Its own factors, as the spec asked for them: set in every row, whatever its status."""
+    metrics: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """What took effect and what was measured: null in every row that is not `ok`."""
+    identity: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """Tells apart the many rows of one task, such as its texts: set in rows of any status."""
+    headlines: tuple[str, ...] = ()
+    """Metrics that the report's tables show, the most telling first: its figure draws that one."""
+    measure: str | None = None
+    """Metric without which an `ok` row holds no measurement; None: every `ok` row does."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all columns of its rows, the common ones too."""
+        return frozenset({*COMMON, *self.factors, *self.identity, *self.metrics})
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of its Parquet parts."""
+        return pa.schema(list({**COMMON, **self.factors, **self.identity, **self.metrics}.items()))
+
+
+_GENERATION_HEADLINES: Final = (
+    "generation_rate_tokens_per_s",
+    "inference_time_s",
+    "ttft_s",
+    "tpot_s",
+    "prefill_tokens_per_s",
+    "decode_tokens_per_s",
+    *_PEAKS,
+)
+
+COLUMNS: Final[dict[str, Columns]] = {
+    "noop": Columns(factors={"index": pa.int64(), "wait_s": pa.float64()}),
+    "model_loading": Columns(
+        factors={"source": pa.string(), "cache_state": pa.string(), "max_memory": pa.string()},
+        metrics=EFFECTIVE | MODEL_LOADING | MEMORY,
+        headlines=("load_rate_per_s", "load_time_s", "load_rate_bytes_per_s", *_PEAKS),
+    ),
+    "generation": Columns(
+        factors={"max_new_tokens": pa.int32(), "prompt_words": pa.int32(), "max_memory": pa.string()},
+        metrics=EFFECTIVE | GENERATION | {"decoding_strategy": pa.string()} | MEMORY,
+        headlines=_GENERATION_HEADLINES,
+    ),
+    "decoding_strategy": Columns(
+        factors={
+            "decoding_strategy": pa.string(),
+            "max_new_tokens": pa.int32(),
+            "prompt_words": pa.int32(),
+            "max_memory": pa.string(),
+        },
+        metrics=EFFECTIVE | GENERATION | MEMORY,
+        headlines=_GENERATION_HEADLINES,
+    ),
+    "logits": Columns(
+        factors={"input_words": pa.int32(), "max_memory": pa.string()},
+        metrics=EFFECTIVE | LOGITS | MEMORY,
+        headlines=("calculation_rate_tokens_per_s", "calculation_time_s", *_PEAKS),
+    ),
+    "encoding": Columns(
+        factors={"input_words": pa.int32(), "texts": pa.int32(), "move_to_device": pa.bool_()},
+        metrics=ENCODING,
+        headlines=("encoding_rate_tokens_per_s", "encoding_rate_bytes_per_s", "encoding_time_s"),
+    ),
+    "binoculars": Columns(
+        factors={
+            "pair": pa.string(),
+            "corpus": pa.string(),
+            "fragments": pa.string(),
+            "alignment": pa.string(),
+            "placement": pa.string(),
+            "max_tokens": pa.int32(),
+            "shard_records": pa.int32(),
+        },
+        metrics=EFFECTIVE | BINOCULARS | MEMORY,
+        identity=FRAGMENT,
+        headlines=("score", "log_ppl", "log_xppl"),
+        measure="score",
+    ),
 }
-"""A benchmark's own factors, as the spec asked for them: set in every row, whatever its status."""
+"""Columns of the built-in benchmarks: here, so that the report knows them without importing a benchmark."""
 
-IDENTITY: Final[dict[str, dict[str, pa.DataType]]] = {"binoculars": FRAGMENT}
-"""What a row is of, where a task has many: set in rows of any status that are about one such thing."""
-
-MEASURE: Final[dict[str, str]] = {"binoculars": "score"}
-"""Where an `ok` row may be without a measurement: the column that is null then."""
-
-METRICS: Final[dict[str, dict[str, pa.DataType]]] = {
-    "noop": {},
-    "model_loading": EFFECTIVE | MODEL_LOADING | MEMORY,
-    "generation": EFFECTIVE | GENERATION | {"decoding_strategy": pa.string()} | MEMORY,
-    "decoding_strategy": EFFECTIVE | GENERATION | MEMORY,
-    "logits": EFFECTIVE | LOGITS | MEMORY,
-    "encoding": ENCODING,
-    "binoculars": EFFECTIVE | BINOCULARS | MEMORY,
-}
-"""What took effect and what was measured: null in every row that is not `ok`."""
-
-
-def schema_of(benchmark: str) -> pa.Schema:
-    """The Parquet schema of one benchmark's parts: common columns, its factors, what rows are of, its metrics.
-
-    Raises:
-        KeyError: no benchmark of that name has columns here.
-    """
-    identity = IDENTITY.get(benchmark, {})
-    return pa.schema(list((COMMON | FACTORS[benchmark] | identity | METRICS[benchmark]).items()))
+# Until the report reads COLUMNS itself.
+FACTORS: Final = {name: columns.factors for name, columns in COLUMNS.items()}
+IDENTITY: Final = {name: columns.identity for name, columns in COLUMNS.items() if columns.identity}
+METRICS: Final = {name: columns.metrics for name, columns in COLUMNS.items()}

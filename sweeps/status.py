@@ -1,6 +1,6 @@
-"""`python -m sweeps.status`: where the runs of a Ray cluster stand, seen from any terminal."""
+"""`python -m sweeps.status`: shows the runs of a Ray cluster, from any terminal."""
 
-from sweeps import import_order, interrupts
+from sweeps.process import import_order, interrupts
 
 if __name__ == "__main__":
     interrupts.quit_at_once()
@@ -14,19 +14,20 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from sweeps.errors import UserError
-from sweeps.progress import View, headline, report, views
-from sweeps.standing import Status
+from sweeps.schedule.run_status import Status
 from sweeps.task import Slot
+from sweeps.view.messages import complain, say
+from sweeps.view.progress import View, report, views
+from sweeps.view.throughput import headline
 
 EXIT_USER_ERROR: Final = 2
 WATCH_S: Final = 0.5
 WAIT_S: Final = 1.0
 
-Standings = Mapping[str, Status | None]
-"""Name of a run to where it stands; None: it is there and does not answer."""
+RunStatuses = Mapping[str, Status | None]
+"""Status of every run, by name; None: the run does not answer."""
 
 
 def main(
@@ -43,7 +44,7 @@ def main(
     except KeyboardInterrupt:
         raise typer.Exit from None
     except UserError as error:
-        Console(stderr=True).print(Text(f"error: {error}"), soft_wrap=True)
+        complain(str(error))
         raise typer.Exit(EXIT_USER_ERROR) from None
 
 
@@ -55,37 +56,40 @@ def _look(console: Console, address: str, *, watch: bool, as_json: bool) -> None
         )
     if watch:
         await_ray(console, address)
-    from actors import ray_pool  # only here: a wrong command is told before the seconds that Ray takes
+    # Only here: a wrong command is told before the seconds that Ray takes.
+    from actors.ray_pool.cluster import connected, is_running
+    from actors.ray_pool.run_statuses import run_statuses
 
-    with ray_pool.visited(address) as found:
+    with connected(address) as found:
         if watch:
-            await_run(console, found, ray_pool.standings, ray_pool.is_there)
-            follow(console, ray_pool.standings)
+            await_run(console, found, run_statuses, is_running)
+            follow(console, run_statuses)
         elif as_json:
-            _tell(console, json.dumps({"address": found, "runs": plain(ray_pool.standings())}, ensure_ascii=False))
-        elif standings := ray_pool.standings():
-            show(console, standings)
+            document = json.dumps({"address": found, "runs": plain(run_statuses())}, ensure_ascii=False)
+            console.print(document, highlight=False, markup=False, soft_wrap=True)
+        elif statuses := run_statuses():
+            show(console, statuses)
         else:
-            _tell(console, f"no run there: the Ray at {found} has none")
+            say(console, f"no run there: the Ray at {found} has none")
 
 
 def await_ray(console: Console, address: str) -> None:
     """Return when a Ray runs on this machine, if it is one of this machine that is asked for."""
-    from actors import ray_address
+    from actors.ray_pool.address import NoneHere, find
 
     told = False
     while True:
         try:
-            ray_address.find(address)
+            find(address)
             return
-        except ray_address.NoneHere:
+        except NoneHere:
             if not told:
-                _tell(console, "no Ray on this machine yet; waiting for one (Ctrl-C ends this)")
+                say(console, "no Ray on this machine yet; waiting for one (Ctrl-C ends this)")
             told = True
             time.sleep(WAIT_S)
 
 
-def await_run(console: Console, found: str, ask: Callable[[], Standings], is_there: Callable[[], bool]) -> None:
+def await_run(console: Console, found: str, ask: Callable[[], RunStatuses], is_there: Callable[[], bool]) -> None:
     """Return when there is a run.
 
     Raises:
@@ -96,7 +100,7 @@ def await_run(console: Console, found: str, ask: Callable[[], Standings], is_the
         if not is_there():
             raise UserError(f"the Ray at {found} is gone, and had no run")
         if not told:
-            _tell(console, f"no run yet at {found}; waiting for one (Ctrl-C ends this)")
+            say(console, f"no run yet at {found}; waiting for one (Ctrl-C ends this)")
         told = True
         time.sleep(WATCH_S)
 
@@ -114,22 +118,22 @@ def plain(value: Any) -> Any:
     return value
 
 
-def show(console: Console, standings: Standings) -> None:
+def show(console: Console, run_statuses: RunStatuses) -> None:
     """Every run once."""
-    for run, status in standings.items():
+    for run, status in run_statuses.items():
         if status is None:
-            _tell(console, f"{run}: does not answer; it may be reading what earlier runs wrote")
+            say(console, f"{run}: does not answer; it may be reading what earlier runs wrote")
         else:
             report(console, run, status)
 
 
-def follow(console: Console, ask: Callable[[], Standings]) -> None:
+def follow(console: Console, ask: Callable[[], RunStatuses]) -> None:
     """Every run until none is left; how far each was seen to get stays on the terminal."""
     shown: dict[str, View] = {}
     last: dict[str, Status] = {}
     with views(console) as open_view:
-        while standings := ask():
-            for run, status in standings.items():
+        while run_statuses := ask():
+            for run, status in run_statuses.items():
                 if status is not None:
                     last[run] = status
                     if run not in shown:
@@ -138,11 +142,7 @@ def follow(console: Console, ask: Callable[[], Standings]) -> None:
             time.sleep(WATCH_S)
     for run, status in last.items():
         end = "finished" if status.left == 0 else "ended; so it was last seen, and its own terminal has the rest"
-        _tell(console, f"{headline(run, status)}: {end}")
-
-
-def _tell(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(console, f"{headline(run, status)}: {end}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What flows between queue and workers: Slot, Task, Lease, Outcome and the three answers.
+"""The values that flow between queue and workers: Slot, Task, Lease, Outcome and the three answers.
 
 All frozen and small; none carries text or weights. Knows nothing of files, Ray or devices.
 """
@@ -9,21 +9,25 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from sweeps.errors import UserError
+from sweeps.task_status import TaskStatus
 
 Level = str | int | float | bool | list[Any] | dict[str, Any]
 """One level of a factor: any TOML value."""
 Row = dict[str, Any]
 """Column name to value, as sweeps/schema.py types them."""
 
+NO_LOAD: Final = ""
+"""Load key of tasks that need nothing in memory."""
+
 _DEVICE = re.compile(r"(?P<device>[a-z0-9][a-z0-9.-]*)(?: x(?P<count>[1-9][0-9]*))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What a task needs under it: some GPUs of one node, and cores; on `cpu`, cores alone."""
+    """Devices that a task asks for: some GPUs of one node, and cores; on `cpu`, cores alone."""
 
     device: str
     """`cpu`, `gpu` (any), or the slug of a device class, such as `k80` or `tesla-k80`."""
@@ -52,68 +56,76 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A share of a cell's work, where a cell is more than one task: a shard of a corpus."""
+class TaskShard:
+    """A share of a cell's work, where a cell is more than one task: some rows of a corpus."""
 
     name: str
-    """Names it within the cell, the same wherever the data lie."""
+    """Unique within the cell, and the same wherever the data lie."""
     content: Any
-    """What the benchmark needs to find it, or the data themselves once they were shipped."""
-    only: frozenset[str] | None = None
-    """Pieces of it that are still to be done; None: all."""
+    """Place of the data, for the benchmark to read; or the data themselves, once they were fetched for a worker."""
+    remaining: frozenset[str] | None = None
+    """Names of the shard's items that are still to be done; None: all."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One cell of a sweep, or one part of it, in one round: what to run, how often, on what."""
+    """One cell of a sweep, or one shard of it, in one round: what to run, how often, on which slot."""
 
     sweep: str
     benchmark: str
     factors: Mapping[str, Level]
     slot: Slot
     load_key: str
-    """What must be in memory for it: tasks of equal keys share one load."""
+    """Names what must be in memory for the task: tasks of equal keys share one load. NO_LOAD: nothing."""
     iterations: int
     warmup: int
     seed: int
     round: int
     order_index: int
     """Position in the shuffled order; not part of the identity."""
-    part: Part | None = None
+    shard: TaskShard | None = None
     first_iteration: int = 0
     """More than 0 where iterations were added to a sweep later: the earlier ones are another task's."""
     revisions: tuple[str | None, ...] = ()
-    """Fingerprints that its models had when the run was planned, in the order of `revision`; None: not seen there."""
+    """Fingerprints of its models when the run was planned, in the order of `revision`; None: not seen there."""
     varying: tuple[str, ...] = ()
-    """Factors with more than one level in the sweep: what its label tells."""
+    """Factors with more than one level in the sweep: its label shows their levels."""
+    defaulted: tuple[str, ...] = ()
+    """Factors that are at their default and were added to the benchmark later: no part of the identity."""
 
     @cached_property
     def cell_id(self) -> str:
         """16 hex digits over sweep, benchmark and levels."""
-        return digest({"sweep": self.sweep, "benchmark": self.benchmark, "factors": self.factors})
+        factors = {name: level for name, level in self.factors.items() if name not in self.defaulted}
+        return digest({"sweep": self.sweep, "benchmark": self.benchmark, "factors": factors})
 
     @cached_property
     def task_id(self) -> str:
         """16 hex digits over everything that decides what the rows mean."""
         identity = [self.cell_id, self.round, self.iterations, self.warmup, self.seed]
-        if self.part is not None:
-            identity.append(self.part.name)
+        if self.shard is not None:
+            identity.append(self.shard.name)
         if self.first_iteration:
             identity.append(f"from iteration {self.first_iteration}")
         return digest(identity)
 
     @property
+    def loads(self) -> bool:
+        """True where a worker must have something in memory for the task."""
+        return self.load_key != NO_LOAD
+
+    @property
     def model(self) -> str:
-        """For people: the model or models that it needs; empty where it needs none."""
+        """Model or models that the task needs, for people; empty where it needs none."""
         pair = self.factors.get("pair")
         names = pair if isinstance(pair, list) else [self.factors.get("model", "")]
         return " + ".join(map(str, names))
 
     @property
     def label(self) -> str:
-        """For people: the sweep and what is particular about this task, in one line."""
+        """Sweep and varying levels of the task, for people, in one line."""
         levels = [f"{name}={_short(self.factors[name])}" for name in self.varying]
-        return " ".join([self.sweep, *levels, *([f"[{self.part.name}]"] if self.part else [])])
+        return " ".join([self.sweep, *levels, *([f"[{self.shard.name}]"] if self.shard else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,53 +138,58 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a lease: all rows of the task, the failed one too."""
+    """Result of a lease: all rows of the task, the failed one too."""
 
     task_id: str
     attempt: int
     rows: tuple[Row, ...]
-    unfit: frozenset[str] = frozenset()
-    """Pieces of the task's part that ran out of memory: their rows are the last ones."""
+    oom_items: frozenset[str] = frozenset()
+    """Names of the items of the task's shard that ran out of memory: their rows are the last ones."""
     loads: int = 0
-    """How many times models were loaded for it: 0 when the worker held them already."""
+    """Number of loads of models for the task: 0 when the worker held them already."""
     duration_s: float = 0.0
     changed: str | None = None
-    """Name of an input that is not what it was when the run was planned; then there are no rows, and the run stops."""
+    """Reason that names an input which changed since the run was planned: there are no rows, and the run stops."""
+
+    @property
+    def status(self) -> TaskStatus:
+        """Status of the task: that of its last row."""
+        return TaskStatus(self.rows[-1]["status"])
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Answer: do these, in order."""
+    """Answer of the coordinator: run these tasks, in order."""
 
     leases: tuple[Lease, ...]
     neighbours: int
-    """Workers of the same host that were busy when the lease was given."""
+    """Number of other workers of the same host that were busy when the lease was given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Answer: nothing for you right now; ask again."""
+    """Answer of the coordinator: no task for this worker right now; ask again."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Answer: nothing is left for your slot; leave, so that others get the device."""
+    """Answer of the coordinator: no task is left for this worker's slot; end, so that other workers get the devices."""
 
 
 Answer = Run | Wait | Stop
 
 
 @dataclass(frozen=True)
-class Seat:
-    """What one worker owns, and what its rows say of it."""
+class Allocation:
+    """Devices that one worker owns, as its rows name them."""
 
     worker_id: str
     slot: Slot
     host: str
     device_class: str
-    """Slug of what the device is: `cpu`, `tesla-k80`; `tesla-k80+gtx-1070` for a mixed slot."""
+    """Slug of the device: `cpu`, `tesla-k80`; `tesla-k80+gtx-1070` for a mixed slot."""
     device_name: str
     device_uuids: tuple[str, ...] = ()
     cores: tuple[int, ...] = ()

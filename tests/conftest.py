@@ -25,15 +25,15 @@ def ray_cluster() -> Iterator[None]:
     """Four logical cores, no dashboard: enough for everything that needs Ray."""
     import ray
 
-    from actors import ray_pool
+    from actors.ray_pool.cluster import LOCAL_SETTINGS, NAMESPACE
 
-    os.environ |= ray_pool.LOCAL_SETTINGS
+    os.environ |= LOCAL_SETTINGS
     ray.init(
         num_cpus=4,
         include_dashboard=False,
         object_store_memory=100 * 2**20,
         _node_ip_address="127.0.0.1",
-        namespace=ray_pool.NAMESPACE,
+        namespace=NAMESPACE,
         log_to_driver=False,
         logging_level="error",
     )

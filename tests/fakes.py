@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from actors.benchmarks.base import OnePart, timed_rows
+from actors.benchmarks.base import OneTaskPerCell, timed_rows
 from actors.benchmarks.noop import NoopFactors
 from sweeps.errors import Unsupported
-from sweeps.factors import Factors
-from sweeps.plan import Plan
+from sweeps.plan.declaration import Factors
+from sweeps.plan.grid import Plan
+from sweeps.plan.spec import Spec, Sweep
 from sweeps.planning import make_plan
-from sweeps.spec import Spec, Sweep
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
 
 Fault = Literal["none", "raise", "oom_host", "oom_gpu", "unsupported", "poison", "hang", "die", "die_once", "load"]
@@ -26,9 +27,10 @@ class FaultyFactors(NoopFactors):
     """A file that `die_once` leaves behind, and whose lines count loads."""
 
 
-class Faulty(OnePart):
+class Faulty(OneTaskPerCell):
+    columns: ClassVar[Columns] = COLUMNS["noop"]
     factors: ClassVar[type[Factors]] = FaultyFactors
-    holds: ClassVar[str] = "thing"
+    resource_kind: ClassVar[str] = "thing"
     load_factors: ClassVar[tuple[str, ...]] = ("thing",)
 
     def load(self, factors: FaultyFactors, devices: tuple[str, ...]) -> str:
@@ -67,12 +69,12 @@ def _measure(number: int, factors: FaultyFactors) -> Row:
     return {}
 
 
-CATALOGUE: dict[str, Any] = {"noop": Faulty()}
+REGISTRY: dict[str, Any] = {"noop": Faulty()}
 
 
-def plan_of(spec: Spec, catalogue: Any = CATALOGUE) -> Plan:
+def plan_of(spec: Spec, registry: Any = REGISTRY) -> Plan:
     """The plan of a spec of which nothing was measured yet."""
-    return make_plan(spec, catalogue, Path("/nowhere"))
+    return make_plan(spec, registry, Path("/nowhere"))
 
 
 def faulty_spec(

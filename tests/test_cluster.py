@@ -18,8 +18,8 @@ import pyarrow.dataset as ds
 import pytest
 import yaml
 
-from actors.raylets import plan
-from actors.slots import Gpu, Node, local_node
+from actors.devices.nodes import Gpu, Node, local_node
+from actors.devices.raylets import plan
 from sweeps.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -254,7 +254,7 @@ def test_each_class_is_a_raylet_with_its_own_gpus_cores_and_label(head: Head) ->
 @pytest.mark.ray
 @pytest.mark.slow
 def test_raylets_have_the_settings_of_a_ray_that_a_sweep_starts(head: Head) -> None:
-    from actors.ray_pool import LOCAL_SETTINGS
+    from actors.ray_pool.cluster import LOCAL_SETTINGS
 
     # Ray's own settings are in lower case; the others are for drivers, but for that of accelerators.
     expected = {name: value for name, value in LOCAL_SETTINGS.items() if re.match("RAY_([a-z]|ACCEL)", name)}
@@ -297,8 +297,8 @@ def test_one_two_and_no_gpus_share_the_cluster_and_what_it_has_not_is_told(head:
     ended = {row["device"]: row["status"] for row in rows}
     assert ended == dict.fromkeys(["cpu", "k80", "gtx-1070", "gpu", "gpu x2"], "ok") | {"gpu x3": "unavailable"}
 
-    seats = {(row["device"], row["device_class"], row["device_uuid"]) for row in rows if row["status"] == "ok"}
-    for device, device_class, uuids in seats:
+    allocations = {(row["device"], row["device_class"], row["device_uuid"]) for row in rows if row["status"] == "ok"}
+    for device, device_class, uuids in allocations:
         allowed = {
             "cpu": {("cpu", None)},
             "k80": {("tesla-k80", "GPU-a"), ("tesla-k80", "GPU-b")},
@@ -332,8 +332,8 @@ def test_a_second_box_joins_with_all_its_gpus_in_one_raylet_and_its_stop_ends_no
         assert again.returncode == 2
         assert "runs here already; end it first: ./start_node.sh stop" in again.stderr
         rows, _ = sweep(head.box, "wide", ["gpu x3"])
-        seats = {(row["status"], row["device_class"], row["device_uuid"]) for row in rows}
-        assert seats == {("ok", "tesla-k80+gtx-1070+tesla-k80", "GPU-a-too,GPU-c-too,GPU-b-too")}
+        allocations = {(row["status"], row["device_class"], row["device_uuid"]) for row in rows}
+        assert allocations == {("ok", "tesla-k80+gtx-1070+tesla-k80", "GPU-a-too,GPU-c-too,GPU-b-too")}
         running = control_processes(head.box)
     finally:
         _succeeded(second.start_node("stop"))

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors, shard_fragments
 from actors.worker import Worker
-from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import UserError
+from sweeps.plan.spec import Defaults, Spec, Sweep
+from sweeps.plan.spec_reader import with_defaults
 from sweeps.planning import make_plan
-from sweeps.spec import Defaults, Spec, Sweep, with_defaults
-from sweeps.standing import Status
-from sweeps.task import Answer, Outcome, Part, Seat, Slot, Stop, Task
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.policy import Policy
+from sweeps.schedule.run_status import Status
+from sweeps.task import Allocation, Answer, Outcome, Slot, Stop, Task, TaskShard
 
-SEAT = Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
+ALLOCATION = Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 Texts = list[tuple[str, str]]
 """Id and text of each record."""
 
@@ -36,8 +38,8 @@ class Hashing(BinocularsBenchmark):
         pass
 
     def rows(self, held: Any, task: Task, factors: BinocularsFactors) -> Any:
-        assert task.part is not None
-        for fragment in shard_fragments(task.part, factors):
+        assert task.shard is not None
+        for fragment in shard_fragments(task.shard, factors):
             yield {
                 "record_id": fragment.record_id,
                 "fragment_index": fragment.fragment_index,
@@ -48,7 +50,7 @@ class Hashing(BinocularsBenchmark):
             }
 
 
-CATALOGUE: dict[str, Any] = {"binoculars": Hashing()}
+REGISTRY: dict[str, Any] = {"binoculars": Hashing()}
 
 
 class Killed:
@@ -61,8 +63,8 @@ class Killed:
         self._before = before
         self._until_flush = flushed
 
-    def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None:
-        self.coordinator.join(seat, environment, environment_id)
+    def join(self, allocation: Allocation, environment: dict[str, Any], environment_id: str) -> None:
+        self.coordinator.join(allocation, environment, environment_id)
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
         for outcome in outcomes:
@@ -81,8 +83,8 @@ class Killed:
             if self._until_flush == 0:
                 self.coordinator._directory.flush()
 
-    def ship(self, task: Task) -> Part:
-        return self.coordinator.ship(task)
+    def fetch(self, task: Task) -> TaskShard:
+        return self.coordinator.fetch(task)
 
 
 def spec_of(*paths: Path) -> Spec:
@@ -97,7 +99,7 @@ def spec_of(*paths: Path) -> Spec:
             "shard_records": [3],
         },
     )
-    return with_defaults(Spec(name="history", sweep=[sweep]), Defaults(device="cpu", cpu_cores=1), CATALOGUE)
+    return with_defaults(Spec(name="history", sweep=[sweep]), Defaults(device="cpu", cpu_cores=1), REGISTRY)
 
 
 def write(path: Path, texts: Texts) -> None:
@@ -120,10 +122,10 @@ def run_killed(spec: Spec, directory: Path, flushed: int, lost: int) -> None:
 
 
 def _worked(spec: Spec, directory: Path, line: "Killed") -> Coordinator:
-    coordinator = Coordinator(make_plan(spec, CATALOGUE, directory), CATALOGUE, Policy())
+    coordinator = Coordinator(make_plan(spec, REGISTRY, directory), REGISTRY, Policy())
     coordinator.open()
     line.coordinator = coordinator
-    Worker(SEAT, CATALOGUE, ({}, "e")).work(line)
+    Worker(ALLOCATION, REGISTRY, ({}, "e")).work(line)
     return coordinator
 
 

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from sweeps import run as command
-from sweeps.command import Command, policy
+from sweeps.command import Command, parse_policy
 from sweeps.errors import UserError
-from sweeps.schema import schema_of
+from sweeps.schema import COLUMNS
 
 SPEC = """
 name = "mini"
@@ -54,7 +54,7 @@ def say(
         address,
         cwd / "runs",
         dry_run=dry_run,
-        policy=policy("device", 60.0, [retry] if retry else [], fresh=False),
+        policy=parse_policy("device", 60.0, [retry] if retry else [], fresh=False),
     )
     return command.run(wanted, Console(file=told, width=200)), told.getvalue()
 
@@ -156,7 +156,7 @@ def test_a_retry_that_matches_nothing_says_so_and_its_dry_run_shows_what_it_runs
     for part in folder.glob("part-*"):
         part.unlink()
     table.loc[0, "status"] = "error"
-    table.to_parquet(folder / "part-000000.parquet", schema=schema_of("noop"))
+    table.to_parquet(folder / "part-000000.parquet", schema=COLUMNS["noop"].schema)
     code, told = say(spec, cwd=tmp_path)
     assert code == 1
     assert "1 task ended as error in an earlier run and stays so; --retry error runs it again" in told

@@ -22,20 +22,28 @@ import psutil
 import pyarrow.dataset as ds
 import pytest
 
-from actors import ray_pool
-from actors.benchmarks.base import OnePart
+from actors.benchmarks.base import OneTaskPerCell
+from actors.devices.nodes import Node, local_node
 from actors.inline_pool import InlinePool
-from actors.slots import Node, local_node
+from actors.ray_pool import client, node_watch
+from actors.ray_pool.client import RayCoordinator
+from actors.ray_pool.cluster import cluster
+from actors.ray_pool.nodes import cluster_nodes
+from actors.ray_pool.pool import RayPool
+from actors.ray_pool.ray_errors import ACTOR_DEATH_ERRORS
 from bench.chaos import until
 from bench.nodes import FakeCluster
-from sweeps import run_directory
-from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import CoordinatorLost
 from sweeps.planning import make_plan
-from sweeps.supervisor import Ended, Interrupts, Supervisor
-from sweeps.task import Row, Seat, Slot
-from tests.fakes import CATALOGUE, FaultyFactors, faulty_spec
-from tests.sweeps.test_supervisor import TablePool
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.policy import Policy
+from sweeps.schedule.protocol import WorkerExit
+from sweeps.schedule.supervisor import Interrupts, Supervisor
+from sweeps.schema import COLUMNS
+from sweeps.store import run_directory
+from sweeps.task import Allocation, Row, Slot
+from tests.fakes import REGISTRY, FaultyFactors, faulty_spec
+from tests.sweeps.schedule.test_supervisor import TablePool
 
 TASKS = 60
 SPEC = """
@@ -147,11 +155,12 @@ def a_worker_that_nothing_reaches(directory: Path) -> None:
         until(lambda: not cluster.actors(), "the end of the stopped process too")
 
 
-class Greedy(OnePart):
+class Greedy(OneTaskPerCell):
     """A noop that takes host memory until somebody stops it."""
 
     factors = FaultyFactors
-    holds = "nothing"
+    columns = COLUMNS["noop"]
+    resource_kind = None
     load_factors = ()
 
     def load(self, factors: Any, devices: tuple[str, ...]) -> None:
@@ -174,18 +183,18 @@ def out_of_host_memory(directory: Path) -> None:
 
     threshold = (get_used_memory() + HEADROOM_BYTES) / get_system_memory()
     os.environ |= {"RAY_memory_usage_threshold": f"{threshold:.4f}"}
-    catalogue: dict[str, Any] = {"noop": Greedy()}
+    registry: dict[str, Any] = {"noop": Greedy()}
     policy = Policy(timeout_s=60.0)
-    with ray_pool.cluster("local"):
-        coordinator = ray_pool.RayCoordinator.start(
-            make_plan(faulty_spec(index=[0, 1, 2]), catalogue, directory / "hard"),
-            catalogue,
+    with cluster("local"):
+        coordinator = RayCoordinator.start(
+            make_plan(faulty_spec(index=[0, 1, 2]), registry, directory / "hard"),
+            registry,
             policy,
         )
         coordinator.open()
-        (node,) = ray_pool.nodes()
+        (node,) = cluster_nodes()
         one_core = Node(node.node_id, node.host, node.cpu_name, node.cores[:1])
-        pool = ray_pool.RayPool(coordinator, catalogue, [one_core])
+        pool = RayPool(coordinator, registry, [one_core])
         Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
         pool.close()
         coordinator.close()
@@ -227,32 +236,32 @@ class _Dead:
         return self
 
 
-@pytest.mark.parametrize("error", ray_pool.DEATHS)
+@pytest.mark.parametrize("error", ACTOR_DEATH_ERRORS)
 def test_a_coordinator_that_is_gone_is_told_so_however_ray_puts_it(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def get(_reference: object) -> None:
         raise error("killed")
 
-    monkeypatch.setattr(ray_pool.ray, "get", get)
+    monkeypatch.setattr(client.ray, "get", get)
     with pytest.raises(CoordinatorLost, match=r"the coordinator's process is gone .*, the same command carries on"):
-        ray_pool.RayCoordinator(_Dead()).tick()
+        RayCoordinator(_Dead()).tick()
 
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 def test_what_only_a_node_that_went_could_offer_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    coordinator = ray_pool.RayCoordinator.start(make_plan(faulty_spec(), CATALOGUE, tmp_path), CATALOGUE, Policy())
+    coordinator = RayCoordinator.start(make_plan(faulty_spec(), REGISTRY, tmp_path), REGISTRY, Policy())
     wide = Slot("cpu", 0, 1000)
     ghost = Node("0" * 56, "ghost", "a CPU", tuple(range(1000)))
-    pool = ray_pool.RayPool(coordinator, CATALOGUE, [*ray_pool.nodes(), ghost])
-    monkeypatch.setattr(ray_pool, "REFRESH_S", 0.0)
-    pool.ended(0.0, lambda: None)
+    pool = RayPool(coordinator, REGISTRY, [*cluster_nodes(), ghost])
+    monkeypatch.setattr(node_watch, "REFRESH_S", 0.0)
+    pool.reap(0.0, lambda: None)
     assert not pool.start(wide), "it is known to be gone"
-    assert pool.never(wide) is None
-    assert "no node can offer" in str(pool.never(Slot("cpu", 0, 1001))), "nor could it when it was there"
-    monkeypatch.setattr(ray_pool, "COMES_BACK_S", 0.0)
-    assert "did not come back" in str(pool.never(wide))
+    assert pool.infeasible(wide) is None
+    assert "no node can offer" in str(pool.infeasible(Slot("cpu", 0, 1001))), "nor could it when it was there"
+    monkeypatch.setattr(node_watch, "NODE_RETURN_TIMEOUT_S", 0.0)
+    assert "did not come back" in str(pool.infeasible(wide))
     coordinator.close()
 
 
@@ -263,15 +272,15 @@ def test_a_box_that_joins_and_never_says_what_it_has_is_not_waited_for_for_ever(
 ) -> None:
     import ray
 
-    coordinator = ray_pool.RayCoordinator.start(make_plan(faulty_spec(), CATALOGUE, tmp_path), CATALOGUE, Policy())
-    pool = ray_pool.RayPool(coordinator, CATALOGUE, [])
-    monkeypatch.setattr(ray_pool, "REFRESH_S", 0.0)
+    coordinator = RayCoordinator.start(make_plan(faulty_spec(), REGISTRY, tmp_path), REGISTRY, Policy())
+    pool = RayPool(coordinator, REGISTRY, [])
+    monkeypatch.setattr(node_watch, "REFRESH_S", 0.0)
     silence = ray.remote(num_cpus=1000)(lambda: None).remote()  # never starts, so never answers
-    monkeypatch.setattr(ray_pool, "_probe", lambda entry: silence)
-    pool.ended(0.0, lambda: None)
-    assert pool.never(Slot("cpu", 0, 1)) is None, "it may still say that it has one"
-    monkeypatch.setattr(ray_pool, "PROBE_TIMEOUT_S", 0.0)
-    assert "which does not answer: restart Ray there" in str(pool.never(Slot("cpu", 0, 1)))
+    monkeypatch.setattr(node_watch, "start_probe", lambda entry: silence)
+    pool.reap(0.0, lambda: None)
+    assert pool.infeasible(Slot("cpu", 0, 1)) is None, "it may still say that it has one"
+    monkeypatch.setattr(node_watch, "PROBE_TIMEOUT_S", 0.0)
+    assert "which does not answer: restart Ray there" in str(pool.infeasible(Slot("cpu", 0, 1)))
     ray.cancel(silence, force=True)
     coordinator.close()
 
@@ -283,7 +292,7 @@ def test_a_node_of_whose_death_ray_does_not_know_yet_is_left_out(monkeypatch: py
 
     entries = ray.nodes()
     monkeypatch.setattr(ray, "nodes", lambda: [{**entries[0], "NodeID": "a" * 56}, *entries])
-    assert [node.node_id for node in ray_pool.nodes()] == [entry["NodeID"] for entry in entries]
+    assert [node.node_id for node in cluster_nodes()] == [entry["NodeID"] for entry in entries]
 
 
 def supervise(coordinator: Coordinator, pool: TablePool) -> Counter[str]:
@@ -292,11 +301,11 @@ def supervise(coordinator: Coordinator, pool: TablePool) -> Counter[str]:
 
 
 def open_table(
-    directory: Path, fate: Callable[[int], tuple[int, bool]], seats: int = 1
+    directory: Path, fate: Callable[[int], tuple[int, bool]], allocations: int = 1
 ) -> tuple[Coordinator, TablePool]:
-    coordinator = Coordinator(make_plan(faulty_spec(index=list(range(9))), CATALOGUE, directory), CATALOGUE, Policy())
+    coordinator = Coordinator(make_plan(faulty_spec(index=list(range(9))), REGISTRY, directory), REGISTRY, Policy())
     coordinator.open()
-    return coordinator, TablePool(coordinator, seats, fate)
+    return coordinator, TablePool(coordinator, allocations, fate)
 
 
 def test_what_was_offered_once_is_lost_and_not_unsupported(tmp_path: Path) -> None:
@@ -312,20 +321,22 @@ def test_workers_that_go_down_with_their_nodes_are_no_false_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coordinator, pool = open_table(tmp_path, lambda number: (-1, True) if number < 10 else (1000, False))
-    ended = pool.ended
+    reap = pool.reap
 
-    def with_their_nodes(timeout_s: float, pulse: Callable[[], object]) -> list[Ended]:
-        return [Ended(e.worker_id, e.slot, e.error, e.status, node_gone=bool(e.error)) for e in ended(timeout_s, pulse)]
+    def with_their_nodes(timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
+        return [
+            WorkerExit(e.worker_id, e.slot, e.error, e.status, node_gone=bool(e.error)) for e in reap(timeout_s, tick)
+        ]
 
-    monkeypatch.setattr(pool, "ended", with_their_nodes)
+    monkeypatch.setattr(pool, "reap", with_their_nodes)
     assert supervise(coordinator, pool) == {"ok": 9}
     assert pool.started == 11
 
 
 def test_a_slot_at_which_somebody_works_is_not_given_up(tmp_path: Path) -> None:
     """Ten workers in a row die before their first task, beside one that works."""
-    coordinator, pool = open_table(tmp_path, lambda number: (-1, True) if number < 10 else (1000, False), seats=2)
-    busy = Seat("busy", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
+    coordinator, pool = open_table(tmp_path, lambda number: (-1, True) if number < 10 else (1000, False), allocations=2)
+    busy = Allocation("busy", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
     coordinator.join(busy, {}, "e")
     coordinator.exchange("busy", [])
     Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
@@ -384,11 +395,11 @@ def test_a_worker_that_joins_while_the_disk_is_full_stops_the_run_with_that_reas
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = faulty_spec(index=list(range(9)))
-    coordinator = Coordinator(make_plan(spec, CATALOGUE, tmp_path), CATALOGUE, Policy())
+    coordinator = Coordinator(make_plan(spec, REGISTRY, tmp_path), REGISTRY, Policy())
     coordinator.open()
     pool = TablePool(coordinator, 1, lambda _: (1000, False))
     with monkeypatch.context() as patch:
-        patch.setattr("sweeps.sink.os.fsync", _full_disk)
+        patch.setattr("sweeps.atomic_write.os.fsync", _full_disk)
         Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
         status = coordinator.close()
     assert "No space left" in str(status.failure)
@@ -439,9 +450,9 @@ def test_a_clock_that_runs_backwards_changes_nothing_but_the_dates(
     monkeypatch.setattr(run_directory, "FLUSH_S", 0.0)
     for indexes in ([0, 1, 2, 3], [0, 1, 2, 3, 4, 5]):
         spec = faulty_spec(index=indexes, iterations=3, wait_s=[0.01])
-        coordinator = Coordinator(make_plan(spec, CATALOGUE, tmp_path), CATALOGUE, Policy(timeout_s=5.0))
+        coordinator = Coordinator(make_plan(spec, REGISTRY, tmp_path), REGISTRY, Policy(timeout_s=5.0))
         coordinator.open()
-        pool = InlinePool(coordinator, CATALOGUE, local_node(), timeout_s=5.0)
+        pool = InlinePool(coordinator, REGISTRY, local_node(), timeout_s=5.0)
         Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
         assert coordinator.close().counts == {"ok": len(indexes)}
         for part in parts(tmp_path):

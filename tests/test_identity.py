@@ -13,16 +13,18 @@ import pandas as pd
 import pytest
 
 from actors.benchmarks import BENCHMARKS
+from actors.devices.nodes import local_node
 from actors.inline_pool import InlinePool
-from actors.slots import local_node
-from models.embedded import model_directory
-from sweeps.coordinator import Coordinator, Policy
+from models.builtin.cache import model_directory
 from sweeps.errors import UserError
-from sweeps.finished import Again
+from sweeps.plan.spec import Defaults
+from sweeps.plan.spec_reader import read_spec, with_defaults
 from sweeps.planning import make_plan
-from sweeps.spec import Defaults, read_spec, with_defaults
-from sweeps.standing import Status
-from sweeps.supervisor import Interrupts, Supervisor
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.policy import Policy
+from sweeps.schedule.run_status import Status
+from sweeps.schedule.supervisor import Interrupts, Supervisor
+from sweeps.store.finished import Again
 
 SCORES = """
 name = "scores"
@@ -76,7 +78,7 @@ def rows(run: Path) -> pd.DataFrame:
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_directories_and_a_ray_of_a_third(tmp_path: Path) -> None:
-    from actors import ray_pool
+    from actors.ray_pool.cluster import current_address
 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -85,7 +87,7 @@ def test_two_directories_and_a_ray_of_a_third(tmp_path: Path) -> None:
         spec = furnish(tmp_path / place, SCORES, seed)
         command = [sys.executable, "-m", "sweeps.run", spec, "--out", str(tmp_path / f"runs-{place}")]
         answer = subprocess.run(
-            [*command, "--address", ray_pool.current_address()],
+            [*command, "--address", current_address()],
             cwd=elsewhere,
             capture_output=True,
             text=True,

@@ -13,9 +13,14 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 
-from actors import ray_surroundings
-from actors.benchmarks.base import OnePart
-from sweeps.factors import Factors
+from actors.benchmarks.base import OneTaskPerCell
+from actors.ray_pool import surroundings
+from actors.ray_pool.client import RayCoordinator
+from actors.ray_pool.cluster import cluster
+from actors.ray_pool.nodes import cluster_nodes
+from actors.ray_pool.pool import RayPool
+from sweeps.plan.declaration import Factors
+from sweeps.schema import COLUMNS, Columns
 from tests.fakes import FaultyFactors, faulty_spec
 from tests.live_run import fresh_environment
 from tests.test_cluster import _free_ports
@@ -34,11 +39,12 @@ cpu_cores = [1]
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
-class Looking(OnePart):
+class Looking(OneTaskPerCell):
     """Writes down what its process sees."""
 
+    columns: ClassVar[Columns] = COLUMNS["noop"]
     factors: ClassVar[type[Factors]] = FaultyFactors
-    holds: ClassVar[str] = "nothing"
+    resource_kind: ClassVar[str | None] = None
     load_factors: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, told: Path) -> None:
@@ -53,7 +59,7 @@ class Looking(OnePart):
     def rows(self, held: None, task: Any, factors: Any) -> Any:
         import models.names
 
-        seen = {"models": models.names.__file__, "path": sys.path, "files": ray_surroundings.files()}
+        seen = {"models": models.names.__file__, "path": sys.path, "files": surroundings.files()}
         self.told.write_text(json.dumps(seen))
         yield {}
 
@@ -150,21 +156,19 @@ def test_a_user_who_wants_a_token_is_told_that_it_has_none(theirs: Theirs) -> No
 
 def main() -> None:
     """In a process of its own, because one process joins one Ray."""
-    from actors import ray_pool
-    from sweeps.coordinator import Policy
+
     from sweeps.planning import make_plan
-    from sweeps.supervisor import Interrupts, Supervisor
+    from sweeps.schedule.policy import Policy
+    from sweeps.schedule.supervisor import Interrupts, Supervisor
 
     told = Path(sys.argv[1])
-    catalogue: dict[str, Any] = {"noop": Looking(told)}
+    registry: dict[str, Any] = {"noop": Looking(told)}
     spec = faulty_spec()
-    with ray_pool.cluster("auto") as lines:
+    with cluster("auto") as lines:
         print(*lines, sep="\n")
-        coordinator = ray_pool.RayCoordinator.start(
-            make_plan(spec, catalogue, told.parent / "run"), catalogue, Policy()
-        )
+        coordinator = RayCoordinator.start(make_plan(spec, registry, told.parent / "run"), registry, Policy())
         coordinator.open()
-        pool = ray_pool.RayPool(coordinator, catalogue, ray_pool.nodes())
+        pool = RayPool(coordinator, registry, cluster_nodes())
         Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
         pool.close()
         status = coordinator.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from sweeps.schema import METRICS, schema_of
+from sweeps.schema import COLUMNS
 
 DOCS = Path(__file__).parent.parent / "docs" / "specs.md"
 SHORT = {"iterations": 1, "warmup": 0}
@@ -39,7 +39,7 @@ def rehearse(name: str, address: str, directory: Path) -> list[dict[str, Any]]:
     answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=600, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     table = ds.dataset(sorted(directory.glob(f"rehearsal/{name}/{name}/part-*.parquet"))).to_table()
-    assert table.schema.equals(schema_of(name))
+    assert table.schema.equals(COLUMNS[name].schema)
     return table.to_pylist()  # type: ignore[no-any-return]
 
 
@@ -51,7 +51,7 @@ def check(name: str, rows: list[dict[str, Any]]) -> None:
             assert not missing, missing
         else:
             assert row["error_message"]
-            assert all(row[metric] is None for metric in METRICS[name])
+            assert all(row[metric] is None for metric in COLUMNS[name].metrics)
 
 
 def test_every_published_sweep_has_a_recipe() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
-from models import embedded
-from sweeps.schema import METRICS, schema_of
-from sweeps.spec import builtin_names
+from models.builtin import cache
+from sweeps.plan.spec_file import builtin_names
+from sweeps.schema import COLUMNS
 
 NOOP = """
 name = "mini"
@@ -54,7 +54,7 @@ def test_inline_run_from_nothing_to_rows(spec: str, tmp_path: Path) -> None:
     assert answer.returncode == 1, "some cells could not be had"
     assert "report: python -m analysis.report runs/mini" in answer.stdout
     first, second = rows(tmp_path, "first"), rows(tmp_path, "second")
-    assert first.schema.equals(schema_of("noop"))
+    assert first.schema.equals(COLUMNS["noop"].schema)
     assert sorted((r["index"], r["iteration"]) for r in first.to_table().to_pylist()) == [
         (0, 0),
         (0, 1),
@@ -64,7 +64,7 @@ def test_inline_run_from_nothing_to_rows(spec: str, tmp_path: Path) -> None:
     by_status: dict[str, list[str]] = {}
     for row in second.to_table().to_pylist():
         by_status.setdefault(row["status"], []).append(row["error_message"] or "")
-        assert row["status"] == "ok" or all(row[metric] is None for metric in METRICS["noop"])
+        assert row["status"] == "ok" or all(row[metric] is None for metric in COLUMNS["noop"].metrics)
     assert {status: len(messages) for status, messages in by_status.items()} == {"ok": 1, "unavailable": 3}
     assert any("no node can offer [gpu x7, 1 core]; the cluster has" in m for m in by_status["unavailable"])
 
@@ -94,7 +94,7 @@ def test_every_built_in_spec_has_a_plan(tmp_path: Path) -> None:
 
 
 def test_a_spec_is_checked_without_torch_or_ray(spec: str, tmp_path: Path) -> None:
-    embedded.ensure_built()
+    cache.ensure_built()
     code = (
         "import sys; from typer.testing import CliRunner; import typer; from sweeps.run import main;"
         "app = typer.Typer(); app.command()(main);"

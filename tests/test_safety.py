@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 import sweeps.run as command
-from models.embedded import model_directory
+from models.builtin.cache import model_directory
 from models.errors import ModelUnsupported
 from models.load import load_model
 from models.names import TRUST

@@ -13,7 +13,7 @@ import psutil
 import pyarrow.dataset as ds
 import pytest
 
-from models import embedded
+from models.builtin import cache
 from sweeps.planning import make_plan
 
 RECORDS = 2_000
@@ -38,7 +38,7 @@ corpus = [{{ path = "{corpus}", human = "human", synthetic = "synthetic", id = "
 
 def write_corpus(path: Path) -> None:
     """Short texts, so that a run is long in records and not in time."""
-    records = [json.loads(line) for line in embedded.docs_path().read_text(encoding="utf-8").splitlines()]
+    records = [json.loads(line) for line in cache.docs_path().read_text(encoding="utf-8").splitlines()]
     with path.open("w", encoding="utf-8") as file:
         for number in range(RECORDS):
             record = records[number % len(records)]
@@ -85,25 +85,27 @@ def run_chaos(directory: Path) -> int:
     import ray
     from ray.cluster_utils import Cluster
 
-    from actors import ray_pool
     from actors.benchmarks import BENCHMARKS
-    from sweeps.coordinator import Policy
-    from sweeps.spec import Defaults, read_spec, with_defaults
-    from sweeps.standing import Status
-    from sweeps.supervisor import Interrupts, Supervisor
+    from actors.ray_pool.client import RayCoordinator
+    from actors.ray_pool.cluster import NAMESPACE
+    from actors.ray_pool.nodes import cluster_nodes
+    from actors.ray_pool.pool import RayPool
+    from sweeps.plan.spec import Defaults
+    from sweeps.plan.spec_reader import read_spec, with_defaults
+    from sweeps.schedule.policy import Policy
+    from sweeps.schedule.run_status import Status
+    from sweeps.schedule.supervisor import Interrupts, Supervisor
 
     settings = {"num_cpus": 2, "object_store_memory": 100 * 2**20, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=settings)
     cluster.add_node(num_cpus=2, object_store_memory=100 * 2**20)
-    ray.init(address=cluster.address, namespace=ray_pool.NAMESPACE, log_to_driver=False)
+    ray.init(address=cluster.address, namespace=NAMESPACE, log_to_driver=False)
     spec = with_defaults(
         read_spec(str(directory / "chaos.toml"), [], BENCHMARKS), Defaults(device="cpu", cpu_cores=1), BENCHMARKS
     )
-    coordinator = ray_pool.RayCoordinator.start(
-        make_plan(spec, BENCHMARKS, directory / "chaos" / "chaos"), BENCHMARKS, Policy()
-    )
+    coordinator = RayCoordinator.start(make_plan(spec, BENCHMARKS, directory / "chaos" / "chaos"), BENCHMARKS, Policy())
     coordinator.open()
-    pool = ray_pool.RayPool(coordinator, BENCHMARKS, ray_pool.nodes())
+    pool = RayPool(coordinator, BENCHMARKS, cluster_nodes())
     chance = random.Random(7)
     killed: list[int] = []
     most = [0]

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sweeps import status as command
 from sweeps.errors import UserError
-from sweeps.standing import Status, WorkerStatus
+from sweeps.schedule.run_status import Status, WorkerStatus
 from sweeps.task import Slot
 from tests.live_run import PATIENCE_S, WAITS, LiveRun, eventually, fresh_environment
 
@@ -62,7 +62,7 @@ def test_a_bar_on_a_terminal() -> None:
 def test_runs_are_followed_until_none_is_left(real: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "WATCH_S", 0.0)
     other = replace(STATUS, warnings=(), total=7, done=7)
-    answers: list[command.Standings] = [
+    answers: list[command.RunStatuses] = [
         {"mine": STATUS},
         {"mine": None, "yours": other},
         {"mine": replace(STATUS, done=20)},
@@ -80,7 +80,7 @@ def test_runs_are_followed_until_none_is_left(real: bool, monkeypatch: pytest.Mo
 
 def test_a_run_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "WATCH_S", 0.0)
-    answers: list[command.Standings] = [{}, {}, {"mine": None}]
+    answers: list[command.RunStatuses] = [{}, {}, {"mine": None}]
     out, text = terminal(real=False)
     command.await_run(out, "head:6379", lambda: answers.pop(0), lambda: True)
     assert not answers
@@ -96,17 +96,17 @@ def test_waiting_ends_with_the_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_ray_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    from actors import ray_address
+    from actors.ray_pool import address
 
     monkeypatch.setattr(command, "WAIT_S", 0.0)
-    answers = [ray_address.NoneHere("none"), ray_address.NoneHere("none"), None]
+    answers = [address.NoneHere("none"), address.NoneHere("none"), None]
 
     def find(address: str) -> None:
         assert address == "auto"
         if answer := answers.pop(0):
             raise answer
 
-    monkeypatch.setattr(ray_address, "find", find)
+    monkeypatch.setattr(address, "find", find)
     out, text = terminal(real=False)
     command.await_ray(out, "auto")
     assert not answers
@@ -128,8 +128,8 @@ def status(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_program_gets_every_field_by_name() -> None:
-    standings = {"mine 01": replace(STATUS, demand={WORKER.slot: 3}), "yours 02": None}
-    seen = json.loads(json.dumps(command.plain(standings)))
+    run_statuses = {"mine 01": replace(STATUS, demand={WORKER.slot: 3}), "yours 02": None}
+    seen = json.loads(json.dumps(command.plain(run_statuses)))
     assert seen["yours 02"] is None
     assert seen["mine 01"].keys() == {field.name for field in dataclasses.fields(Status)}
     assert seen["mine 01"]["demand"] == {"cpu, 1 core": 3}
@@ -158,13 +158,13 @@ def test_a_mistake_is_one_message_and_exit_code_2(mistake: str) -> None:
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_cluster_without_a_run() -> None:
-    from actors import ray_pool
+    from actors.ray_pool.cluster import current_address
 
-    answer = status("--address", ray_pool.current_address())
+    answer = status("--address", current_address())
     assert answer.returncode == 0, answer.stderr
     assert "no run there" in answer.stdout
-    answer = status("--json", "--address", ray_pool.current_address())
-    assert json.loads(answer.stdout) == {"address": ray_pool.current_address(), "runs": {}}, answer.stderr
+    answer = status("--json", "--address", current_address())
+    assert json.loads(answer.stdout) == {"address": current_address(), "runs": {}}, answer.stderr
 
 
 @pytest.fixture(scope="module")

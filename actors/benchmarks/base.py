@@ -1,48 +1,67 @@
-"""What a benchmark is: declared factors, something held in memory, and rows measured with it.
+"""The interface of a benchmark: declared factors and columns, a resource held in memory, rows measured with it.
 
 Torch is imported inside the functions that use it, here and in every benchmark: the driver reads the
 declarations to check a spec, and a mistake in a spec must not cost the seconds that those imports take.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 from actors.benchmarks.inputs import absolute_models, open_models
-from sweeps.factors import Declaration, Inputs
-from sweeps.task import Level, Part, Row, Task
+from sweeps.plan.declaration import BenchmarkInfo, Inputs
+from sweeps.task import Level, Row, Task, TaskShard
 
-UNFIT: Final = "unfit"
-"""Key of a row, no column: which piece of the part did not fit."""
+OOM_ITEM: Final = "oom_item"
+"""Key of a row, no column: names the item of the task's shard that ran out of memory."""
 
 
-class Benchmark(Declaration, Protocol):
-    """One measurement; instances hold no state, what stays in memory is `held` by the worker."""
+Quantization = Literal["none", "4-bit", "8-bit"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that a task brings onto its devices: what can be checked before they are loaded."""
+
+    quantization: Quantization
+    dtype: str
+    """As the spec asks for it: `auto`, or the name of a torch dtype."""
+    models_by_device: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """For every device that must hold whole models: their names. Layers that are shared out are not in it."""
+
+
+class Benchmark(BenchmarkInfo, Protocol):
+    """One measurement. An instance holds no state: the worker keeps what stays in memory as `held`."""
+
+    def weights(self, factors: Any, devices: tuple[str, ...]) -> Weights | None:
+        """Return the weights that a task brings onto those torch devices; None: no weights."""
 
     def load(self, factors: Any, devices: tuple[str, ...]) -> Any:
-        """Bring what `load_factors` name into memory, on those torch devices."""
+        """Bring the resource that `load_factors` name into memory, on those torch devices, and return it."""
 
     def unload(self, held: Any) -> None:
-        """Give it back."""
+        """Release the resource."""
 
     def rows(self, held: Any, task: Task, factors: Any) -> Iterator[Row]:
-        """The metrics of each row of the task, as they are measured.
+        """Yield the metrics of each row of the task, as they are measured.
 
-        A piece that ran out of memory is a row too: its status is `oom_gpu` or `oom_host`, and `UNFIT` names
-        the piece.
+        An item that ran out of memory is a row too: its status is `oom_gpu` or `oom_host`, and `OOM_ITEM` names
+        the item.
 
         Raises:
-            InputElsewhere: before the first row, where this node cannot see the part's data.
+            InputElsewhere: before the first row, where this node cannot see the shard's data.
         """
 
 
-class OnePart:
-    """For benchmarks whose cells are one task each, and for which running out of memory is a result."""
+class OneTaskPerCell:
+    """Defaults of benchmarks whose cells are one task each, and for which running out of memory is a result."""
 
     paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {"model": absolute_models}
     timed: ClassVar[bool] = True
-    hands_on: ClassVar[bool] = False
-    grows_with: ClassVar[str | None] = None
+    reads_builtin: ClassVar[bool] = True
+    escalates_on_oom: ClassVar[bool] = False
+    memory_grows_with: ClassVar[str | None] = None
 
     def open_inputs(
         self,
@@ -50,28 +69,32 @@ class OnePart:
         known: Mapping[str, Any],
         progress: Callable[[str], object],  # noqa: ARG002 - it takes no time
     ) -> Inputs:
-        """The models, where they are directories."""
+        """Fingerprint the models that are directories."""
         return open_models("model", factors, known)
 
-    def ship(self, part: Part) -> Part:
-        """Never asked: there are no parts."""
-        raise NotImplementedError(part.name)
+    def fetch(self, shard: TaskShard) -> TaskShard:
+        """Never called: there are no shards."""
+        raise NotImplementedError(shard.name)
 
-    def pieces(self, task: Task) -> Iterable[Row]:  # noqa: ARG002 - whatever the task
-        """What fails has one row."""
+    def row_identities(self, task: Task) -> Iterable[Row]:  # noqa: ARG002 - whatever the task
+        """Give a task that fails one row."""
         return ({},)
 
-    def remarks(self, rows: Sequence[Row]) -> Mapping[str, int]:  # noqa: ARG002 - whatever the rows
-        """Nothing to count."""
+    def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:  # noqa: ARG002 - whatever the rows
+        """Count nothing."""
         return {}
+
+    def weights(self, factors: Any, devices: tuple[str, ...]) -> Weights | None:  # noqa: ARG002 - whatever they are
+        """Bring no weights anywhere."""
+        return None
 
 
 def timed_rows(task: Task, measure: Callable[[int], Row]) -> Iterator[Row]:
-    """Warm up, then measure: the rows of `task.iterations` calls; those before them are never recorded.
+    """Warm up, then measure: yield the rows of `task.iterations` calls; warm-up calls are never recorded.
 
     Args:
         task: says how often.
-        measure: one run, given its number: negative for warm-ups, from 0 for what is recorded; iterations that were
+        measure: one run, given its number: negative for warm-ups, from 0 for recorded ones; iterations that were
             added later go on where the earlier ones ended.
     """
     for number in range(-task.warmup, 0):

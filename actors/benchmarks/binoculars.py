@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
-from actors.benchmarks.base import UNFIT
+from actors.benchmarks.base import OOM_ITEM, Quantization, Weights
 from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
 from actors.benchmarks.model import ModelId
@@ -22,9 +22,9 @@ from scoring.errors import CorpusChanged, CorpusUnavailable
 from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, cut
 from scoring.results import FragmentScore, Score, fragment_score
 from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
-from sweeps.factors import Factors, Inputs, PositiveInt
-from sweeps.schema import FRAGMENT
-from sweeps.task import Level, Part, Row, Task
+from sweeps.plan.declaration import Factors, Inputs, PositiveInt
+from sweeps.schema import COLUMNS, FRAGMENT, Columns
+from sweeps.task import Level, Row, Task, TaskShard
 
 if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
@@ -57,7 +57,7 @@ class BinocularsFactors(Factors):
         default_factory=lambda: {"mode": "random", "min_words": 10, "max_words": 300}
     )
     alignment: Literal["reference", "aligned"] = "reference"
-    quantization: Literal["none", "4-bit", "8-bit"] = "none"
+    quantization: Quantization = "none"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     placement: Literal["same", "split"] = "same"
     max_tokens: PositiveInt = 512
@@ -84,10 +84,11 @@ class BinocularsFactors(Factors):
 class BinocularsBenchmark:
     """Scores the fragments of one shard with a pair that stays loaded across shards."""
 
+    columns: ClassVar[Columns] = COLUMNS["binoculars"]
     factors: ClassVar[type[Factors]] = BinocularsFactors
     paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {"pair": absolute_models, "corpus": absolute_corpus}
     timed: ClassVar[bool] = False
-    holds: ClassVar[str] = "pair"
+    resource_kind: ClassVar[str | None] = "pair"
     load_factors: ClassVar[tuple[str, ...]] = (
         "pair",
         "quantization",
@@ -96,8 +97,9 @@ class BinocularsBenchmark:
         "alignment",
         "max_tokens",
     )
-    hands_on: ClassVar[bool] = True
-    grows_with: ClassVar[str | None] = None
+    reads_builtin: ClassVar[bool] = True
+    escalates_on_oom: ClassVar[bool] = True
+    memory_grows_with: ClassVar[str | None] = None
 
     def open_inputs(
         self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any], progress: Callable[[str], object]
@@ -109,7 +111,7 @@ class BinocularsBenchmark:
         """
         return open_corpora(factors, known, progress)
 
-    def ship(self, part: Part) -> Part:
+    def fetch(self, shard: TaskShard) -> TaskShard:
         """The shard's raw rows, for a worker on a node that cannot see its file.
 
         Raises:
@@ -117,27 +119,37 @@ class BinocularsBenchmark:
             CorpusUnavailable: the Hub is not reached from here either.
         """
         try:
-            return replace(part, content=list(read_rows(part.content)))
+            return replace(shard, content=list(read_rows(shard.content)))
         except CorpusUnavailable:
             raise
         except CorpusChanged as error:
             raise InputChanged(str(error)) from error
         except OSError as error:
-            raise InputChanged(_gone(part.content, error)) from error
+            raise InputChanged(_gone(shard.content, error)) from error
 
-    def pieces(self, task: Task) -> Iterator[Row]:
+    def row_identities(self, task: Task) -> Iterator[Row]:
         """Every fragment of the shard, and every prefix of each: what has a row has one in a task that fails, too."""
-        if task.part is None:
+        if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
-        for fragment in shard_fragments(task.part, BinocularsFactors.model_validate(dict(task.factors))):
+        for fragment in shard_fragments(task.shard, BinocularsFactors.model_validate(dict(task.factors))):
             for prefix in fragment.prefix_tokens or (None,):
                 yield _identity(fragment_score(fragment, Score(null_reason=fragment.null_reason), prefix))
 
-    def remarks(self, rows: Sequence[Row]) -> Mapping[str, int]:
+    def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:
         """Rows without a score by reason, and the words that no fragment took."""
         reasons = Counter(f"rows without a score, {row['null_reason']}" for row in rows if row.get("null_reason"))
         dropped = {row.get("record_id"): row.get("dropped_words") or 0 for row in rows}
         return reasons | Counter({"words left over, too few for one more fragment": sum(dropped.values())})
+
+    def weights(self, factors: BinocularsFactors, devices: tuple[str, ...]) -> Weights:
+        """Return the weights of both models, by the device that holds each whole."""
+        models = list(dict.fromkeys(factors.pair))
+        by_device: dict[str, list[str]] = {}
+        if factors.placement == "split":
+            by_device = {devices[0]: models[:1], devices[-1]: models[1:]}
+        elif len(devices) == 1:
+            by_device = {devices[0]: models}
+        return Weights(factors.quantization, factors.dtype, by_device)
 
     def load(self, factors: BinocularsFactors, devices: tuple[str, ...]) -> "Binoculars":
         """Both models, checked to share one tokenizer."""
@@ -168,11 +180,11 @@ class BinocularsBenchmark:
 
     def rows(self, held: "Binoculars", task: Task, factors: BinocularsFactors) -> Iterator[Row]:
         """One row a fragment (a row each prefix), scored or null with its reason."""
-        from actors.memory import PeakMemory
+        from actors.probes.memory import PeakMemory
 
-        if task.part is None:
+        if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
-        fragments = list(shard_fragments(task.part, factors))
+        fragments = list(shard_fragments(task.shard, factors))
         loaded = (held.pair.observer, held.pair.performer)
         with PeakMemory(tuple(dict.fromkeys(d for one in loaded for d in one.devices))) as memory:
             scores = list(held.score_fragments(fragments))
@@ -190,10 +202,10 @@ class BinocularsBenchmark:
         out_of_memory = "oom_host" if loaded[0].input_device.type == "cpu" else "oom_gpu"
         # What did not fit comes last: a task's last row says how the task ended.
         for score in sorted(scores, key=lambda score: score.needs_more_memory):
-            yield _unfit_row(score, out_of_memory) if score.needs_more_memory else asdict(score) | shared
+            yield _oom_row(score, out_of_memory) if score.needs_more_memory else asdict(score) | shared
 
 
-def shard_fragments(part: Part, factors: BinocularsFactors) -> Iterator[Fragment]:
+def shard_fragments(shard: TaskShard, factors: BinocularsFactors) -> Iterator[Fragment]:
     """The fragments of a shard that are still to be scored.
 
     Raises:
@@ -203,16 +215,16 @@ def shard_fragments(part: Part, factors: BinocularsFactors) -> Iterator[Fragment
     settings = FRAGMENTS.validate_python(factors.fragments)
     corpus = CORPUS.validate_python(factors.corpus)
     try:
-        rows = list(read_rows(part.content)) if isinstance(part.content, Shard) else part.content
+        rows = list(read_rows(shard.content)) if isinstance(shard.content, Shard) else shard.content
     except CorpusUnavailable as error:
         raise InputUnreached(str(error)) from error
     except CorpusChanged as error:  # or another file of that name on this node: where the run was started that is known
         raise InputElsewhere(str(error)) from error
     except OSError as error:
-        raise InputElsewhere(_gone(part.content, error)) from error
+        raise InputElsewhere(_gone(shard.content, error)) from error
     for record in records_of(corpus, rows):
         for fragment in cut(record, settings).fragments:
-            if part.only is None or fragment_key(fragment) in part.only:
+            if shard.remaining is None or fragment_key(fragment) in shard.remaining:
                 yield fragment
 
 
@@ -221,14 +233,14 @@ def _gone(shard: Shard, error: OSError) -> str:
     return f"{shard.file}: was there when the run was planned, and cannot be read now ({reason}); put it back"
 
 
-def fragment_key(piece: Fragment | FragmentScore) -> str:
+def fragment_key(fragment: Fragment | FragmentScore) -> str:
     """Names a fragment within its corpus."""
-    return json.dumps([piece.record_id, piece.author, piece.generator, piece.fragment_index])
+    return json.dumps([fragment.record_id, fragment.author, fragment.generator, fragment.fragment_index])
 
 
-def _unfit_row(score: FragmentScore, status: str) -> Row:
-    """Which fragment it was and why there is no score; metrics stay null."""
-    return _identity(score) | {"status": status, UNFIT: fragment_key(score)}
+def _oom_row(score: FragmentScore, status: str) -> Row:
+    """Return the row of a fragment that ran out of memory; its metrics stay null."""
+    return _identity(score) | {"status": status, OOM_ITEM: fragment_key(score)}
 
 
 def _identity(score: FragmentScore) -> Row:

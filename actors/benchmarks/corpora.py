@@ -19,20 +19,20 @@ from scoring.corpora.history import History
 from scoring.corpora.settings import BUILTIN_DOCS
 from scoring.errors import CorpusChanged, CorpusError
 from sweeps.errors import UserError
-from sweeps.task import Level, Part
+from sweeps.task import Level, TaskShard
 
 CORPUS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
 
 
 @dataclass(frozen=True)
 class CorpusInputs(ModelInputs):
-    """The models of a sweep, and its corpora cut into parts."""
+    """The models of a sweep, and its corpora cut into shards."""
 
     names: Mapping[str, Level] | None = None
     """Level in the rows by level of this spec as JSON; they differ for a corpus that was moved."""
     histories: Mapping[str, History] | None = None
     """By the level that the rows have, as JSON."""
-    shards: Mapping[tuple[str, int], Sequence[Part]] | None = None
+    shards_by_corpus: Mapping[tuple[str, int], Sequence[TaskShard]] | None = None
     """By that level and the number of records of a shard."""
 
     @property
@@ -41,12 +41,12 @@ class CorpusInputs(ModelInputs):
         return {**super().record, "corpora": dict(self.histories or {})}
 
     def canonical(self, factor: str, level: Level) -> Level:
-        """A corpus as the rows have it."""
+        """Return a corpus as the rows have it."""
         return (self.names or {}).get(json.dumps(level), level) if factor == "corpus" else level
 
-    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:
-        """The shards of the cell's corpus."""
-        return (self.shards or {})[json.dumps(levels["corpus"]), int(levels["shard_records"])]  # type: ignore[arg-type]
+    def shards(self, levels: Mapping[str, Level]) -> Sequence[TaskShard | None]:
+        """Return the shards of the cell's corpus."""
+        return (self.shards_by_corpus or {})[json.dumps(levels["corpus"]), int(levels["shard_records"])]  # type: ignore[arg-type]
 
 
 def open_corpora(
@@ -86,7 +86,7 @@ def open_corpora(
             )
         names[key], histories[name] = json.loads(name), corpus.history
         for count in factors["shard_records"]:
-            shards[name, int(count)] = _parts(corpus, int(count))  # type: ignore[arg-type]
+            shards[name, int(count)] = _task_shards(corpus, int(count))  # type: ignore[arg-type]
         lines += [f"  {line}" for line in corpus.survey.lines]
         warnings += [f"corpus {_path(level)}: {warning}" for warning in corpus.survey.warnings]
     warnings += dict.fromkeys(f"{overlap}: its texts are scored for each" for overlap in _overlaps(histories))
@@ -176,12 +176,12 @@ def _overlaps(histories: Mapping[str, History]) -> Iterator[str]:
                 yield f"corpora {_path(json.loads(other))} and {_path(json.loads(name))} hold a file of the same rows"
 
 
-def _parts(corpus: Corpus, shard_records: int) -> tuple[Part, ...]:
+def _task_shards(corpus: Corpus, shard_records: int) -> tuple[TaskShard, ...]:
     try:
         shards = list(corpus.shards(shard_records))
     except (CorpusError, OSError) as error:
         raise UserError(f"factors.corpus: {error}") from error
-    return tuple(Part(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard) for shard in shards)
+    return tuple(TaskShard(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard) for shard in shards)
 
 
 def _row_counts(history: History | None) -> Iterator[int]:

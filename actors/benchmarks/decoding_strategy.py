@@ -7,7 +7,8 @@ from actors.benchmarks.base import timed_rows
 from actors.benchmarks.decoding import Strategy
 from actors.benchmarks.generation import GenerationFactors, measure, prompt_for
 from actors.benchmarks.model import HoldsModel
-from sweeps.factors import Factors
+from sweeps.plan.declaration import Factors
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task, digest
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class DecodingStrategyFactors(GenerationFactors):
 class DecodingStrategy(HoldsModel):
     """Generation of a fixed number of tokens by one strategy, one sequence at a time."""
 
+    columns: ClassVar[Columns] = COLUMNS["decoding_strategy"]
     factors: ClassVar[type[Factors]] = DecodingStrategyFactors
 
     def rows(self, held: "LoadedModel", task: Task, factors: DecodingStrategyFactors) -> Iterator[Row]:

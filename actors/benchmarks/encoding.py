@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from actors.benchmarks.base import OnePart, timed_rows
+from actors.benchmarks.base import OneTaskPerCell, timed_rows
 from actors.benchmarks.model import ModelId
 from sweeps.errors import Unsupported
-from sweeps.factors import Factors, PositiveInt
+from sweeps.plan.declaration import Factors, PositiveInt
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task, digest
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ class LoadedTokenizer:
     """Torch's name of where the ids go if they are to be moved."""
 
 
-class Encoding(OnePart):
+class Encoding(OneTaskPerCell):
     """Batches of texts through a tokenizer."""
 
+    columns: ClassVar[Columns] = COLUMNS["encoding"]
     factors: ClassVar[type[Factors]] = EncodingFactors
-    holds: ClassVar[str] = "tokenizer"
+    resource_kind: ClassVar[str | None] = "tokenizer"
     load_factors: ClassVar[tuple[str, ...]] = ("model",)
 
     def load(self, factors: EncodingFactors, devices: tuple[str, ...]) -> LoadedTokenizer:
@@ -63,7 +65,7 @@ class Encoding(OnePart):
         Raises:
             ModelUnavailable, ModelDamaged, ModelUnsupported: as models.load.load_model.
         """
-        from actors.pinning import rayon_threads
+        from actors.devices.pinning import rayon_threads
         from models.resolve import resolve
         from models.tokenizer import read_tokenizer
 
@@ -88,7 +90,7 @@ class Encoding(OnePart):
 
 def batch_of(factors: EncodingFactors, seed: int, number: int) -> list[str]:
     """The texts of one run: each is drawn by a seed of its own, made of the sweep's, the run's number and its place."""
-    from models.embedded import sample_text
+    from models.builtin.cache import sample_text
 
     seeds = (int(digest([seed, number, index]), base=16) for index in range(factors.texts))
     return [sample_text(factors.input_words, text_seed) for text_seed in seeds]
@@ -128,7 +130,7 @@ def move_time_s(ids_of_texts: Sequence[Sequence[int]], device: str) -> float:
     """Seconds that a copy of all ids to `device` takes, as one tensor out of pageable memory; on `cpu`, within it."""
     import torch
 
-    from actors.memory import synchronize
+    from actors.probes.memory import synchronize
 
     destination = torch.device(device)
     ids_N = torch.tensor(list(chain.from_iterable(ids_of_texts)))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from actors.benchmarks.base import timed_rows
 from actors.benchmarks.decoding import Strategy, decoding_of, generate
 from actors.benchmarks.model import HoldsModel, ModelFactors
-from sweeps.factors import Factors, PositiveInt
+from sweeps.plan.declaration import Factors, PositiveInt
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class GenerationFactors(ModelFactors):
 class Generation(HoldsModel):
     """Greedy generation of a fixed number of tokens, one sequence at a time."""
 
+    columns: ClassVar[Columns] = COLUMNS["generation"]
     factors: ClassVar[type[Factors]] = GenerationFactors
 
     def rows(self, held: "LoadedModel", task: Task, factors: GenerationFactors) -> Iterator[Row]:
@@ -67,7 +69,7 @@ def prompt_for(held: "LoadedModel", factors: GenerationFactors, seed: int) -> "t
 
 def prompt_ids(held: "LoadedModel", words: int, seed: int) -> "torch.Tensor":
     """Token ids of `words` seeded words of text, shape (1, L), on the device where the model takes them."""
-    from models.embedded import sample_text
+    from models.builtin.cache import sample_text
 
     encoded = held.tokenizer(sample_text(words, seed), return_tensors="pt")
     return encoded["input_ids"].to(held.input_device)  # type: ignore[no-any-return]
@@ -98,7 +100,7 @@ def measure(
     """
     import torch
 
-    from actors.memory import PeakMemory, synchronize
+    from actors.probes.memory import PeakMemory, synchronize
 
     steps = StepTimes(held.devices)
     decoding = decoding_of(held.model, strategy, max_new_tokens)
@@ -141,7 +143,7 @@ class StepTimes:
     """
 
     def __init__(self, devices: "tuple[torch.device, ...]") -> None:
-        from actors.memory import synchronize
+        from actors.probes.memory import synchronize
 
         self._synchronize = synchronize
         self._devices = devices

@@ -15,7 +15,7 @@ from models.presence import missing_model
 from models.resolve import resolve
 from models.sources import DEFAULT
 from sweeps.errors import UserError
-from sweeps.task import Level, Part
+from sweeps.task import Level, TaskShard
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ModelInputs:
         """The level itself: a model's directory that was moved is another one's name."""
         return level
 
-    def parts(self, levels: Mapping[str, Level]) -> Sequence[Part | None]:  # noqa: ARG002 - whatever the levels
+    def shards(self, levels: Mapping[str, Level]) -> Sequence[TaskShard | None]:  # noqa: ARG002 - whatever the levels
         """The cell is the task."""
         return (None,)
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from actors.benchmarks.base import timed_rows
 from actors.benchmarks.generation import prompt_ids
 from actors.benchmarks.model import HoldsModel, ModelFactors
-from sweeps.factors import Factors, PositiveInt
+from sweeps.plan.declaration import Factors, PositiveInt
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
 
 if TYPE_CHECKING:
     import torch
 
-    from actors.memory import Footprint
+    from actors.probes.memory import MemoryUse
     from models.load import LoadedModel
 
 NS_PER_S: Final = 1e9
@@ -34,8 +35,9 @@ class LogitsFactors(ModelFactors):
 class Logits(HoldsModel):
     """One forward pass over one text."""
 
+    columns: ClassVar[Columns] = COLUMNS["logits"]
     factors: ClassVar[type[Factors]] = LogitsFactors
-    grows_with: ClassVar[str | None] = "input_words"
+    memory_grows_with: ClassVar[str | None] = "input_words"
 
     def rows(self, held: "LoadedModel", task: Task, factors: LogitsFactors) -> Iterator[Row]:
         """One row an iteration, all over the same text.
@@ -49,24 +51,24 @@ class Logits(HoldsModel):
         refuse_too_long(
             held.files.name, held.model, input_1L.shape[1], what="the input has", remedy="choose fewer input_words"
         )
-        rest = at_rest(held, input_1L)
+        rest = memory_baseline(held, input_1L)
         return timed_rows(task, lambda _: measure(held, input_1L, rest))
 
 
-def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "Footprint") -> Row:
+def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "MemoryUse") -> Row:
     """One forward pass, timed; its output is gone when this returns.
 
     Args:
         held: the model.
         input_1L: token ids, where it takes them.
-        rest: memory in use before any pass, as `at_rest` gives it.
+        rest: memory in use before any pass, as `memory_baseline` gives it.
 
     Returns:
         The metrics of one row.
     """
     import torch
 
-    from actors.memory import PeakMemory, synchronize
+    from actors.probes.memory import PeakMemory, synchronize
 
     with torch.inference_mode(), PeakMemory(held.devices) as memory:
         synchronize(held.devices)
@@ -79,7 +81,7 @@ def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "Footprint") ->
         raise RuntimeError(f"{input_tokens} tokens gave logits of shape {tuple(logits_1LV.shape)}, not one for each")
     return (
         memory.columns
-        | memory.beyond(rest)
+        | memory.above_baseline(rest)
         | memory.by_device
         | {
             "revision": held.files.revision,
@@ -93,7 +95,7 @@ def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "Footprint") ->
     )
 
 
-def at_rest(held: "LoadedModel", input_1L: "torch.Tensor") -> "Footprint":
+def memory_baseline(held: "LoadedModel", input_1L: "torch.Tensor") -> "MemoryUse":
     """Memory in use with the model loaded and nothing running: what the peaks are to be seen against.
 
     Taken once a task, before the warm-ups. Right before each pass it would hold what the allocators keep of the pass
@@ -101,7 +103,7 @@ def at_rest(held: "LoadedModel", input_1L: "torch.Tensor") -> "Footprint":
     """
     import torch
 
-    from actors.memory import footprint
+    from actors.probes.memory import memory_use
     from models.load import release_memory
     from models.touch import cpu_tensors, touch
 
@@ -110,4 +112,4 @@ def at_rest(held: "LoadedModel", input_1L: "torch.Tensor") -> "Footprint":
     with torch.inference_mode():
         held.model(input_1L[:, :1])
     release_memory()
-    return footprint(held.devices)
+    return memory_use(held.devices)

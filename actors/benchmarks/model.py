@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from actors.benchmarks.base import OnePart
+from actors.benchmarks.base import OneTaskPerCell, Quantization, Weights
 from models import names
-from sweeps.factors import Factors
+from sweeps.plan.declaration import Factors
 
 if TYPE_CHECKING:
     from models.load import LoadedModel
@@ -49,7 +49,7 @@ class ModelFactors(Factors):
 
     GPUs are the slot's own, numbered from 0; a device that is left out takes nothing.
     """
-    quantization: Literal["none", "4-bit", "8-bit"] = "none"
+    quantization: Quantization = "none"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
     @model_validator(mode="after")
@@ -70,10 +70,16 @@ class ModelFactors(Factors):
         return self
 
 
-class HoldsModel(OnePart):
+def model_weights(factors: ModelFactors, devices: tuple[str, ...]) -> Weights:
+    """Return the weights of a model: whole on the first device, unless its layers are shared out."""
+    is_whole = factors.device_map == "single"
+    return Weights(factors.quantization, factors.dtype, {devices[0]: [factors.model]} if is_whole else {})
+
+
+class HoldsModel(OneTaskPerCell):
     """A benchmark that keeps one model and its tokenizer in memory."""
 
-    holds: ClassVar[str] = "model"
+    resource_kind: ClassVar[str | None] = "model"
     load_factors: ClassVar[tuple[str, ...]] = ("model", "device_map", "max_memory", "quantization", "dtype")
 
     def load(self, factors: ModelFactors, devices: tuple[str, ...]) -> "LoadedModel":
@@ -88,6 +94,10 @@ class HoldsModel(OnePart):
             quantization=factors.quantization,
             dtype=factors.dtype,
         )
+
+    def weights(self, factors: ModelFactors, devices: tuple[str, ...]) -> Weights:
+        """Return the model's weights: whole on the first device, unless its layers are shared out."""
+        return model_weights(factors, devices)
 
     def unload(self, held: "LoadedModel") -> None:
         """Drop the weights."""

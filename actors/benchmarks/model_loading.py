@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator
 
-from actors.benchmarks.base import OnePart, timed_rows
-from actors.benchmarks.model import ModelFactors
-from actors.cache_state import CacheState, bring_into, refuse_hidden_cache
-from actors.storage import Storage, storage_of
-from sweeps.factors import Factors
+from actors.benchmarks.base import OneTaskPerCell, Weights, timed_rows
+from actors.benchmarks.model import ModelFactors, model_weights
+from actors.probes.cache_state import CacheState, bring_into, refuse_hidden_cache
+from actors.probes.storage import Storage, storage_of
+from sweeps.plan.declaration import Factors
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
 
 if TYPE_CHECKING:
@@ -54,17 +55,22 @@ class ModelLoadingFactors(ModelFactors):
     cache_state: CacheState = "warm"
 
 
-class ModelLoading(OnePart):
+class ModelLoading(OneTaskPerCell):
     """Loads and unloads in every iteration; the worker holds nothing."""
 
+    columns: ClassVar[Columns] = COLUMNS["model_loading"]
     factors: ClassVar[type[Factors]] = ModelLoadingFactors
-    paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {**OnePart.paths, "source": _absolute_source}
-    holds: ClassVar[str] = "nothing"
+    paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {**OneTaskPerCell.paths, "source": _absolute_source}
+    resource_kind: ClassVar[str | None] = None
     load_factors: ClassVar[tuple[str, ...]] = ()
 
     def load(self, factors: ModelLoadingFactors, devices: tuple[str, ...]) -> None:  # noqa: ARG002 - the protocol's
         """Imports alone: what is there when this returns, the worker spares every garbage collection to come."""
         import models.load  # noqa: F401
+
+    def weights(self, factors: ModelLoadingFactors, devices: tuple[str, ...]) -> Weights:
+        """Return the weights that every iteration loads."""
+        return model_weights(factors, devices)
 
     def unload(self, held: None) -> None:
         """Nothing to give back."""
@@ -76,12 +82,12 @@ class ModelLoading(OnePart):
         factors: ModelLoadingFactors,
     ) -> Iterator[Row]:
         """One row an iteration."""
-        subject = find_subject(factors)
+        subject = find_target(factors)
         return timed_rows(task, lambda _: measure(subject, factors))
 
 
 @dataclass(frozen=True)
-class Subject:
+class LoadTarget:
     """What is loaded, and where to: all that is known and read of it before the clock starts."""
 
     outline: "ModelOutline"
@@ -95,7 +101,7 @@ class Subject:
         return sum(path.stat().st_size for path in self.weights)
 
 
-def find_subject(factors: ModelLoadingFactors) -> Subject:
+def find_target(factors: ModelLoadingFactors) -> LoadTarget:
     """Find the files, read all but the weights, and wake up what their load will need.
 
     Raises:
@@ -112,11 +118,11 @@ def find_subject(factors: ModelLoadingFactors) -> Subject:
         for storage in storages:
             refuse_hidden_cache(storage)
     devices = tuple(f"cuda:{index}" for index in range(factors.slot.gpus)) or ("cpu",)
-    _wake_up(devices, factors.quantization)
-    return Subject(read_outline(files), weights, storages, devices)
+    _warm_up_libraries(devices, factors.quantization)
+    return LoadTarget(read_outline(files), weights, storages, devices)
 
 
-def measure(subject: Subject, factors: ModelLoadingFactors) -> Row:
+def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
     """Load once, timed, and unload.
 
     Returns:
@@ -127,7 +133,7 @@ def measure(subject: Subject, factors: ModelLoadingFactors) -> Row:
     """
     import torch
 
-    from actors.memory import PeakMemory, synchronize
+    from actors.probes.memory import PeakMemory, synchronize
     from models.load import load_weights, release_memory, unload
     from models.touch import cpu_tensors, touch
 
@@ -168,7 +174,7 @@ def measure(subject: Subject, factors: ModelLoadingFactors) -> Row:
     return row | {"unreleased_bytes": _memory_bytes(devices) - baseline_bytes}
 
 
-def _wake_up(devices: Sequence[str], quantization: str) -> None:
+def _warm_up_libraries(devices: Sequence[str], quantization: str) -> None:
     """CUDA contexts and imports, which the first load would pay for."""
     import torch
 

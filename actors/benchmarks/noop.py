@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from actors.benchmarks.base import OnePart, timed_rows
-from sweeps.factors import Factors
+from actors.benchmarks.base import OneTaskPerCell, timed_rows
+from sweeps.plan.declaration import Factors
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
 
 
@@ -18,11 +19,13 @@ class NoopFactors(Factors):
     wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
-class Noop(OnePart):
+class Noop(OneTaskPerCell):
     """The empty benchmark."""
 
+    columns: ClassVar[Columns] = COLUMNS["noop"]
     factors: ClassVar[type[Factors]] = NoopFactors
-    holds: ClassVar[str] = "nothing"
+    resource_kind: ClassVar[str | None] = None
+    reads_builtin: ClassVar[bool] = False
     load_factors: ClassVar[tuple[str, ...]] = ()
 
     def load(self, factors: NoopFactors, devices: tuple[str, ...]) -> None:

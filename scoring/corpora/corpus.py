@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models import embedded
+from models.builtin.cache import docs_path
 from scoring.corpora.found_files import Found, find_files
 from scoring.corpora.history import Continued, End, History, checkpoints_of, continue_history
 from scoring.corpora.passing import Pass, Passed, Progress, ids_of
@@ -166,7 +166,7 @@ def read_records(settings: CorpusSettings, shard: Shard) -> Iterator[Record]:
 def _find(path: str) -> Found:
     """Files of a path with their names within the corpus, sorted."""
     if path == BUILTIN_DOCS:
-        return Found(((str(embedded.docs_path()), "docs"),))
+        return Found(((str(docs_path()), "docs"),))
     if path.startswith(HUB_PREFIX):
         dataset, _, split = path.removeprefix(HUB_PREFIX).partition(":")
         name = f"{dataset}:{split or 'train'}"

@@ -15,13 +15,13 @@ import pytest
 import torch
 from rich.console import Console
 
+import actors.ray_pool.cluster
 import sweeps.run as command
-from actors import ray_pool
 from actors.benchmarks.generation import Generation, GenerationFactors
-from models.embedded import model_directory
+from models.builtin.cache import model_directory
 from models.load import LoadedModel
-from sweeps.coordinator import Policy
-from sweeps.schema import METRICS
+from sweeps.schedule.policy import Policy
+from sweeps.schema import COLUMNS
 from sweeps.task import Row
 
 FAULT_FILE = "fault"
@@ -175,7 +175,7 @@ def check(rows: list[Row], names: Sequence[str]) -> None:
         if row["status"] == "ok":
             assert row["new_tokens"] == 2
         else:
-            assert all(row[metric] is None for metric in METRICS["generation"])
+            assert all(row[metric] is None for metric in COLUMNS["generation"].metrics)
             assert MESSAGES[name] in row["error_message"]
             assert row["error_message"]
     assert statuses == {name: {words: {status} for words, status in EXPECTED[name].items()} for name in names}
@@ -197,7 +197,7 @@ def joined(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def cluster(_address: str) -> Iterator[list[str]]:
         yield []
 
-    monkeypatch.setattr(ray_pool, "cluster", cluster)
+    monkeypatch.setattr(actors.ray_pool.cluster, "cluster", cluster)
 
 
 def test_out_of_memory_and_unsupported_are_results(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from actors.worker import DevicePoisoned, Worker
-from sweeps.schema import METRICS, STATUSES
-from sweeps.task import Answer, Lease, Outcome, Part, Run, Seat, Slot, Stop, Task, Wait
-from tests.fakes import CATALOGUE, faulty_spec, plan_of
+from sweeps.schema import COLUMNS
+from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop, Task, TaskShard, Wait
+from sweeps.task_status import TaskStatus
+from tests.fakes import REGISTRY, faulty_spec, plan_of
 
-SEAT = Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
+ALLOCATION = Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 
 
 class Script:
@@ -20,8 +21,8 @@ class Script:
         self.answers = iter(answers)
         self.outcomes: list[Outcome] = []
 
-    def join(self, seat: Seat, environment: dict[str, Any], environment_id: str) -> None:
-        assert seat is SEAT
+    def join(self, allocation: Allocation, environment: dict[str, Any], environment_id: str) -> None:
+        assert allocation is ALLOCATION
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
         self.deliver(worker_id, outcomes)
@@ -30,18 +31,18 @@ class Script:
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
 
-    def ship(self, task: Task) -> Part:
+    def fetch(self, task: Task) -> TaskShard:
         raise AssertionError("nothing to ship")
 
 
 def leases(**factors: Any) -> list[Lease]:
-    plan = plan_of(faulty_spec(**factors), CATALOGUE)
+    plan = plan_of(faulty_spec(**factors), REGISTRY)
     return [Lease(task, 1) for _, task in plan.tasks()]
 
 
 def work(answers: Sequence[Answer]) -> list[Outcome]:
     script = Script(answers)
-    Worker(SEAT, CATALOGUE, ({}, "e1")).work(script)
+    Worker(ALLOCATION, REGISTRY, ({}, "e1")).work(script)
     return script.outcomes
 
 
@@ -82,8 +83,8 @@ def test_a_fault_is_a_row_and_neighbours_are_unharmed(fault: str) -> None:
     row = failed.rows[-1]
     assert (row["status"], row["error_type"]) == (status, error_type)
     assert message in row["error_message"]
-    assert row["status"] in STATUSES
-    assert not row.keys() & METRICS["noop"].keys()
+    assert row["status"] in set(TaskStatus)
+    assert not row.keys() & COLUMNS["noop"].metrics.keys()
     assert fine.rows[-1]["status"] == "ok"
 
 
@@ -100,5 +101,5 @@ def test_what_could_not_be_loaded_is_not_tried_for_every_cell() -> None:
 def test_a_poisoned_device_hands_its_rows_in_and_ends_the_worker() -> None:
     script = Script([Run(tuple(leases(index=[0, 1], fault=["poison"])), 0)])
     with pytest.raises(DevicePoisoned, match="illegal memory access"):
-        Worker(SEAT, CATALOGUE, ({}, "e1")).work(script)
+        Worker(ALLOCATION, REGISTRY, ({}, "e1")).work(script)
     assert [outcome.rows[-1]["status"] for outcome in script.outcomes] == ["error"]

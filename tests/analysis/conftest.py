@@ -1,4 +1,4 @@
-"""Run directories as sweeps.sink writes them, made of a few lines, for the analysis to read."""
+"""Run directories as sweeps.store.sink writes them, made of a few lines, for the analysis to read."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ import pytest
 
 from analysis.averages import Averages, average
 from analysis.load import read_run
-from sweeps.schema import schema_of
+from sweeps.schema import COLUMNS
 
 Row = dict[str, Any]
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -93,7 +93,7 @@ def write_sweep(
     """Write one part of one sweep and its _environment.json; returns the sweep's directory."""
     folder = run / name
     folder.mkdir(parents=True, exist_ok=True)
-    schema = schema_of(benchmark)
+    schema = COLUMNS[benchmark].schema
     pq.write_table(pa.Table.from_pylist([*rows], schema=schema), folder / f"part-{part}.parquet")
     sweep = {
         "name": name,

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 from markupsafe import escape
+from sweeps.view.meanings import MEANINGS
 from typer.testing import CliRunner
 
 from analysis.averages import average
@@ -16,7 +17,6 @@ from analysis.load import read_run
 from analysis.report import app, write_report
 from analysis.tables import overview
 from sweeps.errors import UserError
-from sweeps.meanings import MEANINGS
 from sweeps.schema import STATUSES
 
 FACTORS = {"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]}

@@ -22,8 +22,8 @@ from transformers import (
     StoppingCriteria,
 )
 
+from models.builtin.cache import sample_text
 from models.decoding import contrastive_search, diverse_beam_search
-from models.embedded import sample_text
 from models.errors import ModelUnsupported
 from models.load import LoadedModel, load_model, unload
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from models.embedded import model_directory
+from models.builtin.cache import model_directory
 from models.errors import ModelUnavailable
 from models.fingerprint import SMALL_BYTES, fingerprint
 from models.resolve import ModelFiles, resolve

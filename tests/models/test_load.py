@@ -26,7 +26,7 @@ from transformers.integrations.bitsandbytes import Bnb4bitQuantize
 
 from actors.benchmarks.generation import GenerationFactors, measure, prompt_ids
 from actors.failures import classify
-from models.embedded import model_directory
+from models.builtin.cache import model_directory
 from models.errors import ModelDamaged, ModelUnavailable, ModelUnsupported
 from models.load import LoadedModel, load_model, read_outline
 from models.resolve import resolve

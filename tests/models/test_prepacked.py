@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from models.embedded import model_directory
+from models.builtin.cache import model_directory
 from models.errors import ModelDamaged, ModelUnsupported
 from models.load import load_model
 from models.packing import refuse_other_bits

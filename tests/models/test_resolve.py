@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import errors
 
 from actors.failures import classify
-from models.embedded import model_directory
+from models.builtin.cache import model_directory
 from models.errors import ModelNameError, ModelUnavailable
 from models.presence import missing_model
 from models.resolve import resolve

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.embedded import model_directory
+from models.builtin.cache import model_directory
 from models.load import LoadedModel
 from scoring.arguments import check_devices, check_model, check_whole_number
 from scoring.binoculars import Binoculars

@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from actors.failures import classify
-from models.embedded import model_directory
+from models.builtin.cache import model_directory
 from models.errors import ModelUnsupported
 from models.load import load_model
 from scoring.binoculars import Binoculars

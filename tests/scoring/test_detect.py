@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from models import embedded
+from models.builtin import cache
 from scoring.binoculars import Binoculars
 from scoring.detect import APP, DEMO_PAIR, _main, _write
 
@@ -32,7 +32,7 @@ BOUND: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("texts")
-    with embedded.docs_path().open() as stream:
+    with cache.docs_path().open() as stream:
         record = json.loads(stream.readline())
     (folder / "human.txt").write_text(record["human"])
     (folder / "machine.txt").write_text(record["synthetic"])
@@ -210,8 +210,8 @@ def test_names_that_are_no_text_are_shown(tmp_path: Path) -> None:
 
 
 def test_models_are_directories_of_the_callers_place(texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(embedded.model_directory("tiny-base").parent)
-    base, instruct = (embedded.model_directory(name) for name in embedded.MODELS)
+    monkeypatch.chdir(cache.model_directory("tiny-base").parent)
+    base, instruct = (cache.model_directory(name) for name in cache.MODELS)
     result = detect(texts / "human.txt", "--observer", base.name, "--performer", f"./{instruct.name}", "--json")
     document = json.loads(result.stdout)
     assert (document["observer"], document["performer"]) == (str(base), str(instruct))

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 import sweeps.run
-from sweeps.command import Command, at_home, policy
+from sweeps.command import Command, expand_home, parse_policy
 from sweeps.errors import UserError
 
 APP = typer.Typer(add_completion=False)
@@ -38,18 +38,18 @@ def test_what_was_not_asked_for_is_not_in_it() -> None:
 
 
 def test_a_retry_of_oom_is_one_of_all_its_kinds() -> None:
-    assert policy("device", 1.0, ["oom", "error"], fresh=False).again.statuses == (
+    assert parse_policy("device", 1.0, ["oom", "error"], fresh=False).again.statuses == (
         "oom_gpu",
         "oom_host",
         "skipped_oom",
         "error",
     )
     with pytest.raises(UserError, match="--retry ok: choose one of"):
-        policy("device", 1.0, ["ok"], fresh=False)
+        parse_policy("device", 1.0, ["ok"], fresh=False)
 
 
 def test_a_home_directory_is_expanded_where_the_shell_did_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert at_home(Path("~/runs")) == tmp_path / "runs"
+    assert expand_home(Path("~/runs")) == tmp_path / "runs"
     with pytest.raises(UserError, match="write the directory from the root on"):
-        at_home(Path("~nobody-of-this-name/runs"))
+        expand_home(Path("~nobody-of-this-name/runs"))

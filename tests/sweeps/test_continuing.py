@@ -9,14 +9,16 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
-from sweeps.coordinator import Coordinator, Policy
 from sweeps.errors import InputChanged, SpecChanged, UserError
-from sweeps.finished import Again
+from sweeps.plan.spec import Spec
 from sweeps.planning import make_plan
-from sweeps.rows import failed_row, measured_row
-from sweeps.spec import Spec
-from sweeps.task import Lease, Outcome, Run, Seat, Slot, Stop
-from tests.fakes import CATALOGUE, Faulty, faulty_spec
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.policy import Policy
+from sweeps.schema import COLUMNS
+from sweeps.store.finished import Again
+from sweeps.store.rows import failed_row, measured_row
+from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop
+from tests.fakes import REGISTRY, Faulty, faulty_spec
 
 SLOT = Slot("cpu", 0, 1)
 HERE = Again(environments=frozenset({"here"}))
@@ -24,9 +26,9 @@ HERE = Again(environments=frozenset({"here"}))
 
 def run_all(directory: Path, spec: Spec, status: str = "ok", policy: Policy | None = None) -> int:
     """Run what is left, every task ending as `status`; how many tasks that were."""
-    coordinator = Coordinator(make_plan(spec, CATALOGUE, directory), CATALOGUE, policy or Policy())
+    coordinator = Coordinator(make_plan(spec, REGISTRY, directory), REGISTRY, policy or Policy())
     coordinator.open()
-    coordinator.join(Seat("w", SLOT, "box", "cpu", "a CPU"), {}, "here")
+    coordinator.join(Allocation("w", SLOT, "box", "cpu", "a CPU"), {}, "here")
     answer, ran = coordinator.exchange("w", []), 0
     while isinstance(answer, Run):
         ran += len(answer.leases)
@@ -38,9 +40,11 @@ def run_all(directory: Path, spec: Spec, status: str = "ok", policy: Policy | No
 def ended(lease: Lease, status: str) -> Outcome:
     first, facts = lease.task.first_iteration, {"environment_id": "here"}
     if status != "ok":
-        rows = [failed_row(lease, first, facts, status, "Why", "because")]
+        rows = [failed_row(lease, COLUMNS["noop"], first, facts, status, "Why", "because")]
     else:
-        rows = [measured_row(lease, first + index, facts, {}) for index in range(lease.task.iterations)]
+        rows = [
+            measured_row(lease, COLUMNS["noop"], first + index, facts, {}) for index in range(lease.task.iterations)
+        ]
     return Outcome(lease.task.task_id, lease.attempt, tuple(rows), duration_s=1.0)
 
 
@@ -77,10 +81,10 @@ def test_iterations_and_rounds_added_together_and_cells_too(tmp_path: Path) -> N
 def test_an_extension_that_was_killed_goes_on(tmp_path: Path) -> None:
     run_all(tmp_path, faulty_spec(index=[0, 1, 2], iterations=1))
     coordinator = Coordinator(
-        make_plan(faulty_spec(index=[0, 1, 2], iterations=2), CATALOGUE, tmp_path), CATALOGUE, Policy()
+        make_plan(faulty_spec(index=[0, 1, 2], iterations=2), REGISTRY, tmp_path), REGISTRY, Policy()
     )
     coordinator.open()
-    coordinator.join(Seat("w", SLOT, "box", "cpu", "a CPU"), {}, "here")
+    coordinator.join(Allocation("w", SLOT, "box", "cpu", "a CPU"), {}, "here")
     answer = coordinator.exchange("w", [])
     assert isinstance(answer, Run)
     coordinator.deliver("w", [ended(lease, "ok") for lease in answer.leases])
@@ -95,7 +99,7 @@ def test_less_than_was_measured_is_another_spec(less: dict[str, int], tmp_path: 
     run_all(tmp_path, spec)
     changed = spec.model_copy(update={"sweep": [spec.sweep[0].model_copy(update=less)]})
     with pytest.raises(SpecChanged, match=next(iter(less))):
-        make_plan(changed, CATALOGUE, tmp_path)
+        make_plan(changed, REGISTRY, tmp_path)
 
 
 def test_what_was_unavailable_is_tried_again_by_every_run(tmp_path: Path) -> None:
@@ -122,7 +126,7 @@ def test_a_level_that_was_never_tried_may_be_taken_back(tmp_path: Path) -> None:
 
 def test_iterations_that_never_ran_may_be_taken_back(tmp_path: Path) -> None:
     run_all(tmp_path, faulty_spec(index=[0], iterations=2))
-    coordinator = Coordinator(make_plan(faulty_spec(index=[0], iterations=9), CATALOGUE, tmp_path), CATALOGUE, Policy())
+    coordinator = Coordinator(make_plan(faulty_spec(index=[0], iterations=9), REGISTRY, tmp_path), REGISTRY, Policy())
     coordinator.open()
     coordinator.close()
     assert run_all(tmp_path, faulty_spec(index=[0], iterations=3)) == 1
@@ -130,10 +134,10 @@ def test_iterations_that_never_ran_may_be_taken_back(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_the_way_of_a_sweep_is_told_and_the_directory_let_go(tmp_path: Path) -> None:
-    plan = make_plan(faulty_spec(), CATALOGUE, tmp_path)
+    plan = make_plan(faulty_spec(), REGISTRY, tmp_path)
     (tmp_path / "s").write_text("a file")
     with pytest.raises(UserError, match="s: cannot be used"):
-        Coordinator(plan, CATALOGUE, Policy()).open()
+        Coordinator(plan, REGISTRY, Policy()).open()
     (tmp_path / "s").unlink()
     assert run_all(tmp_path, faulty_spec()) == 1
 
@@ -161,7 +165,7 @@ def test_rows_of_unknown_settings_are_refused(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in (tmp_path / "s").glob("part-*")}
     (tmp_path / "s" / "_environment.json").unlink()
     with pytest.raises(SpecChanged, match=r"_environment.json: is missing"):
-        make_plan(faulty_spec(), CATALOGUE, tmp_path)
+        make_plan(faulty_spec(), REGISTRY, tmp_path)
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "s").glob("part-*")}
 
 
@@ -173,7 +177,7 @@ def test_an_environment_file_that_says_nothing_is_refused(content: str, tmp_path
     run_all(tmp_path, faulty_spec())
     (tmp_path / "s" / "_environment.json").write_text(content)
     with pytest.raises(SpecChanged, match="cannot be read"):
-        make_plan(faulty_spec(), CATALOGUE, tmp_path)
+        make_plan(faulty_spec(), REGISTRY, tmp_path)
 
 
 def test_a_directory_of_an_older_version_goes_on(tmp_path: Path) -> None:
@@ -207,25 +211,25 @@ def test_rows_of_tasks_that_are_not_of_the_plan_are_never_counted(tmp_path: Path
 
 
 def test_another_run_in_between_is_noticed(tmp_path: Path) -> None:
-    plan = make_plan(faulty_spec(index=[0]), CATALOGUE, tmp_path)
+    plan = make_plan(faulty_spec(index=[0]), REGISTRY, tmp_path)
     run_all(tmp_path, faulty_spec(index=[1]))
     with pytest.raises(UserError, match="give the command again"):
-        Coordinator(plan, CATALOGUE, Policy()).open()
+        Coordinator(plan, REGISTRY, Policy()).open()
     run_all(tmp_path, faulty_spec(index=[1]))  # and the directory was let go
 
 
 def test_the_same_run_in_between_is_gone_on_with(tmp_path: Path) -> None:
-    plan = make_plan(faulty_spec(index=[0]), CATALOGUE, tmp_path)
+    plan = make_plan(faulty_spec(index=[0]), REGISTRY, tmp_path)
     run_all(tmp_path, faulty_spec(index=[0]))  # killed while this one was planned, and its first part came after
-    coordinator = Coordinator(plan, CATALOGUE, Policy())
+    coordinator = Coordinator(plan, REGISTRY, Policy())
     coordinator.open()
     assert coordinator.close().left == 0
 
 
 def test_an_input_that_changed_stops_the_run_and_its_task_stays_to_be_done(tmp_path: Path) -> None:
-    coordinator = Coordinator(make_plan(faulty_spec(index=[0, 1]), CATALOGUE, tmp_path), CATALOGUE, Policy())
+    coordinator = Coordinator(make_plan(faulty_spec(index=[0, 1]), REGISTRY, tmp_path), REGISTRY, Policy())
     coordinator.open()
-    coordinator.join(Seat("w", SLOT, "box", "cpu", "a CPU"), {}, "here")
+    coordinator.join(Allocation("w", SLOT, "box", "cpu", "a CPU"), {}, "here")
     answer = coordinator.exchange("w", [])
     assert isinstance(answer, Run)
     task_id = answer.leases[0].task.task_id
@@ -241,13 +245,13 @@ def test_an_input_that_changed_stops_the_run_and_its_task_stays_to_be_done(tmp_p
 class _Changing(Faulty):
     """Its task's input is another one than when the run was planned."""
 
-    def pieces(self, task: Any) -> Any:
+    def row_identities(self, task: Any) -> Any:
         raise InputChanged("texts.jsonl: changed")
 
 
 def test_rows_of_a_changed_input_are_not_made_up_for_a_task_that_is_given_up(tmp_path: Path) -> None:
-    catalogue: Any = {"noop": _Changing()}
-    coordinator = Coordinator(make_plan(faulty_spec(), catalogue, tmp_path), catalogue, Policy())
+    registry: Any = {"noop": _Changing()}
+    coordinator = Coordinator(make_plan(faulty_spec(), registry, tmp_path), registry, Policy())
     coordinator.open()
     coordinator.reject(SLOT, "worker_lost", "nobody offers it any more")
     status = coordinator.close()

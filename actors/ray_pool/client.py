@@ -1,0 +1,139 @@
+"""The coordinator as a Ray actor, and its client: the same methods as the coordinator's, errors as themselves."""
+
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import ray
+import ray.util.metrics
+from ray.exceptions import ActorUnavailableError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from actors.ray_pool import surroundings
+from actors.ray_pool.ray_errors import ACTOR_DEATH_ERRORS, first_line
+from actors.ray_pool.runtime_env import raylet_environment, runtime_env
+from sweeps.errors import CoordinatorLost
+from sweeps.plan.declaration import Registry
+from sweeps.plan.grid import Plan
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.policy import Policy
+from sweeps.schedule.run_status import Status
+from sweeps.task import Allocation, Answer, Outcome, Run, Slot, Task, TaskShard
+from sweeps.view.prometheus import Metrics
+
+COORDINATOR: Final = "coordinator "
+"""Beginning of every coordinator's name, by which a run is found from outside."""
+UNAVAILABLE_TRIES: Final = 5
+"""A busy machine drops a connection now and then; Ray tells that from a dead actor."""
+UNAVAILABLE_S: Final = 1.0
+NO_TASK_EVENTS: Final = {"enable_task_events": False}
+"""For calls that come some times a second: the dashboard's list of tasks is for tasks."""
+
+
+class RayCoordinator:
+    """A coordinator behind its actor handle: the same methods, errors as themselves."""
+
+    def __init__(self, handle: Any, run: str = "") -> None:
+        self.handle = handle
+        self.run = run
+        """The name of what it coordinates, unique in the cluster."""
+        self._labels: dict[str, str] = {}
+
+    @classmethod
+    def start(
+        cls, plan: Plan, registry: Registry, policy: Policy, devices_by_memory: Sequence[str] = ()
+    ) -> "RayCoordinator":
+        """Start the coordinator as an actor on this node, where the run directory is."""
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        run = f"{plan.spec.name} {ray.get_runtime_context().get_job_id()}"
+        actor = ray.remote(Coordinator).options(
+            name=COORDINATOR + run,
+            num_cpus=0,
+            scheduling_strategy=here,
+            max_restarts=0,
+            runtime_env=runtime_env(None, socket.gethostname(), surroundings.files(raylet_environment())),
+        )
+        observer = Metrics(plan.spec.name, ray.util.metrics)
+        return cls(actor.remote(plan, registry, policy, devices_by_memory, observer), run)
+
+    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Every method may be called twice: an answer that got lost is asked for again.
+
+        `options` say how the dashboard is to show the call.
+        """
+        for tries_left in reversed(range(UNAVAILABLE_TRIES)):
+            try:
+                return ray.get(getattr(self.handle, method).options(**options).remote(*arguments))
+            except RayTaskError as error:
+                raise error.cause from None
+            except ActorUnavailableError as error:
+                if not tries_left:
+                    raise _coordinator_lost(error) from error
+                time.sleep(UNAVAILABLE_S)
+            except ACTOR_DEATH_ERRORS as error:
+                raise _coordinator_lost(error) from error
+        raise AssertionError("unreachable")
+
+    def open(self) -> None:
+        self._call("open")
+
+    def join(self, allocation: Allocation, content: dict[str, Any], environment_id: str) -> None:
+        self._call("join", allocation, content, environment_id)
+
+    def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
+        done = [self._labels.pop(outcome.task_id, outcome.task_id) for outcome in outcomes]
+        answer: Answer = self._call("exchange", worker_id, outcomes, name=_several(done) or "first task")
+        if isinstance(answer, Run):
+            self._labels = {
+                lease.task.task_id: f"{lease.task.benchmark}: {lease.task.label}" for lease in answer.leases
+            }
+            # Into the actor's log, which the dashboard shows: what it is at now.
+            print("\n".join(self._labels.values()), flush=True)
+        return answer
+
+    def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
+        self._call("deliver", worker_id, outcomes)
+
+    def fetch(self, task: Task) -> TaskShard:
+        shard: TaskShard = self._call("fetch", task)
+        return shard
+
+    def lost(self, worker_id: str, status: str, reason: str) -> int:
+        return int(self._call("lost", worker_id, status, reason))
+
+    def leave(self, worker_id: str) -> None:
+        self._call("leave", worker_id)
+
+    def reject(self, slot: Slot, status: str, reason: str) -> None:
+        self._call("reject", slot, status, reason)
+
+    def overdue(self) -> list[str]:
+        return list(self._call("overdue", **NO_TASK_EVENTS))
+
+    def wait_for(self, what: str) -> None:
+        self._call("wait_for", what)
+
+    def drain(self, notice: str) -> None:
+        self._call("drain", notice)
+
+    def tick(self) -> Status:
+        status: Status = self._call("tick", **NO_TASK_EVENTS)
+        return status
+
+    def close(self) -> Status:
+        """Flush and end the actor."""
+        status: Status = self._call("close")
+        ray.kill(self.handle)
+        return status
+
+
+def _coordinator_lost(error: BaseException) -> CoordinatorLost:
+    return CoordinatorLost(
+        f"the coordinator's process is gone ({first_line(error)}); what it wrote is whole, the same command carries on"
+    )
+
+
+def _several(names: Sequence[str]) -> str:
+    """The first of them, and how many more."""
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)

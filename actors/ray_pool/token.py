@@ -1,0 +1,195 @@
+"""Ray's token: who may read it, to whom it is shown, and whether both sides want one. Who has it runs code there.
+
+Ray lets only equals work together: a driver that uses a token and a cluster that does not, or the reverse, die in
+each other's arms. So it is found out before. Knows no Ray.
+"""
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from actors.ray_pool import address, gcs_probe
+from actors.ray_pool.address import Place
+from actors.ray_pool.gcs_probe import Answer
+from sweeps.errors import UserError
+
+MODE: Final = "RAY_AUTH_MODE"
+TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable
+PATH: Final = "RAY_AUTH_TOKEN_PATH"
+ON: Final = "token"
+OFF: Final = "disabled"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Held:
+    """The token of this side, and where it stands."""
+
+    token: str
+    source: str
+
+
+def held(environment: Mapping[str, str] = os.environ) -> Held | None:
+    """This side's token, looked for where Ray looks, in its order.
+
+    Raises:
+        UserError: a file that should have it cannot be read, or is empty.
+    """
+    if token := environment.get(TOKEN, "").strip():
+        return Held(token, TOKEN)
+    if named := environment.get(PATH):
+        token = _read(Path(named), f"{PATH}={named}")
+        if not token:
+            raise UserError(f"{PATH}={named}: no token in that file; name another, or unset {PATH}")
+        return Held(token, named)
+    token = _read(_path(environment), str(_path(environment))) if _path(environment).exists() else ""
+    return Held(token, "~/.ray/auth_token") if token else None
+
+
+def agree(place: Place, environment: Mapping[str, str] = os.environ) -> str:
+    """The mode in which this side meets a Ray: that of the Ray, unless the user decided otherwise.
+
+    Raises:
+        UserError: no Ray is there, or the two sides differ: which has what, and what to do.
+    """
+    if environment.get("RAY_USE_TLS", "").lower() in ("1", "true"):
+        _heard(place, lambda: gcs_probe.check_reachable(place.host, place.port))  # and who speaks TLS is Ray's affair
+        return environment.get(MODE, OFF)
+
+    def ask(token: str | None) -> Answer:
+        return gcs_probe.ask(place.host, place.port, token)
+
+    return decide(
+        place, _chosen(environment), lambda: held(environment), lambda token: _heard(place, lambda: ask(token))
+    )
+
+
+def decide(
+    place: Place, chosen: str | None, own: Callable[[], Held | None], ask: Callable[[str | None], Answer]
+) -> str:
+    """The mode for a Ray.
+
+    Args:
+        place: where it is.
+        chosen: the mode that the user set, if any.
+        own: this side's token.
+        ask: what the Ray answers to whom shows a token, or none.
+
+    Raises:
+        UserError: as `agree`, but for nobody there.
+    """
+    if ask(None) is Answer.WELCOME:
+        if chosen == ON:
+            raise UserError(
+                f"{place.source}: the Ray at {place} uses no token and this side does ({MODE}={ON}); unset {MODE}, "
+                f"or start that Ray with {MODE}={ON}, as './start_node.sh head' does"
+            )
+        return OFF
+    asks = f"{place.source}: the Ray at {place} asks for a token"
+    if chosen == OFF:
+        raise UserError(f"{asks} and this side shows none ({MODE}={OFF}); unset {MODE}")
+    token = own()
+    if token is None:
+        raise UserError(
+            f"{asks} and this side has none in {TOKEN}, {PATH} or ~/.ray/auth_token; copy the head's: "
+            "scp HEAD:.ray/auth_token ~/.ray/ && chmod 600 ~/.ray/auth_token"
+        )
+    if chosen is None and not place.is_own and not place.is_here:
+        # A stranger who is shown the token could use it.
+        raise UserError(
+            f"{asks}; the one in {token.source} is shown to other machines only if you say so: export {MODE}={ON}"
+        )
+    if ask(token.token) is not Answer.WELCOME:
+        raise UserError(
+            f"{asks}, and another one than this side has in {token.source}; copy the head's "
+            "('./start_node.sh token' prints it there), or start that Ray again with this one"
+        )
+    return ON
+
+
+def mode_to_start(environment: Mapping[str, str] = os.environ) -> str:
+    """The mode of a Ray that is started here: with a token, which is made where there is none, unless the user says no.
+
+    Raises:
+        UserError: the token cannot be read or written, or the mode is none.
+    """
+    if _chosen(environment) == OFF:
+        return OFF
+    if held(environment) is None:
+        _make(_path(environment))
+    return ON
+
+
+def protect() -> None:
+    """Ray writes the token world-readable: make it its user's."""
+    with contextlib.suppress(OSError):
+        _path(os.environ).chmod(0o600)
+
+
+def _make(path: Path) -> None:
+    """Before Ray does, which would have everybody read it for a moment."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # an empty one
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    except FileExistsError:  # another command made it meanwhile
+        return
+    except OSError as error:
+        raise UserError(
+            f"{path}: Ray keeps its token there, which cannot be written ({error.strerror}); "
+            f"name a file that has one in {PATH}, or set HOME to a directory of yours"
+        ) from error
+
+
+def _chosen(environment: Mapping[str, str]) -> str | None:
+    mode = environment.get(MODE)
+    if mode is not None and mode.lower() not in (ON, OFF):
+        raise UserError(f"{MODE}={mode}: choose {ON} or {OFF}, or unset it")
+    return mode and mode.lower()
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{name}: the token cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _path(environment: Mapping[str, str]) -> Path:
+    home = environment.get("HOME")
+    return (Path(home) if home else Path.home()) / ".ray" / "auth_token"
+
+
+def _heard(place: Place, ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except gcs_probe.Nobody as error:
+        raise UserError(f"{place.source}: no Ray to use there ({error}); {place.advice}") from error
+
+
+def main() -> None:
+    """Check for `start_node.sh` that this machine may join the Ray at HOST:PORT; say why not, and exit with 2."""
+    (host_port,) = sys.argv[1:]
+    advice = "does the head run ('./start_node.sh head'), and does a firewall let this through?"
+    try:
+        place = address.parse(host_port, f"worker {host_port}", advice)
+        if _heard(place, lambda: gcs_probe.ask(place.host, place.port)) is Answer.WELCOME:
+            raise UserError(
+                f"{place.source}: the Ray there uses no token and this script always does; start its head with "
+                f"'./start_node.sh head', or join it with 'ray start --address={place}'"
+            )
+        agree(place)
+    except UserError as error:
+        print(f"start_node.sh: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""A worker as a Ray actor: one process that owns one allocation, and the environment that Ray starts it in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+
+from actors.benchmarks.base import Benchmark
+from actors.devices import pinning
+from actors.devices.nodes import Node
+from actors.probes import environment
+from actors.ray_pool.client import RayCoordinator
+from sweeps.task import Allocation, Run
+
+
+class RayWorker:
+    """A process that owns one allocation; Ray's dashboard shows its name and repr."""
+
+    def __init__(
+        self, allocation: Allocation, node: Node, coordinator: Any, benchmarks: Mapping[str, Benchmark]
+    ) -> None:
+        pinning.pin(allocation)
+        from actors.worker import Worker  # after the allocation was claimed: this import may bring torch along
+
+        self._allocation = allocation
+        self._coordinator = RayCoordinator(coordinator)
+        self._worker = Worker(allocation, benchmarks, environment.describe(node))
+        self._first = self._worker.begin(self._coordinator)
+
+    def __repr__(self) -> str:
+        """Ray asks once, after the start: so it is the first task's model that stands beside the device."""
+        model = self._first.leases[0].task.model if isinstance(self._first, Run) else ""
+        return f"{self._allocation.device_name} [{self._allocation.slot}] {model}".rstrip()
+
+    def work(self) -> None:
+        """Pull and run until nothing is left for this allocation."""
+        self._worker.work(self._coordinator, self._first)
+
+
+RAY_WORKER: Any = ray.remote(max_restarts=0, max_task_retries=0)(RayWorker)

@@ -1,0 +1,116 @@
+"""The machine file: with which interpreter the workers of a device class start.
+
+    [device."tesla-k80"]
+    python = "/opt/venvs/kepler/bin/python"
+
+No build of torch has kernels for every card, so cards of one cluster may need different ones. Here is what the file
+says; whether there is such an interpreter, the worker's node knows alone (actors/checks/interpreters.py).
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from sweeps.errors import UserError
+
+DEFAULT_FILE: Final = Path("machines.toml")
+"""Taken where it is there and `--machines` is not given."""
+EXAMPLE: Final = '[device."tesla-k80"] python = "/opt/venvs/kepler/bin/python"'
+_DEVICE_CLASS: Final = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Interpreters by device name, and the file that says so."""
+
+    file: str = str(DEFAULT_FILE)
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    """Absolute paths on the workers' nodes, by `cpu`, a device's slug, or words in a row of it (`k80`)."""
+
+    def python(self, device_class: str) -> str | None:
+        """The interpreter for workers on that class: the longest name that means it decides; None: Ray's own."""
+        names = [name for name in self.pythons if _means(name, device_class)]
+        return self.pythons[max(names, key=len)] if names else None
+
+    def unused(self, device_classes: Collection[str]) -> list[str]:
+        """Names that mean none of those classes: mostly slips of the pen."""
+        return [name for name in self.pythons if not any(_means(name, known) for known in device_classes)]
+
+
+def read_machines(path: Path | None) -> Machines:
+    """Read and check a machine file.
+
+    Args:
+        path: None takes `machines.toml` of this directory, if it is there.
+
+    Raises:
+        UserError: no such file, or the first mistake in it: file, key, seen and allowed.
+    """
+    if path is None:
+        return read_machines(DEFAULT_FILE) if DEFAULT_FILE.is_file() else Machines()
+    content = _content(path)
+    try:
+        file = _File.model_validate(content)
+    except ValidationError as error:
+        raise UserError(_explained(path, error)) from error
+    return Machines(str(path), {name: device.python for name, device in file.device.items()})
+
+
+def _means(name: str, device_class: str) -> bool:
+    """As a spec's device names mean a class: `k80` means `tesla-k80`."""
+    return f"-{name}-" in f"-{device_class}-"
+
+
+def _is_device_class(name: str) -> str:
+    if name == "gpu" or not _DEVICE_CLASS.fullmatch(name):
+        raise ValueError("name one device class: cpu, or a slug such as tesla-k80 or k80 (--dry-run shows a cluster's)")
+    return name
+
+
+def _is_path(python: str) -> str:
+    if not PurePosixPath(python).is_absolute():
+        raise ValueError("write the interpreter's path from the root on: it is looked for on the worker's node")
+    return python
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Device(_Strict):
+    python: Annotated[str, AfterValidator(_is_path)]
+
+
+class _File(_Strict):
+    device: dict[Annotated[str, AfterValidator(_is_device_class)], _Device] = Field(default_factory=dict)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--machines {path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path}: not TOML: {error}; it should look like {EXAMPLE}") from error
+
+
+def _explained(path: Path, error: ValidationError) -> str:
+    """The first mistake that pydantic found, in the terms of the file."""
+    first = error.errors()[0]
+    places = [str(place) for place in first["loc"] if place != "[key]"]
+    key = ".".join(places)
+    if first["type"] == "extra_forbidden":
+        model = _Device if len(places) > 1 else _File
+        near = difflib.get_close_matches(places[-1], model.model_fields, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        return f"{path}, key {key!r}: unknown{hint}; allowed are {', '.join(model.model_fields)}"
+    if first["type"] == "missing":
+        return f"{path}: key {key!r} is missing; write it as in {EXAMPLE}"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{path}, key {key!r}: seen {first['input']!r}; {reason[:1].lower()}{reason[1:]}"

@@ -1,0 +1,128 @@
+"""The text of a sweep file and its `--set` overrides, as one dictionary with absolute paths; nothing is checked yet.
+
+A file's paths are relative to the file, those of `--set` to the caller's directory.
+"""
+
+import contextlib
+import difflib
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from sweeps.errors import UserError
+from sweeps.plan.declaration import Registry
+
+_SET_EXAMPLE: Final = "--set 'generation.factors.model=[\"builtin://tiny-base\"]'"
+
+
+def builtin_names() -> list[str]:
+    """Return the names of the specs that ship inside the package."""
+    return sorted(entry.name.removesuffix(".toml") for entry in _builtin_directory().iterdir())
+
+
+def read_source(source: str) -> tuple[str, str, Path]:
+    """Read a spec; return its name in messages, its text, and the directory that its paths are relative to.
+
+    Raises:
+        UserError: there is no such file or built-in spec, or the file cannot be read.
+    """
+    if source.endswith(".toml") or "/" in source:
+        path = Path(source).expanduser()
+        # Resolved, so that `..` leads to where it leads for the system.
+        return source, _read_file(path), path.absolute().parent.resolve()
+    builtin = _builtin_directory() / f"{source}.toml"
+    if not builtin.is_file():
+        near = difflib.get_close_matches(source, builtin_names(), n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        if Path(f"{source}.toml").is_file() or Path(source).is_file():
+            hint = f" (did you mean ./{source if Path(source).is_file() else source + '.toml'}?)"
+        raise UserError(
+            f"spec {source!r} is not built in{hint}; built in are {', '.join(builtin_names())}; "
+            "a file is given by its path, ending in .toml"
+        )
+    return f"{source} (built in)", builtin.read_text(encoding="utf-8"), Path.cwd()
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows put a byte order mark in front
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; built-in specs are {', '.join(builtin_names())}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not TOML: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def make_paths_absolute(content: dict[str, Any], base: Path, registry: Registry) -> None:
+    """Make every relative path among the levels absolute, in place; what is of the wrong type is checked later.
+
+    By the factor's name alone, because an override may give a sweep another benchmark.
+    """
+    paths = {name: absolute for known in registry.values() for name, absolute in known.paths.items()}
+    for table in _tables(content):
+        rules = table.get("exclude")
+        for group in (table.get("factors"), *(rules if isinstance(rules, list) else ())):
+            for name in group.keys() & paths.keys() if isinstance(group, dict) else ():
+                with contextlib.suppress(ValueError):  # no name at all: that is told where levels are checked
+                    group[name] = paths[name](group[name], base)
+
+
+def _tables(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    sweeps = content.get("sweep")
+    return (table for table in (sweeps if isinstance(sweeps, list) else ()) if isinstance(table, dict))
+
+
+def _builtin_directory() -> Any:
+    return resources.files("sweeps") / "specs"
+
+
+def apply_override(content: dict[str, Any], override: str, label: str, registry: Registry) -> tuple[str, ...]:
+    """Put one `<sweep>.<key path>=<TOML value>` into the raw content; return the path, split.
+
+    Raises:
+        UserError: the override is not of that form, or names a sweep or table that is not there.
+    """
+    path, equals, value_text = override.partition("=")
+    sweep_name, *keys = path.strip().split(".")
+    if not _is_text(override):
+        raise UserError(f"--set {override!r}: holds bytes that are not UTF-8 text")
+    if not equals or not all(keys) or not keys:
+        raise UserError(f"--set {override!r}: write <sweep>.<key path>=<TOML value>, as in {_SET_EXAMPLE}")
+    try:
+        if "\n" in value_text:
+            raise tomllib.TOMLDecodeError("more than one line")
+        value = tomllib.loads(f"value = {value_text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise UserError(
+            f"--set {override!r}: {value_text!r} is not a TOML value ({error}); strings need quotes, "
+            f"as in {_SET_EXAMPLE}"
+        ) from error
+    named = [table for table in _tables(content) if table.get("name") == sweep_name]
+    if not named:
+        names = [str(table.get("name")) for table in _tables(content)]
+        raise UserError(f"--set {override!r}: {label} has no sweep {sweep_name!r}; it has {', '.join(names)}")
+    table = named[0]
+    for key in keys[:-1]:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise UserError(f"--set {override!r}: {key!r} is not a table in {label}")
+    # Only what this override brings: the file's own names mean what they mean beside the file.
+    for key in reversed(keys):
+        value = {key: value}
+    make_paths_absolute({"sweep": [value]}, Path.cwd(), registry)
+    for key in keys:
+        value = value[key]
+    table[keys[-1]] = value
+    return sweep_name, *keys
+
+
+def _is_text(words: str) -> bool:
+    """Tell if the words of a command line were UTF-8; Python hands on other bytes as halves of surrogates."""
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

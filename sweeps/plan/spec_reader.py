@@ -1,0 +1,101 @@
+"""Reads a sweep file: TOML in, checked Spec out; every mistake is one message with file, key, seen and allowed."""
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from sweeps.errors import UserError
+from sweeps.plan.declaration import Registry
+from sweeps.plan.spec import MAX_SEED, Defaults, Figure, Spec, Sweep
+from sweeps.plan.spec_checks import check_sweep, refuse_duplicates
+from sweeps.plan.spec_file import apply_override, make_paths_absolute, read_source
+from sweeps.plan.validation_messages import reason_of, shown
+from sweeps.task import Level
+
+
+def read_spec(source: str, overrides: Sequence[str], registry: Registry) -> Spec:
+    """Read a TOML path or built-in name, apply `--set` overrides, check everything.
+
+    Args:
+        source: a path (anything that ends in .toml or has a slash) or a built-in's name.
+        overrides: `<sweep>.<key path>=<TOML value>`, in order.
+
+    Raises:
+        UserError: with file, key, what was seen and what is allowed.
+    """
+    label, text, base = read_source(source)
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise UserError(f"{label}: not TOML: {error}") from error
+    make_paths_absolute(content, base, registry)
+    overridden = set()
+    for override in overrides:
+        overridden.add(apply_override(content, override, label, registry))
+    try:
+        spec = Spec.model_validate(content)
+    except ValidationError as error:
+        raise UserError(_explain(error, label, content)) from error
+    refuse_duplicates((sweep.name for sweep in spec.sweep), f"{label}: sweep names")
+    sweeps = []
+    for sweep in spec.sweep:
+        given = {keys[-1] for name, *keys in overridden if name == sweep.name}
+        checked = _with_floats(sweep, registry)
+        check_sweep(checked, registry, f"{label}: sweep {sweep.name!r}", given)
+        sweeps.append(checked)
+    return spec.model_copy(update={"sweep": sweeps})
+
+
+def _with_floats(sweep: Sweep, registry: Registry) -> Sweep:
+    """The sweep with whole numbers written as what their columns hold: 0 and 0.0 are one level."""
+    if sweep.benchmark not in registry:
+        return sweep
+    columns = registry[sweep.benchmark].columns.schema
+
+    def typed(name: str, level: Level) -> Level:
+        is_float = name in columns.names and pa.types.is_floating(columns.field(name).type)
+        return float(level) if is_float and type(level) is int and abs(level) < MAX_SEED else level
+
+    factors = {name: [typed(name, level) for level in levels] for name, levels in sweep.factors.items()}
+    return sweep.model_copy(update={"factors": factors})
+
+
+def with_defaults(spec: Spec, defaults: Defaults, registry: Registry) -> Spec:
+    """The same spec with every factor spelled out, in the order in which the benchmark declares them."""
+    return spec.model_copy(update={"sweep": [_complete(sweep, defaults, registry) for sweep in spec.sweep]})
+
+
+def _complete(sweep: Sweep, defaults: Defaults, registry: Registry) -> Sweep:
+    known: dict[str, Any] = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in registry[sweep.benchmark].factors.model_fields.items()
+        if not field.is_required()
+    } | defaults.model_dump()
+    declared = registry[sweep.benchmark].factors.model_fields
+    levels = {name: sweep.factors.get(name) or [known[name]] for name in declared}
+    return sweep.model_copy(update={"factors": levels})
+
+
+def _explain(error: ValidationError, label: str, content: dict[str, Any]) -> str:
+    """The first mistake that pydantic found, in the terms of the file."""
+    first = error.errors()[0]
+    location = list(first["loc"])
+    where = label
+    if len(location) >= 2 and location[0] == "sweep" and isinstance(location[1], int):
+        table = content["sweep"][location[1]]
+        name = table.get("name", f"number {location[1] + 1}") if isinstance(table, dict) else location[1] + 1
+        where, location = f"{label}: sweep {name!r}", location[2:]
+    key = ".".join(map(str, location))
+    if first["type"] == "extra_forbidden":
+        model = Sweep if "sweep " in where else Spec
+        model = Figure if "figure" in key else model  # type: ignore[assignment]
+        near = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        return f"{where}, key {key!r}: unknown{hint}; allowed are {', '.join(model.model_fields)}"
+    if first["type"] == "missing":
+        return f"{where}: key {key!r} is missing"
+    return f"{where}, key {key!r}: seen {shown(first['input'])}; {reason_of(first)}"

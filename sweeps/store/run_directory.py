@@ -1,0 +1,212 @@
+"""The directory of a run: its lock, the sink of every sweep, the environments, and when rows go to disk.
+
+Knows no queue and no worker. Invariant: one run at a time writes here, and only rows of one spec.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from sweeps.errors import SinkFailed, UserError
+from sweeps.plan.declaration import Registry
+from sweeps.plan.grid import Plan
+from sweeps.run_layout import RunLayout
+from sweeps.store.finished import Again, Finished, read_finished
+from sweeps.store.rows import factor_defaults
+from sweeps.store.run_metadata import known_rows, planned_rows, read_run_metadata, write_run_metadata
+from sweeps.store.sink import Sink
+from sweeps.task import Row
+
+FLUSH_S: Final = 3.0
+"""Rows are on disk at most this long after the next exchange: what a killed run can lose."""
+FLUSH_ROWS: Final = 5_000
+TAKEN: Final = (
+    "{}: another run is writing there; let it end (python -m sweeps.status shows it), or choose another --out"
+)
+LOCK_WAIT_S: Final = 30.0
+"""A run that was killed needs some seconds until its last process lets go of the directory."""
+
+
+def is_taken(path: Path) -> bool:
+    """Whether a run writes into that directory now."""
+    if not RunLayout(path).lock.exists():
+        return False
+    try:
+        with FileLock(RunLayout(path).lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # opening it tells better
+        return False
+
+
+def wait_until_free(path: Path, tell: Callable[[str], object]) -> None:
+    """Wait for a run that writes there to let go, before anything is started that would disturb it.
+
+    Raises:
+        UserError: it still writes there.
+    """
+    if not is_taken(path):
+        return
+    tell(f"a run writes in {path} now; waiting for at most {LOCK_WAIT_S:g} s until it lets go")
+    deadline_s = time.monotonic() + LOCK_WAIT_S
+    while is_taken(path):
+        if time.monotonic() > deadline_s:
+            raise UserError(TAKEN.format(path))
+        time.sleep(0.1)
+
+
+def refuse_rows(path: Path) -> None:
+    """What `--fresh` asks for.
+
+    Raises:
+        UserError: there are rows.
+    """
+    if RunLayout(path).has_parts():
+        raise UserError(
+            f"{path}: --fresh was asked for, but rows are there; move them away, choose another "
+            "--out, or leave --fresh out to continue"
+        )
+
+
+class RunDirectory:
+    """`<out>/<spec name>`, and everything that is written there while a run goes on."""
+
+    def __init__(self, plan: Plan, registry: Registry, command: str = "") -> None:
+        """Nothing is touched before `open`.
+
+        Args:
+            plan: made from what the directory holds.
+            registry: of its benchmarks.
+            command: which carries on, for people.
+        """
+        self.path = plan.directory
+        self.failure: str | None = None
+        """Why the run cannot go on, if it cannot."""
+        self._plan = plan
+        self._registry = registry
+        self._command = command
+        self._lock = FileLock(RunLayout(plan.directory).lock)
+        self._sinks: dict[str, Sink] = {}
+        self._environments: dict[str, dict[str, Any]] = {}
+        self._flushed_at_s = time.monotonic()
+
+    def open(self, *, fresh: bool, warn: Callable[[str], None]) -> None:
+        """Lock it, check that its rows are of this plan, write down what will be measured.
+
+        Args:
+            fresh: refuse rows that are there.
+            warn: told of parts that had to be set aside.
+
+        Raises:
+            UserError: not writable, in use, not empty though `fresh`, or changed since the plan was made.
+        """
+        self._take()
+        try:
+            self._check(fresh)
+            for grid in self._plan.grids:
+                folder = self.path / grid.sweep.name
+                benchmark = self._registry[grid.sweep.benchmark]
+                self._sinks[grid.sweep.name] = Sink(folder, benchmark.columns, factor_defaults(benchmark.factors))
+                self._sinks[grid.sweep.name].mend(warn)
+                self._environments |= read_run_metadata(folder).environments
+            self._write_environments()
+        except SinkFailed:
+            self._lock.release()
+            raise
+        except OSError as error:
+            self._lock.release()
+            raise UserError(
+                f"{error.filename or self.path}: cannot be used ({error.strerror or error}); move it away, or choose "
+                "another --out"
+            ) from error
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def finished(self, again: Again, warn: Callable[[str], None]) -> Finished:
+        """Read the finished tasks, and delete the rows of tasks that run again."""
+        finished = read_finished(self._plan, self._registry, again, lambda part, error: warn(f"{part}: {error}"))
+        for sink in self._sinks.values():
+            sink.forget(finished.again, warn)
+        return finished
+
+    def add_environment(self, environment_id: str, content: dict[str, Any]) -> None:
+        """Write down what an id in the rows stands for; where that fails, `failure` says why."""
+        if environment_id not in self._environments:
+            self._environments[environment_id] = content
+            try:
+                self._write_environments()
+            except SinkFailed as error:
+                self._fail(error)
+
+    def add(self, sweep: str, rows: Sequence[Row]) -> None:
+        """Keep a finished task's rows; they become visible together with the next flush."""
+        self._sinks[sweep].add(rows)
+
+    @property
+    def has_waiting(self) -> bool:
+        """True while some rows are not on disk."""
+        return any(map(len, self._sinks.values()))
+
+    def flush_if_due(self) -> list[Row]:
+        """Write what waits if it waits long enough or is much; returns as `flush` does."""
+        waiting = sum(map(len, self._sinks.values()))
+        due = time.monotonic() - self._flushed_at_s > FLUSH_S or waiting > FLUSH_ROWS
+        return self.flush() if waiting and due else []
+
+    def flush(self) -> list[Row]:
+        """Write what waits; where that fails, `failure` says why and the rows are kept.
+
+        Returns:
+            Rows that could not be written as they were, and became errors.
+        """
+        spoilt: list[Row] = []
+        try:
+            for sink in self._sinks.values():
+                spoilt += sink.flush()
+        except SinkFailed as error:
+            self._fail(error)
+        self._flushed_at_s = time.monotonic()
+        return spoilt
+
+    def close(self) -> list[Row]:
+        """Write what waits and let the directory go; returns as `flush` does."""
+        spoilt = self.flush()
+        self._lock.release()
+        return spoilt
+
+    def stop(self, reason: str) -> None:
+        """No more tasks: the run cannot go on. The first reason stays."""
+        self.failure = self.failure or reason
+
+    def _fail(self, error: SinkFailed) -> None:
+        self.stop(f"{error}; rows on disk are whole: mend that, then the same command carries on")
+
+    def _take(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=LOCK_WAIT_S)
+        except Timeout:
+            raise UserError(TAKEN.format(self.path)) from None
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot be written ({error.strerror}); choose another directory with --out"
+            ) from error
+
+    def _check(self, fresh: bool) -> None:
+        if fresh:
+            refuse_rows(self.path)
+        for grid in self._plan.grids:
+            folder = self.path / grid.sweep.name
+            # The plan's own id: the run before, killed, may have written its first part while this one was planned.
+            if known_rows(folder) not in (self._plan.known.get(grid.sweep.name, ""), planned_rows(grid)):
+                raise UserError(f"{folder}: another run wrote there after this one was planned; give the command again")
+
+    def _write_environments(self) -> None:
+        for grid in self._plan.grids:
+            folder = self.path / grid.sweep.name
+            write_run_metadata(folder, self._plan.spec.name, grid, self._environments, self._command)

@@ -1,0 +1,115 @@
+"""`_environment.json`, beside the parts: which spec, inputs and environments the rows are of.
+
+The underscore is there so that pandas and pyarrow read a sweep's directory as it is. Older runs wrote
+`environment.json`, without inputs; it is read, and replaced when the run is continued.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeps.atomic_write import write_atomically
+from sweeps.errors import SpecChanged
+from sweeps.plan.grid import Grid
+from sweeps.plan.spec import Sweep
+from sweeps.run_layout import METADATA_VERSION, SweepLayout
+from sweeps.task import digest
+
+
+@dataclass(frozen=True)
+class RunMetadata:
+    """Content of the file; empty where there are neither file nor rows."""
+
+    sweep: dict[str, Any] | None = None
+    """The resolved sweep."""
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    iterations: tuple[int, ...] = ()
+    """How many a cell had each time that some were added."""
+    inputs: Mapping[str, Any] | None = None
+    """The record of what the rows read; None where an older version wrote the file, which did not look."""
+
+    @property
+    def content_id(self) -> str:
+        """Short id of what the rows are of; the environments, which come as workers join, are left out."""
+        return _content_id(self.sweep, self.iterations, self.inputs)
+
+
+def read_run_metadata(folder: Path) -> RunMetadata:
+    """Read the file of one sweep's directory.
+
+    Raises:
+        SpecChanged: there are rows, and nobody knows what they are of: the file is missing or cannot be read.
+    """
+    layout = SweepLayout(folder)
+    path = next((path for path in (layout.metadata, layout.old_metadata) if path.exists()), None)
+    if path is None:
+        if layout.parts():
+            raise SpecChanged(
+                f"{layout.metadata}: is missing, so nobody knows with which settings the rows beside it were measured; "
+                f"put it back, or move {folder} away to start afresh"
+            )
+        return RunMetadata()
+    try:
+        return _run_metadata(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SpecChanged(f"{path}: cannot be read ({error!r}); move {folder} away to start afresh") from error
+
+
+def known_rows(folder: Path) -> str:
+    """Short id of what the file says of the rows beside it; empty where there are none.
+
+    Raises:
+        SpecChanged: as `read_run_metadata`.
+    """
+    return read_run_metadata(folder).content_id if SweepLayout(folder).parts() else ""
+
+
+def planned_rows(grid: Grid) -> str:
+    """The same id of what the file will say of a plan's rows."""
+    return _content_id(grid.sweep.model_dump(mode="json"), grid.iterations, grid.inputs.record)
+
+
+def write_run_metadata(folder: Path, name: str, grid: Grid, environments: Mapping[str, Any], command: str) -> None:
+    """Replace the file of one sweep's directory; an older version's goes.
+
+    Args:
+        folder: of the sweep.
+        name: of the spec.
+        grid: what the rows are of.
+        environments: by id.
+        command: which carries on.
+
+    Raises:
+        SinkFailed: it cannot be written; the old one is whole.
+    """
+    content = {
+        "version": METADATA_VERSION,
+        "spec": {"name": name, "sweep": grid.sweep.model_dump(mode="json")},
+        "iterations": grid.iterations,
+        "tasks": len(grid),
+        "command": command,
+        "inputs": grid.inputs.record,
+        "environments": environments,
+    }
+    layout = SweepLayout(folder)
+    write_atomically(layout.metadata, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    layout.old_metadata.unlink(missing_ok=True)
+
+
+def _content_id(sweep: Any, iterations: Sequence[int], inputs: Any) -> str:
+    return digest([sweep, list(iterations), inputs])
+
+
+def _run_metadata(content: Any) -> RunMetadata:
+    sweep = content["spec"]["sweep"]
+    Sweep.model_validate(sweep)  # a ValueError says what is wrong with it
+    inputs = content["inputs"] if "version" in content else None
+    environments = dict(content["environments"])
+    if not isinstance(inputs, dict | None) or content.get("version", METADATA_VERSION) != METADATA_VERSION:
+        raise ValueError(f"version {content.get('version')!r}, and this is version {METADATA_VERSION}")
+    iterations = tuple(map(int, content.get("iterations", [sweep["iterations"]])))
+    if list(iterations) != sorted(set(iterations)) or iterations[-1:] != (sweep["iterations"],):
+        raise ValueError(f"iterations {iterations} of a sweep of {sweep['iterations']}")
+    return RunMetadata(sweep, environments, iterations, inputs)

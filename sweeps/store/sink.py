@@ -1,0 +1,157 @@
+"""Writes rows into Parquet parts, whole or not at all.
+
+Invariant: the rows of a task become visible together, by one rename. Knows nothing of queues or benchmarks.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweeps.atomic_write import replace_file
+from sweeps.errors import UserError
+from sweeps.run_layout import SweepLayout, damaged_name
+from sweeps.schema import Columns
+from sweeps.store.parts import DAMAGE, read_part
+from sweeps.store.rows import unwritable_row
+from sweeps.task import Row
+
+
+class Sink:
+    """The parts of one sweep's directory, and the rows that wait to become the next one."""
+
+    def __init__(self, directory: Path, columns: Columns, defaults: Mapping[str, object] | None = None) -> None:
+        """Make the directory, and clear it of half-written files.
+
+        Args:
+            directory: of the sweep.
+            columns: of its benchmark.
+            defaults: of its factors: the level that rows have which were written before the factor existed.
+        """
+        self._layout = SweepLayout(directory)
+        self._columns = columns
+        self._schema = columns.schema
+        self._defaults = defaults or {}
+        self._rows: list[Row] = []
+        directory.mkdir(parents=True, exist_ok=True)
+        for leftover in self._layout.leftovers():
+            leftover.unlink()
+        self._next = self._layout.next_number()
+
+    def __len__(self) -> int:
+        """Rows that are not on disk yet."""
+        return len(self._rows)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Keep the rows of one finished task until the next flush."""
+        self._rows.extend(rows)
+
+    def flush(self) -> list[Row]:
+        """Write the rows that wait as one part.
+
+        Returns:
+            Rows that could not be written though they were ok, and were written as errors: none, unless a benchmark
+            gives values that its columns cannot hold.
+
+        Raises:
+            SinkFailed: the disk is full or the directory gone; the rows are kept, and no half part is visible.
+        """
+        if not self._rows:
+            return []
+        table, spoilt = self._table()
+        self._write(table, self._layout.part(self._next))
+        self._next += 1
+        self._rows.clear()
+        return spoilt
+
+    def mend(self, warn: Callable[[str], None]) -> None:
+        """Set parts aside that cannot be read, and give parts of an older version today's columns.
+
+        A column that an older part lacks is null, or the factor's default: with that its rows were measured.
+
+        Args:
+            warn: called with a sentence on each part that is set aside; its tasks run again.
+
+        Raises:
+            UserError: a part is not of this sweep, or of a newer version.
+        """
+        for part in self._layout.parts():
+            try:
+                table = read_part(part)
+            except DAMAGE as error:
+                self._set_aside(part, error, warn)
+                continue
+            self._refuse_foreign(part, table.schema)
+            if missing := set(self._schema.names) - set(table.schema.names):
+                columns = [
+                    self._filled(name, len(table)) if name in missing else table[name] for name in self._schema.names
+                ]
+                self._write(pa.table(columns, schema=self._schema), part)
+
+    def forget(self, task_ids: Collection[str], warn: Callable[[str], None]) -> None:
+        """Delete the rows of tasks that run again, part by part."""
+        for part in self._layout.parts() if task_ids else ():
+            try:
+                table = read_part(part)
+            except DAMAGE as error:
+                self._set_aside(part, error, warn)
+                continue
+            stays = pa.array([task_id not in task_ids for task_id in table["task_id"].to_pylist()], pa.bool_())
+            kept = table.filter(stays)
+            if not len(kept):
+                part.unlink()
+            elif len(kept) < len(table):
+                self._write(kept, part)
+
+    def _filled(self, name: str, rows: int) -> pa.Array:
+        """Return a column for rows that were written before the column existed."""
+        return pa.repeat(pa.scalar(self._defaults.get(name), self._schema.field(name).type), rows)
+
+    def _table(self) -> tuple[pa.Table, list[Row]]:
+        """Build the next part; a row that does not fit its columns is replaced by an error row."""
+        try:
+            return pa.Table.from_pylist(self._rows, self._schema), []
+        except (pa.ArrowException, ValueError, OverflowError, TypeError):
+            written: list[Row] = []
+            replaced: list[Row] = []
+            spoilt: list[Row] = []
+            for row in self._rows:
+                try:
+                    pa.Table.from_pylist([row], self._schema)
+                    written.append(row)
+                except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
+                    # Last: a task's last row says how it ended.
+                    replaced.append(unwritable_row(row, self._columns, error, self._fits))
+                    if row.get("status") == "ok":
+                        spoilt.append(replaced[-1])
+            return pa.Table.from_pylist([*written, *replaced], self._schema), spoilt
+
+    def _fits(self, name: str, value: object) -> bool:
+        try:
+            pa.array([value], self._schema.field(name).type)
+        except (pa.ArrowException, ValueError, OverflowError, TypeError):
+            return False
+        return True
+
+    def _refuse_foreign(self, part: Path, schema: pa.Schema) -> None:
+        strange = [
+            f"{column.name} ({column.type})"
+            for column in schema
+            if column.name not in self._schema.names or column.type != self._schema.field(column.name).type
+        ]
+        absent = [name for name in ("task_id", "status") if name not in schema.names]
+        if strange or absent:
+            raise UserError(
+                f"{part}: is no part of this sweep as this version writes it: "
+                f"{'; '.join([*(f'no column {name}' for name in absent), *(f'column {name}' for name in strange)])}; "
+                "a newer version may have written it: use that one, or move the file away"
+            )
+
+    def _set_aside(self, part: Path, error: Exception, warn: Callable[[str], None]) -> None:
+        aside = damaged_name(part)
+        part.rename(aside)
+        warn(f"{part}: cannot be read ({error}); kept as {aside.name}, its tasks run again")
+
+    def _write(self, table: pa.Table, part: Path) -> None:
+        replace_file(part, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True))

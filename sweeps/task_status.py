@@ -1,0 +1,51 @@
+"""How a row, and a task by its last row, ended."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class TaskStatus(StrEnum):
+    """Status of a row; the value is what stands in the column `status`."""
+
+    OK = "ok"
+    OOM_GPU = "oom_gpu"
+    OOM_HOST = "oom_host"
+    SKIPPED_OOM = "skipped_oom"
+    UNSUPPORTED = "unsupported"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    WORKER_LOST = "worker_lost"
+
+    @property
+    def is_oom(self) -> bool:
+        """True where the task was tried and ran out of memory, on the device or on the host."""
+        return self in (TaskStatus.OOM_GPU, TaskStatus.OOM_HOST)
+
+    @property
+    def is_failure(self) -> bool:
+        """True where the task was not measured and could be another time: the run then ends with exit code 1."""
+        return self in (TaskStatus.ERROR, TaskStatus.TIMEOUT, TaskStatus.WORKER_LOST, TaskStatus.UNAVAILABLE)
+
+    @property
+    def meaning(self) -> str:
+        """Sentence for people."""
+        return _MEANINGS[self]
+
+
+FAILURES: Final = frozenset(status.value for status in TaskStatus if status.is_failure)
+"""The same for statuses read from files, which may be of another version."""
+
+_MEANINGS: Final[dict[TaskStatus, str]] = {
+    TaskStatus.OK: "measured",
+    TaskStatus.OOM_GPU: "ran out of GPU memory",
+    TaskStatus.OOM_HOST: "ran out of the host's memory",
+    TaskStatus.SKIPPED_OOM: "not tried: something smaller had run out of memory there",
+    TaskStatus.UNSUPPORTED: "cannot run on this device, build or model; tried again in another environment",
+    TaskStatus.UNAVAILABLE: (
+        "could not be had here and now (no such node, model, or hub); the same command tries it again"
+    ),
+    TaskStatus.TIMEOUT: "took longer than a task may",
+    TaskStatus.ERROR: "failed with an exception",
+    TaskStatus.WORKER_LOST: "its worker died, several times",
+}

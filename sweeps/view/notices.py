@@ -1,0 +1,51 @@
+"""Sentences that a person should read before a run: its inputs, probable mistakes, failures that stay."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from sweeps.plan.grid import Plan
+from sweeps.plan.machines import Machines
+from sweeps.store.finished import Finished
+from sweeps.view.messages import say, warn
+
+
+def tell_inputs(console: Console, plan: Plan) -> None:
+    """Print what every sweep reads, and what looks like a mistake there."""
+    for grid in plan.grids:
+        for line in grid.inputs.lines:
+            say(console, line if line.startswith(" ") else f"{grid.sweep.name}: {line}")
+        for warning in grid.inputs.warnings:
+            warn(console, f"{grid.sweep.name}: {warning}")
+
+
+def tell_finished(console: Console, directory: Path, finished: Finished, retried: Sequence[str]) -> None:
+    """Print which earlier failures stay as they are, and a `--retry` without effect.
+
+    Args:
+        console: to print on.
+        directory: of the run.
+        finished: its tasks on disk.
+        retried: statuses that `--retry` names.
+    """
+    if finished.repeated:
+        warn(
+            console,
+            f"{directory}: {finished.repeated:,} tasks stand in more than one part: one was copied; "
+            "the report counts them once, pandas does not: move the copy away",
+        )
+    for status, count in sorted(finished.left_failed.items()):
+        warn(
+            console,
+            f"{directory}: {count:,} task{'s' * (count != 1)} ended as {status} in an earlier run and "
+            f"{'stay' if count != 1 else 'stays'} so; --retry {status} runs {'them' if count != 1 else 'it'} again",
+        )
+    if retried and not finished.again:
+        warn(console, f"{directory}: --retry: no task there ended as {', '.join(retried)}")
+
+
+def tell_unused_interpreters(console: Console, machines: Machines, device_classes: Sequence[str]) -> None:
+    """Warn of interpreters for devices that no node has: nodes may join later, but a name may also be a typo."""
+    for name in machines.unused(device_classes):
+        warn(console, f"{machines.file}: no device is {name!r} so far; there are {', '.join(device_classes)}")
