@@ -131,7 +131,7 @@ def headlines(sweep: Sweep) -> Sequence[str]:
     if sweep.benchmark in HEADLINES:
         asked = sweep.description.figure.get("y")
         measured = schema.METRICS.get(sweep.benchmark, {})
-        extra = [asked] if asked in measured and pd.api.types.is_numeric_dtype(sweep.rows[asked]) else []
+        extra = [str(asked)] if asked in measured and pd.api.types.is_numeric_dtype(sweep.rows[asked]) else []
         return list(dict.fromkeys([*HEADLINES[sweep.benchmark], *extra]))
     columns = [name for name in schema.METRICS.get(sweep.benchmark, {}) if name.endswith(_MEASURED_SUFFIXES)]
     return columns or ["duration_s"]

@@ -60,7 +60,7 @@ class Allocator:
         self._bans[node_id, python] = reason
 
     def _choose_gpus(self, slot: Slot, node: Node, cores: Sequence[int], gpus: Sequence[Gpu]) -> tuple[Gpu, ...] | None:
-        """Choose the GPUs for a worker of `slot` among those given, all of one interpreter; None: the slot does not fit."""
+        """Allocate free devices to a worker of `slot`, on the node with the least to spare; None: no node has any."""
         if len(cores) < slot.cores:
             return None
         if slot.gpus == 0:

@@ -36,7 +36,7 @@ class Escalation:
         self._escalated: dict[int, _Escalated] = {}
 
     def escalate(self, number: int, task: Task, allocation: Allocation, outcome: Outcome) -> Slot | None:
-        """Return the slot that tries what is left of a task that ran out of memory; None: no slot, or nothing is left."""
+        """Return the slot that tries what is left of a task that ran out of memory; None: no slot, or all is done."""
         if not self._registry[task.benchmark].escalates_on_oom or not outcome.status.is_oom:
             return None
         slot = next_slot(task.slot, allocation.device_class, self._devices_by_memory)

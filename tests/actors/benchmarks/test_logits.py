@@ -138,7 +138,8 @@ def test_every_metric_has_its_column_and_a_cpu_row_none_of_the_allocator_s(tiny:
 @pytest.mark.parametrize("check", ["memory_is_that_of_the_logits", "mapped_weights_belong_to_the_model"])
 def test_memory_beyond_the_model(check: str) -> None:
     """In a process as fresh as a worker's: under a whole test run the kernel takes cold pages away meanwhile."""
-    code = f"import gc; from tests.actors.benchmarks import test_logits; gc.freeze(); test_logits.{check}()"  # as workers freeze
+    start = "import gc; from tests.actors.benchmarks import test_logits; gc.freeze(); "  # as workers freeze
+    code = f"{start}test_logits.{check}()"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
     assert answer.returncode == 0, answer.stderr
 
