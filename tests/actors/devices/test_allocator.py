@@ -1,5 +1,7 @@
 """Who gets which GPU and which cores, on boxes that this machine is not."""
 
+from dataclasses import replace
+
 import pytest
 
 from actors.devices.allocator import Allocator
@@ -70,6 +72,26 @@ def test_cpu_work_goes_where_no_gpu_would_miss_the_cores() -> None:
     taken = floor(BOX, PLAIN).allocate(Slot("cpu", 0, 2), "w")
     assert taken is not None
     assert taken[1].host == "plain"
+
+
+@pytest.mark.parametrize("first", ["n1", "n2"])
+def test_of_nodes_alike_the_fuller_one_is_filled_up(first: str) -> None:
+    """So that a wide slot still finds an empty node."""
+    nodes = [replace(PLAIN, node_id=name, host=name) for name in ("n1", "n2")]
+    house = floor(*(nodes if first == "n1" else nodes[::-1]))
+    for worker in ("a", "b", "c", "d"):
+        house.allocate(Slot("cpu", 0, 1), worker)
+    taken = house.allocate(Slot("cpu", 0, 4), "wide")
+    assert taken is not None
+    assert taken[0].host != first
+
+
+@pytest.mark.parametrize("others", [(), (PLAIN,)])
+def test_a_gpu_slot_fills_up_the_fuller_box(others: tuple[Node, ...]) -> None:
+    house = floor(BOX, replace(BOX, node_id="n3", host="second"), *others)
+    hosts = [taken[0].host for name in "abc" if (taken := house.allocate(Slot("gpu", 1, 2), name))]
+    assert len(hosts) == 3
+    assert len(set(hosts)) == 1
 
 
 def test_a_seat_says_what_it_is() -> None:

@@ -291,6 +291,16 @@ def _full_disk(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
+def test_a_worker_that_left_holds_no_model_any_longer(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    answer = coordinator.exchange(join(coordinator), [])
+    assert isinstance(answer, Run)
+    coordinator.deliver("w", [done(answer.leases[0])])
+    coordinator.leave("w")
+    assert coordinator.tick().demand == {SLOT: 1}
+    assert work(coordinator, join(coordinator, "other")) == 1
+
+
 def test_environments_are_kept_apart(tmp_path: Path) -> None:
     spec = faulty_spec(index=[0])
     first = open_run(tmp_path, spec)

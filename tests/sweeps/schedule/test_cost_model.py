@@ -14,7 +14,7 @@ from sweeps.plan.spec import Defaults, Spec
 from sweeps.plan.spec_reader import read_spec, with_defaults
 from sweeps.schedule.cost_model import CostModel, frees_resources_for
 from sweeps.schema import COLUMNS
-from sweeps.store.rows import measured_row
+from sweeps.store.rows import failed_row, measured_row
 from sweeps.task import Allocation, Lease, Outcome, Slot, Task
 from tests.fakes import REGISTRY, faulty_spec, plan_of
 
@@ -202,6 +202,16 @@ def test_a_worker_to_be_started_is_taken_for_the_slowest_kind() -> None:
 def test_unknown_times_keep_nobody_away() -> None:
     assert CostModel().extra_workers("thing", 3, 1, [allocation_of(K80)], allocation_of(K80)) == 3
     assert taught((K80, 6.0, 1)).extra_workers("thing", 3, 1, [allocation_of(K80)], allocation_of(GTX)) == 3
+
+
+@pytest.mark.parametrize("status", ["error", "oom_gpu", "unsupported"])
+def test_tasks_that_failed_teach_nothing(status: str) -> None:
+    cost_model = taught((K80, 10.0, 0), (K80, 60.0, 1))
+    ((_, task),) = plan_of(faulty_spec(device=["gpu"]), REGISTRY).tasks()
+    rows = (failed_row(Lease(task, 1), COLUMNS["noop"], 0, {}, status, None, None),)
+    for loads in (0, 1):
+        cost_model.observe(task, allocation_of(K80), Outcome(task.task_id, 1, rows, loads=loads, duration_s=0.001))
+    assert cost_model.extra_workers("thing", 9, 1, [allocation_of(K80)], allocation_of(K80)) == 10 - 6
 
 
 def test_what_is_not_loaded_is_shared_to_the_last_task() -> None:

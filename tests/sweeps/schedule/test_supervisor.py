@@ -101,6 +101,14 @@ def test_workers_that_never_get_started_end_the_run_with_rows(tmp_path: Path) ->
     assert pool.started == 3
 
 
+def test_a_worker_that_gets_to_a_task_or_leaves_in_good_order_ends_a_row_of_false_starts(tmp_path: Path) -> None:
+    """Two false starts, a worker that dies at a task; two, one that leaves after a task; two, and one that works."""
+    fates = dict.fromkeys((0, 1, 3, 4, 6, 7), (-1, True)) | {2: (0, True), 5: (1, False)}
+    status, pool = supervise(tmp_path, faulty_spec(index=list(range(9))), 1, lambda n: fates.get(n, (1000, False)))
+    assert status.counts == {"ok": 9}
+    assert pool.started == 9
+
+
 def test_slots_that_nobody_offers_end_at_once(tmp_path: Path) -> None:
     spec = faulty_spec(index=[0, 1], cpu_cores=[1, 64])
     status, _ = supervise(tmp_path, spec, 1, lambda _: (1000, False))

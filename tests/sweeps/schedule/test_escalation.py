@@ -1,0 +1,116 @@
+"""What ran out of memory goes on where there is more, with what is left of it, and no row is lost or doubled."""
+
+from typing import Any, ClassVar
+
+import pytest
+
+from actors.devices.nodes import Gpu, Node
+from sweeps.run import devices_by_memory
+from sweeps.schedule.escalation import Escalation
+from sweeps.task import Allocation, Outcome, Row, Slot, Task, TaskShard
+from tests.fakes import Faulty
+
+GIB = 2**30
+GTX, K80 = "gtx-1070", "tesla-k80"
+SLOT = Slot("gpu", 1, 4)
+SHARD = TaskShard("texts:0+3", "texts")
+TASK = Task("s", "noop", {}, SLOT, "thing a", 1, 0, 0, 0, 0, shard=SHARD)
+
+
+class Escalating(Faulty):
+    escalates_on_oom: ClassVar[bool] = True
+
+
+def escalation(benchmark: Any = None) -> Escalation:
+    return Escalation({"noop": benchmark or Escalating()}, (GTX, K80, "cpu"))
+
+
+def on(device_class: str) -> Allocation:
+    return Allocation("w", SLOT, "here", device_class, device_class)
+
+
+def outcome(*rows: tuple[str, str], left: str = "") -> Outcome:
+    """Rows as (item, status), in their order; `left` are the items that ran out of memory, a letter each."""
+    return Outcome("t", 1, tuple({"record_id": item, "status": status} for item, status in rows), frozenset(left))
+
+
+def items(rows: tuple[Row, ...]) -> list[str]:
+    return [row["record_id"] for row in rows]
+
+
+def test_the_next_slot_tries_what_is_left_and_the_rows_of_the_rest_wait() -> None:
+    climb = escalation()
+    slot = climb.escalate(7, TASK, on(GTX), outcome(("a", "ok"), ("b", "oom_gpu"), ("c", "oom_gpu"), left="bc"))
+    assert slot == Slot(K80, 1, 4)
+    now = climb.current(7, TASK)
+    assert now.slot == slot
+    assert now.shard == TaskShard("texts:0+3", "texts", frozenset("bc"))
+    assert climb.escalate(7, now, on(K80), outcome(("b", "ok"), ("c", "oom_gpu"), left="c")) == Slot("cpu", 0, 4)
+    now = climb.current(7, TASK)
+    assert now.shard is not None
+    assert (now.slot, now.shard.remaining) == (Slot("cpu", 0, 4), frozenset("c"))
+    assert items(climb.finished_rows(7)) == ["a", "b"]
+
+
+def test_what_an_earlier_slot_left_over_is_still_known_where_a_later_one_fails_as_a_whole() -> None:
+    climb = escalation()
+    climb.escalate(7, TASK, on(GTX), outcome(("a", "ok"), ("b", "oom_gpu"), left="b"))
+    climb.escalate(7, climb.current(7, TASK), on(K80), outcome(("b", "oom_gpu")))
+    now = climb.current(7, TASK)
+    assert now.shard is not None
+    assert now.shard.remaining == frozenset("b"), "or 'a' is measured once more, beside its row that waits"
+    assert items(climb.finished_rows(7)) == ["a"]
+
+
+def test_a_task_that_ran_out_as_a_whole_starts_again_without_the_rows_that_it_had() -> None:
+    climb = escalation()
+    climb.escalate(7, TASK, on(GTX), outcome(("a", "ok"), ("b", "oom_gpu")))
+    now = climb.current(7, TASK)
+    assert now.shard is not None
+    assert now.shard.remaining is None
+    assert climb.finished_rows(7) == ()
+
+
+def test_a_task_without_a_shard_moves_to_the_larger_slot_as_it_is() -> None:
+    climb, task = escalation(), Task("s", "noop", {}, SLOT, "thing a", 1, 0, 0, 0, 0)
+    assert climb.escalate(7, task, on(GTX), outcome(("", "oom_gpu")))
+    assert climb.current(7, task) == Task("s", "noop", {}, Slot(K80, 1, 4), "thing a", 1, 0, 0, 0, 0)
+
+
+def test_tasks_are_kept_apart_and_a_finished_one_is_forgotten() -> None:
+    climb = escalation()
+    climb.escalate(7, TASK, on(GTX), outcome(("a", "ok"), ("b", "oom_host"), left="b"))
+    assert climb.current(8, TASK) is TASK
+    assert climb.finished_rows(8) == ()
+    assert items(climb.finished_rows(7)) == ["a"]
+    assert climb.finished_rows(7) == ()
+    assert climb.current(7, TASK) is TASK
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "status", "device_class"),
+    [
+        pytest.param(Escalating(), "ok", GTX, id="it fitted"),
+        pytest.param(Escalating(), "error", GTX, id="it failed for another reason"),
+        pytest.param(Escalating(), "oom_host", "cpu", id="nothing has more memory"),
+        pytest.param(Escalating(), "oom_gpu", "a100", id="a device that came later, of unknown rank"),
+        pytest.param(Faulty(), "oom_gpu", GTX, id="running out of memory is the result"),
+    ],
+)
+def test_other_tasks_end_where_they_are(benchmark: Any, status: str, device_class: str) -> None:
+    climb = escalation(benchmark)
+    assert climb.escalate(7, TASK, on(device_class), outcome(("a", status))) is None
+    assert climb.current(7, TASK) is TASK
+
+
+def test_what_ran_out_on_the_smaller_card_goes_to_the_larger_one() -> None:
+    small = Gpu("GPU-a", "NVIDIA GeForce GTX 1070", 8 * GIB, (6, 1))
+    large = Gpu("GPU-b", "Tesla K80", 12 * GIB, (3, 7))
+    largest = Gpu("GPU-c", "NVIDIA A100", 80 * GIB, (8, 0))
+    nodes = [
+        Node("n1", "one", "a CPU", (0,), (largest, small)),
+        Node("n2", "two", "a CPU", (0,), (large, large)),
+        Node("n3", "three", "a CPU", (0,)),
+    ]
+    assert devices_by_memory(nodes) == (GTX, K80, "a100", "cpu")
+    assert devices_by_memory(nodes[2:]) == ("cpu",)
