@@ -1,5 +1,6 @@
 """Queue and sink as one: every task's rows are on disk exactly once, whatever happens to workers and runs."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from sweeps.schema import COLUMNS
 from sweeps.store import run_directory
 from sweeps.store.finished import Again
 from sweeps.store.rows import measured_row
-from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop, Wait
-from tests.fakes import REGISTRY, faulty_spec
+from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop, TaskShard, Wait
+from tests.fakes import REGISTRY, Faulty, faulty_spec
 
 SLOT = Slot("cpu", 0, 1)
 
@@ -173,6 +174,7 @@ def test_a_task_that_kills_three_workers_becomes_a_row(tmp_path: Path) -> None:
     (row,) = rows(tmp_path)
     assert (row["status"], row["attempt"], row["index"]) == ("worker_lost", 3, 4)
     assert row["error_message"] == "process killed"
+    assert coordinator.status().warnings == ("worker w is gone: process killed",) * 3
 
 
 def test_a_late_answer_is_dropped(tmp_path: Path) -> None:
@@ -182,6 +184,7 @@ def test_a_late_answer_is_dropped(tmp_path: Path) -> None:
     coordinator.lost("slow", "timeout", "over its limit")
     assert work(coordinator, join(coordinator, "other")) == 1
     assert isinstance(coordinator.exchange("slow", [done(slow.leases[0])]), Stop)
+    coordinator.leave("slow")
     coordinator.close()
     assert len(rows(tmp_path)) == 1
 
@@ -218,9 +221,9 @@ def test_after_drain_nobody_gets_a_task_but_rows_still_count(tmp_path: Path) -> 
     assert isinstance(answer, Run)
     for _ in range(2):  # its answer may get lost
         coordinator.drain("enough")
+        assert coordinator.tick().warnings == ("enough",)
     assert isinstance(coordinator.exchange("w", [done(answer.leases[0])]), Stop)
     assert coordinator.tick().demand == {}
-    assert coordinator.tick().warnings == ("enough",)
     coordinator.close()
     assert len(rows(tmp_path)) == 1
 
@@ -297,8 +300,83 @@ def test_a_worker_that_left_holds_no_model_any_longer(tmp_path: Path) -> None:
     assert isinstance(answer, Run)
     coordinator.deliver("w", [done(answer.leases[0])])
     coordinator.leave("w")
+    assert coordinator.tick().workers == ()
     assert coordinator.tick().demand == {SLOT: 1}
     assert work(coordinator, join(coordinator, "other")) == 1
+
+
+def test_a_worker_that_leaves_with_a_task_in_hand_gives_it_back(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0]))
+    assert isinstance(coordinator.exchange(join(coordinator), []), Run)
+    coordinator.leave("w")
+    answer = coordinator.exchange(join(coordinator, "other"), [])
+    assert isinstance(answer, Run)
+    assert answer.leases[0].attempt == 2
+
+
+def test_what_a_run_waits_for_is_part_of_its_status(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec())
+    coordinator.wait_for("another run has the GPU")
+    assert coordinator.status().waiting_for == "another run has the GPU"
+    assert coordinator.status().waiting == {SLOT: 1}
+
+
+@pytest.mark.parametrize("call", ["exchange", "deliver", "tick", "reject"])
+def test_every_call_writes_rows_that_are_due(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    answer = coordinator.exchange(join(coordinator), [])
+    assert isinstance(answer, Run)
+    monkeypatch.setattr(run_directory, "FLUSH_S", math.inf)
+    coordinator.deliver("w", [done(answer.leases[0])])
+    assert not list(tmp_path.glob("s/part-*"))
+    monkeypatch.setattr(run_directory, "FLUSH_S", -1.0)
+    match call:
+        case "exchange":
+            coordinator.exchange("w", [])
+        case "deliver":
+            coordinator.deliver("w", [])
+        case "tick":
+            coordinator.tick()
+        case "reject":
+            coordinator.reject(SLOT, "unavailable", "nobody has it")
+    assert len(rows(tmp_path)) == (2 if call == "reject" else 1)
+
+
+def test_a_run_that_is_asked_to_stop_writes_what_it_has(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    answer = coordinator.exchange(join(coordinator), [])
+    assert isinstance(answer, Run)
+    coordinator.deliver("w", [done(answer.leases[0])])
+    coordinator.drain("asked to stop")
+    assert len(rows(tmp_path)) == 1
+
+
+def test_a_task_whose_row_cannot_be_written_counts_as_an_error(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    answer = coordinator.exchange(join(coordinator), [])
+    while isinstance(answer, Run):
+        outcome = done(answer.leases[0])
+        wrong = {"neighbours": 2**40} if answer.leases[0].task.factors["index"] else {}
+        answer = coordinator.exchange("w", [replace(outcome, rows=(outcome.rows[0] | wrong,))])
+    status = coordinator.close()
+    assert (status.counts, status.done) == ({"ok": 1, "error": 1}, 2)
+    assert "it counts as an error" in status.warnings[0]
+    assert Counter(row["status"] for row in rows(tmp_path)) == {"ok": 1, "error": 1}
+
+
+class _WithTexts(Faulty):
+    def fetch(self, shard: TaskShard) -> TaskShard:
+        return replace(shard, content="the texts themselves")
+
+
+def test_a_worker_that_cannot_see_a_corpus_gets_its_texts_from_where_the_run_was_started(tmp_path: Path) -> None:
+    registry: Any = {"noop": _WithTexts()}
+    plan = make_plan(faulty_spec(), registry, tmp_path)
+    coordinator, task = Coordinator(plan, registry, Policy()), plan.task(0)
+    shard = TaskShard("texts:0+3", "a path", frozenset("b"))
+    assert coordinator.fetch(replace(task, shard=shard)) == replace(shard, content="the texts themselves")
+    with pytest.raises(ValueError, match="without a shard has no data"):
+        coordinator.fetch(task)
 
 
 def test_environments_are_kept_apart(tmp_path: Path) -> None:
