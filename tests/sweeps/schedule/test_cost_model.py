@@ -184,6 +184,13 @@ def test_room_is_what_would_be_left_after_a_load_and_a_task(waiting: int, room: 
     assert cost_model.extra_workers("thing", waiting, 1, [allocation_of(K80)], allocation_of(K80)) == room
 
 
+def test_the_mean_of_several_tasks_counts() -> None:
+    cost_model = taught((K80, 1.0, 0), (K80, 3.0, 0), (K80, 20.0, 1))
+    assert cost_model.extra_workers("thing", 99, 1, [allocation_of(K80)], allocation_of(K80)) == 100 - 10
+    two = [allocation_of(K80), allocation_of(K80)]
+    assert cost_model.extra_workers("thing", 99, 2, two, allocation_of(K80)) == 101 - 20
+
+
 def test_a_slow_device_leaves_the_last_task_to_a_fast_one() -> None:
     cost_model = taught((K80, 10.0, 0), (K80, 11.0, 1), (GTX, 2.0, 0), (GTX, 3.0, 1))
     assert cost_model.extra_workers("thing", 1, 1, [allocation_of(GTX)], allocation_of(K80)) == 0

@@ -1,14 +1,21 @@
 """What ran out of memory goes on where there is more, with what is left of it, and no row is lost or doubled."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow.dataset as ds
 import pytest
 
 from actors.devices.nodes import Gpu, Node
+from sweeps.planning import make_plan
 from sweeps.run import devices_by_memory
+from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.escalation import Escalation
-from sweeps.task import Allocation, Outcome, Row, Slot, Task, TaskShard
-from tests.fakes import Faulty
+from sweeps.schedule.policy import Policy
+from sweeps.schema import COLUMNS
+from sweeps.store.rows import failed_row, measured_row
+from sweeps.task import Allocation, Lease, Outcome, Row, Run, Slot, Task, TaskShard
+from tests.fakes import Faulty, faulty_spec
 
 GIB = 2**30
 GTX, K80 = "gtx-1070", "tesla-k80"
@@ -101,6 +108,39 @@ def test_other_tasks_end_where_they_are(benchmark: Any, status: str, device_clas
     climb = escalation(benchmark)
     assert climb.escalate(7, TASK, on(device_class), outcome(("a", status))) is None
     assert climb.current(7, TASK) is TASK
+
+
+def test_through_the_coordinator_every_text_is_measured_once_on_the_smallest_device_that_fits(tmp_path: Path) -> None:
+    """Three texts; each device fits one more than the smaller ones."""
+    registry: Any = {"noop": Escalating()}
+    plan = make_plan(faulty_spec(device=["gpu"]), registry, tmp_path)
+    coordinator = Coordinator(plan, registry, Policy(), (GTX, K80, "cpu"))
+    coordinator.open()
+    left = ["0", "1", "2"]
+    slots: list[Slot] = []
+    for device_class in (GTX, K80, "cpu"):
+        ((slot, wanted),) = coordinator.tick().demand.items()
+        slots.append(slot)
+        assert wanted == 1
+        coordinator.join(Allocation("w", slot, "here", device_class, device_class), {}, "e")
+        answer = coordinator.exchange("w", [])
+        assert isinstance(answer, Run)
+        del left[0]
+        coordinator.exchange("w", [_one_fits(answer.leases[0], left)])
+        coordinator.leave("w")
+    assert slots == [Slot("gpu", 1, 1), Slot(K80, 1, 1), Slot("cpu", 0, 1)]
+    status = coordinator.close()
+    assert (status.counts, status.rows, status.left) == ({"ok": 1}, 3, 0)
+    rows = ds.dataset(sorted(tmp_path.glob("s/part-*.parquet"))).to_table().to_pylist()
+    assert [(row["iteration"], row["status"]) for row in rows] == [(0, "ok"), (1, "ok"), (2, "ok")]
+
+
+def _one_fits(lease: Lease, left: list[str]) -> Outcome:
+    """The rows of a device that fits the first text that is left."""
+    first = 2 - len(left)
+    fits = measured_row(lease, COLUMNS["noop"], first, {}, {})
+    others = [failed_row(lease, COLUMNS["noop"], int(item), {}, "oom_gpu", None, None) for item in left]
+    return Outcome(lease.task.task_id, lease.attempt, (fits, *others), frozenset(left))
 
 
 def test_what_ran_out_on_the_smaller_card_goes_to_the_larger_one() -> None:
