@@ -74,16 +74,18 @@ def test_cpu_work_goes_where_no_gpu_would_miss_the_cores() -> None:
     assert taken[1].host == "plain"
 
 
-@pytest.mark.parametrize("first", ["n1", "n2"])
-def test_of_nodes_alike_the_fuller_one_is_filled_up(first: str) -> None:
+@pytest.mark.parametrize("order", [("n1", "n2"), ("n2", "n1")])
+def test_of_nodes_alike_the_fuller_one_is_filled_up(order: tuple[str, str]) -> None:
     """So that a wide slot still finds an empty node."""
-    nodes = [replace(PLAIN, node_id=name, host=name) for name in ("n1", "n2")]
-    house = floor(*(nodes if first == "n1" else nodes[::-1]))
-    for worker in ("a", "b", "c", "d"):
-        house.allocate(Slot("cpu", 0, 1), worker)
-    taken = house.allocate(Slot("cpu", 0, 4), "wide")
-    assert taken is not None
-    assert taken[0].host != first
+    house = floor(*(replace(PLAIN, node_id=name, host=name) for name in order))
+    assert house.allocate(Slot("cpu", 0, 4), "gone")
+    first = house.allocate(Slot("cpu", 0, 1), "a")
+    house.release("gone")
+    second = house.allocate(Slot("cpu", 0, 1), "b")
+    assert first is not None
+    assert second is not None
+    assert second[0].host == first[0].host == order[1], "though the other node comes first"
+    assert house.allocate(Slot("cpu", 0, 4), "wide")
 
 
 @pytest.mark.parametrize("others", [(), (PLAIN,)])
