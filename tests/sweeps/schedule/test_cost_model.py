@@ -209,6 +209,13 @@ def test_a_worker_to_be_started_is_taken_for_the_slowest_kind() -> None:
 def test_unknown_times_keep_nobody_away() -> None:
     assert CostModel().extra_workers("thing", 3, 1, [allocation_of(K80)], allocation_of(K80)) == 3
     assert taught((K80, 6.0, 1)).extra_workers("thing", 3, 1, [allocation_of(K80)], allocation_of(GTX)) == 3
+    one_unknown = [allocation_of(K80), allocation_of(GTX)]
+    assert taught((K80, 1.0, 0), (K80, 6.0, 1)).extra_workers("thing", 3, 2, one_unknown, allocation_of(K80)) == 3
+
+
+def test_of_a_slot_the_kinds_count_that_were_seen_to_load() -> None:
+    cost_model = taught((K80, 1.0, 0), (K80, 6.0, 1), (GTX, 1.0, 0))
+    assert cost_model.extra_workers("thing", 9, 1, [allocation_of(K80)], Slot("gpu", 1, 1)) == 10 - 6
 
 
 @pytest.mark.parametrize("status", ["error", "oom_gpu", "unsupported"])

@@ -10,7 +10,7 @@ from actors.devices.nodes import Gpu, Node
 from sweeps.planning import make_plan
 from sweeps.run import devices_by_memory
 from sweeps.schedule.coordinator import Coordinator
-from sweeps.schedule.escalation import Escalation
+from sweeps.schedule.escalation import Escalation, next_slot
 from sweeps.schedule.policy import Policy
 from sweeps.schema import COLUMNS
 from sweeps.store.rows import failed_row, measured_row
@@ -108,6 +108,21 @@ def test_other_tasks_end_where_they_are(benchmark: Any, status: str, device_clas
     climb = escalation(benchmark)
     assert climb.escalate(7, TASK, on(device_class), outcome(("a", status))) is None
     assert climb.current(7, TASK) is TASK
+
+
+@pytest.mark.parametrize(
+    ("slot", "device_class", "expected"),
+    [
+        (Slot("gpu", 1, 4), GTX, Slot(K80, 1, 4)),
+        (Slot(K80, 1, 4), K80, Slot("cpu", 0, 4)),
+        (Slot("gpu", 2, 4), f"{GTX}+{K80}", Slot("cpu", 0, 4)),
+        (Slot("cpu", 0, 4), "cpu", None),
+    ],
+)
+def test_cards_by_memory_then_the_cpu_and_from_several_cards_the_cpu(
+    slot: Slot, device_class: str, expected: Slot | None
+) -> None:
+    assert next_slot(slot, device_class, (GTX, K80, "cpu")) == expected
 
 
 def test_through_the_coordinator_every_text_is_measured_once_on_the_smallest_device_that_fits(tmp_path: Path) -> None:

@@ -74,6 +74,13 @@ def test_without_such_a_factor_everything_is_tried() -> None:
     assert oom_limits.skip_reason(task(index=999), ALLOCATION) is None
 
 
+def test_a_limit_of_one_benchmark_is_none_of_another() -> None:
+    oom_limits = OomLimits({"noop": Growing(), "other": Faulty()})
+    oom_limits.observe(task(), ALLOCATION, TaskStatus("oom_gpu"))
+    assert oom_limits.skip_reason(task(index=999), ALLOCATION)
+    assert oom_limits.skip_reason(replace(task(index=999), benchmark="other"), ALLOCATION) is None
+
+
 def test_a_run_tries_no_longer_input_after_a_shorter_one_ran_out(tmp_path: Path) -> None:
     """The model holds up to 4; whatever the order, 5 is the lowest that is ever tried in vain."""
     spec = faulty_spec(index=list(range(10)), device=["gpu"])
