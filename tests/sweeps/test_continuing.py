@@ -157,6 +157,7 @@ def test_what_is_unsupported_is_tried_again_in_another_environment_only(tmp_path
     spec = faulty_spec(index=[0])
     run_all(tmp_path, spec, "unsupported")
     assert run_all(tmp_path, spec, policy=Policy(again=HERE)) == 0
+    assert run_all(tmp_path, spec) == 0, "nor where environments are not known"
     assert run_all(tmp_path, spec, policy=Policy(again=Again(environments=frozenset({"there"})))) == 1
     assert list(rows(tmp_path)["status"]) == ["ok"]
 

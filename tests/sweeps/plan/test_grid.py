@@ -6,6 +6,7 @@ import pytest
 
 from sweeps.errors import UserError
 from sweeps.plan.spec import Spec
+from sweeps.task import TaskShard
 from tests.fakes import REGISTRY, faulty_spec, plan_of
 
 
@@ -54,6 +55,25 @@ def test_identity_changes_with_what_rows_mean() -> None:
     assert tasks(same_sweep)[0][1] in ids, "the spec's name is that of a directory"
     (_, task), *_ = plan_of(faulty_spec(), REGISTRY).tasks()
     assert replace(task, benchmark="generation").task_id not in ids
+
+
+def test_identity_of_a_shard_is_its_name_wherever_the_data_lie() -> None:
+    (_, task), *_ = plan_of(faulty_spec(), REGISTRY).tasks()
+    shards = [
+        TaskShard("texts:0+3", "/here"),
+        TaskShard("texts:0+3", "/there", frozenset("b")),
+        TaskShard("x", "/here"),
+    ]
+    here, there, other = (replace(task, shard=shard).task_id for shard in shards)
+    assert here == there
+    assert len({task.task_id, here, other}) == 3
+
+
+def test_a_factor_that_was_added_later_is_no_part_of_the_identity_at_its_default() -> None:
+    (_, task), *_ = plan_of(faulty_spec(), REGISTRY).tasks()
+    grown = replace(task, factors={**task.factors, "added": 1})
+    assert replace(grown, defaulted=("added",)).task_id == task.task_id
+    assert grown.task_id != task.task_id
 
 
 def test_exclusions_are_left_out_and_counted() -> None:

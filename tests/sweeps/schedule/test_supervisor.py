@@ -88,6 +88,18 @@ def test_workers_finish_everything(tmp_path: Path) -> None:
     assert pool.most == 3
 
 
+def test_every_status_is_shown_the_last_one_too(tmp_path: Path) -> None:
+    shown: list[Status] = []
+    coordinator = Coordinator(make_plan(faulty_spec(cpu_cores=[1, 64]), REGISTRY, tmp_path), REGISTRY, Policy())
+    coordinator.open()
+    pool = TablePool(coordinator, 1, lambda _: (1000, False))
+    pool.impossible[Slot("cpu", 0, 64)] = "no node can offer 64 cores"
+    Supervisor(coordinator, pool, shown.append, Interrupts(60.0)).run()
+    assert shown[0].done == 0
+    assert shown[-1].done == 2
+    assert shown[-1].warnings == coordinator.close().warnings == ("unavailable: no node can offer 64 cores",)
+
+
 def test_no_more_workers_than_tasks(tmp_path: Path) -> None:
     _, pool = supervise(tmp_path, faulty_spec(index=[0, 1]), 8, lambda _: (1000, False))
     assert pool.most == 2
