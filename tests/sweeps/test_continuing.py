@@ -173,7 +173,11 @@ def test_rows_of_unknown_settings_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "null", "{}", '{"spec": 1}', '{"version": 3}', '{"spec": {"sweep": {"name": "s"}}, "environments": {}}'],
+    [
+        *("", "[]", "null", "{}", '{"spec": 1}', '{"version": 3}'),
+        '{"spec": {"sweep": {"name": "s"}}, "environments": {}}',
+        '{"spec": {"sweep": {"name": "s", "benchmark": 3, "iterations": 1}}, "environments": {}}',
+    ],
 )
 def test_an_environment_file_that_says_nothing_is_refused(content: str, tmp_path: Path) -> None:
     run_all(tmp_path, faulty_spec())

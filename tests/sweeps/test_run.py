@@ -145,6 +145,15 @@ class _Interrupting(Faulty):
         return super().rows(held, task, factors)
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Ctrl-C is heard also where whoever started the tests has them ignore it, as shells do behind `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize(("times", "done"), [(1, 1), (2, 0)])
 def test_asked_to_stop_it_ends_with_130_and_the_line_to_continue(
     times: int, done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

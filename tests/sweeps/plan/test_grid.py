@@ -109,3 +109,9 @@ def test_a_sweep_whose_rules_leave_nothing_is_refused() -> None:
     emptied = spec.sweep[0].model_copy(update={"exclude": [{"thing": "a"}]})
     with pytest.raises(UserError, match=r"leave none of its 2 cells.*--set s.exclude=\[\]"):
         plan_of(spec.model_copy(update={"sweep": [emptied]}), REGISTRY).check()
+
+
+def test_more_tasks_than_numbers_are_kept_for_are_refused() -> None:
+    (one,) = faulty_spec(index=list(range(51))).sweep
+    with pytest.raises(UserError, match="more than 50,000,000 tasks"):
+        plan_of(Spec(name="much", sweep=[one.model_copy(update={"rounds": 1_000_000})]), REGISTRY)

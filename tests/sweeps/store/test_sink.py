@@ -138,6 +138,16 @@ def test_a_row_that_cannot_be_written_costs_that_row_only(value: Any, tmp_path: 
     assert finished(tmp_path) == {"good": "ok", "bad": "error", "other": "ok"}, "also for the next command"
 
 
+def test_of_a_task_in_two_parts_the_later_part_counts_whatever_their_dates(tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    for status in ("error", "ok"):
+        sink.add([row("t1", status)])
+        sink.flush()
+    for age_s, part in enumerate(sorted(tmp_path.glob("part-*"))):
+        os.utime(part, (1e9 - age_s, 1e9 - age_s))
+    assert finished(tmp_path) == {"t1": "ok"}
+
+
 def test_forget_takes_whole_tasks_out(tmp_path: Path) -> None:
     sink = sink_at(tmp_path)
     sink.add([row("good"), row("bad"), row("bad", "error", 1)])
