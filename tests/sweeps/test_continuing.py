@@ -186,6 +186,17 @@ def test_an_environment_file_that_says_nothing_is_refused(content: str, tmp_path
         make_plan(faulty_spec(), REGISTRY, tmp_path)
 
 
+@pytest.mark.parametrize("change", [{"version": 3}, {"iterations": [1, 5]}, {"iterations": [1, 1]}, {"inputs": []}])
+def test_an_environment_file_of_a_newer_version_or_with_a_contradiction_is_refused(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    run_all(tmp_path, faulty_spec())
+    path = tmp_path / "s" / "_environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(SpecChanged, match="cannot be read"):
+        make_plan(faulty_spec(), REGISTRY, tmp_path)
+
+
 def test_a_directory_of_an_older_version_goes_on(tmp_path: Path) -> None:
     spec = faulty_spec(index=[0, 1])
     run_all(tmp_path, faulty_spec(index=[0]))

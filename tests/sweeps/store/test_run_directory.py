@@ -1,12 +1,14 @@
 """Rows go to disk in time: what a killed run can lose is bounded, by seconds and by rows."""
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sweeps.errors import UserError
+from sweeps.errors import SinkFailed, UserError
 from sweeps.planning import make_plan
 from sweeps.schema import COLUMNS
 from sweeps.store import run_directory
@@ -111,8 +113,36 @@ def test_and_no_longer_than_it_takes_a_killed_run_to_let_go(directory: RunDirect
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     unmade = RunDirectory(make_plan(PLAN, REGISTRY, tmp_path / "file" / "run"), REGISTRY)
-    with pytest.raises(UserError, match="cannot be written .*; choose another directory with --out"):
+    with pytest.raises(UserError, match=r"cannot be written .*; choose another directory with --out"):
         unmade.open(fresh=False, warn=pytest.fail)
+
+
+def test_a_disk_that_is_full_from_the_start_is_told_and_the_directory_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    refused = RunDirectory(make_plan(PLAN, REGISTRY, tmp_path), REGISTRY)
+    with monkeypatch.context() as patch:
+        patch.setattr("sweeps.atomic_write.os.fsync", full)
+        with pytest.raises(SinkFailed, match="No space left"):
+            refused.open(fresh=False, warn=pytest.fail)
+    assert not run_directory.is_taken(tmp_path)
+
+
+def test_a_part_that_is_damaged_is_set_aside_before_its_tasks_are_asked_for(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    directory.add("s", [row()])
+    directory.close()
+    (part,) = (directory.path / "s").glob("part-*")
+    part.write_bytes(part.read_bytes()[:-20])
+    told: list[str] = []
+    again = RunDirectory(make_plan(PLAN, REGISTRY, tmp_path), REGISTRY)
+    again.open(fresh=False, warn=told.append)
+    assert "kept as _part-000000.parquet.damaged, its tasks run again" in told[0]
+    assert again.finished(Again(), pytest.fail).statuses == {}
 
 
 def test_tasks_with_a_measurement_and_those_in_two_parts_are_counted(directory: RunDirectory) -> None:

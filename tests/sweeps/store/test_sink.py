@@ -158,3 +158,34 @@ def test_forget_takes_whole_tasks_out(tmp_path: Path) -> None:
     assert finished(tmp_path) == {"good": "ok"}
     assert pq.read_table(tmp_path / "part-000000.parquet").num_rows == 1
     assert not (tmp_path / "part-000001.parquet").exists()
+
+
+def test_a_part_that_is_damaged_when_tasks_are_taken_out_is_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    for task_ids in (("t1",), ("t2", "t3"), ("t4", "t5")):
+        sink.add(list(map(row, task_ids)))
+        sink.flush()
+    for number in (0, 1):
+        part = tmp_path / f"part-00000{number}.parquet"
+        part.write_bytes(part.read_bytes()[:-20])
+    told: list[str] = []
+    sink.forget({"t4"}, told.append)
+    assert len(told) == 2
+    assert finished(tmp_path) == {"t5": "ok"}
+
+
+def test_what_parts_say_of_tasks_models_and_damage(tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    sink.add([row("damaged")])
+    sink.flush()
+    part = tmp_path / "part-000000.parquet"
+    part.write_bytes(part.read_bytes()[:-20])
+    sink.add([row("t1") | {"revision": "aa, bb"}, row("t2") | {"revision": None}])
+    sink.add([row("t3", "error") | {"revision": "cc"}, row("t4", "unsupported") | {"environment_id": "here"}])
+    sink.flush()
+    told: list[Path] = []
+    seen = read_on_disk(tmp_path, None, lambda damaged, error: told.append(damaged))
+    assert told == [part]
+    assert seen.statuses == {"t1": "ok", "t2": "ok", "t3": "error", "t4": "unsupported"}
+    assert (seen.measured, seen.revisions - {""}) == ({"t1", "t2"}, {"aa", "bb"})
+    assert (seen.unsupported_in, seen.repeated) == ({"t4": "here"}, set())
