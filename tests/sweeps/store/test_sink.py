@@ -189,3 +189,11 @@ def test_what_parts_say_of_tasks_models_and_damage(tmp_path: Path) -> None:
     assert seen.statuses == {"t1": "ok", "t2": "ok", "t3": "error", "t4": "unsupported"}
     assert (seen.measured, seen.revisions - {""}) == ({"t1", "t2"}, {"aa", "bb"})
     assert (seen.unsupported_in, seen.repeated) == ({"t4": "here"}, set())
+
+
+def test_an_ok_row_without_its_measure_holds_no_measurement(tmp_path: Path) -> None:
+    sink = Sink(tmp_path, COLUMNS["binoculars"])
+    sink.add([row("t1") | {"score": 0.0, "revision": "aa"}, row("t2") | {"score": None, "revision": "bb"}])
+    sink.flush()
+    assert read_on_disk(tmp_path, "score", lambda part, error: pytest.fail(f"{part}: {error}")).measured == {"t1"}
+    assert read_on_disk(tmp_path, None, lambda part, error: pytest.fail(f"{part}: {error}")).measured == {"t1", "t2"}
