@@ -19,7 +19,7 @@ from sweeps.schema import COLUMNS
 from sweeps.store import run_directory
 from sweeps.store.finished import Again
 from sweeps.store.rows import failed_row, measured_row
-from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop, Task, TaskShard, Wait
+from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop, Task, TaskShard, Wait
 from tests.fakes import REGISTRY, Faulty, faulty_spec
 
 SLOT = Slot("cpu", 0, 1)
@@ -354,6 +354,33 @@ def test_a_worker_that_leaves_with_a_task_in_hand_gives_it_back(tmp_path: Path) 
     answer = coordinator.exchange(join(coordinator, "other"), [])
     assert isinstance(answer, Run)
     assert answer.leases[0].attempt == 2
+
+
+def test_the_last_task_goes_to_a_fast_newcomer_though_a_slow_one_would_not_get_it(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=list(range(5)), device=["gpu"]))
+
+    def ask(name: str, device_class: str, *durations_s: float) -> Answer:
+        """Join, and run so many tasks, the first of them with a load."""
+        coordinator.join(Allocation(name, Slot("gpu", 1, 1), "here", device_class, device_class), {}, "e")
+        answer = coordinator.exchange(name, [])
+        for number, duration_s in enumerate(durations_s):
+            assert isinstance(answer, Run)
+            outcome = replace(done(answer.leases[0], duration_s), loads=int(number == 0))
+            answer = coordinator.exchange(name, [outcome])
+        return answer
+
+    assert isinstance(ask("slow", "tesla-k80", 21.0, 10.0), Run)
+    assert isinstance(ask("fast", "gtx-1070", 3.0), Run)
+    coordinator.lost("fast", "worker_lost", "its task, the last one, waits again")
+    assert isinstance(ask("another slow one", "tesla-k80"), Stop)
+    assert isinstance(ask("fast again", "gtx-1070"), Run)
+
+
+def test_a_run_counts_the_time_from_its_first_worker(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec())
+    assert coordinator.status().elapsed_s == 0.0
+    join(coordinator)
+    assert coordinator.status().elapsed_s > 0.0
 
 
 def test_what_a_run_waits_for_is_part_of_its_status(tmp_path: Path) -> None:
