@@ -1,6 +1,5 @@
 """Queue and sink as one: every task's rows are on disk exactly once, whatever happens to workers and runs."""
 
-import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,9 @@ from sweeps.schedule.policy import Policy
 from sweeps.schema import COLUMNS
 from sweeps.store import run_directory
 from sweeps.store.finished import Again
-from sweeps.store.rows import failed_row, measured_row
-from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop, Task, TaskShard, Wait
-from tests.fakes import REGISTRY, Faulty, faulty_spec
+from sweeps.store.rows import measured_row
+from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop, Wait
+from tests.fakes import REGISTRY, faulty_spec
 
 SLOT = Slot("cpu", 0, 1)
 
@@ -201,23 +200,6 @@ def test_what_nobody_offers_becomes_unavailable_rows(tmp_path: Path) -> None:
     }
 
 
-class _OfThreeTexts(Faulty):
-    def row_identities(self, task: Task) -> list[dict[str, Any]]:
-        return [{"iteration": number} for number in range(3)]
-
-
-@pytest.mark.parametrize(("status", "expected"), [("unavailable", [0]), ("worker_lost", [0, 1, 2])])
-def test_a_task_that_is_given_up_has_all_its_rows_one_that_was_never_tried_has_one(
-    status: str, expected: list[int], tmp_path: Path
-) -> None:
-    registry: Any = {"noop": _OfThreeTexts()}
-    coordinator = Coordinator(make_plan(faulty_spec(), registry, tmp_path), registry, Policy())
-    coordinator.open()
-    coordinator.reject(SLOT, status, "nobody has it")
-    coordinator.close()
-    assert [(row["iteration"], row["status"]) for row in rows(tmp_path)] == [(n, status) for n in expected]
-
-
 def test_an_answer_that_got_lost_is_given_again(tmp_path: Path) -> None:
     coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
     first = coordinator.exchange(join(coordinator), [])
@@ -275,20 +257,6 @@ def test_small_tasks_are_leased_together_slow_ones_alone(tmp_path: Path) -> None
     assert len(answer.leases) == 1
 
 
-@pytest.mark.parametrize(("workers", "expected"), [(1, 4), (2, 2), (4, 1)])
-def test_of_the_last_small_tasks_every_worker_of_the_slot_gets_its_share(
-    workers: int, expected: int, tmp_path: Path
-) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=list(range(9))))
-    answer = coordinator.exchange(join(coordinator), [])
-    for number in range(1, workers):
-        join(coordinator, f"idle-{number}")
-    assert isinstance(answer, Run)
-    answer = coordinator.exchange("w", [done(answer.leases[0], duration_s=0.001)])
-    assert isinstance(answer, Run)
-    assert len(answer.leases) == expected, "half of a fair share of the eight tasks that are left"
-
-
 def test_overdue_counts_all_leased_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = open_run(tmp_path, faulty_spec(index=list(range(9))), timeout_s=10.0)
     now_s = [100.0]
@@ -335,47 +303,6 @@ def _full_disk(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_a_worker_that_left_holds_no_model_any_longer(tmp_path: Path) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
-    answer = coordinator.exchange(join(coordinator), [])
-    assert isinstance(answer, Run)
-    coordinator.deliver("w", [done(answer.leases[0])])
-    coordinator.leave("w")
-    assert coordinator.tick().workers == ()
-    assert coordinator.tick().warnings == ()
-    assert coordinator.tick().demand == {SLOT: 1}
-    assert work(coordinator, join(coordinator, "other")) == 1
-
-
-def test_a_worker_that_leaves_with_a_task_in_hand_gives_it_back(tmp_path: Path) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=[0]))
-    assert isinstance(coordinator.exchange(join(coordinator), []), Run)
-    coordinator.leave("w")
-    answer = coordinator.exchange(join(coordinator, "other"), [])
-    assert isinstance(answer, Run)
-    assert answer.leases[0].attempt == 2
-
-
-def test_the_last_task_goes_to_a_fast_newcomer_though_a_slow_one_would_not_get_it(tmp_path: Path) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=list(range(5)), device=["gpu"]))
-
-    def ask(name: str, device_class: str, *durations_s: float) -> Answer:
-        """Join, and run so many tasks, the first of them with a load."""
-        coordinator.join(Allocation(name, Slot("gpu", 1, 1), "here", device_class, device_class), {}, "e")
-        answer = coordinator.exchange(name, [])
-        for number, duration_s in enumerate(durations_s):
-            assert isinstance(answer, Run)
-            outcome = replace(done(answer.leases[0], duration_s), loads=int(number == 0))
-            answer = coordinator.exchange(name, [outcome])
-        return answer
-
-    assert isinstance(ask("slow", "tesla-k80", 21.0, 10.0), Run)
-    assert isinstance(ask("fast", "gtx-1070", 3.0), Run)
-    coordinator.lost("fast", "worker_lost", "its task, the last one, waits again")
-    assert isinstance(ask("another slow one", "tesla-k80"), Stop)
-    assert isinstance(ask("fast again", "gtx-1070"), Run)
-
-
 def test_a_run_counts_the_time_from_its_first_worker(tmp_path: Path) -> None:
     coordinator = open_run(tmp_path, faulty_spec())
     assert coordinator.status().elapsed_s == 0.0
@@ -388,75 +315,6 @@ def test_what_a_run_waits_for_is_part_of_its_status(tmp_path: Path) -> None:
     coordinator.wait_for("another run has the GPU")
     assert coordinator.status().waiting_for == "another run has the GPU"
     assert coordinator.status().waiting == {SLOT: 1}
-
-
-@pytest.mark.parametrize("call", ["exchange", "deliver", "tick", "reject"])
-def test_every_call_writes_rows_that_are_due(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
-    answer = coordinator.exchange(join(coordinator), [])
-    assert isinstance(answer, Run)
-    monkeypatch.setattr(run_directory, "FLUSH_S", math.inf)
-    coordinator.deliver("w", [done(answer.leases[0])])
-    assert not list(tmp_path.glob("s/part-*"))
-    monkeypatch.setattr(run_directory, "FLUSH_S", -1.0)
-    match call:
-        case "exchange":
-            coordinator.exchange("w", [])
-        case "deliver":
-            coordinator.deliver("w", [])
-        case "tick":
-            coordinator.tick()
-        case "reject":
-            coordinator.reject(SLOT, "unavailable", "nobody has it")
-    assert len(rows(tmp_path)) == (2 if call == "reject" else 1)
-
-
-def test_a_run_that_is_asked_to_stop_writes_what_it_has(tmp_path: Path) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
-    answer = coordinator.exchange(join(coordinator), [])
-    assert isinstance(answer, Run)
-    coordinator.deliver("w", [done(answer.leases[0])])
-    coordinator.drain("asked to stop")
-    assert len(rows(tmp_path)) == 1
-
-
-def test_a_task_whose_row_cannot_be_written_counts_as_an_error(tmp_path: Path) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
-    answer = coordinator.exchange(join(coordinator), [])
-    while isinstance(answer, Run):
-        outcome = done(answer.leases[0])
-        wrong = {"neighbours": 2**40} if answer.leases[0].task.factors["index"] else {}
-        answer = coordinator.exchange("w", [replace(outcome, rows=(outcome.rows[0] | wrong,))])
-    status = coordinator.close()
-    assert (status.counts, status.done) == ({"ok": 1, "error": 1}, 2)
-    assert "it counts as an error" in status.warnings[0]
-    assert Counter(row["status"] for row in rows(tmp_path)) == {"ok": 1, "error": 1}
-
-
-def test_a_failed_task_with_such_a_row_counts_once(tmp_path: Path) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=[0]))
-    answer = coordinator.exchange(join(coordinator), [])
-    assert isinstance(answer, Run)
-    lease = answer.leases[0]
-    wrong = measured_row(lease, COLUMNS["noop"], 0, {"neighbours": 2**40}, {})
-    failed = failed_row(lease, COLUMNS["noop"], 1, {}, "timeout", None, "too slow")
-    coordinator.exchange("w", [replace(done(lease), rows=(wrong, failed))])
-    assert {name: count for name, count in coordinator.close().counts.items() if count} == {"error": 1}
-
-
-class _WithTexts(Faulty):
-    def fetch(self, shard: TaskShard) -> TaskShard:
-        return replace(shard, content="the texts themselves")
-
-
-def test_a_worker_that_cannot_see_a_corpus_gets_its_texts_from_where_the_run_was_started(tmp_path: Path) -> None:
-    registry: Any = {"noop": _WithTexts()}
-    plan = make_plan(faulty_spec(), registry, tmp_path)
-    coordinator, task = Coordinator(plan, registry, Policy()), plan.task(0)
-    shard = TaskShard("texts:0+3", "a path", frozenset("b"))
-    assert coordinator.fetch(replace(task, shard=shard)) == replace(shard, content="the texts themselves")
-    with pytest.raises(ValueError, match="without a shard has no data"):
-        coordinator.fetch(task)
 
 
 def test_environments_are_kept_apart(tmp_path: Path) -> None:

@@ -209,7 +209,41 @@ def test_asked_to_stop_a_task_in_flight_is_waited_for_as_long_as_the_grace_lasts
     coordinator.open()
     Supervisor(coordinator, Asking(coordinator, clock), lambda status: None, interrupts).run()
     assert clock.now_s == 300.0, "the first look over the grace, counted from the first time that it was asked"
-    assert coordinator.close().left == 1
+    status = coordinator.close()
+    assert status.left == 1
+    assert "asked to stop: tasks in flight have 200 s to finish" in status.warnings[0]
+
+
+def test_devices_that_become_free_get_a_worker_beside_those_that_are_busy(tmp_path: Path, clock: Clock) -> None:
+    class Widening(HangingPool):
+        def reap(self, timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
+            dead = super().reap(timeout_s, tick)
+            self.allocations = 9
+            return dead
+
+    coordinator = Coordinator(make_plan(faulty_spec(index=[0, 1]), REGISTRY, tmp_path), REGISTRY, Policy())
+    coordinator.open()
+    pool, interrupts = Widening(coordinator, clock), Interrupts(300.0)
+    interrupts.ask()
+    interrupts.count = 0  # the clock runs, and nobody asked: the test ends after some looks
+    Supervisor(coordinator, pool, lambda status: None, interrupts).run()
+    assert pool.started == 2
+
+
+def test_while_no_devices_are_free_the_run_goes_on(tmp_path: Path) -> None:
+    class Reluctant(TablePool):
+        """Devices are free at the fourth time that they are asked for."""
+
+        asked = 0
+
+        def start(self, slot: Slot) -> bool:
+            self.asked += 1
+            return self.asked > 3 and super().start(slot)
+
+    coordinator = Coordinator(make_plan(faulty_spec(), REGISTRY, tmp_path), REGISTRY, Policy())
+    coordinator.open()
+    Supervisor(coordinator, Reluctant(coordinator, 1, lambda _: (9, False)), lambda _: None, Interrupts(60.0)).run()
+    assert coordinator.close().counts == {"ok": 1}
 
 
 def test_workers_that_are_busy_at_one_slot_are_not_taken_for_those_of_another(tmp_path: Path, clock: Clock) -> None:

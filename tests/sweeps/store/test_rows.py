@@ -1,6 +1,7 @@
 """Rows say which task they are of; a task that failed as a whole has the rows that it would have had."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,6 +31,12 @@ def test_a_row_says_of_which_task_and_attempt_it_is() -> None:
             3,
             "here",
         )
+
+
+def test_a_level_that_is_a_list_or_a_table_is_one_text_in_its_column() -> None:
+    factors = {**TASK.factors, "index": [1, {"mode": "whole"}]}
+    row = measured_row(replace(LEASE, task=replace(TASK, factors=factors)), NOOP, 0, {}, {})
+    assert row["index"] == '[1, {"mode": "whole"}]'
 
 
 @pytest.mark.parametrize("facts", [{"hots": "a slip"}, {"score": 1.0}])

@@ -180,13 +180,14 @@ def test_what_parts_say_of_tasks_models_and_damage(tmp_path: Path) -> None:
     sink.flush()
     part = tmp_path / "part-000000.parquet"
     part.write_bytes(part.read_bytes()[:-20])
-    sink.add([row("t1") | {"revision": "aa, bb"}, row("t2") | {"revision": None}])
+    sink.add([row("t1") | {"revision": "aa, bb", "environment_id": "here"}, row("t2") | {"revision": None}])
     sink.add([row("t3", "error") | {"revision": "cc"}, row("t4", "unsupported") | {"environment_id": "here"}])
+    sink.add([row("t5", "unsupported")])
     sink.flush()
     told: list[Path] = []
     seen = read_on_disk(tmp_path, None, lambda damaged, error: told.append(damaged))
     assert told == [part]
-    assert seen.statuses == {"t1": "ok", "t2": "ok", "t3": "error", "t4": "unsupported"}
+    assert seen.statuses == {"t1": "ok", "t2": "ok", "t3": "error", "t4": "unsupported", "t5": "unsupported"}
     assert (seen.measured, seen.revisions - {""}) == ({"t1", "t2"}, {"aa", "bb"})
     assert (seen.unsupported_in, seen.repeated) == ({"t4": "here"}, set())
 
