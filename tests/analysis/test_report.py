@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 from markupsafe import escape
-from sweeps.view.meanings import MEANINGS
 from typer.testing import CliRunner
 
 from analysis.averages import average
@@ -17,7 +16,7 @@ from analysis.load import read_run
 from analysis.report import app, write_report
 from analysis.tables import overview
 from sweeps.errors import UserError
-from sweeps.schema import STATUSES
+from sweeps.task_status import TaskStatus
 
 FACTORS = {"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]}
 
@@ -206,14 +205,14 @@ def test_failed_statuses_are_explained_and_come_first_where_nothing_was_measured
     write(run_dir, cell([1.0]), "measured")
     failed = [
         row(index, status=status, error_type="E", error_message=f"why {status}", max_new_tokens=index)
-        for index, status in enumerate(STATUSES)
+        for index, status in enumerate(TaskStatus)
         if status != "ok"
     ]
     write(run_dir, failed, "nothing")
     page = write_report(run_dir).read_text(encoding="utf-8")
     head, measured, nothing = page.split("<section")
-    for status in STATUSES[1:]:
-        assert f"{status}: {escape(MEANINGS[status])}" in head
+    for status in list(TaskStatus)[1:]:
+        assert f"{status}: {escape(status.meaning)}" in head
         assert f"E: why {status}" in nothing
     assert "unavailable" not in measured
     assert nothing.index("No row of this sweep holds") < nothing.index("Rows without a measurement")
@@ -222,7 +221,7 @@ def test_failed_statuses_are_explained_and_come_first_where_nothing_was_measured
 
 
 def test_every_status_has_a_meaning() -> None:
-    assert list(MEANINGS) == list(STATUSES)
+    assert all(status.meaning for status in TaskStatus)
 
 
 @pytest.mark.parametrize("scores", [[None, None], [float("inf"), float("nan")], [1e308, -1e308], [0.9, 0.9]])
