@@ -1,4 +1,4 @@
-"""`python -m sweeps.run`: the command line, and the only place where everything is wired together."""
+"""`python -m sweeps.run`: the command line, and the only module that wires everything together."""
 
 from sweeps.process import import_order, terminal
 from sweeps.process import interrupts as stopping
@@ -103,7 +103,7 @@ def main(
 
 
 def run(command: Command, console: Console) -> int:
-    """Read the specs, find the nodes, plan, run one spec after the other; the exit code.
+    """Read the specs, find the nodes, plan, run one spec after the other; return the exit code.
 
     Raises:
         SweepsError: with a message for the user.
@@ -165,7 +165,7 @@ def _refuse_one_name(specs: list[Spec]) -> None:
 
 
 def _spells_out_slots(spec: Spec) -> bool:
-    """Tell if nothing of its plan depends on the cluster."""
+    """Tell whether a spec names device and cores of every sweep, so that its plan does not depend on the cluster."""
     return all({"device", "cpu_cores"} <= sweep.factors.keys() for sweep in spec.sweep)
 
 
@@ -178,7 +178,7 @@ def _described(node: Node) -> Node:
 
 
 def _run_nothing(one: Prepared, console: Console) -> int:
-    """Tell how a run stands that was finished before."""
+    """Print the summary of a run that earlier commands finished; return the exit code."""
     counts = sum(one.finished.counts.values(), Counter[str]())
     status = Status(
         total=len(one.plan),
@@ -205,7 +205,7 @@ def _build_builtin(plans: list[Plan], console: Console) -> None:
 
 
 def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
-    """Start or join Ray, tell where its dashboard is, and ask its nodes what they have."""
+    """Start or join Ray, print the address of its dashboard, and ask its nodes for their devices."""
     from actors.ray_pool.cluster import cluster
     from actors.ray_pool.nodes import cluster_nodes  # only here: inline runs on machines without Ray
 
@@ -287,14 +287,14 @@ def _device_classes(nodes: list[Node]) -> list[str]:
 
 
 def _defaults(nodes: list[Node]) -> Defaults:
-    """A GPU where there is one; four cores or what the smallest suitable node has."""
+    """Return the device classes of the cluster by memory, the smallest first, and last the CPU."""
     has_gpu = any(node.gpus for node in nodes)
     cores = min((len(node.cores) for node in nodes if node.cores and (node.gpus or not has_gpu)), default=1)
     return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))
 
 
 def devices_by_memory(nodes: list[Node]) -> tuple[str, ...]:
-    """Device classes of the cluster by memory, the smallest first, and the CPU, which has most, last."""
+    """Return the device classes of the cluster by memory, the smallest first, and last the CPU, which has the most."""
     memory_bytes = {gpu.device_class: gpu.memory_bytes for node in nodes for gpu in node.gpus}
     return (*sorted(memory_bytes, key=lambda name: memory_bytes[name]), "cpu")
 
