@@ -1,4 +1,4 @@
-"""A cluster in fast motion: the real supervisor, coordinator, queue and floor over workers that only keep time.
+"""A cluster in fast motion: the real supervisor, coordinator, queue and allocator over workers that only keep time.
 
 A discrete-event simulation: the clock jumps from one end of a task to the next, so a sweep of hours takes
 seconds and its figures are the same on every machine. What is simulated is the devices and nothing else.
@@ -23,9 +23,7 @@ from sweeps.schedule.protocol import WorkerExit
 from sweeps.schedule.supervisor import Interrupts, Supervisor
 from sweeps.schema import COLUMNS
 from sweeps.store.rows import measured_row
-from sweeps.task import Allocation, Outcome, Run, Slot, Stop, Task, Wait
-
-LOADS_NOTHING = "nothing"
+from sweeps.task import NO_LOAD, Allocation, Outcome, Run, Slot, Stop, Task, Wait
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class _Clock:
 class _Worker:
     allocation: Allocation
     joined: bool = False
-    held: str = LOADS_NOTHING
+    held: str = NO_LOAD
     outcomes: list[Outcome] = field(default_factory=list)
 
 
@@ -163,7 +161,7 @@ class _SimulatedPool:
 
     def _load_s(self, worker: _Worker, task: Task) -> float | None:
         """How long it takes to have in memory what the task needs; None if that is no load."""
-        if task.load_key == worker.held or task.load_key.startswith(LOADS_NOTHING):
+        if task.load_key == worker.held or not task.loads:
             return None
         worker.held = task.load_key
         return self._costs.load_s(task, worker.allocation)
