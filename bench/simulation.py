@@ -78,7 +78,7 @@ def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory
         Supervisor(coordinator, pool, lambda _: None, Interrupts(grace_s=0.0)).run()
         status = coordinator.close()
     groups = {(task.slot, task.load_key) for _, task in make_plan(spec, registry, directory).tasks()}
-    loading = [load_key for _, load_key in groups if not load_key.startswith(LOADS_NOTHING)]
+    loading = [load_key for _, load_key in groups if load_key != NO_LOAD]
     return Simulated(pool.ended_at_s, status.loads, len(loading), pool.started, status.counts)
 
 
