@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from models.load import release_memory
+from models.oom import is_oom
 
 Result = TypeVar("Result")
-OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,8 @@ class BudgetedRunner:
 def _try(run: Callable[[list[int]], list[Result]], batch: list[int]) -> list[Result] | None:
     try:
         return run(batch)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
+    except Exception as error:
+        if not is_oom(error):
             raise
     release_memory()  # only here: while the error lives, its frames hold the tensors
     return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the host ran out of memory; torch says it in three ways."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in OUT_OF_MEMORY_WORDS)
