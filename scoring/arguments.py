@@ -20,9 +20,9 @@ CHOICES: Final = {
     "quantization": get_args(Quantization),
     "dtype": get_args(Dtype),
 }
-FEWEST_TOKENS: Final = 2
+MIN_TOKENS: Final = 2
 """Of one token nothing is predicted."""
-OF_THE_LOAD: Final[Mapping[str, object]] = {
+LOAD_DEFAULTS: Final[Mapping[str, object]] = {
     "devices": None,
     "device_map": "single",
     "quantization": "none",
@@ -39,7 +39,7 @@ def check_choices(**arguments: object) -> None:
     """
     for name, value in arguments.items():
         if not isinstance(value, str) or value not in CHOICES[name]:
-            raise ArgumentError(f"{name} is {value!r}; choose {_either(map(repr, CHOICES[name]))}")
+            raise ArgumentError(f"{name} is {value!r}; choose {_alternatives(map(repr, CHOICES[name]))}")
 
 
 def check_whole_number(name: str, value: object, least: int) -> int:
@@ -102,7 +102,7 @@ def check_tile(value: object) -> Tile | None:
     return value
 
 
-def refuse_unheeded(models: Collection[str | LoadedModel], **arguments: object) -> None:
+def refuse_unused_load_arguments(models: Collection[str | LoadedModel], **arguments: object) -> None:
     """Refuse arguments of the load where both models are loaded already.
 
     Raises:
@@ -111,13 +111,13 @@ def refuse_unheeded(models: Collection[str | LoadedModel], **arguments: object) 
     if any(isinstance(model, str) for model in models):
         return
     for name, value in arguments.items():
-        if value != OF_THE_LOAD[name]:
+        if value != LOAD_DEFAULTS[name]:
             raise ArgumentError(
                 f"{name} is {value!r}, and both models are loaded already; say it where they are loaded "
                 "(models.load.load_model)"
             )
 
 
-def _either(words: "map[str]") -> str:
+def _alternatives(words: "map[str]") -> str:
     *others, last = words
     return f"{', '.join(others)} or {last}"

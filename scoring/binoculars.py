@@ -12,13 +12,13 @@ from typing import Final
 
 from models.load import DeviceMap, Dtype, LoadedModel, Quantization, load_model
 from scoring.arguments import (
-    FEWEST_TOKENS,
+    MIN_TOKENS,
     check_choices,
     check_devices,
     check_model,
     check_tile,
     check_whole_number,
-    refuse_unheeded,
+    refuse_unused_load_arguments,
 )
 from scoring.batching import BudgetedRunner, Unfit
 from scoring.fragments import Fragment
@@ -37,7 +37,7 @@ SORTING_WINDOW: Final = 2048
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _TextResult:
     """A text after the models saw it, or the reason why they did not."""
 
     encoding: Encoding | None = None
@@ -102,9 +102,11 @@ class Binoculars:
             alignment=alignment, placement=placement, device_map=device_map, quantization=quantization, dtype=dtype
         )
         models = check_model("observer", observer), check_model("performer", performer)
-        refuse_unheeded(models, devices=devices, device_map=device_map, quantization=quantization, dtype=dtype)
+        refuse_unused_load_arguments(
+            models, devices=devices, device_map=device_map, quantization=quantization, dtype=dtype
+        )
         allowed = check_devices(devices)
-        self._max_tokens = check_whole_number("max_tokens", max_tokens, FEWEST_TOKENS)
+        self._max_tokens = check_whole_number("max_tokens", max_tokens, MIN_TOKENS)
         budget = None if token_budget is None else check_whole_number("token_budget", token_budget, 1)
         tile = check_tile(tile)
         places = (allowed[:1], allowed[-1:]) if placement == "split" else (allowed, allowed)
@@ -117,9 +119,9 @@ class Binoculars:
         first = load(models[0], places[0])
         second = first if models[1] is models[0] or models[1] == models[0] else load(models[1], places[1])
         self.pair = Pair(first, second, placement, tile)
-        self.pair.refuse_unsteady(self._max_tokens)
+        self.pair.refuse_unsteady_positions(self._max_tokens)
         self.alignment: Alignment = alignment
-        self._runner = BudgetedRunner(self.pair.affordable(budget or default_token_budget(first)))
+        self._runner = BudgetedRunner(self.pair.capped_budget(budget or default_token_budget(first)))
 
     def score(self, texts: Iterable[object]) -> list[Score]:
         """Score each text, in the order given.
@@ -134,7 +136,7 @@ class Binoculars:
             TypeError: a single string or bytes, which would be scored letter by letter; a dict or set, whose order is
                 none; a table.
         """
-        return [measured.score(self.alignment) for measured in self._measure(_listed(texts), self._max_tokens)]
+        return [measured.score(self.alignment) for measured in self._measure(_as_list(texts), self._max_tokens)]
 
     def score_fragments(self, fragments: Iterable[Fragment]) -> Iterator[FragmentScore]:
         """Score a stream of fragments: one result for each, or for each of its prefixes, in the order given.
@@ -153,13 +155,13 @@ class Binoculars:
         measured = iter(self._measure([fragment.text for fragment in ready], limit))
         for fragment in fragments:
             known = fragment.null_reason
-            one = next(measured) if known is None else _Measured(null_reason=known)
+            one = next(measured) if known is None else _TextResult(null_reason=known)
             if not prefixes:
                 yield fragment_score(fragment, one.score(self.alignment))
             for prefix in prefixes:
                 yield self._prefix_score(fragment, one, prefix)
 
-    def _prefix_score(self, fragment: Fragment, one: _Measured, prefix: int) -> FragmentScore:
+    def _prefix_score(self, fragment: Fragment, one: _TextResult, prefix: int) -> FragmentScore:
         encoding = one.encoding
         if encoding is None or one.null_reason == OUT_OF_MEMORY:
             return fragment_score(fragment, one.score(self.alignment), prefix)
@@ -172,26 +174,26 @@ class Binoculars:
         score = replace(one.sums.score(self.alignment, prefix), truncated=False)
         return fragment_score(fragment, score, prefix, encoding.words_before(fragment.text, prefix))
 
-    def _measure(self, texts: Sequence[object], max_tokens: int) -> list[_Measured]:
-        measured = [_Measured(null_reason=_unscorable(text)) for text in texts]
+    def _measure(self, texts: Sequence[object], max_tokens: int) -> list[_TextResult]:
+        measured = [_TextResult(null_reason=_null_reason_of(text)) for text in texts]
         pairs = enumerate(zip(texts, measured, strict=True))
-        scorable = {i: text for i, (text, one) in pairs if isinstance(text, str) and one.null_reason is None}
-        limit, known_ids = min(max_tokens, self.pair.max_positions), self.pair.known_ids
-        encodings = encode(self.pair.observer.tokenizer, list(scorable.values()), limit)
+        scorable_model = {i: text for i, (text, one) in pairs if isinstance(text, str) and one.null_reason is None}
+        limit, id_limit = min(max_tokens, self.pair.max_positions), self.pair.id_limit
+        encodings = encode(self.pair.observer.tokenizer, list(scorable_model.values()), limit)
         ready: list[tuple[int, Encoding]] = []
-        for index, encoding in zip(scorable, encodings, strict=True):
-            if max(encoding.ids, default=0) >= known_ids:
-                measured[index] = _Measured(encoding, null_reason="token_beyond_model")
+        for index, encoding in zip(scorable_model, encodings, strict=True):
+            if max(encoding.ids, default=0) >= id_limit:
+                measured[index] = _TextResult(encoding, null_reason="token_beyond_model")
             elif len(encoding.ids) < 2:
-                measured[index] = _Measured(encoding, null_reason="one_token")
+                measured[index] = _TextResult(encoding, null_reason="one_token")
             else:
                 ready.append((index, encoding))
         for place, sums in self._sums([encoding for _, encoding in ready]):
             index, encoding = ready[place]
             if isinstance(sums, Unfit):
-                measured[index] = _Measured(encoding, null_reason=OUT_OF_MEMORY)
+                measured[index] = _TextResult(encoding, null_reason=OUT_OF_MEMORY)
             else:
-                measured[index] = _Measured(encoding, sums)
+                measured[index] = _TextResult(encoding, sums)
         return measured
 
     def _sums(self, encodings: Sequence[Encoding]) -> Iterator[tuple[int, TokenSums | Unfit]]:
@@ -202,7 +204,7 @@ class Binoculars:
         return self._runner.results([len(encoding.ids) for encoding in encodings], run)
 
 
-def _listed(texts: Iterable[object]) -> list[object]:
+def _as_list(texts: Iterable[object]) -> list[object]:
     """The texts in the order in which they are given."""
     if isinstance(texts, str | bytes | bytearray):
         raise TypeError("texts must be a list of strings, not one string: score([text])")
@@ -213,7 +215,7 @@ def _listed(texts: Iterable[object]) -> list[object]:
     return list(texts)
 
 
-def _unscorable(text: object) -> str | None:
+def _null_reason_of(text: object) -> str | None:
     """Why a text cannot even be encoded."""
     if not isinstance(text, str):
         return "not_text"

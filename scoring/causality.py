@@ -21,7 +21,7 @@ from scoring.batching import collate
 PROBE_TEXT: Final = "The quick brown fox jumps over 13 lazy dogs, doesn't it?"
 OTHER_TEXT: Final = "And 7 of them slept under a tree by the old stone mill, far away from here."
 PROBE_TOKENS: Final = 32
-FEWEST_TOKENS: Final = 4
+MIN_TOKENS: Final = 4
 PADDING: Final = 8
 LATER_LIMIT: Final = 1e-5
 """Passes of one shape over the same tokens are equal to the last bit, in every dtype, where later ones are masked."""
@@ -59,7 +59,7 @@ def probe_ids(loaded: LoadedModel, text: str = PROBE_TEXT) -> list[int]:
     return ids[:limit]
 
 
-def refuse_influence(loaded: LoadedModel, model: Scorable) -> None:
+def refuse_noncausal(loaded: LoadedModel, model: Scorable) -> None:
     """Refuse a model whose logits of a token depend on anything but the tokens up to it.
 
     Args:
@@ -70,15 +70,15 @@ def refuse_influence(loaded: LoadedModel, model: Scorable) -> None:
         ModelUnsupported: later tokens, padding or another text of the batch change what it says.
     """
     text, other = probe_ids(loaded), probe_ids(loaded, OTHER_TEXT)[1:]
-    if len(text) < FEWEST_TOKENS or len(other) < FEWEST_TOKENS:
+    if len(text) < MIN_TOKENS or len(other) < MIN_TOKENS:
         return
     name, half = loaded.files.name, len(text) // 2
     ends_otherwise = text[:half] + (other * len(text))[: len(text) - half]
-    with torch.inference_mode(), _rows_quantized_apart(loaded.model):
+    with torch.inference_mode(), _without_int8_outliers(loaded.model):
         alone_TV = _logits(loaded, model, [text])
-        later = _difference(alone_TV[:half], _logits(loaded, model, [ends_otherwise])[:half])
+        later = _worst_difference(alone_TV[:half], _logits(loaded, model, [ends_otherwise])[:half])
         if later > LATER_LIMIT and later > max(
-            NOISE_FACTOR * _difference(alone_TV, _logits(loaded, model, [text])),
+            NOISE_FACTOR * _worst_difference(alone_TV, _logits(loaded, model, [text])),
             EXPERTS_LIMIT if _has_experts(loaded.model) else 0.0,
         ):
             raise ModelUnsupported(
@@ -86,7 +86,7 @@ def refuse_influence(loaded: LoadedModel, model: Scorable) -> None:
                 "of their size), so it predicts nothing, as an encoder; take a causal language model"
             )
         longer = (other * len(text))[: len(text) + PADDING]
-        beside = _difference(alone_TV, _logits(loaded, model, [text, longer])[: len(text)])
+        beside = _worst_difference(alone_TV, _logits(loaded, model, [text, longer])[: len(text)])
         if beside > BATCH_LIMIT.get(loaded.dtype, HALF_BATCH_LIMIT):
             raise ModelUnsupported(
                 f"model {name!r} says something else of a text that is alone than of the same text beside a longer one "
@@ -102,7 +102,7 @@ def _logits(loaded: LoadedModel, model: Scorable, texts: Sequence[Sequence[int]]
     return logits_TV
 
 
-def _difference(one_TV: Tensor, other_TV: Tensor) -> float:
+def _worst_difference(one_TV: Tensor, other_TV: Tensor) -> float:
     """How far two lots of logits are apart, as a fraction of the spread of a token's; that of the worst token."""
     spread_T = one_TV.std(-1, correction=0).clamp_min(torch.finfo(torch.float32).tiny)
     return float(((one_TV - other_TV).square().mean(-1).sqrt() / spread_T).max())
@@ -113,7 +113,7 @@ def _has_experts(model: nn.Module) -> bool:
 
 
 @contextmanager
-def _rows_quantized_apart(model: nn.Module) -> Iterator[None]:
+def _without_int8_outliers(model: nn.Module) -> Iterator[None]:
     """While this is open, LLM.int8 looks for no outliers: it looks for them in all tokens of a pass at once."""
     states: list[Any] = [module.state for module in model.modules() if type(module).__name__ == "Linear8bitLt"]
     before = [state.threshold for state in states]

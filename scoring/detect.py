@@ -32,7 +32,7 @@ from models.errors import ModelError
 from models.names import anchored
 from scoring.calibration import Binding, Calibration, Quantization, Verdict
 from scoring.errors import ScoringError
-from scoring.judging import Judged, Source, binding, judge
+from scoring.judging import JudgedText, Source, binding_of, judge
 from scoring.results import Alignment
 
 DEMO_PAIR: Final = ("builtin://tiny-base", "builtin://tiny-instruct")
@@ -72,7 +72,7 @@ def detect(
         models = _models(observer, performer, bound)
         sources = _read_all(files)
         if models is None:
-            _tell(DEMO_WARNING)
+            _print_message(DEMO_WARNING)
 
         from scoring.binoculars import Binoculars
 
@@ -83,17 +83,17 @@ def detect(
             quantization=quantization or (bound.quantization if bound else "none"),
             max_tokens=max_tokens,
         )
-        used = binding(scorer)
+        used = binding_of(scorer)
         if bound is not None:
             bound.check(used)
         judged = list(judge(scorer, sources, windows, bound))
     except (ScoringError, ModelError) as error:
-        _tell(f"error: {error}", style="red")
+        _print_message(f"error: {error}", style="red")
         raise typer.Exit(2) from error
     if as_json:
-        _write(json.dumps(used.model_dump() | {"results": [one.as_json() for one in judged]}, indent=2) + "\n")
+        _print_answer(json.dumps(used.model_dump() | {"results": [one.as_json() for one in judged]}, indent=2) + "\n")
     else:
-        _write(_table(judged, used, bound))
+        _print_answer(_table(judged, used, bound))
 
 
 def _models(observer: str | None, performer: str | None, bound: Calibration | None) -> tuple[str, str] | None:
@@ -123,7 +123,7 @@ def _read_all(files: list[str]) -> list[Source]:
     if len(unread) == len(sources):
         raise ScoringError("\n".join(f"{source.name}: {source.error}" for source in unread))
     if unread:
-        _tell(f"{len(unread)} of {len(sources)} files cannot be read; the others are scored")
+        _print_message(f"{len(unread)} of {len(sources)} files cannot be read; the others are scored")
     return sources
 
 
@@ -150,7 +150,7 @@ def _bytes_of(file: str) -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _table(judged: list[Judged], used: Binding, bound: Calibration | None) -> str:
+def _table(judged: list[JudgedText], used: Binding, bound: Calibration | None) -> str:
     table = Table("file", "words", "tokens", "score", *(["verdict"] if bound else []), "text")
     for one in judged:
         cells = _cells(one)
@@ -162,7 +162,7 @@ def _table(judged: list[Judged], used: Binding, bound: Calibration | None) -> st
     return captured.get()
 
 
-def _cells(one: Judged) -> list[Text]:
+def _cells(one: JudgedText) -> list[Text]:
     row, first, count = one.row, one.row.start_word or 0, one.row.length_words or 0
     words = "–" if row.length_words is None else f"{first}–{first + count}"
     tokens = "–" if row.length_tokens is None else f"{row.length_tokens}{' (cut)' if row.truncated else ''}"
@@ -193,7 +193,7 @@ def _printable(text: str) -> str:
     )
 
 
-def _tell(message: str, style: str = "") -> None:
+def _print_message(message: str, style: str = "") -> None:
     """Print to stderr, line by line; a stderr that is closed or full stops nothing."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     with suppress(OSError):
@@ -201,7 +201,7 @@ def _tell(message: str, style: str = "") -> None:
             console.print(Text(_printable(line), style=style))
 
 
-def _write(text: str) -> None:
+def _print_answer(text: str) -> None:
     """Print to stdout, and be sure that it is out.
 
     Raises:
@@ -213,10 +213,10 @@ def _write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_stdout()
+        _discard_stdout()
 
 
-def _drop_stdout() -> None:
+def _discard_stdout() -> None:
     """Let go of what is still in the buffer: it would be tried again, and fail, at the end of the process."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -231,8 +231,8 @@ def _main() -> None:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        _drop_stdout()
-        _tell(f"error: the answer cannot be written: {error.strerror}", style="red")
+        _discard_stdout()
+        _print_message(f"error: the answer cannot be written: {error.strerror}", style="red")
         sys.exit(1)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, TypeAdapter, ValidatorFunctionWrapHandler, WrapValidator, field_validator, model_validator
 
 from scoring.corpora.records import NO_TEXT, Record, Text
-from scoring.wording import Settings, in_our_words
+from scoring.wording import Settings, validate_or_explain
 
 Span = tuple[int, int]
 """First word and the word after the last."""
@@ -38,7 +38,7 @@ class RandomFragments(Settings):
     seed: Seed = 0
 
     @model_validator(mode="after")
-    def _ordered(self) -> "RandomFragments":
+    def _check_order(self) -> "RandomFragments":
         if self.min_words > self.max_words:
             raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}: swap them")
         return self
@@ -52,7 +52,7 @@ class PrefixFragments(Settings):
 
     @field_validator("tokens")
     @classmethod
-    def _rising(cls, tokens: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_rising(cls, tokens: tuple[int, ...]) -> tuple[int, ...]:
         if list(tokens) != sorted(set(tokens)):
             raise ValueError(f"tokens must rise without repeats, not {list(tokens)}")
         return tokens
@@ -66,7 +66,7 @@ class WindowFragments(Settings):
     step: Count = 100
 
     @model_validator(mode="after")
-    def _covering(self) -> "WindowFragments":
+    def _check_step(self) -> "WindowFragments":
         if self.step > self.words:
             raise ValueError(f"step {self.step} is above words {self.words}: words between windows are lost")
         return self
@@ -78,13 +78,13 @@ class WholeTexts(Settings):
     mode: Literal["whole"]
 
 
-def _told(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    return in_our_words(value, handler)
+def _explain_mistakes(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    return validate_or_explain(value, handler)
 
 
 FragmentSettings = Annotated[
     Annotated[RandomFragments | PrefixFragments | WindowFragments | WholeTexts, Field(discriminator="mode")],
-    WrapValidator(_told),
+    WrapValidator(_explain_mistakes),
 ]
 _ADAPTER: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
 
@@ -134,7 +134,7 @@ class Cut:
 def cut(record: Record, settings: FragmentSettings) -> Cut:
     """Cut a record into fragments: at least one row comes of every record, if only a null one."""
     if record.null_reason is not None:
-        return Cut((_null(record, NO_TEXT, record.null_reason),), 0)
+        return Cut((_null_fragment(record, NO_TEXT, record.null_reason),), 0)
     words = [[match.span() for match in WORD.finditer(text.text)] for text in record.texts]
     spans = _spans(record, [len(text_words) for text_words in words], settings)
     kept = sum(len({word for span in text_spans for word in range(*span)}) for text_spans in spans)
@@ -142,7 +142,7 @@ def cut(record: Record, settings: FragmentSettings) -> Cut:
     fragments = [
         replace(fragment, dropped_words=dropped)
         for text, text_words, text_spans in zip(record.texts, words, spans, strict=True)
-        for fragment in _of_text(record, text, text_words, text_spans, settings)
+        for fragment in _fragments_of_text(record, text, text_words, text_spans, settings)
     ]
     return Cut(tuple(fragments), dropped)
 
@@ -152,17 +152,17 @@ def _spans(record: Record, lengths: list[int], settings: FragmentSettings) -> li
         case RandomFragments():
             return _random_spans(record, lengths, settings)
         case WindowFragments():
-            return [_windows(length, settings) for length in lengths]
+            return [_window_spans(length, settings) for length in lengths]
         case PrefixFragments() | WholeTexts():
             return [[(0, length)] for length in lengths]
 
 
-def _of_text(
+def _fragments_of_text(
     record: Record, text: Text, words: list[Span], spans: list[Span], settings: FragmentSettings
 ) -> Iterator[Fragment]:
     prefixes = settings.tokens if isinstance(settings, PrefixFragments) else ()
     if not words or not spans:
-        yield _null(record, text, "too_short" if words else "empty_text", len(words), prefixes)
+        yield _null_fragment(record, text, "too_short" if words else "empty_text", len(words), prefixes)
         return
     for index, (start, stop) in enumerate(spans):
         if isinstance(settings, PrefixFragments | WholeTexts):
@@ -182,7 +182,7 @@ def _of_text(
         )
 
 
-def _null(
+def _null_fragment(
     record: Record, text: Text, reason: str, length_words: int | None = None, prefixes: tuple[int, ...] = ()
 ) -> Fragment:
     return Fragment(
@@ -225,7 +225,7 @@ def _walk(draw: random.Random, total: int, settings: RandomFragments) -> list[Sp
     return steps
 
 
-def _windows(length: int, settings: WindowFragments) -> list[Span]:
+def _window_spans(length: int, settings: WindowFragments) -> list[Span]:
     """Windows at every step; the last is moved back so that it ends with the text at full width."""
     last = max(0, length - settings.words)
     return [*((start, start + settings.words) for start in range(0, last, settings.step)), (last, length)]

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from models.load import LoadedModel, native_dtype
-from scoring.causality import probe_ids, refuse_influence
+from scoring.causality import probe_ids, refuse_noncausal
 
 LOG = logging.getLogger(__name__)
 RAMP_LIMIT = 200.0
@@ -89,7 +89,7 @@ class SplitModel:
             out_TC.copy_(out_TC.to(self.weight_VH.dtype))  # dtype says what scores mean, on every machine
         self.logit_map.apply_(out_TC)
 
-    def cut(self, vocabulary: int) -> "SplitModel":
+    def first_logits(self, vocabulary: int) -> "SplitModel":
         """The same model with the first `vocabulary` logits alone."""
         bias_V = None if self.bias_V is None else self.bias_V[:vocabulary]
         return replace(self, weight_VH=self.weight_VH[:vocabulary], bias_V=bias_V)
@@ -112,7 +112,7 @@ class WholeModel:
         """Columns [start, start + C) of the states, as float32."""
         out_TC.copy_(state_TX[:, start : start + out_TC.shape[1]])
 
-    def cut(self, vocabulary: int) -> "WholeModel":
+    def first_logits(self, vocabulary: int) -> "WholeModel":
         """The same model with the first `vocabulary` logits alone."""
         return replace(self, vocabulary=vocabulary)
 
@@ -120,7 +120,7 @@ class WholeModel:
 ScorableModel = SplitModel | WholeModel
 
 
-def scorable(loaded: LoadedModel) -> ScorableModel:
+def scorable_model(loaded: LoadedModel) -> ScorableModel:
     """Split `loaded` where a probe shows that this changes nothing; else take it whole, and log why once.
 
     Raises:
@@ -130,11 +130,11 @@ def scorable(loaded: LoadedModel) -> ScorableModel:
     with torch.inference_mode():
         split, reason = _split(loaded.model, ids_1L)
         if split is not None:
-            refuse_influence(loaded, split)
+            refuse_noncausal(loaded, split)
             return split
         logits_1LV = loaded.model(input_ids=ids_1L, use_cache=False).logits
     whole = WholeModel(loaded.model, logits_1LV.device, logits_1LV.shape[-1])
-    refuse_influence(loaded, whole)
+    refuse_noncausal(loaded, whole)
     LOG.warning("%s is scored without splitting its head: %s", loaded.files.name, reason)
     return whole
 
@@ -146,18 +146,18 @@ def _split(model: Any, ids_1L: Tensor) -> tuple[SplitModel | None, str]:
     if head.weight.device.type == "meta" or body is model:
         return None, "its head is offloaded, or it has no separate body"
     read_1LH, ramp_1LV, mapped_1LV = _probe_head(model, head, ids_1L)
-    logit_map = _find_map(model.config.get_text_config(), ramp_1LV, mapped_1LV)
+    logit_map = _find_logit_map(model.config.get_text_config(), ramp_1LV, mapped_1LV)
     if read_1LH is None or logit_map is None:
         return None, "what it does after its head is no elementwise map known here"
     weight_VH, bias_V = head.weight.detach(), None if head.bias is None else head.bias.detach()
     split = SplitModel(body, weight_VH, bias_V, logit_map, _matmul_dtype(weight_VH))
     state_TH = split.states(ids_1L, torch.ones_like(ids_1L, dtype=torch.bool))
-    if not _agree(state_TH, read_1LH[0].to(split.device)):
+    if not _is_close(state_TH, read_1LH[0].to(split.device)):
         return None, "its head does not read what its body returns"
     logits_TV = torch.empty(len(state_TH), split.vocabulary, device=split.device)
     split.logits_into(logits_TV, state_TH, 0)
     own_TV = model(input_ids=ids_1L, use_cache=False).logits[0].to(split.device)
-    if not _agree(own_TV, logits_TV):
+    if not _is_close(own_TV, logits_TV):
         return None, "body and head apart give other logits than the whole model"
     return split, ""
 
@@ -180,7 +180,7 @@ def _probe_head(model: Any, head: nn.Module, ids_1L: Tensor) -> tuple[Tensor | N
     return seen.get("read"), seen.get("ramp", mapped_1LV), mapped_1LV
 
 
-def _find_map(config: Any, ramp_1LV: Tensor, mapped_1LV: Tensor) -> LogitMap | None:
+def _find_logit_map(config: Any, ramp_1LV: Tensor, mapped_1LV: Tensor) -> LogitMap | None:
     candidates = [LogitMap()]
     if cap := getattr(config, "final_logit_softcapping", None):
         candidates.append(LogitMap("softcap", float(cap)))
@@ -188,12 +188,12 @@ def _find_map(config: Any, ramp_1LV: Tensor, mapped_1LV: Tensor) -> LogitMap | N
         if value := getattr(config, name, None):
             candidates.append(LogitMap("scale", float(value) ** power))
     for candidate in candidates:
-        if _agree(mapped_1LV, candidate.apply_(ramp_1LV.to(torch.float32, copy=True))):
+        if _is_close(mapped_1LV, candidate.apply_(ramp_1LV.to(torch.float32, copy=True))):
             return candidate
     return None
 
 
-def _agree(own: Tensor, other: Tensor) -> bool:
+def _is_close(own: Tensor, other: Tensor) -> bool:
     if own.shape != other.shape:
         return False
     limit = TOLERANCE.get(own.dtype, 1e-4) * float(own.abs().max())

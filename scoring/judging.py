@@ -25,7 +25,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedText:
     """A scored piece of a file with its verdict, where there is a calibration; or a file that cannot be read."""
 
     row: FragmentScore
@@ -44,9 +44,9 @@ class Judged:
 
 def judge(
     scorer: "Binoculars", sources: Sequence[Source], windows: int | None, calibration: Calibration | None
-) -> Iterator[Judged]:
+) -> Iterator[JudgedText]:
     """Score every text, or windows of it that overlap by half, in order; what is unreadable stands in its place."""
-    pieces = [_pieces(source, windows) for source in sources]
+    pieces = [_fragments_of(source, windows) for source in sources]
     rows = scorer.score_fragments(fragment for of_source in pieces for fragment in of_source)
     for source, of_source in zip(sources, pieces, strict=True):
         if source.text is None:
@@ -54,14 +54,14 @@ def judge(
         for fragment in of_source:
             row = next(rows)
             if calibration is None:
-                yield Judged(row, fragment.text)
+                yield JudgedText(row, fragment.text)
             else:
                 threshold = calibration.threshold_for(row.length_words)
                 verdict = calibration.verdict(row.score, row.length_words)
-                yield Judged(row, fragment.text, threshold, verdict)
+                yield JudgedText(row, fragment.text, threshold, verdict)
 
 
-def binding(scorer: "Binoculars") -> Binding:
+def binding_of(scorer: "Binoculars") -> Binding:
     """What a threshold for this scorer's numbers is bound to."""
     observer, performer = scorer.pair.observer, scorer.pair.performer
     return Binding.model_validate(
@@ -75,12 +75,12 @@ def binding(scorer: "Binoculars") -> Binding:
     )
 
 
-def _unreadable(source: Source) -> Judged:
+def _unreadable(source: Source) -> JudgedText:
     nothing = Fragment(source.name, 0, None, None, None, "", None, None, (), UNREADABLE)
-    return Judged(fragment_score(nothing, Score(null_reason=UNREADABLE)), "", error=source.error)
+    return JudgedText(fragment_score(nothing, Score(null_reason=UNREADABLE)), "", error=source.error)
 
 
-def _pieces(source: Source, windows: int | None) -> tuple[Fragment, ...]:
+def _fragments_of(source: Source, windows: int | None) -> tuple[Fragment, ...]:
     if source.text is None:
         return ()
     settings: FragmentSettings = WholeTexts(mode="whole")

@@ -15,10 +15,10 @@ from models.errors import ModelUnsupported
 from models.load import LoadedModel
 from models.positions import readable_tokens, steady_tokens
 from scoring.batching import collate
-from scoring.heads import ScorableModel, WholeModel, scorable
+from scoring.heads import ScorableModel, WholeModel, scorable_model
 from scoring.perplexity import NO_TARGET, Tile, token_sums
 from scoring.results import Floats
-from scoring.tokens import check_same_tokens, shared_width
+from scoring.tokens import check_same_tokens, shared_vocabulary
 
 Placement = Literal["same", "split"]
 WHOLE_LOGITS: Final = 2**28
@@ -48,18 +48,18 @@ class Pair:
         names = observer.files.name, performer.files.name
         if observer is not performer:
             check_same_tokens(observer.tokenizer, performer.tokenizer, names)
-        q = scorable(performer)
-        o = q if observer is performer else scorable(observer)
-        width = shared_width((o.vocabulary, q.vocabulary), (observer.tokenizer, performer.tokenizer), names)
-        self._q: ScorableModel = q.cut(width)
-        self._o: ScorableModel = self._q if o is q else o.cut(width)
+        q = scorable_model(performer)
+        o = q if observer is performer else scorable_model(observer)
+        width = shared_vocabulary((o.vocabulary, q.vocabulary), (observer.tokenizer, performer.tokenizer), names)
+        self._q: ScorableModel = q.first_logits(width)
+        self._o: ScorableModel = self._q if o is q else o.first_logits(width)
 
     @property
     def max_positions(self) -> int:
         """Tokens that both models can read."""
         return min(readable_tokens(loaded.model) or UNBOUNDED for loaded in (self.observer, self.performer))
 
-    def refuse_unsteady(self, max_tokens: int) -> None:
+    def refuse_unsteady_positions(self, max_tokens: int) -> None:
         """Refuse a model that reads a text otherwise beside a longer one, where texts may become that long.
 
         Raises:
@@ -76,12 +76,12 @@ class Pair:
                 )
 
     @property
-    def known_ids(self) -> int:
+    def id_limit(self) -> int:
         """Ids from 0 that both models have an embedding and a logit for."""
         embeddings = (loaded.model.get_input_embeddings() for loaded in (self.observer, self.performer))
         return min(self._q.vocabulary, *(len(embedding.weight) for embedding in embeddings))
 
-    def affordable(self, token_budget: int) -> int:
+    def capped_budget(self, token_budget: int) -> int:
         """The budget, less where whole logits have to be held."""
         whole = isinstance(self._o, WholeModel) or isinstance(self._q, WholeModel)
         return min(token_budget, max(1, WHOLE_LOGITS // self._q.vocabulary)) if whole else token_budget

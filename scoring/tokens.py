@@ -70,14 +70,14 @@ def check_same_tokens(
     for text in PROBE_TEXTS:
         _compare_ids(text, observer(text)["input_ids"], performer(text)["input_ids"], names)
     for token in sorted({*observer.all_special_tokens, *performer.all_special_tokens}):
-        ids = _id_of(observer, token), _id_of(performer, token)
+        ids = _token_id(observer, token), _token_id(performer, token)
         if None not in ids and ids[0] != ids[1]:
             raise IncompatiblePair(
                 f"special token {token!r} is id {ids[0]} to {names[0]} but {ids[1]} to {names[1]}; {REMEDY}"
             )
 
 
-def shared_width(
+def shared_vocabulary(
     widths: tuple[int, int], tokenizers: tuple[PreTrainedTokenizerBase, PreTrainedTokenizerBase], names: tuple[str, str]
 ) -> int:
     """How many logits the two have in common: all of them, or what both have where the rest belongs to no token.
@@ -114,7 +114,7 @@ def _compare_ids(text: str, ids_o: list[int], ids_p: list[int], names: tuple[str
     )
 
 
-def _id_of(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
+def _token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
     token_id: int | None = tokenizer.convert_tokens_to_ids(token)
     unknown = token_id is None or (token_id == tokenizer.unk_token_id and token != tokenizer.unk_token)
     return None if unknown else token_id

@@ -21,7 +21,7 @@ def utf8(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def shown(value: object, longest: int = SHOWN_CHARACTERS) -> str:
+def printable(value: object, longest: int = SHOWN_CHARACTERS) -> str:
     """A value for a terminal: control characters escaped, long ones cut."""
     text = str(value)
     text = f"{text[: longest - 1]}…" if len(text) > longest else text
@@ -31,12 +31,12 @@ def shown(value: object, longest: int = SHOWN_CHARACTERS) -> str:
 
 def quoted(value: object) -> str:
     """A value in quotes, where its blanks matter."""
-    return f"'{shown(value)}'"
+    return f"'{printable(value)}'"
 
 
 def listed(items: Iterable[object], most: int = SHOWN_ITEMS) -> str:
     """Items with commas; what is beyond `most` is counted."""
-    texts = [shown(item, longest=200) for item in items]
+    texts = [printable(item, longest=200) for item in items]
     rest = len(texts) - most
     return ", ".join(texts[:most]) + (f", … and {rest} more" if rest > 0 else "")
 
@@ -44,7 +44,7 @@ def listed(items: Iterable[object], most: int = SHOWN_ITEMS) -> str:
 def counted(counts: Mapping[str, int], most: int = SHOWN_ITEMS) -> str:
     """`human 20, synthetic 18`: the most frequent first."""
     by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return listed((f"{shown(name)} {count}" for name, count in by_count), most)
+    return listed((f"{printable(name)} {count}" for name, count in by_count), most)
 
 
 def plural(count: int, noun: str) -> str:
@@ -54,11 +54,11 @@ def plural(count: int, noun: str) -> str:
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
     """A hint in brackets with the nearest known name, or nothing."""
-    close = near(name, known)
+    close = closest(name, known)
     return f" (did you mean {quoted(close)}?)" if close is not None else ""
 
 
-def near(name: str, known: Collection[str]) -> str | None:
+def closest(name: str, known: Collection[str]) -> str | None:
     """The known name that differs from `name` by case, blanks, or a few characters."""
     by_key = {other.strip().casefold(): other for other in known if other != name}
     found = difflib.get_close_matches(name.strip().casefold(), by_key, n=1)
@@ -72,11 +72,11 @@ class Settings(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _in_our_words(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        return in_our_words(value, handler, cls.model_fields)
+    def _explain_mistakes(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        return validate_or_explain(value, handler, cls.model_fields)
 
 
-def in_our_words(value: Any, handler: Callable[[Any], Any], allowed: Collection[str] = ()) -> Any:
+def validate_or_explain(value: Any, handler: Callable[[Any], Any], allowed: Collection[str] = ()) -> Any:
     """Validate, and tell the first mistake as one that a user understands.
 
     Raises:
@@ -85,10 +85,10 @@ def in_our_words(value: Any, handler: Callable[[Any], Any], allowed: Collection[
     try:
         return handler(value)
     except ValidationError as error:
-        raise ValueError(_explained(error.errors()[0], allowed)) from None
+        raise ValueError(_explanation(error.errors()[0], allowed)) from None
 
 
-def _explained(detail: Any, allowed: Collection[str]) -> str:
+def _explanation(detail: Any, allowed: Collection[str]) -> str:
     places, kind, context = [str(place) for place in detail["loc"]], detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         message = str(context["error"])
@@ -107,14 +107,14 @@ def _explained(detail: Any, allowed: Collection[str]) -> str:
         hint = did_you_mean(context["tag"], names)
         return f"{key} {quoted(context['tag'])} is unknown{hint}; allowed are {listed(names)}"
     place = ".".join(part for part in places if part not in _BRANCHES)
-    return f"{place + ': ' if place else ''}seen {shown(repr(detail['input']))}; {_needed(kind, context)}"
+    return f"{place + ': ' if place else ''}seen {printable(repr(detail['input']))}; {_requirement(kind, context)}"
 
 
 _BRANCHES: Final = ("str", "int", "float", "bool", "tuple[str, ...]", "constrained-str", "tuple[constrained-str, ...]")
 """Names that pydantic gives to the members of a union."""
 
 
-def _needed(kind: str, context: Mapping[str, Any]) -> str:
+def _requirement(kind: str, context: Mapping[str, Any]) -> str:
     match kind:
         case "string_type":
             return "text in quotes is needed"

@@ -51,7 +51,7 @@ class Columns(Settings):
     """A column; without it the generator is named by the file or by the synthetic column."""
 
     @model_validator(mode="after")
-    def _named_labels_first(self) -> "Columns":
+    def _prefer_named_labels(self) -> "Columns":
         """Take a label that one list names out of the default of the other."""
         for named, other in (("human_labels", "synthetic_labels"), ("synthetic_labels", "human_labels")):
             if named in self.model_fields_set and other not in self.model_fields_set:
@@ -61,7 +61,7 @@ class Columns(Settings):
         return self
 
     @model_validator(mode="after")
-    def _one_mapping(self) -> "Columns":
+    def _check_mapping(self) -> "Columns":
         paired, labelled = (self.human, self.synthetic), (self.text, self.label)
         half_paired = any(paired) and not all(paired)
         if half_paired or (any(paired) and any(labelled)) or (self.label and not self.text):

@@ -15,18 +15,19 @@ from typing import NamedTuple
 import numpy as np
 
 from models import embedded
-from scoring.corpora.found_files import Found, find_files
-from scoring.corpora.history import Continued, End, History, checkpoints_of, continue_history
-from scoring.corpora.passing import Pass, Passed, Progress, ids_of
+from scoring.corpora.found_files import FoundFiles, find_files
+from scoring.corpora.history import ContinuedFile, FileState, History, checkpoints_of, continue_history
+from scoring.corpora.passing import Progress, ScannedFile, Scanner, ids_of
+from scoring.corpora.raw_rows import RawRow
 from scoring.corpora.readers import HUB_PREFIX
-from scoring.corpora.record_ids import Run, id_hash, made_unique, repeated_hashes
-from scoring.corpora.records import Record, RecordMaker, Row
+from scoring.corpora.record_ids import RowRange, id_hash, repeated_hashes, unique_ids
+from scoring.corpora.records import Record, RecordMaker
 from scoring.corpora.settings import BUILTIN_DOCS, CorpusSettings, origin_of
-from scoring.corpora.shards import Cuttable, Shard, cut_file, read_rows
+from scoring.corpora.shards import FileToCut, Shard, cut_file, read_rows
 from scoring.corpora.survey import Survey, survey
 from scoring.corpora.tally import Tally
 from scoring.errors import CorpusError
-from scoring.wording import listed, plural, shown
+from scoring.wording import listed, plural, printable
 
 __all__ = ["Corpus", "CorpusFile", "CorpusSettings", "Shard", "read_records", "read_rows", "records_of"]
 
@@ -40,7 +41,7 @@ class CorpusFile:
     name: str
     """Within the corpus; of a file that was moved, what it was when it was first seen."""
     rows: int
-    ends: tuple[End, ...]
+    states: tuple[FileState, ...]
     """Where its rows ended when the corpus was first seen, and each time it grew."""
     record_ids: Mapping[int, str]
     """New id by row, of rows whose own id an earlier row has."""
@@ -53,7 +54,7 @@ class Corpus:
     settings: CorpusSettings
     files: tuple[CorpusFile, ...]
     survey: Survey
-    _passed: tuple[Passed, ...] = field(repr=False, compare=False)
+    _scanned: tuple[ScannedFile, ...] = field(repr=False, compare=False)
     _repeated: "_RepeatedIds" = field(repr=False, compare=False)
 
     @classmethod
@@ -71,30 +72,30 @@ class Corpus:
             CorpusError: nothing there, a file that cannot be read, or one that has not the columns asked for.
         """
         try:
-            found = _find(settings.path)
+            found = _find_corpus_files(settings.path)
             columns = settings.columns
             maker = RecordMaker(columns)
             tally = Tally(columns, maker, settings.encoding)
-            one_pass = Pass(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
-            passed = [one_pass.over(file, name, origin_of(name), checkpoints) for file, name in found.files]
-            if not any(file.rows for file in passed):
-                raise CorpusError(f"corpus {shown(settings.path, 500)} has no rows; name files that have")
-            repeated = _repeated_ids(passed, settings)
+            scanner = Scanner(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
+            scanned = [scanner.over(file, name, origin_of(name), checkpoints) for file, name in found.files]
+            if not any(file.rows for file in scanned):
+                raise CorpusError(f"corpus {printable(settings.path, 500)} has no rows; name files that have")
+            repeated = _repeated_ids(scanned, settings)
         except CorpusError:
             raise
         except OSError as error:
-            file = shown(error.filename or settings.path, 500)
+            file = printable(error.filename or settings.path, 500)
             raise CorpusError(f"{file}: cannot be read: {error.strerror or error}") from error
-        told = survey(tally, columns, repeated.counts, [*found.warnings, *_copies(passed)], settings.encoding)
-        return cls._of(settings, continue_history(passed, {}, settings.path), told, repeated)
+        told = survey(tally, columns, repeated.counts, [*found.warnings, *_copy_lines(scanned)], settings.encoding)
+        return cls._of(settings, continue_history(scanned, {}, settings.path), told, repeated)
 
     @classmethod
     def _of(
-        cls, settings: CorpusSettings, files: Sequence[Continued], told: Survey, repeated: "_RepeatedIds"
+        cls, settings: CorpusSettings, files: Sequence[ContinuedFile], told: Survey, repeated: "_RepeatedIds"
     ) -> "Corpus":
         new_ids = _new_ids(files, repeated) if repeated.ids else {}
         opened = tuple(
-            CorpusFile(file.file, name, file.rows, ends, new_ids.get(name, {})) for file, name, ends in files
+            CorpusFile(file.file, name, file.rows, states, new_ids.get(name, {})) for file, name, states in files
         )
         return cls(settings, opened, told, tuple(file for file, _, _ in files), repeated)
 
@@ -106,7 +107,7 @@ class Corpus:
     @property
     def history(self) -> dict[str, list[list[int | str]]]:
         """Rows and fingerprint by file, each time the corpus was first seen or grew: for `continued`."""
-        return {file.name: [[end.rows, end.sha256] for end in file.ends] for file in self.files}
+        return {file.name: [[state.rows, state.sha256] for state in file.states] for file in self.files}
 
     def continued(self, history: History) -> "Corpus":
         """The corpus as a continuation of what it was: names, shards and record ids of older rows stay.
@@ -119,15 +120,15 @@ class Corpus:
             CorpusError: the corpus cannot be read any more.
         """
         wanted = checkpoints_of(history)
-        if any(rows <= file.rows and rows not in file.digests for file in self._passed for rows in wanted):
+        if any(rows <= file.rows and rows not in file.digests for file in self._scanned for rows in wanted):
             return Corpus.open(self.settings, wanted).continued(history)
-        files = continue_history(self._passed, history, shown(self.settings.path, 500))
+        files = continue_history(self._scanned, history, printable(self.settings.path, 500))
         moved = [
-            f"{shown(file.name)} is what {shown(name)} was, and keeps that name"
+            f"{printable(file.name)} is what {printable(name)} was, and keeps that name"
             for file, name, _ in files
             if file.name != name
         ]
-        files = [Continued(replace(file, name=name), name, ends) for file, name, ends in files]
+        files = [ContinuedFile(replace(file, name=name), name, states) for file, name, states in files]
         repeated = _repeated_ids([file for file, _, _ in files], self.settings) if moved else self._repeated
         told = replace(self.survey, lines=(*self.survey.lines, *moved))
         return self._of(self.settings, files, told, repeated)
@@ -140,9 +141,9 @@ class Corpus:
             OSError: it is no longer there.
         """
         for file in self.files:
-            ends = [end.rows for end in file.ends]
-            cuttable = Cuttable(
-                file.file, file.name, ends, file.ends[-1].sha256, file.record_ids, self.settings.dialect
+            states = [state.rows for state in file.states]
+            cuttable = FileToCut(
+                file.file, file.name, states, file.states[-1].sha256, file.record_ids, self.settings.dialect
             )
             yield from cut_file(cuttable, rows_per_shard)
 
@@ -152,7 +153,7 @@ class Corpus:
             yield from read_records(self.settings, shard)
 
 
-def records_of(settings: CorpusSettings, rows: Iterable[Row]) -> Iterator[Record]:
+def records_of(settings: CorpusSettings, rows: Iterable[RawRow]) -> Iterator[Record]:
     """Make records of rows, wherever they were read."""
     maker, origin = RecordMaker(settings.columns), cache(origin_of)
     return (maker.record(row, origin(row.file)) for row in rows)
@@ -163,29 +164,29 @@ def read_records(settings: CorpusSettings, shard: Shard) -> Iterator[Record]:
     return records_of(settings, read_rows(shard))
 
 
-def _find(path: str) -> Found:
+def _find_corpus_files(path: str) -> FoundFiles:
     """Files of a path with their names within the corpus, sorted."""
     if path == BUILTIN_DOCS:
-        return Found(((str(embedded.docs_path()), "docs"),))
+        return FoundFiles(((str(embedded.docs_path()), "docs"),))
     if path.startswith(HUB_PREFIX):
         dataset, _, split = path.removeprefix(HUB_PREFIX).partition(":")
         name = f"{dataset}:{split or 'train'}"
-        return Found(((HUB_PREFIX + name, name),))
+        return FoundFiles(((HUB_PREFIX + name, name),))
     if "://" in path:
         raise CorpusError(
-            f"corpus {shown(path, 500)} is not known; allowed are {BUILTIN_DOCS}, {HUB_PREFIX}… and paths"
+            f"corpus {printable(path, 500)} is not known; allowed are {BUILTIN_DOCS}, {HUB_PREFIX}… and paths"
         )
     return find_files(Path(path))
 
 
-def _copies(files: Iterable[Passed]) -> Iterator[str]:
+def _copy_lines(files: Iterable[ScannedFile]) -> Iterator[str]:
     """Files with the same rows: a copy, or the same file packed and unpacked."""
     first: dict[str, str] = {}
     again = []
     for file in files:
         name = first.setdefault(file.digests[file.rows], file.name)
         if name != file.name and file.rows:
-            again.append(f"{shown(file.name)} as {shown(name)}")
+            again.append(f"{printable(file.name)} as {printable(name)}")
     if again:
         yield f"{plural(len(again), 'file')} with the same rows as another, each is scored: {listed(again)}"
 
@@ -199,9 +200,9 @@ class _RepeatedIds(NamedTuple):
     """Rows that have it."""
 
 
-def _repeated_ids(files: Iterable[Passed], settings: CorpusSettings) -> _RepeatedIds:
+def _repeated_ids(files: Iterable[ScannedFile], settings: CorpusSettings) -> _RepeatedIds:
     """Find them by their hashes, and read the files again for what they are: only where there are such."""
-    hashes = {file: file.ids.of_file(file.name) for file in files if file.ids is not None}
+    hashes = {file: file.ids.hashes(file.name) for file in files if file.ids is not None}
     counts = repeated_hashes(hashes.values())
     if not counts:
         return _RepeatedIds({}, {})
@@ -214,15 +215,15 @@ def _repeated_ids(files: Iterable[Passed], settings: CorpusSettings) -> _Repeate
     return _RepeatedIds(ids, {record_id: counts[value] for value, record_id in ids.items()})
 
 
-def _new_ids(files: Sequence[Continued], repeated: _RepeatedIds) -> Mapping[str, Mapping[int, str]]:
+def _new_ids(files: Sequence[ContinuedFile], repeated: _RepeatedIds) -> Mapping[str, Mapping[int, str]]:
     """New ids by file and row; rows that came to the corpus earlier come first."""
-    hashes = {name: file.ids.of_file(name) for file, name, _ in files if file.ids is not None}
+    hashes = {name: file.ids.hashes(name) for file, name, _ in files if file.ids is not None}
     runs = []
-    for time in range(max(len(ends) for _, _, ends in files)):
-        for _, name, ends in files:
-            first = ends[time - 1].rows if time else 0
-            runs.append(Run(name, first, hashes[name][first : ends[time].rows]))
+    for time in range(max(len(states) for _, _, states in files)):
+        for _, name, states in files:
+            first = states[time - 1].rows if time else 0
+            runs.append(RowRange(name, first, hashes[name][first : states[time].rows]))
     new_ids: dict[str, dict[int, str]] = {}
-    for (name, row), record_id in made_unique(runs, repeated.ids).items():
+    for (name, row), record_id in unique_ids(runs, repeated.ids).items():
         new_ids.setdefault(name, {})[row] = record_id
     return new_ids

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import IO, Final
 
 from scoring.corpora.json_lines import JsonLines, ObjectDecoder
-from scoring.corpora.raw_rows import Dialect, Raw, Reader, Start, all_contents, canonical
-from scoring.corpora.streams import LONGEST_LINE, naming, open_text, refuse_wide
+from scoring.corpora.raw_rows import Dialect, ParsedRow, Reader, Start, canonical_json, contents_without_bytes
+from scoring.corpora.streams import LONGEST_LINE, errors_naming, open_text, refuse_utf16
 from scoring.errors import CorpusError
-from scoring.wording import listed, shown
+from scoring.wording import listed, printable
 
 CHUNK_CHARACTERS: Final = 2**16
 BLANKS: Final = " \t\r\n"
@@ -25,8 +25,8 @@ def json_reader(file: str, dialect: Dialect) -> Reader:
         OSError: it is not there.
     """
     if dialect.encoding is None:
-        refuse_wide(file)
-    with naming(file), open_text(file, dialect.encoding) as stream:
+        refuse_utf16(file)
+    with errors_naming(file), open_text(file, dialect.encoding) as stream:
         first = next((line for line in iter(lambda: stream.readline(LONGEST_LINE), "") if line.strip()), "")
         if first.lstrip()[:1] != "{":
             return JsonList(file, dialect)
@@ -41,57 +41,57 @@ def json_reader(file: str, dialect: Dialect) -> Reader:
 class JsonList:
     """A list of objects."""
 
-    passes_all: Final = True
+    reads_from_start: Final = True
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
 
-    def rows(self, start: Start) -> Iterator[Raw]:
+    def rows(self, start: Start) -> Iterator[ParsedRow]:
         """Rows from `start` on; all rows before are passed."""
         yield from islice(self._rows(), start.row, None)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Content of every row."""
-        return all_contents(self._rows())
+        return contents_without_bytes(self._rows())
 
     def check(self) -> None:
         """Nothing that finding the reader did not look at."""
 
-    def _rows(self) -> Iterator[Raw]:
+    def _rows(self) -> Iterator[ParsedRow]:
         decoder = ObjectDecoder(self._encoding)
-        with naming(self._file), open_text(self._file, self._encoding) as stream:
+        with errors_naming(self._file), open_text(self._file, self._encoding) as stream:
             for index, value in enumerate(_elements(stream, decoder)):
-                yield decoder.checked(canonical(value), value, f"element {index}")
+                yield decoder.checked(canonical_json(value), value, f"element {index}")
 
 
 class JsonColumns:
     """One object whose keys are columns and whose values are lists of the same length."""
 
-    passes_all: Final = True
+    reads_from_start: Final = True
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
 
-    def rows(self, start: Start) -> Iterator[Raw]:
+    def rows(self, start: Start) -> Iterator[ParsedRow]:
         """Rows from `start` on."""
         columns = self._columns()
         length = len(next(iter(columns.values()), []))
         for index in range(start.row, length):
             values = {name: column[index] for name, column in columns.items()}
-            yield Raw(canonical(values), values)
+            yield ParsedRow(canonical_json(values), values)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Content of every row."""
-        return all_contents(self.rows(Start()))
+        return contents_without_bytes(self.rows(Start()))
 
     def check(self) -> None:
         """See that it is such an object."""
         self._columns()
 
     def _columns(self) -> dict[str, list[object]]:
-        with naming(self._file), open_text(self._file, self._encoding) as stream:
+        with errors_naming(self._file), open_text(self._file, self._encoding) as stream:
             row = ObjectDecoder(self._encoding).row(stream.read().strip().encode("utf-8", "surrogatepass"), "the file")
-        where = shown(self._file, 500)
+        where = printable(self._file, 500)
         if row.values is None:
             raise CorpusError(f"{where}: {row.flaw}; a list of objects, or an object of lists, is needed")
         columns = {name: value for name, value in row.values.items() if isinstance(value, list)}
@@ -113,7 +113,7 @@ def _elements(stream: IO[str], decoder: ObjectDecoder) -> Iterator[object]:
     Raises:
         ValueError: it is no list, or breaks off.
     """
-    window = _Window(stream)
+    window = _Buffer(stream)
     if not window.next_is("["):
         if window.peek():
             raise ValueError("a list of objects, or an object of lists, is needed")
@@ -134,7 +134,7 @@ def _elements(stream: IO[str], decoder: ObjectDecoder) -> Iterator[object]:
         raise ValueError("more follows after the list's end")
 
 
-class _Window:
+class _Buffer:
     """The part of a stream that is looked at."""
 
     def __init__(self, stream: IO[str]) -> None:
@@ -148,7 +148,7 @@ class _Window:
                 if self._text[self.position] not in BLANKS:
                     return self._text[self.position]
                 self.position += 1
-            if not self._more(CHUNK_CHARACTERS):
+            if not self._read_more(CHUNK_CHARACTERS):
                 return ""
 
     def next_is(self, mark: str) -> bool:
@@ -166,14 +166,14 @@ class _Window:
                 raise ValueError("an element is nested too deeply") from None
             except ValueError:
                 is_whole = False
-                if not self._more(len(self._text)):
+                if not self._read_more(len(self._text)):
                     raise
                 continue
-            if is_whole or not self._more(CHUNK_CHARACTERS):
+            if is_whole or not self._read_more(CHUNK_CHARACTERS):
                 self.position = end
                 return value
 
-    def _more(self, characters: int) -> bool:
+    def _read_more(self, characters: int) -> bool:
         """Read on by at least so many; what was passed is dropped."""
         self._text, self.position = self._text[self.position :], 0
         if len(self._text) > LONGEST_LINE:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, is_seekable
-from scoring.corpora.streams import byte_lines, lines, naming, open_bytes, open_text, refuse_wide
-from scoring.wording import quoted, shown
+from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, ParsedRow, Start, is_seekable
+from scoring.corpora.streams import byte_lines, errors_naming, lines, open_bytes, open_text, refuse_utf16
+from scoring.wording import printable, quoted
 
 UTF8_MARK: Final = b"\xef\xbb\xbf"
 
@@ -20,11 +20,11 @@ class JsonLines:
         self._seekable = is_seekable(file, dialect)
 
     @property
-    def passes_all(self) -> bool:
+    def reads_from_start(self) -> bool:
         """Only where it cannot be read from a byte on."""
         return not self._seekable
 
-    def rows(self, start: Start) -> Iterator[Raw]:
+    def rows(self, start: Start) -> Iterator[ParsedRow]:
         """Rows from `start` on."""
         skipped = start.row if start.byte is None else 0
         decoder = ObjectDecoder(self._encoding)
@@ -39,12 +39,12 @@ class JsonLines:
     def check(self) -> None:
         """Refuse UTF-16 and UTF-32, unless the settings name them."""
         if self._encoding is None:
-            refuse_wide(self._file)
+            refuse_utf16(self._file)
 
     def _lines(self, first_byte: int) -> Iterator[tuple[int, int, bytes]]:
         """Number, byte and content of every line that is not blank."""
         position = first_byte
-        with naming(self._file):
+        with errors_naming(self._file):
             for number, line in enumerate(self._raw_lines(first_byte), start=1):
                 content = (line.removeprefix(UTF8_MARK) if position == 0 else line).strip()
                 if content:
@@ -70,29 +70,29 @@ class ObjectDecoder:
         self._repeated: str | None = None
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_constant=_refuse_constant)
 
-    def row(self, content: bytes, place: str) -> Raw:
+    def row(self, content: bytes, place: str) -> ParsedRow:
         """The row of one object's bytes."""
         try:
             text = content.decode("utf-8", "strict" if self._encoding is None else "surrogatepass")
             value = self._decoder.decode(text)
         except UnicodeDecodeError as error:
-            return Raw(content, None, f"{place}: not UTF-8 ({error.reason})", undecodable=True)
+            return ParsedRow(content, None, f"{place}: not UTF-8 ({error.reason})", undecodable=True)
         except RecursionError:
-            return Raw(content, None, f"{place}: nested too deeply")
+            return ParsedRow(content, None, f"{place}: nested too deeply")
         except ValueError as error:
-            return Raw(content, None, f"{place}: no JSON ({shown(str(error), 80)})")
+            return ParsedRow(content, None, f"{place}: no JSON ({printable(str(error), 80)})")
         if self._encoding is not None and not text.isascii() and ESCAPED_BYTE.search(text):
             flaw = f"{place}: holds bytes that are not {self._encoding}"
             return self.checked(content, value, place)._replace(flaw=flaw, undecodable=True)
         return self.checked(content, value, place)
 
-    def checked(self, content: bytes, value: object, place: str) -> Raw:
+    def checked(self, content: bytes, value: object, place: str) -> ParsedRow:
         """The row of what was decoded last."""
         if not isinstance(value, dict):
-            return Raw(content, None, f"{place}: no JSON object")
+            return ParsedRow(content, None, f"{place}: no JSON object")
         if self._repeated is not None:
-            return Raw(content, None, f"{place}: key {quoted(self._repeated)} stands twice")
-        return Raw(content, value)
+            return ParsedRow(content, None, f"{place}: key {quoted(self._repeated)} stands twice")
+        return ParsedRow(content, value)
 
     def raw_decode(self, text: str, position: int) -> tuple[object, int]:
         """Decode the value at `position`; also where it ends.

@@ -6,25 +6,25 @@ from pathlib import Path
 from typing import Final
 
 from scoring.corpora.fingerprints import NO_ROWS, Fingerprint
-from scoring.corpora.raw_rows import Dialect, Start
+from scoring.corpora.raw_rows import Dialect, RawRow, Start
 from scoring.corpora.readers import HUB_PREFIX, reader_of
 from scoring.corpora.record_ids import IdHashes
-from scoring.corpora.records import Origin, RecordMaker, Row, row_name
+from scoring.corpora.records import Origin, RecordMaker, row_name
 from scoring.corpora.tally import Tally
 from scoring.errors import CorpusChanged
-from scoring.wording import shown
+from scoring.wording import printable
 
 Progress = Callable[[str], object]
 """Told how far it is, in a sentence, from time to time."""
-ROWS_UNTIL_TOLD: Final = 20_000
+PROGRESS_ROWS: Final = 20_000
 
 
-def _unseen(_sentence: str) -> None:
+def _ignore(_sentence: str) -> None:
     """For those who do not want to know."""
 
 
 @dataclass(frozen=True, eq=False)
-class Passed:
+class ScannedFile:
     """One file, all its rows read."""
 
     file: str
@@ -36,16 +36,16 @@ class Passed:
     """Where the corpus has a column of ids."""
 
 
-class Pass:
+class Scanner:
     """Passes over files, one after the other."""
 
     def __init__(
-        self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool, progress: Progress = _unseen
+        self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool, progress: Progress = _ignore
     ) -> None:
         self._maker, self._tally, self._dialect, self._has_ids = maker, tally, dialect, has_ids
         self._progress = progress
 
-    def over(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> Passed:
+    def over(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> ScannedFile:
         """Read every row of a file once.
 
         Raises:
@@ -55,29 +55,30 @@ class Pass:
         """
         before = _state(file)
         reader = reader_of(file, self._dialect)
-        self._tally.start(file, name, reader.passes_all)
+        self._tally.start(file, name, reader.reads_from_start)
         reader.check()
         fingerprint, digests = Fingerprint(), {0: NO_ROWS}
         ids = IdHashes() if self._has_ids else None
         for raw in reader.rows(Start()):
-            row = Row(name, fingerprint.rows, raw.values)
+            row = RawRow(name, fingerprint.rows, raw.values)
             self._tally.add(raw, self._maker.record(row, origin))
             fingerprint.add(raw.content)
             if ids is not None:
                 ids.add(self._maker.own_id(row))
-            if fingerprint.rows % ROWS_UNTIL_TOLD == 0:
-                self._progress(f"{shown(name)}: {fingerprint.rows:,} rows looked at")
+            if fingerprint.rows % PROGRESS_ROWS == 0:
+                self._progress(f"{printable(name)}: {fingerprint.rows:,} rows looked at")
             if fingerprint.rows in checkpoints:
                 digests[fingerprint.rows] = fingerprint.hex()
         if _state(file) != before:
             raise CorpusChanged(
-                f"{shown(file, 500)}: changed while it was read; wait until what writes it is done, then start again"
+                f"{printable(file, 500)}: changed while it was read; "
+                "wait until the program that writes it is done, then start again"
             )
         digests[fingerprint.rows] = fingerprint.hex()
-        return Passed(file, name, fingerprint.rows, digests, ids)
+        return ScannedFile(file, name, fingerprint.rows, digests, ids)
 
 
-def ids_of(file: Passed, maker: RecordMaker, dialect: Dialect, is_wanted: Callable[[str], bool]) -> set[str]:
+def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: Callable[[str], bool]) -> set[str]:
     """The ids of a file's rows that are wanted.
 
     Raises:
@@ -85,7 +86,7 @@ def ids_of(file: Passed, maker: RecordMaker, dialect: Dialect, is_wanted: Callab
         OSError: it is not there.
     """
     rows = enumerate(reader_of(file.file, dialect).rows(Start()))
-    ids = (maker.own_id(Row(file.name, index, raw.values)) or row_name(file.name, index) for index, raw in rows)
+    ids = (maker.own_id(RawRow(file.name, index, raw.values)) or row_name(file.name, index) for index, raw in rows)
     return {record_id for record_id in ids if is_wanted(record_id)}
 
 

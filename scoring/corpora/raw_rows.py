@@ -7,6 +7,7 @@ Knows nothing of what the columns mean.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from scoring.corpora.streams import suffixes
@@ -37,7 +38,7 @@ class Start(NamedTuple):
     """Offset of that row. Reading begins there, without the rows before it; None: not known."""
 
 
-class Raw(NamedTuple):
+class ParsedRow(NamedTuple):
     """One row as a file has it."""
 
     content: bytes
@@ -49,14 +50,29 @@ class Raw(NamedTuple):
     """True: it holds bytes that are not of the file's encoding."""
 
 
+@dataclass(frozen=True)
+class RawRow:
+    """The values of one row and its place in the corpus, without their meaning.
+
+    Small and picklable: a row is sent to workers that do not see its file.
+    """
+
+    file: str
+    """Name of the file within the corpus."""
+    index: int
+    values: Values
+    record_id: str | None = None
+    """New id of the record, where an earlier row has the row's own id; else None."""
+
+
 class Reader(Protocol):
     """Reader of one file, whatever its format."""
 
     @property
-    def passes_all(self) -> bool:
+    def reads_from_start(self) -> bool:
         """Whether reading from a row on passes all rows before it."""
 
-    def rows(self, start: Start) -> Iterator[Raw]:
+    def rows(self, start: Start) -> Iterator[ParsedRow]:
         """Rows from `start` on."""
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
@@ -75,11 +91,11 @@ def is_seekable(file: str, dialect: Dialect) -> bool:
     return dialect.encoding is None and not suffixes(file)[1]
 
 
-def canonical(values: object) -> bytes:
+def canonical_json(values: object) -> bytes:
     """One spelling of a row's values, whatever the order of its columns."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr).encode()
 
 
-def all_contents(rows: Iterable[Raw]) -> Iterator[tuple[int | None, bytes]]:
+def contents_without_bytes(rows: Iterable[ParsedRow]) -> Iterator[tuple[int | None, bytes]]:
     """Content of rows that can only be found by number."""
     return ((None, row.content) for row in rows)

@@ -10,7 +10,7 @@ from scoring.corpora.json_lines import JsonLines
 from scoring.corpora.raw_rows import Dialect, Reader
 from scoring.corpora.streams import COMPRESSIONS, suffixes
 from scoring.errors import CorpusError
-from scoring.wording import shown
+from scoring.wording import printable
 
 HUB_PREFIX: Final = "hf://"
 READERS: Final[dict[str, Callable[[str, Dialect], Reader]]] = {
@@ -37,7 +37,9 @@ def reader_of(file: str, dialect: Dialect) -> Reader:
     form, compression = suffixes(file)
     if form not in READERS:
         suffix = form + compression
-        raise CorpusError(f"{shown(file, 500)}: cannot read {suffix or 'a file without suffix'}; can read {READABLE}")
+        raise CorpusError(
+            f"{printable(file, 500)}: cannot read {suffix or 'a file without suffix'}; can read {READABLE}"
+        )
     return READERS[form](file, dialect)
 
 

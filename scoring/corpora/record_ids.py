@@ -18,7 +18,7 @@ from scoring.corpora.records import row_name
 Hashes = npt.NDArray[np.uint64]
 
 
-class Run(NamedTuple):
+class RowRange(NamedTuple):
     """Rows of one file that came to the corpus together."""
 
     name: str
@@ -45,7 +45,7 @@ class IdHashes:
             self._without.append(len(self._hashes))
         self._hashes.append(0 if record_id is None else id_hash(record_id))
 
-    def of_file(self, name: str) -> Hashes:
+    def hashes(self, name: str) -> Hashes:
         """Hashes of the ids of every row so far, in a file of this name."""
         hashes = np.array(self._hashes, dtype=np.uint64)
         for row in self._without:
@@ -63,7 +63,7 @@ def repeated_hashes(hashes: Iterable[Hashes]) -> Mapping[int, int]:
     return {int(value): int(count) + 1 for value, count in zip(values, counts, strict=True)}
 
 
-def made_unique(runs: Sequence[Run], ids: Mapping[int, str]) -> dict[tuple[str, int], str]:
+def unique_ids(runs: Sequence[RowRange], ids: Mapping[int, str]) -> dict[tuple[str, int], str]:
     """New ids, by file and row, of the rows whose own is taken by an earlier one.
 
     Args:
@@ -91,17 +91,17 @@ def made_unique(runs: Sequence[Run], ids: Mapping[int, str]) -> dict[tuple[str, 
         row = run.first_row + position - (int(ends[number]) - len(run.hashes))
         suffix = f"#{row_name(run.name, row)}"
         record_id += suffix
-        while id_hash(record_id) in given or _first(every, order, ordered, id_hash(record_id)) < position:
+        while id_hash(record_id) in given or _first_position(every, order, ordered, id_hash(record_id)) < position:
             record_id += suffix
         given.add(id_hash(record_id))
-        later = _first(every, order, ordered, id_hash(record_id))
+        later = _first_position(every, order, ordered, id_hash(record_id))
         if later < len(every):
             heapq.heappush(waiting, (later, record_id))
         renamed[run.name, row] = record_id
     return renamed
 
 
-def _first(every: Hashes, order: npt.NDArray[np.int64], ordered: Hashes, value: int) -> int:
+def _first_position(every: Hashes, order: npt.NDArray[np.int64], ordered: Hashes, value: int) -> int:
     """Position of the first row with this hash; beyond the end where none has it."""
     place = int(np.searchsorted(ordered, np.uint64(value)))
     return int(order[place]) if place < len(order) and ordered[place] == value else len(every)

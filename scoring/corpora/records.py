@@ -11,9 +11,10 @@ from typing import Final
 
 from scoring.corpora.columns import OPTIONAL, Columns, Shape
 from scoring.corpora.labels import Author, Authors, is_missing, label_key
+from scoring.corpora.raw_rows import RawRow
 from scoring.wording import utf8
 
-__all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Row", "Text"]
+__all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Text"]
 
 NULL_REASONS: Final = {
     "bad_row": "the line is no JSON object, the row has more or fewer fields than the header, or cannot be decoded",
@@ -27,19 +28,6 @@ SHORT_CELL: Final = 40
 """Characters; what is longer is text."""
 KNOWN_SHAPES: Final = 1000
 """Sets of columns that a maker remembers; more are looked at anew."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A raw row as read; small and picklable, so that it can be sent to where its file is not."""
-
-    file: str
-    """The file's name within the corpus."""
-    index: int
-    values: Mapping[str, object] | None
-    """None where the row could not be decoded."""
-    record_id: str | None = None
-    """Of the record, where the row's own is taken by an earlier row."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +72,11 @@ class RecordMaker:
         self._authors = Authors(columns.human_labels, columns.synthetic_labels)
         self._shapes: dict[tuple[str, ...], Shape] = {}
 
-    def record(self, row: Row, origin: Origin) -> Record:
+    def record(self, row: RawRow, origin: Origin) -> Record:
         """Make a record of a row; one that is not valid has no texts and says why."""
         values = row.values if row.values is not None else {}
         record_id = row.record_id or self.own_id(row) or row_name(row.file, row.index)
-        dataset = _named(values, self._columns.dataset) or origin.dataset
+        dataset = _name_in(values, self._columns.dataset) or origin.dataset
         try:
             if row.values is None:
                 raise _BadRowError("bad_row")
@@ -101,9 +89,9 @@ class RecordMaker:
         """Who wrote what has this label; None where neither list has it."""
         return self._authors.author(label_key(label))
 
-    def own_id(self, row: Row) -> str | None:
+    def own_id(self, row: RawRow) -> str | None:
         """The id that the row's own column gives; None where it gives none."""
-        return _named(row.values, self._columns.id) if row.values is not None else None
+        return _name_in(row.values, self._columns.id) if row.values is not None else None
 
     def shape(self, values: Mapping[str, object]) -> Shape:
         """Find the columns of the mapping in this row."""
@@ -115,9 +103,11 @@ class RecordMaker:
                 self._shapes[names] = shape
         return shape
 
-    def without_value(self, values: Mapping[str, object]) -> tuple[str, ...]:
+    def keys_without_value(self, values: Mapping[str, object]) -> tuple[str, ...]:
         """Keys of optional columns that are named and have no value in this row."""
-        return tuple(key for key in OPTIONAL if (name := getattr(self._columns, key)) and _named(values, name) is None)
+        return tuple(
+            key for key in OPTIONAL if (name := getattr(self._columns, key)) and _name_in(values, name) is None
+        )
 
     def _paired(self, values: Mapping[str, object], origin: Origin) -> tuple[Text, ...]:
         shape = self.shape(values)
@@ -125,7 +115,7 @@ class RecordMaker:
             raise _BadRowError("ambiguous_column")
         if shape.human is None or shape.synthetic is None:
             raise _BadRowError("missing_column")
-        generator = self._generator(values, origin) or _from_column(shape.synthetic, self._columns)
+        generator = self._generator(values, origin) or _generator_from_column(shape.synthetic, self._columns)
         return (
             Text("human", generator, _text(values[shape.human])),
             Text("synthetic", generator, _text(values[shape.synthetic])),
@@ -141,7 +131,7 @@ class RecordMaker:
         return (Text(author, self._generator(values, origin), _text(values[text])),)
 
     def _generator(self, values: Mapping[str, object], origin: Origin) -> str | None:
-        return _named(values, self._columns.generator) or origin.generator
+        return _name_in(values, self._columns.generator) or origin.generator
 
 
 def row_name(file: str, index: int) -> str:
@@ -149,13 +139,13 @@ def row_name(file: str, index: int) -> str:
     return f"{file}:{index}"
 
 
-def stands_for_nothing(text: str) -> bool:
+def is_missing_text(text: str) -> bool:
     """Whether a cell is only what programs write for a text that is not there; a blank one is an empty text."""
     return len(text) < SHORT_CELL and not text.isspace() and text != "" and is_missing(text)
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or stands_for_nothing(value):
+    if not isinstance(value, str) or is_missing_text(value):
         raise _BadRowError("not_text")
     try:
         value.encode()
@@ -164,7 +154,7 @@ def _text(value: object) -> str:
     return value
 
 
-def _named(values: Mapping[str, object], column: str | None) -> str | None:
+def _name_in(values: Mapping[str, object], column: str | None) -> str | None:
     """What a column says, as text; None where it is absent, null, blank, not a number, or no single value."""
     value = values.get(column) if column else None
     if not isinstance(value, str | int | float | Decimal) or value != value:
@@ -173,7 +163,7 @@ def _named(values: Mapping[str, object], column: str | None) -> str | None:
     return None if not text or text.isspace() else text
 
 
-def _from_column(synthetic: str, columns: Columns) -> str | None:
+def _generator_from_column(synthetic: str, columns: Columns) -> str | None:
     """`falcon-7b` of the column `-fs-cml-models-Falcon-falcon-7b_generated_text_wo_prompt`."""
     suffix = (columns.synthetic or "").lstrip("*")
     is_pattern = suffix != columns.synthetic and suffix

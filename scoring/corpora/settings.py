@@ -42,12 +42,12 @@ class CorpusSettings(Columns):
 
     @model_validator(mode="before")
     @classmethod
-    def _just_a_path(cls, value: object) -> object:
+    def _accept_path_alone(cls, value: object) -> object:
         return {"path": value} if isinstance(value, str) else value
 
     @field_validator("encoding")
     @classmethod
-    def _known_encoding(cls, name: str | None) -> str | None:
+    def _check_encoding(cls, name: str | None) -> str | None:
         if name is None:
             return None
         try:
@@ -62,7 +62,7 @@ class CorpusSettings(Columns):
 
     @field_validator("delimiter")
     @classmethod
-    def _one_character(cls, mark: str | None) -> str | None:
+    def _check_delimiter(cls, mark: str | None) -> str | None:
         if mark is not None and (len(mark) != 1 or mark in '"\r\n\0'):
             raise ValueError(f"seen {mark!r}; one character is needed, and no quote or line break, as in ';'")
         return mark

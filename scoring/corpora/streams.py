@@ -16,7 +16,7 @@ from typing import IO, BinaryIO, Final, cast
 import pyarrow
 
 from scoring.errors import CorpusError
-from scoring.wording import shown
+from scoring.wording import printable
 
 COMPRESSIONS: Final = (".gz", ".zst")
 LONGEST_LINE: Final = 2**28
@@ -29,7 +29,7 @@ BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Longer ones first: the mark of UTF-16 LE begins that of UTF-32 LE."""
-BROKEN: Final[tuple[type[Exception], ...]] = (
+READ_ERRORS: Final[tuple[type[Exception], ...]] = (
     OSError,
     ValueError,
     EOFError,
@@ -51,7 +51,7 @@ def suffixes(file: str) -> tuple[str, str]:
 
 
 @contextmanager
-def naming(file: str) -> Iterator[None]:
+def errors_naming(file: str) -> Iterator[None]:
     """Turn what a broken file raises into one CorpusError with its name.
 
     Raises:
@@ -62,12 +62,12 @@ def naming(file: str) -> Iterator[None]:
         yield
     except CorpusError:
         raise
-    except BROKEN as error:
+    except READ_ERRORS as error:
         # what the system says has a number; what a decompressor says of its input has none
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = shown(str(error) or type(error).__name__, longest=200)
-        raise CorpusError(f"{shown(file, 500)}: cannot be read: {reason}") from error
+        reason = printable(str(error) or type(error).__name__, longest=200)
+        raise CorpusError(f"{printable(file, 500)}: cannot be read: {reason}") from error
 
 
 def open_bytes(file: str) -> BinaryIO:
@@ -97,7 +97,7 @@ def open_text(file: str, encoding: str | None, first_byte: int = 0) -> IO[str]:
     return io.TextIOWrapper(stream, encoding or own, errors="surrogateescape", newline="")
 
 
-def mark_bytes(file: str) -> int:
+def byte_order_mark_length(file: str) -> int:
     """Length of the byte order mark of a file of UTF-8.
 
     Raises:
@@ -134,23 +134,24 @@ def _check_length(length: int, number: int) -> None:
         raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: it is not a file of lines")
 
 
-def refuse_wide(file: str) -> None:
+def refuse_utf16(file: str) -> None:
     """Find UTF-16 and UTF-32, which are no lines of bytes.
 
     Raises:
         CorpusError: the file is in one of them; the message has the key that reads it.
     """
-    with naming(file), open_bytes(file) as stream:
+    with errors_naming(file), open_bytes(file) as stream:
         head = stream.read(HEAD_BYTES)
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
-    encoding = encoding or _without_mark(head)
+    encoding = encoding or _utf16_without_mark(head)
     if encoding:
         raise CorpusError(
-            f"{shown(file, 500)}: is {encoding.upper()}, not UTF-8; say encoding = '{encoding}' in the corpus settings"
+            f"{printable(file, 500)}: is {encoding.upper()}, not UTF-8; "
+            f"say encoding = '{encoding}' in the corpus settings"
         )
 
 
-def _without_mark(head: bytes) -> str | None:
+def _utf16_without_mark(head: bytes) -> str | None:
     """UTF-16 text has a zero in most of its pairs, at one side."""
     if len(head) < 16:
         return None

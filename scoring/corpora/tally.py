@@ -12,11 +12,11 @@ import numpy as np
 
 from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.labels import TRUTH, is_missing, label_key
-from scoring.corpora.raw_rows import Raw
-from scoring.corpora.records import Record, RecordMaker, stands_for_nothing
-from scoring.wording import quoted, shown
+from scoring.corpora.raw_rows import ParsedRow
+from scoring.corpora.records import Record, RecordMaker, is_missing_text
+from scoring.wording import printable, quoted
 
-MOST_KINDS: Final = 1000
+MAX_KINDS: Final = 1000
 """Different labels, generators and so on that are told apart; what comes later is counted as one."""
 OTHERS: Final = "(others)"
 EXAMPLES: Final = 3
@@ -26,7 +26,7 @@ WITHOUT_BLANKS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u30
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese script."""
 CONTROLS: Final = re.compile("[\x80-\x9f]")
 """C1 control characters: no text has them, and Windows has quotes, dashes and the euro sign there."""
-LOOKED_AT_CHARACTERS: Final = 400
+HEAD_CHARACTERS: Final = 400
 
 
 @dataclass
@@ -35,7 +35,7 @@ class FileTally:
 
     file: str
     name: str
-    passes_all: bool
+    reads_from_start: bool
     """Whether reading from a row on passes all rows before it."""
     rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -51,7 +51,7 @@ class FileTally:
     flaws: list[str] = field(default_factory=list)
     """The first rows that could not be decoded."""
     bad_rows: int = 0
-    no_text_rows: int = 0
+    not_text_rows: int = 0
     """Rows with something else than text in a text column."""
     not_text: Counter[str] = field(default_factory=Counter)
     """What these columns hold, as `column 'ai' holds lists`."""
@@ -101,16 +101,16 @@ class Tally:
         self._columns, self._maker, self._encoding = columns, maker, encoding
         self._text_hashes = array("q")
 
-    def start(self, file: str, name: str, passes_all: bool) -> None:
+    def start(self, file: str, name: str, reads_from_start: bool) -> None:
         """Begin the next file."""
-        self.files.append(FileTally(file, name, passes_all))
+        self.files.append(FileTally(file, name, reads_from_start))
 
-    def add(self, raw: Raw, record: Record) -> None:
+    def add(self, raw: ParsedRow, record: Record) -> None:
         """Count one row."""
         tally = self.files[-1]
         tally.rows += 1
         if raw.flaw is not None:
-            _note(tally, raw)
+            _note_flaw(tally, raw)
         if record.null_reason is not None:
             tally.reasons[record.null_reason] += 1
             tally.half_pair_rows += record.null_reason == "not_unicode" and not raw.undecodable
@@ -126,7 +126,7 @@ class Tally:
                 count(self.generators, text.generator)
             if text.author != "synthetic":
                 self._text_hashes.append(hash(text.text))
-            self._look_at(text.text)
+            self._inspect_text(text.text)
 
     @property
     def repeated_texts(self) -> int:
@@ -134,8 +134,8 @@ class Tally:
         hashes = np.frombuffer(self._text_hashes, np.int64) if self._text_hashes else np.empty(0, np.int64)
         return len(hashes) - len(np.unique(hashes))
 
-    def _add_values(self, tally: FileTally, raw: Raw, values: Mapping[str, object], record: Record) -> None:
-        if len(tally.columns) < MOST_KINDS:
+    def _add_values(self, tally: FileTally, raw: ParsedRow, values: Mapping[str, object], record: Record) -> None:
+        if len(tally.columns) < MAX_KINDS:
             tally.columns.update(dict.fromkeys(values))
         shape = self._maker.shape(values)
         tally.missing.update(shape.missing)
@@ -143,10 +143,10 @@ class Tally:
             count(tally.matched, f"{shape.human} with {shape.synthetic}")
         if shape.ambiguous:
             count(tally.ambiguous, " and ".join(shape.ambiguous))
-        for key in self._maker.without_value(values):
+        for key in self._maker.keys_without_value(values):
             self.without_value[key] += 1
         if record.null_reason == "not_text":
-            self._add_no_text(tally, {name: values[name] for name in self._text_columns(shape) if name in values})
+            self._add_not_text(tally, {name: values[name] for name in self._text_columns(shape) if name in values})
         label = self._columns.label
         if label is not None and label in values:
             self._add_label(values[label], record)
@@ -155,34 +155,34 @@ class Tally:
             if name is not None and (value := values.get(name)) is not None:
                 if key == "id" and (isinstance(value, bool) or not isinstance(value, str | int)):
                     self.odd_ids[type(value).__name__] += 1
-                if not raw.undecodable and isinstance(value, str) and not value.isascii() and _is_broken(value):
+                if not raw.undecodable and isinstance(value, str) and not value.isascii() and _has_half_pair(value):
                     self.escaped[key] += 1
 
     def _text_columns(self, shape: Shape) -> list[str]:
         return [name for name in (shape.human, shape.synthetic, self._columns.text) if name is not None]
 
-    def _add_no_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
+    def _add_not_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
         for name, cell in cells.items():
-            if isinstance(cell, str) and stands_for_nothing(cell):
+            if isinstance(cell, str) and is_missing_text(cell):
                 count(self.missing_texts.setdefault(name, Counter()), cell.strip())
-        others = {name: _kind(cell) for name, cell in cells.items() if not isinstance(cell, str)}
-        tally.no_text_rows += bool(others)
+        others = {name: _kind_of(cell) for name, cell in cells.items() if not isinstance(cell, str)}
+        tally.not_text_rows += bool(others)
         for name, kind in others.items():
             count(tally.not_text, f"column {quoted(name)} holds {kind}")
 
     def _add_label(self, label: object, record: Record) -> None:
         if record.null_reason == "unknown_label":
             if is_missing(label):
-                self.null_labels["null" if label is None else shown(str(label).strip()) or "blank"] += 1
+                self.null_labels["null" if label is None else printable(str(label).strip()) or "blank"] += 1
             else:
-                count(self.unknown_labels, str(label)[:MOST_KINDS])
+                count(self.unknown_labels, str(label)[:MAX_KINDS])
         elif author := self._maker.author_of(label):
             self.numeric_labels += label_key(label) in TRUTH.values()
-            known = (str(label)[:MOST_KINDS], author)
-            self.labels[known if known in self.labels or len(self.labels) < MOST_KINDS else (OTHERS, "")] += 1
+            known = (str(label)[:MAX_KINDS], author)
+            self.labels[known if known in self.labels or len(self.labels) < MAX_KINDS else (OTHERS, "")] += 1
 
-    def _look_at(self, text: str) -> None:
-        head = text[:LOOKED_AT_CHARACTERS]
+    def _inspect_text(self, text: str) -> None:
+        head = text[:HEAD_CHARACTERS]
         words = len(head.split())
         self.blank_texts += not words
         if len(head) > LONG_WORD * words > 0 and WITHOUT_BLANKS.search(head):
@@ -191,7 +191,7 @@ class Tally:
 
 def count(counter: Counter[str], item: str) -> None:
     """Count an item; where there are too many different ones, as one of the others."""
-    if item not in counter and len(counter) >= MOST_KINDS:
+    if item not in counter and len(counter) >= MAX_KINDS:
         item = OTHERS
     counter[item] += 1
 
@@ -212,7 +212,7 @@ def _is_utf8(text: str, encoding: str) -> bool:
         return False
 
 
-def _kind(value: object) -> str:
+def _kind_of(value: object) -> str:
     if isinstance(value, float | Decimal) and value != value:
         return "NaN"
     kinds = {type(None): "null", bool: "booleans", list: "lists", dict: "tables", bytes: "bytes", Decimal: "numbers"}
@@ -220,7 +220,7 @@ def _kind(value: object) -> str:
     return kinds.get(type(value), f"values of type {type(value).__name__}")
 
 
-def _note(tally: FileTally, raw: Raw) -> None:
+def _note_flaw(tally: FileTally, raw: ParsedRow) -> None:
     flaw = raw.flaw or ""
     kinds = []
     if raw.undecodable:
@@ -237,5 +237,5 @@ def _note(tally: FileTally, raw: Raw) -> None:
             kind.append(flaw)
 
 
-def _is_broken(text: str) -> bool:
+def _has_half_pair(text: str) -> bool:
     return any("\ud800" <= char <= "\udfff" for char in text)

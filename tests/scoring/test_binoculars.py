@@ -16,7 +16,7 @@ from torch import nn
 from transformers import OPTConfig, OPTForCausalLM
 
 from models.load import LoadedModel
-from scoring.binoculars import Binoculars, _unscorable
+from scoring.binoculars import Binoculars, _null_reason_of
 from scoring.fragments import Fragment
 from scoring.perplexity import Tile
 from scoring.results import NULL_REASONS, Score
@@ -357,7 +357,7 @@ def test_each_text_is_looked_at_once(llama_pair: Models, monkeypatch: pytest.Mon
         looked_at.append(text)
         return None if text == "a text" else "not_text"
 
-    monkeypatch.setattr("scoring.binoculars._unscorable", unscorable)
+    monkeypatch.setattr("scoring.binoculars._null_reason_of", unscorable)
     scores = Binoculars(*llama_pair).score(["a text", "another", "a text"])
     assert looked_at == ["a text", "another", "a text"]
     assert [score.null_reason for score in scores] == [None, "not_text", None]
@@ -365,5 +365,5 @@ def test_each_text_is_looked_at_once(llama_pair: Models, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("half", ["\ud800", "\udbff", "\udc00", "\udfff"])
 def test_half_a_surrogate_pair_is_seen_wherever_it_stands(half: str) -> None:
-    assert _unscorable(f"a{half}b") == "not_unicode"
-    assert _unscorable("\ud7ff\ue000\U0001f642") is None
+    assert _null_reason_of(f"a{half}b") == "not_unicode"
+    assert _null_reason_of("\ud7ff\ue000\U0001f642") is None

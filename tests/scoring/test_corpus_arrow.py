@@ -12,7 +12,7 @@ import pytest
 
 from scoring.corpora.arrow_files import load_split
 from scoring.corpora.corpus import Corpus, CorpusSettings, read_records, read_rows
-from scoring.corpora.streams import naming
+from scoring.corpora.streams import errors_naming
 from scoring.errors import CorpusError, CorpusUnavailable
 
 FAR = 10**7
@@ -67,7 +67,7 @@ def test_an_odd_value_in_the_texts_own_column_is_no_text(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("error", [OverflowError("far"), MemoryError(), pa.ArrowKeyError("a"), pa.ArrowTypeError("b")])
 def test_whatever_arrow_raises_is_one_error_with_the_files_name(error: Any) -> None:
-    with pytest.raises(CorpusError, match=r"a\.parquet: cannot be read"), naming("a.parquet"):
+    with pytest.raises(CorpusError, match=r"a\.parquet: cannot be read"), errors_naming("a.parquet"):
         raise error
 
 

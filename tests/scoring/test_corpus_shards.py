@@ -51,7 +51,7 @@ def test_a_shard_takes_its_own_rows_from_the_file_and_hardly_more(
     taken: list[int] = []
     monkeypatch.setattr(json_lines, "byte_lines", counted(taken, json_lines.byte_lines))
     monkeypatch.setattr(delimited, "lines", counted(taken, delimited.lines))
-    monkeypatch.setattr(arrow_files, "_values", counted(taken, arrow_files._values))
+    monkeypatch.setattr(arrow_files, "_rows_of_batch", counted(taken, arrow_files._rows_of_batch))
     read = []
     for shard in shards:
         taken.append(0)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from models import embedded
 from scoring.binoculars import Binoculars
-from scoring.detect import APP, DEMO_PAIR, _main, _write
+from scoring.detect import APP, DEMO_PAIR, _main, _print_answer
 
 ROOT = Path(__file__).parents[2]
 BOUND: dict[str, Any] = {
@@ -290,8 +290,8 @@ def test_who_closes_a_pipe_has_read_enough(error: OSError, code: int, monkeypatc
 
     dropped: list[bool] = []
     monkeypatch.setattr("sys.stdout", Closed())
-    monkeypatch.setattr("scoring.detect._drop_stdout", lambda: dropped.append(True))
-    monkeypatch.setattr("scoring.detect.APP", lambda: _write("text"))
+    monkeypatch.setattr("scoring.detect._discard_stdout", lambda: dropped.append(True))
+    monkeypatch.setattr("scoring.detect.APP", lambda: _print_answer("text"))
     if code:
         with pytest.raises(SystemExit) as ended:
             _main()

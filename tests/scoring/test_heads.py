@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scoring.heads import LogitMap, SplitModel, WholeModel, scorable
+from scoring.heads import LogitMap, SplitModel, WholeModel, scorable_model
 from tests.scoring.families import CONFIGS, loaded_model, random_model
 
 MAPS = {"gemma2": LogitMap("softcap", 4.0), "cohere": LogitMap("scale", 0.3), "granite": LogitMap("scale", 0.2)}
@@ -15,7 +15,7 @@ MAPS = {"gemma2": LogitMap("softcap", 4.0), "cohere": LogitMap("scale", 0.3), "g
 
 @pytest.mark.parametrize("family", CONFIGS)
 def test_every_family_is_split_with_its_own_map(family: str) -> None:
-    split = scorable(loaded_model(random_model(family, seed=0)))
+    split = scorable_model(loaded_model(random_model(family, seed=0)))
     assert isinstance(split, SplitModel)
     assert split.logit_map == MAPS.get(family, LogitMap())
     assert split.vocabulary == 300
@@ -24,7 +24,7 @@ def test_every_family_is_split_with_its_own_map(family: str) -> None:
 @pytest.mark.parametrize("family", ["llama", "gemma2", "falcon", "gpt2"])
 def test_states_are_those_of_real_tokens_text_after_text(family: str) -> None:
     model = random_model(family, seed=0)
-    split = scorable(loaded_model(model))
+    split = scorable_model(loaded_model(model))
     ids_BL = torch.tensor([[5, 6, 7, 8], [9, 10, 0, 0]])
     real_BL = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]], dtype=torch.bool)
     with torch.inference_mode():
@@ -37,7 +37,7 @@ def test_states_are_those_of_real_tokens_text_after_text(family: str) -> None:
 
 def whole(model: Any, caplog: pytest.LogCaptureFixture) -> str:
     with caplog.at_level(logging.WARNING, logger="scoring"):
-        taken = scorable(loaded_model(model))
+        taken = scorable_model(loaded_model(model))
     assert isinstance(taken, WholeModel)
     (message,) = [record.message for record in caplog.records if record.name.startswith("scoring")]
     return message
@@ -58,7 +58,7 @@ def test_a_small_soft_cap_in_the_config_is_seen_even_where_logits_are_small() ->
     model = random_model("gemma2", seed=0)
     with torch.no_grad():
         model.lm_head.weight.mul_(1e-3)
-    split = scorable(loaded_model(model))
+    split = scorable_model(loaded_model(model))
     assert isinstance(split, SplitModel)
     assert split.logit_map.kind == "softcap"
 
@@ -82,7 +82,7 @@ def test_a_head_that_is_no_linear_layer_is_not_split(caplog: pytest.LogCaptureFi
 
 def test_bfloat16_logits_come_as_float32() -> None:
     model = random_model("gemma2", seed=0).to(torch.bfloat16)
-    split = scorable(loaded_model(model))
+    split = scorable_model(loaded_model(model))
     assert isinstance(split, SplitModel)
     ids_1L = torch.tensor([[5, 6, 7]])
     logits_TV: Tensor = torch.empty(3, 300)
