@@ -1,7 +1,7 @@
 """The Binoculars score of texts and fragments with a pair of models (Hans et al. 2024, arXiv 2401.12070).
 
-Encodes, sorts into batches, scores, and puts each result beside its origin. Knows nothing of files or of
-where rows go. Invariant: every text and every fragment (every prefix of it) has exactly one result.
+Encodes texts, scores them in batches, and joins each score with the fragment that it belongs to. Knows neither files
+nor rows on disk. Invariant: every text, every fragment and every prefix of a fragment has exactly one result.
 """
 
 import os
@@ -28,23 +28,24 @@ from scoring.results import OUT_OF_MEMORY, Alignment, FragmentScore, Score, Toke
 from scoring.tokens import Encoding, encode
 
 PUBLISHED_MAX_TOKENS: Final = 512
-"""What the authors' code cuts texts to."""
+"""Tokens to which the authors' code cuts texts."""
 CPU_TOKEN_BUDGET: Final = 2048
-"""Activations of more tokens leave the cache: docs/scoring.md has the figures."""
+"""Tokens of a batch. Activations of more tokens do not fit into the CPU's cache; docs/scoring.md has the figures."""
 GPU_TOKEN_BUDGET: Final = 8192
 SORTING_WINDOW: Final = 2048
-"""Fragments that are sorted by length together: what is held in memory of a stream."""
+"""Fragments of a stream that are held in memory, and sorted by length, together."""
 
 
 @dataclass(frozen=True)
 class _TextResult:
-    """A text after the models saw it, or the reason why they did not."""
+    """The token sums of a text, or the reason why it has none."""
 
     encoding: Encoding | None = None
     sums: TokenSums | None = None
     null_reason: str | None = None
 
     def score(self, alignment: Alignment) -> Score:
+        """Return the score of the text, null where it has no sums."""
         if self.sums is not None:
             return self.sums.score(alignment)
         if self.encoding is None:
@@ -57,7 +58,7 @@ class _TextResult:
 
 
 class Binoculars:
-    """A pair of models, checked and ready to score."""
+    """A pair of models, checked and ready to score texts and fragments."""
 
     def __init__(
         self,
@@ -74,29 +75,30 @@ class Binoculars:
         token_budget: int | None = None,
         tile: Tile | None = None,
     ) -> None:
-        """Load what is given by name, split bodies and heads, and check that the two fit.
+        """Load the models given by name, split bodies and heads, and check that the models fit together.
 
         Args:
-            observer: Base model: a name as `models.load.load_model` takes it, a path, or loaded. The same name or
-                object as `performer` is loaded, and run, once.
-            performer: Instruct model.
+            observer: Base model: a name as `models.load.load_model` takes it, a path, or a loaded model. Where
+                `performer` is the same name or object, the model is loaded and run once.
+            performer: Instruct model, given as the observer is.
             alignment: `reference` counts the prediction after the last token in the cross-entropy, `aligned`
                 does not.
-            placement: `split` runs the two bodies at the same time; of models given by name the observer goes
-                to the first device and the performer to the last.
-            devices: torch names of the devices, for models given by name; the GPUs, else the CPU, if None.
-            device_map: `single`, or how layers are shared out over `devices`; for models given by name.
+            placement: `split` runs the two bodies at the same time. Of models given by name, `split` loads the
+                observer on the first device and the performer on the last.
+            devices: torch names of the devices, for models given by name. None: all GPUs, or the CPU without a GPU.
+            device_map: `single`, or how layers are spread over `devices`; for models given by name.
             quantization: `none`, `4-bit` or `8-bit`; for models given by name.
-            dtype: `auto` is the fastest that the devices run natively; for models given by name.
-            max_tokens: Longer texts are cut, and their results say `truncated`; 2 or more.
-            token_budget: Tokens of one batch with padding, by device if None; halves when memory runs out.
-            tile: Tokens and vocabulary columns of logits in flight; by device if None.
+            dtype: dtype of the computation, for models given by name. `auto`: the fastest that the devices run
+                natively.
+            max_tokens: Texts with more tokens are cut, and their results say `truncated`; 2 or more.
+            token_budget: Tokens of a batch with padding. None: by device. Halves when memory runs out.
+            tile: Tokens and vocabulary columns of logits in memory at a time. None: by device.
 
         Raises:
-            ArgumentError: an argument is not what it may be, or would have no effect; nothing was loaded.
-            IncompatiblePair: tokenizers or logits of the two differ; the message shows where.
-            ModelError: a model cannot be had or run, does not predict (it sees later tokens, as an encoder), or
-                turns to other positions for texts below `max_tokens`.
+            ArgumentError: an argument has a value that is not allowed, or would have no effect; nothing was loaded.
+            IncompatiblePair: tokenizers or logits of the models differ; the message shows where.
+            ModelError: a model is not available, cannot run, sees later tokens (as an encoder does), or changes its
+                positions for texts that `max_tokens` allows.
         """
         check_choices(
             alignment=alignment, placement=placement, device_map=device_map, quantization=quantization, dtype=dtype
@@ -126,23 +128,23 @@ class Binoculars:
     def score(self, texts: Iterable[object]) -> list[Score]:
         """Score each text, in the order given.
 
-        One that cannot be scored has None for its metrics and a `null_reason`; the others are not affected. What is no
-        string (None, NaN, a number) is `not_text`.
+        A text that cannot be scored has None for its metrics and a `null_reason`; the other texts are not affected. A
+        value that is no string (None, NaN, a number) has the null reason `not_text`.
 
         Args:
-            texts: a list, tuple, generator, one-dimensional array, or a pandas Series, whose index does not count.
+            texts: a list, tuple, generator, one-dimensional array, or pandas Series (its index is ignored).
 
         Raises:
-            TypeError: a single string or bytes, which would be scored letter by letter; a dict or set, whose order is
-                none; a table.
+            TypeError: `texts` is a single string or bytes (its letters would be scored), a dict or set (they have no
+                order), or a table.
         """
         return [measured.score(self.alignment) for measured in self._measure(_as_list(texts), self._max_tokens)]
 
     def score_fragments(self, fragments: Iterable[Fragment]) -> Iterator[FragmentScore]:
-        """Score a stream of fragments: one result for each, or for each of its prefixes, in the order given.
+        """Score a stream of fragments, in the order given: a result for each fragment, or for each of its prefixes.
 
-        A fragment that does not fit into memory alone has the null reason `out_of_memory` (and
-        `needs_more_memory`): hand it to a larger slot.
+        A fragment that does not fit into memory even alone has the null reason `out_of_memory`, and its
+        `needs_more_memory` is True: score it on a larger slot.
         """
         stream = iter(fragments)
         while window := list(islice(stream, SORTING_WINDOW)):
@@ -205,7 +207,11 @@ class Binoculars:
 
 
 def _as_list(texts: Iterable[object]) -> list[object]:
-    """The texts in the order in which they are given."""
+    """Return the texts as a list, in the order given.
+
+    Raises:
+        TypeError: the value is no ordered collection of texts.
+    """
     if isinstance(texts, str | bytes | bytearray):
         raise TypeError("texts must be a list of strings, not one string: score([text])")
     if isinstance(texts, Mapping | Set) or getattr(texts, "ndim", 1) != 1:
@@ -216,16 +222,16 @@ def _as_list(texts: Iterable[object]) -> list[object]:
 
 
 def _null_reason_of(text: object) -> str | None:
-    """Why a text cannot even be encoded."""
+    """Return why a text cannot be encoded; None where it can."""
     if not isinstance(text, str):
         return "not_text"
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, and nothing else
+    except UnicodeEncodeError:  # nothing but half a surrogate pair raises this
         return "not_unicode"
     return None if text.strip() else "empty_text"
 
 
 def default_token_budget(loaded: LoadedModel) -> int:
-    """Tokens of one batch, by kind of device."""
+    """Return the tokens of a batch for the model's kind of device."""
     return CPU_TOKEN_BUDGET if loaded.input_device.type == "cpu" else GPU_TOKEN_BUDGET

@@ -1,4 +1,4 @@
-"""From texts to scored pieces with verdicts, as `python -m scoring.detect` tells them; reads and prints nothing."""
+"""Scores and verdicts of texts, for `python -m scoring.detect`. Reads and prints nothing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ UNREADABLE: Final = "unreadable"
 
 @dataclass(frozen=True)
 class Source:
-    """A file that was named: its text, or why it has none."""
+    """A file that the user named: its text, or the error that reading it gave."""
 
     name: str
     text: str | None = None
@@ -26,7 +26,7 @@ class Source:
 
 @dataclass(frozen=True)
 class JudgedText:
-    """A scored piece of a file with its verdict, where there is a calibration; or a file that cannot be read."""
+    """A scored fragment of a file, with a verdict if there is a calibration; or a file that cannot be read."""
 
     row: FragmentScore
     text: str
@@ -35,7 +35,7 @@ class JudgedText:
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Build what `--json` prints of it."""
+        """Return the entry that `--json` prints."""
         kept = ("start_word", "length_words", "length_tokens", "score", "log_ppl", "log_xppl")
         said = {"threshold": self.threshold, "verdict": self.verdict}
         rest = {"truncated": self.row.truncated, "null_reason": self.row.null_reason, "error": self.error}
@@ -45,7 +45,10 @@ class JudgedText:
 def judge(
     scorer: "Binoculars", sources: Sequence[Source], windows: int | None, calibration: Calibration | None
 ) -> Iterator[JudgedText]:
-    """Score every text, or windows of it that overlap by half, in order; what is unreadable stands in its place."""
+    """Score every text, or windows of every text that overlap by half, in order.
+
+    A file that cannot be read has a row without score at its place.
+    """
     pieces = [_fragments_of(source, windows) for source in sources]
     rows = scorer.score_fragments(fragment for of_source in pieces for fragment in of_source)
     for source, of_source in zip(sources, pieces, strict=True):
@@ -62,7 +65,7 @@ def judge(
 
 
 def binding_of(scorer: "Binoculars") -> Binding:
-    """What a threshold for this scorer's numbers is bound to."""
+    """Return the settings for which a threshold of this scorer's scores holds."""
     observer, performer = scorer.pair.observer, scorer.pair.performer
     return Binding.model_validate(
         {

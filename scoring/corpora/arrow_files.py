@@ -1,4 +1,4 @@
-"""Rows of Parquet files, and of datasets of the Hub, a batch of Arrow at a time."""
+"""Readers of Parquet files and of datasets of the Hub, a batch of Arrow at a time."""
 
 import shutil
 import tempfile
@@ -16,24 +16,24 @@ from scoring.wording import listed, printable
 
 BATCH_ROWS: Final = 256
 CONVERSION_ERRORS: Final = (ValueError, OverflowError, pyarrow.ArrowException)
-"""What Arrow raises for dates beyond the year 9999, time zones that nobody knows, bytes that are no text."""
+"""Errors of Arrow for values that Python cannot hold: dates after the year 9999, unknown time zones, invalid text."""
 MAX_PRINTED_ITEMS: Final = 2**20
-"""Entries of a list that are printed of a value that Python cannot hold."""
+"""Items of a list that are printed, at most, where Python cannot hold the list."""
 
 
 class Parquet:
-    """One Parquet file, read a row group at a time."""
+    """A Parquet file, read a row group at a time."""
 
-    def __init__(self, file: str, dialect: Dialect) -> None:  # noqa: ARG002 - the file says itself how it is written
+    def __init__(self, file: str, dialect: Dialect) -> None:  # noqa: ARG002 - a Parquet file needs no dialect
         self._file = file
 
     @property
     def reads_from_start(self) -> bool:
-        """Only where it must be unpacked first."""
+        """True where the file is compressed as a whole, and must be unpacked first."""
         return bool(suffixes(self._file)[1])
 
     def rows(self, start: Start) -> Iterator[ParsedRow]:
-        """Rows from `start` on; row groups before it are not read."""
+        """Yield the rows from `start` on. Row groups before `start` are not read."""
         with errors_naming(self._file), self._open() as parquet:
             groups = range(parquet.num_row_groups)
             sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
@@ -48,11 +48,15 @@ class Parquet:
                 scanned -= min(scanned, batch.num_rows)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row."""
+        """Yield the content of every row."""
         return contents_without_bytes(self.rows(Start()))
 
     def check(self) -> None:
-        """Read the footer."""
+        """Read the footer.
+
+        Raises:
+            CorpusError: the file is broken, or has a column twice.
+        """
         with errors_naming(self._file), self._open() as parquet:
             names = parquet.schema_arrow.names
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -61,13 +65,13 @@ class Parquet:
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
-        from pyarrow import parquet as arrow_parquet  # only where there is such a file
+        from pyarrow import parquet as arrow_parquet  # slow, and needed only where there is such a file
 
         if not suffixes(self._file)[1]:
             with open_bytes(self._file) as stream, arrow_parquet.ParquetFile(stream) as parquet:
                 yield parquet
             return
-        # the footer is at the end, so that a compressed file must be unpacked first
+        # the footer is at the end of the file, so a compressed file must be unpacked first
         with open_bytes(self._file) as packed, tempfile.TemporaryFile() as unpacked:
             shutil.copyfileobj(packed, unpacked)
             unpacked.seek(0)
@@ -76,7 +80,7 @@ class Parquet:
 
 
 class HubDataset:
-    """A split of a dataset, through `datasets`, which maps it into memory from its own cache."""
+    """A split of a dataset of the Hub. The library `datasets` maps it into memory from its own cache."""
 
     reads_from_start: Final = False
 
@@ -84,7 +88,7 @@ class HubDataset:
         self._dataset, self._split = dataset, split
 
     def rows(self, start: Start) -> Iterator[ParsedRow]:
-        """Rows from `start` on."""
+        """Yield the rows from `start` on."""
         split = load_split(self._dataset, self._split)
         try:
             for table in split.skip(start.row).iter(batch_size=BATCH_ROWS):
@@ -94,29 +98,33 @@ class HubDataset:
             raise _unavailable(self._dataset, self._split, error) from error
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row."""
+        """Yield the content of every row."""
         return contents_without_bytes(self.rows(Start()))
 
     def check(self) -> None:
-        """Load it."""
+        """Load the split.
+
+        Raises:
+            CorpusError: the split has no rows, or cannot be loaded.
+        """
         if len(load_split(self._dataset, self._split)) == 0:
             raise CorpusError(f"hf://{self._dataset}:{self._split} has no rows; name a split that has")
 
 
 @cache
 def load_split(dataset: str, split: str) -> Any:
-    """A split of a dataset of the Hub, which a process asks for once and not with every shard.
+    """Load a split of a dataset of the Hub, once in a process.
 
     Raises:
-        CorpusUnavailable: it cannot be loaded.
+        CorpusUnavailable: the split cannot be loaded.
     """
-    import datasets  # slow, and only where there is such a corpus
+    import datasets  # slow, and needed only where there is such a corpus
 
     datasets.disable_progress_bars()
     try:
-        # as Arrow: images and sounds beside the texts are not decoded
+        # as Arrow, which does not decode images and sounds beside the texts
         return datasets.load_dataset(dataset, split=split).with_format("arrow")
-    except Exception as error:  # whatever its many loaders raise, it cannot be read
+    except Exception as error:  # its many loaders raise errors of any class
         raise _unavailable(dataset, split, error) from error
 
 
@@ -128,7 +136,7 @@ def _unavailable(dataset: str, split: str, error: Exception) -> CorpusUnavailabl
 
 
 def _rows_of_batch(batch: pyarrow.RecordBatch) -> Iterator[Mapping[str, object]]:
-    """Rows of a batch; one value that Python cannot hold leaves all others as they are."""
+    """Yield the rows of a batch. A value that Python cannot hold does not change the other values."""
     try:
         rows = batch.to_pylist()
     except CONVERSION_ERRORS:
@@ -139,12 +147,12 @@ def _rows_of_batch(batch: pyarrow.RecordBatch) -> Iterator[Mapping[str, object]]
 
 def _values_of_column(column: pyarrow.Array) -> list[object]:
     if pyarrow.types.is_dictionary(column.type):
-        column = column.dictionary_decode()  # what is printed of it must not depend on the rows around
+        column = column.dictionary_decode()  # else a printed value depends on the rows around it
     return [_python_value(column, index) for index in range(len(column))]
 
 
 def _python_value(column: pyarrow.Array, index: int) -> object:
-    """A value as Python has it, or, by the name of its type, as Arrow prints it: that is no text to be scored."""
+    """Return a value as a Python object, or, where Python cannot hold it, as `{type: what Arrow prints}`: no text."""
     try:
         return column[index].as_py()
     except CONVERSION_ERRORS:

@@ -1,9 +1,9 @@
-"""A corpus: which files it has, what their rows are, and the shards that tasks name.
+"""A corpus: its files, the counts and fingerprints of their rows, and the shards that tasks name.
 
-Opening passes over every row once: what cannot be read as asked is one clear error before anything starts, and what
-is there is counted (`survey`) and fingerprinted (`history`); no rows are held. A shard says where its rows are and what
-they were: it is read where it is scored, or its rows are read here and sent (`read_rows`, then `records_of`). Imports
-no torch.
+Opening a corpus reads every row once and holds none. A corpus that cannot be read as its settings say is a clear error
+before anything is scored. The rows are counted (`survey`) and fingerprinted (`history`). A shard has the place and the
+fingerprint of its rows. A worker reads the shard itself, or gets its rows sent from where the file is visible
+(`read_rows`, then `records_of`). Imports no torch.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,22 +34,22 @@ __all__ = ["Corpus", "CorpusFile", "CorpusSettings", "Shard", "read_records", "r
 
 @dataclass(frozen=True)
 class CorpusFile:
-    """One file with its rows counted."""
+    """A file of a corpus, with its rows counted."""
 
     file: str
     """Path, or `hf://dataset:split`."""
     name: str
-    """Within the corpus; of a file that was moved, what it was when it was first seen."""
+    """Name within the corpus. A file that was moved keeps the name under which it was first seen."""
     rows: int
     states: tuple[FileState, ...]
-    """Where its rows ended when the corpus was first seen, and each time it grew."""
+    """State of the file when the corpus was first seen, and each time the corpus grew."""
     record_ids: Mapping[int, str]
-    """New id by row, of rows whose own id an earlier row has."""
+    """New ids by row, for rows whose own id an earlier row has."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """An opened corpus: counted and fingerprinted, nothing of it held."""
+    """An opened corpus: its rows are counted and fingerprinted, and none is held."""
 
     settings: CorpusSettings
     files: tuple[CorpusFile, ...]
@@ -61,15 +61,15 @@ class Corpus:
     def open(
         cls, settings: CorpusSettings, checkpoints: frozenset[int] = frozenset(), progress: Progress = lambda _: None
     ) -> "Corpus":
-        """Find every file and pass over its rows.
+        """Find every file, and read its rows once.
 
         Args:
-            settings: the corpus, as a spec names it.
-            checkpoints: row counts at which fingerprints are remembered, for `continued`.
-            progress: told how far the pass is, from time to time.
+            settings: The corpus, as a spec names it.
+            checkpoints: Row counts at which fingerprints are kept, for `continued`.
+            progress: Called with a sentence from time to time while rows are read.
 
         Raises:
-            CorpusError: nothing there, a file that cannot be read, or one that has not the columns asked for.
+            CorpusError: the path has no file with rows, a file cannot be read, or lacks the columns of the settings.
         """
         try:
             found = _find_corpus_files(settings.path)
@@ -77,7 +77,7 @@ class Corpus:
             maker = RecordMaker(columns)
             tally = Tally(columns, maker, settings.encoding)
             scanner = Scanner(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
-            scanned = [scanner.over(file, name, origin_of(name), checkpoints) for file, name in found.files]
+            scanned = [scanner.scan(file, name, origin_of(name), checkpoints) for file, name in found.files]
             if not any(file.rows for file in scanned):
                 raise CorpusError(f"corpus {printable(settings.path, 500)} has no rows; name files that have")
             repeated = _repeated_ids(scanned, settings)
@@ -101,30 +101,30 @@ class Corpus:
 
     @property
     def rows(self) -> int:
-        """Rows of all files."""
+        """Number of rows of all files."""
         return sum(file.rows for file in self.files)
 
     @property
     def history(self) -> dict[str, list[list[int | str]]]:
-        """Rows and fingerprint by file, each time the corpus was first seen or grew: for `continued`."""
+        """States of every file as `{name: [[rows, sha256], …]}`, for `continued` of a later run."""
         return {file.name: [[state.rows, state.sha256] for state in file.states] for file in self.files}
 
     def continued(self, history: History) -> "Corpus":
-        """The corpus as a continuation of what it was: names, shards and record ids of older rows stay.
+        """Return the corpus as a continuation of an earlier state: older rows keep their names, shards and record ids.
 
-        A file that was moved keeps the name that it had. Reads the corpus once more where the fingerprints that the
-        history needs were not remembered when it was opened (`checkpoints`).
+        A file that was moved keeps the name that it had. Reads the corpus again where it was opened without the
+        history's row counts as `checkpoints`.
 
         Raises:
-            CorpusChanged: rows that were there are gone or are not what they were.
-            CorpusError: the corpus cannot be read any more.
+            CorpusChanged: rows of the history are gone, or differ.
+            CorpusError: the corpus can no longer be read.
         """
         wanted = checkpoints_of(history)
         if any(rows <= file.rows and rows not in file.digests for file in self._scanned for rows in wanted):
             return Corpus.open(self.settings, wanted).continued(history)
         files = continue_history(self._scanned, history, printable(self.settings.path, 500))
         moved = [
-            f"{printable(file.name)} is what {printable(name)} was, and keeps that name"
+            f"{printable(file.name)} is the file that was {printable(name)}, and keeps that name"
             for file, name, _ in files
             if file.name != name
         ]
@@ -134,11 +134,13 @@ class Corpus:
         return self._of(self.settings, files, told, repeated)
 
     def shards(self, rows_per_shard: int) -> Iterator[Shard]:
-        """Cut the rows that came together into shards of at most `rows_per_shard` rows, in order, file by file.
+        """Cut every file into shards of at most `rows_per_shard` rows, in order.
+
+        No shard has rows from both before and after a growth of the corpus.
 
         Raises:
-            CorpusChanged: a file is no longer what it was when the corpus was opened.
-            OSError: it is no longer there.
+            CorpusChanged: a file has changed since the corpus was opened.
+            OSError: a file is no longer there.
         """
         for file in self.files:
             states = [state.rows for state in file.states]
@@ -148,24 +150,28 @@ class Corpus:
             yield from cut_file(cuttable, rows_per_shard)
 
     def records(self) -> Iterator[Record]:
-        """Every record in order, one shard after the other."""
+        """Yield every record, in order."""
         for shard in self.shards(rows_per_shard=1000):
             yield from read_records(self.settings, shard)
 
 
 def records_of(settings: CorpusSettings, rows: Iterable[RawRow]) -> Iterator[Record]:
-    """Make records of rows, wherever they were read."""
+    """Make records of rows, on any machine."""
     maker, origin = RecordMaker(settings.columns), cache(origin_of)
     return (maker.record(row, origin(row.file)) for row in rows)
 
 
 def read_records(settings: CorpusSettings, shard: Shard) -> Iterator[Record]:
-    """The records of a shard, where its file is visible."""
+    """Yield the records of a shard, on a machine that sees its file."""
     return records_of(settings, read_rows(shard))
 
 
 def _find_corpus_files(path: str) -> FoundFiles:
-    """Files of a path with their names within the corpus, sorted."""
+    """Return the files of a corpus' path, with their names within the corpus, sorted.
+
+    Raises:
+        CorpusError: the path has no file that can be read, or an unknown scheme.
+    """
     if path == BUILTIN_DOCS:
         return FoundFiles(((str(embedded.docs_path()), "docs"),))
     if path.startswith(HUB_PREFIX):
@@ -180,7 +186,7 @@ def _find_corpus_files(path: str) -> FoundFiles:
 
 
 def _copy_lines(files: Iterable[ScannedFile]) -> Iterator[str]:
-    """Files with the same rows: a copy, or the same file packed and unpacked."""
+    """Yield a line about files with the same rows: copies, or the same file packed and unpacked."""
     first: dict[str, str] = {}
     again = []
     for file in files:
@@ -192,16 +198,16 @@ def _copy_lines(files: Iterable[ScannedFile]) -> Iterator[str]:
 
 
 class _RepeatedIds(NamedTuple):
-    """Ids that stand in several rows."""
+    """Ids that several rows have."""
 
     ids: Mapping[int, str]
-    """By hash."""
+    """Ids by their hash."""
     counts: Mapping[str, int]
-    """Rows that have it."""
+    """Number of rows by id."""
 
 
 def _repeated_ids(files: Iterable[ScannedFile], settings: CorpusSettings) -> _RepeatedIds:
-    """Find them by their hashes, and read the files again for what they are: only where there are such."""
+    """Find repeated hashes of ids, then read the files with such ids again for the ids themselves."""
     hashes = {file: file.ids.hashes(file.name) for file in files if file.ids is not None}
     counts = repeated_hashes(hashes.values())
     if not counts:
@@ -216,7 +222,7 @@ def _repeated_ids(files: Iterable[ScannedFile], settings: CorpusSettings) -> _Re
 
 
 def _new_ids(files: Sequence[ContinuedFile], repeated: _RepeatedIds) -> Mapping[str, Mapping[int, str]]:
-    """New ids by file and row; rows that came to the corpus earlier come first."""
+    """Return new ids by file and row. Of rows with the same id, the row that came to the corpus first keeps the id."""
     hashes = {name: file.ids.hashes(name) for file, name, _ in files if file.ids is not None}
     runs = []
     for time in range(max(len(states) for _, _, states in files)):

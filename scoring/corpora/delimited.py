@@ -1,7 +1,7 @@
-"""CSV and TSV: a header line, then rows of as many fields; quoted fields may hold line breaks and delimiters.
+"""Reader of CSV and TSV: a header line, then rows with as many fields.
 
-Reading is strict, because what is guessed here is scored there: a row of another length is no row, and a quote that
-opens and swallows the rows below it is found.
+Quoted fields may hold line breaks and delimiters. Reading is strict, because a wrong guess would be scored as text. A
+row of another length is a bad row. A quote that stays open and swallows the rows below is found.
 """
 
 import csv
@@ -29,12 +29,13 @@ THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 DELIMITERS_BY_SUFFIX: Final = {".csv": ",", ".tsv": "\t"}
 DELIMITERS: Final = ",;\t|"
 SWALLOWED_ROWS: Final = 3
-"""Lines within one field that look like rows: so many are no coincidence, if most of its lines do."""
+"""Lines within a field that look like rows, from which on a quote counts as left open."""
 MOST_LINES: Final = 0.6
+"""Share of a field's lines that must look like rows as well."""
 
 
 class Delimited:
-    """One file of delimited rows."""
+    """A file of delimited rows."""
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
@@ -45,19 +46,19 @@ class Delimited:
 
     @property
     def reads_from_start(self) -> bool:
-        """Only where it cannot be read from a byte on."""
+        """True where the file cannot be read from a byte on."""
         return not self._seekable
 
     def rows(self, start: Start) -> Iterator[ParsedRow]:
-        """Rows from `start` on; without its byte all before are passed, because a line break may be part of a field."""
+        """Yield the rows from `start` on. Without its byte the rows before are read too: fields hold line breaks."""
         return (row for _, row in self._rows(start))
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row: the names of the columns and the fields."""
+        """Yield the content of every row, with its byte. The content is the names of the columns and the fields."""
         return ((byte, row.content) for byte, row in self._rows(Start()))
 
     def _rows(self, start: Start) -> Iterator[tuple[int | None, ParsedRow]]:
-        """Rows with the bytes at which they start, where reading can begin there."""
+        """Yield the rows with the byte at which each starts; None where reading cannot begin at a byte."""
         with errors_naming(self._file), ExitStack() as streams:
             records = self._records(streams)
             header = self._header(records)
@@ -77,7 +78,11 @@ class Delimited:
         return _Records(stream, self._delimiter, byte)
 
     def check(self) -> None:
-        """Look at the encoding and at the header."""
+        """Read the header.
+
+        Raises:
+            CorpusError: the file is UTF-16 or UTF-32 without being named so, or has no proper header.
+        """
         if self._encoding is None:
             refuse_utf16(self._file)
         with errors_naming(self._file), ExitStack() as streams:
@@ -101,7 +106,7 @@ class Delimited:
         if other is not None and not self._delimiter_is_named:
             raise CorpusError(
                 f"{self._where}, line 1: the header is one column {quoted(fields[0])}; "
-                f"if {other!r} is between the columns, say delimiter = {other!r} in the corpus settings"
+                f"if {other!r} separates the columns, say delimiter = {other!r} in the corpus settings"
             )
         return fields
 
@@ -125,14 +130,14 @@ class Delimited:
         return ParsedRow(content, values, flaw, undecodable)
 
     def _swallowed_rows(self, records: "_Records", fields: list[str]) -> str | None:
-        """Tell if lines within this row look like rows that an open quote has swallowed.
+        """Return a flaw where lines within this row look like rows that an open quote has swallowed; else None.
 
         Raises:
-            CorpusError: so many of them do that it is no coincidence.
+            CorpusError: at least `SWALLOWED_ROWS` lines, and most of the row's lines, look like rows.
         """
         first, *inner, last = records.lines
         opened = next((index for index, field in enumerate(fields) if "\n" in field or "\r" in field), 0)
-        # the line on which a quote stands open, or is closed by accident, is a row but for this quote
+        # the line that opens the quote, or closes it by accident, looks like a row without this quote
         edge = first if opened < len(fields) - 1 else last
         candidates = [line for line in (edge.replace('"', "", 1), *inner) if line.strip() and '"' not in line]
         like_rows = sum(_looks_like_row(line, len(fields), self._delimiter) for line in candidates)
@@ -152,32 +157,32 @@ class Delimited:
 
 
 class _Records:
-    """Records of a stream, and the lines that the last of them took.
+    """Iterator over the records of a stream; also holds the lines of the last record.
 
-    A record is a list of fields, or text that says why it is none.
+    A record is a list of fields, or a text that says why the lines are no record.
     """
 
     def __init__(self, stream: IO[str], delimiter: str, byte: int | None) -> None:
         self.lines: list[str] = []
         self.last_line = 0
         self.first_byte = self._next_byte = byte
-        """At which the last record starts; None where the bytes of this stream are not known."""
+        """Byte at which the last record starts; None where the stream's bytes are not known."""
         self._lines = lines(stream)
         self._reader = csv.reader(self._consumed_lines(), delimiter=delimiter, strict=True)
 
     @property
     def first_line(self) -> int:
-        """Number of the first of these lines."""
+        """Number of the first line of the last record."""
         return self.last_line - len(self.lines) + 1
 
     @property
     def text(self) -> str:
-        """These lines as they are."""
+        """The lines of the last record as they are."""
         return "".join(self.lines)
 
     @property
     def is_ascii(self) -> bool:
-        """True where no line can hold a byte that was not decoded."""
+        """True where the lines are ASCII, and so hold no byte that could not be decoded."""
         return all(map(str.isascii, self.lines))
 
     def __iter__(self) -> Iterator[list[str] | str]:
@@ -191,7 +196,7 @@ class _Records:
             except csv.Error as error:
                 yield self._explain_error(error)
                 continue
-            if fields:  # a blank line is no row
+            if fields:  # a blank line is no record
                 yield fields
 
     def _explain_error(self, error: csv.Error) -> str:
@@ -212,12 +217,16 @@ class _Records:
 
 
 def _packed_fields(fields: Sequence[str]) -> bytes:
+    """Return the fields with their lengths, as netstrings: other fields never give the same bytes."""
     encoded = [field.encode("utf-8", "surrogatepass") for field in fields]
     return b"".join(b"%d:%b" % (len(field), field) for field in encoded)
 
 
 def _looks_like_row(line: str, columns: int, delimiter: str) -> bool:
-    """Whether a line splits into the header's number of fields, as prose hardly does: its commas have blanks behind."""
+    """Return True where a line splits into `columns` fields without blanks at their starts.
+
+    Prose hardly does: its commas are followed by blanks.
+    """
     if columns < 2:
         return False
     if delimiter == ",":

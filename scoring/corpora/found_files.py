@@ -1,6 +1,6 @@
-"""Which files a corpus has: those of a path, a folder or a glob, with their names within the corpus.
+"""Files of a corpus: those of a path, a folder or a glob, with their names within the corpus.
 
-What is there and is not read is named, too. Opens nothing.
+Files that are not read are named in warnings. Opens no file.
 """
 
 import glob
@@ -17,20 +17,20 @@ from scoring.wording import did_you_mean, listed, plural, printable, quoted, utf
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """Files with their names, and what is to be said of the others."""
+    """Files that are read, and warnings about the others."""
 
     files: tuple[tuple[str, str], ...]
-    """Absolute path and name within the corpus, in order of the names."""
+    """Absolute path and name within the corpus of each file, in order of the names."""
     warnings: tuple[str, ...] = ()
 
 
 def find_files(path: Path) -> FoundFiles:
     """Find the files of a path: a file, a folder with all below it, or a glob.
 
-    A path that is there is taken as it is written, brackets and all; so is the part of a glob that is there.
+    A path that exists is taken literally, also where it has brackets. So are the leading folders of a glob.
 
     Raises:
-        CorpusError: no file there that can be read.
+        CorpusError: the path has no file that can be read.
     """
     try:
         path = path.expanduser().absolute()
@@ -50,7 +50,7 @@ def find_files(path: Path) -> FoundFiles:
 
 
 def _split_pattern(path: Path) -> tuple[Path, str | None]:
-    """The part of a path that is there, and the pattern that follows."""
+    """Split a path into the folder that exists and the pattern that follows; None: the path is a folder."""
     if path.is_dir():
         return path, None
     root = Path(path.anchor)
@@ -63,7 +63,10 @@ def _split_pattern(path: Path) -> tuple[Path, str | None]:
 
 
 def _walk_entries(root: Path) -> Iterator[Path]:
-    """Every file below a folder, through links to folders as well, but no folder twice."""
+    """Yield the entries below a folder, also through links to folders, but visit no folder twice.
+
+    Entries are files, hidden folders, and folders named like a file.
+    """
 
     def refuse(error: OSError) -> None:
         raise error
@@ -77,7 +80,7 @@ def _walk_entries(root: Path) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         hidden = [name for name in folders if name.startswith(".")]
         folders[:] = [name for name in folders if not name.startswith(".")]
-        # a folder that ends as a file does may have been meant as one
+        # a folder with the suffix of a file may be a mistake, so it is reported
         odd = [name for name in folders if is_readable(name)]
         yield from (Path(folder, name) for name in (*files, *hidden, *odd))
 
@@ -95,7 +98,7 @@ def _is_visible(file: Path) -> bool:
 
 
 def _left_out_warnings(root: Path, entries: list[Path], is_deep: bool) -> tuple[str, ...]:
-    if is_deep:  # a deep pattern matches folders on its way to their files
+    if is_deep:  # `**` matches folders on the way to their files
         entries = [entry for entry in entries if not entry.is_dir()]
     if not entries:
         return ()
@@ -118,7 +121,7 @@ def _reason(entry: Path) -> str:
 
 
 def _unique_files(files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """Each file once, however many names lead to it."""
+    """Drop files that are other names of a file; return the rest, and a warning about the dropped names."""
     kept: dict[tuple[int, int], Path] = {}
     again: list[str] = []
     for file in sorted(files, key=lambda file: (file.is_symlink(), file)):
@@ -134,7 +137,7 @@ def _names_in_corpus(root: Path, files: list[Path]) -> tuple[tuple[str, str], ..
     named: dict[str, str] = {}
     for file in files:
         name = utf8(file.relative_to(root).as_posix())
-        while name in named:  # two names that only bytes tell apart, which are no text
+        while name in named:  # two names that are no UTF-8 and look the same when escaped
             name += "'"
         named[name] = str(file)
     ordered = sorted(named, key=PurePosixPath)

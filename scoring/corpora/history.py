@@ -1,8 +1,8 @@
-"""What a corpus was when it was first seen, and each time it grew: whether files of today continue files of then.
+"""History of a corpus: the state of each file when the corpus was first seen, and each time the corpus grew.
 
-A history has, by file, one entry each time the corpus was first seen or grew: rows so far and their fingerprint. Every
-file has as many entries; one that did not grow has the same twice, one that came later begins with no rows. So the
-rows between two entries came together, in all files, and which row is older is always known.
+A state is a number of rows and their fingerprint. All files have the same number of states. A file that did not grow
+repeats its state; a file that came later begins with states of no rows. So rows between the same two states came to the
+corpus together, in whichever file, and older rows are known from newer ones.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,15 +19,15 @@ History = Mapping[str, Sequence[Sequence[int | str]]]
 
 
 class FileState(NamedTuple):
-    """Where the rows end that came together."""
+    """State of a file at a time: its first `rows` rows."""
 
     rows: int
     sha256: str
-    """Fingerprint of the file's rows up to there."""
+    """Fingerprint of these rows."""
 
 
 class ContinuedFile(NamedTuple):
-    """A file of today under the name that it had when it was first seen."""
+    """A file under the name that it had when it was first seen, with all its states."""
 
     file: ScannedFile
     name: str
@@ -35,25 +35,25 @@ class ContinuedFile(NamedTuple):
 
 
 def checkpoints_of(history: History) -> frozenset[int]:
-    """Row counts whose fingerprints are needed to compare with this history."""
+    """Return the row counts whose fingerprints a comparison with this history needs."""
     return frozenset(state.rows for states in _states(history).values() for state in states)
 
 
 def continue_history(files: Iterable[ScannedFile], history: History, where: str) -> list[ContinuedFile]:
-    """Match files with those of a history: by name, or, where a file was moved, by content.
+    """Match files with those of a history: by name, or by content where a file was moved.
 
     Raises:
-        CorpusChanged: a file is gone, has fewer rows, or other rows than it had.
+        CorpusChanged: a file of the history is gone, has fewer rows, or other rows.
     """
     earlier = _states(history)
     today = {file.name: file for file in files}
     same = {name for name, states in earlier.items() if name in today and _change(today[name], states) is None}
     matched = {name: today.pop(name) for name in sorted(same)}
-    # the longest first: one that is the beginning of another must not take the other's file
+    # the longest first: a file that equals the beginning of another must not take the other's match
     for name in sorted(earlier.keys() - same, key=lambda name: (-earlier[name][-1].rows, name)):
         states = earlier[name]
         if states[-1].rows == 0:
-            continue  # it never had rows
+            continue  # a file without rows need not be there
         moved = next((file for file in today.values() if _change(file, states) is None), None)
         if moved is None:
             raise CorpusChanged(_refusal_message(name, states, today.get(name), where))
@@ -68,8 +68,8 @@ def _refusal_message(name: str, states: Sequence[FileState], file: ScannedFile |
             "put it back, or start again in another directory"
         )
     return (
-        f"{printable(file.file, 500)}: {_change(file, states)}; put back what it was, with new rows at its end or in "
-        "files of their own, or start again in another directory"
+        f"{printable(file.file, 500)}: {_change(file, states)}; put back the earlier rows, with new rows at its end or "
+        "in files of their own, or start again in another directory"
     )
 
 
@@ -91,14 +91,14 @@ def _with_new_rows(
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:
-    """A name that no file of the history has: one that was moved keeps its own."""
+    """Append `'` to a new file's name until no other file has it: moved files keep their earlier names."""
     while name in taken:
         name += "'"
     return name
 
 
 def _change(file: ScannedFile, states: Sequence[FileState]) -> str | None:
-    """How a file is no continuation of what it was; None where it is."""
+    """Say how a file differs from its earlier states; None where it continues them."""
     if file.rows < states[-1].rows:
         return f"has shrunk, {plural(file.rows, 'row')} where it had {states[-1].rows} when it was seen earlier"
     first = 0

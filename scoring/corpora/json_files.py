@@ -1,6 +1,6 @@
-"""`.json` files: a list of objects, read an object at a time, or one object of equally long lists, read as a whole.
+"""Readers of `.json` files: a list of objects, read an object at a time, or an object of equally long lists.
 
-A file of that name with an object a line is JSON lines, and is read as that.
+An object of lists is read as a whole. A `.json` file with an object on each line is read as JSON lines.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ BLANKS: Final = " \t\r\n"
 
 
 def json_reader(file: str, dialect: Dialect) -> Reader:
-    """The reader for what the file holds.
+    """Return the reader for the file's content.
 
     Raises:
         CorpusError: the file is broken.
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     if dialect.encoding is None:
         refuse_utf16(file)
@@ -39,7 +39,7 @@ def json_reader(file: str, dialect: Dialect) -> Reader:
 
 
 class JsonList:
-    """A list of objects."""
+    """A file of a list of objects."""
 
     reads_from_start: Final = True
 
@@ -47,15 +47,15 @@ class JsonList:
         self._file, self._encoding = file, dialect.encoding
 
     def rows(self, start: Start) -> Iterator[ParsedRow]:
-        """Rows from `start` on; all rows before are passed."""
+        """Yield the rows from `start` on. The rows before are read, too."""
         yield from islice(self._rows(), start.row, None)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row."""
+        """Yield the content of every row."""
         return contents_without_bytes(self._rows())
 
     def check(self) -> None:
-        """Nothing that finding the reader did not look at."""
+        """Do nothing: `json_reader` has looked at the head of the file."""
 
     def _rows(self) -> Iterator[ParsedRow]:
         decoder = ObjectDecoder(self._encoding)
@@ -65,7 +65,7 @@ class JsonList:
 
 
 class JsonColumns:
-    """One object whose keys are columns and whose values are lists of the same length."""
+    """A file of an object whose keys are columns and whose values are lists of the same length."""
 
     reads_from_start: Final = True
 
@@ -73,7 +73,7 @@ class JsonColumns:
         self._file, self._encoding = file, dialect.encoding
 
     def rows(self, start: Start) -> Iterator[ParsedRow]:
-        """Rows from `start` on."""
+        """Yield the rows from `start` on."""
         columns = self._columns()
         length = len(next(iter(columns.values()), []))
         for index in range(start.row, length):
@@ -81,11 +81,15 @@ class JsonColumns:
             yield ParsedRow(canonical_json(values), values)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row."""
+        """Yield the content of every row."""
         return contents_without_bytes(self.rows(Start()))
 
     def check(self) -> None:
-        """See that it is such an object."""
+        """Read the file.
+
+        Raises:
+            CorpusError: the file is no object of equally long lists.
+        """
         self._columns()
 
     def _columns(self) -> dict[str, list[object]]:
@@ -108,10 +112,10 @@ class JsonColumns:
 
 
 def _elements(stream: IO[str], decoder: ObjectDecoder) -> Iterator[object]:
-    """Elements of the outermost list; no more than one of them is held.
+    """Yield the elements of the outermost list, and hold a single element at a time.
 
     Raises:
-        ValueError: it is no list, or breaks off.
+        ValueError: the stream is no list, or breaks off.
     """
     window = _Buffer(stream)
     if not window.next_is("["):
@@ -131,18 +135,18 @@ def _elements(stream: IO[str], decoder: ObjectDecoder) -> Iterator[object]:
             if mark != ",":
                 raise ValueError(f"the list breaks off, or a comma is missing, at {mark!r}")
     if window.peek():
-        raise ValueError("more follows after the list's end")
+        raise ValueError("the file goes on after the list's end")
 
 
 class _Buffer:
-    """The part of a stream that is looked at."""
+    """The part of a stream that is being decoded."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream, self._text = stream, ""
         self.position = 0
 
     def peek(self) -> str:
-        """The next character that is not blank; empty at the end."""
+        """Return the next character that is not blank; empty at the end."""
         while True:
             while self.position < len(self._text):
                 if self._text[self.position] not in BLANKS:
@@ -152,11 +156,15 @@ class _Buffer:
                 return ""
 
     def next_is(self, mark: str) -> bool:
-        """Whether the next character that is not blank is this one."""
+        """Return True where the next character that is not blank is `mark`."""
         return self.peek() == mark
 
     def element(self, decoder: ObjectDecoder) -> object:
-        """Decode the value that is next."""
+        """Decode the next value.
+
+        Raises:
+            ValueError: there is no JSON value, or it is nested too deeply or too long.
+        """
         self.peek()
         while True:
             try:
@@ -174,7 +182,7 @@ class _Buffer:
                 return value
 
     def _read_more(self, characters: int) -> bool:
-        """Read on by at least so many; what was passed is dropped."""
+        """Drop the text before `position`, and read at least `characters` more; False at the end of the stream."""
         self._text, self.position = self._text[self.position :], 0
         if len(self._text) > LONGEST_LINE:
             raise ValueError(f"an element is longer than {LONGEST_LINE >> 20} MiB")

@@ -1,4 +1,4 @@
-"""The one pass over every row of a corpus: counts, fingerprints and ids; holds no row."""
+"""Scan of every row of a corpus, once: counts, fingerprints and hashes of ids. Holds no row."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -15,29 +15,30 @@ from scoring.errors import CorpusChanged
 from scoring.wording import printable
 
 Progress = Callable[[str], object]
-"""Told how far it is, in a sentence, from time to time."""
+"""Called with a sentence about the progress, from time to time."""
 PROGRESS_ROWS: Final = 20_000
+"""Rows of a file between two calls of `Progress`."""
 
 
 def _ignore(_sentence: str) -> None:
-    """For those who do not want to know."""
+    """Drop a sentence about the progress."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScannedFile:
-    """One file, all its rows read."""
+    """A file after its scan."""
 
     file: str
     name: str
     rows: int
     digests: Mapping[int, str]
-    """Fingerprint of its first n rows: of all, of none, and of every checkpoint between."""
+    """Fingerprints of the first n rows by n: of no rows, of every checkpoint, and of all rows."""
     ids: IdHashes | None
-    """Where the corpus has a column of ids."""
+    """Hashes of the rows' ids; None where the corpus has no column of ids."""
 
 
 class Scanner:
-    """Passes over files, one after the other."""
+    """Reads files and counts their rows, one file after the other."""
 
     def __init__(
         self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool, progress: Progress = _ignore
@@ -45,13 +46,19 @@ class Scanner:
         self._maker, self._tally, self._dialect, self._has_ids = maker, tally, dialect, has_ids
         self._progress = progress
 
-    def over(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> ScannedFile:
+    def scan(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> ScannedFile:
         """Read every row of a file once.
 
+        Args:
+            file: Path, or `hf://dataset:split`.
+            name: Name of the file within the corpus.
+            origin: What the name says about the rows.
+            checkpoints: Row counts at which fingerprints are kept.
+
         Raises:
-            CorpusError: it cannot be read.
-            CorpusChanged: it changed meanwhile.
-            OSError: it is not there.
+            CorpusError: the file cannot be read.
+            CorpusChanged: the file changed during the scan.
+            OSError: the file is not there.
         """
         before = _state(file)
         reader = reader_of(file, self._dialect)
@@ -79,11 +86,11 @@ class Scanner:
 
 
 def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: Callable[[str], bool]) -> set[str]:
-    """The ids of a file's rows that are wanted.
+    """Return the ids of a file's rows for which `is_wanted` is true.
 
     Raises:
         CorpusError: the file cannot be read.
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     rows = enumerate(reader_of(file.file, dialect).rows(Start()))
     ids = (maker.own_id(RawRow(file.name, index, raw.values)) or row_name(file.name, index) for index, raw in rows)
@@ -91,7 +98,7 @@ def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: C
 
 
 def _state(file: str) -> tuple[int, ...]:
-    """What changes when a file is written."""
+    """Return device, inode, size and time of change, which change when a file is written; empty for a Hub dataset."""
     if file.startswith(HUB_PREFIX):
         return ()
     status = Path(file).stat()

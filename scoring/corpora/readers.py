@@ -1,4 +1,4 @@
-"""The reader of every format, by the suffix of a file's name."""
+"""Registry of the readers, by the suffix of a file's name."""
 
 from collections.abc import Callable
 from typing import Final
@@ -21,15 +21,16 @@ READERS: Final[dict[str, Callable[[str, Dialect], Reader]]] = {
     ".json": json_reader,
     ".parquet": Parquet,
 }
-"""By suffix."""
+"""Readers by suffix."""
 READABLE: Final = f"{', '.join(READERS)}, each also with {' or '.join(COMPRESSIONS)}"
 
 
 def reader_of(file: str, dialect: Dialect) -> Reader:
-    """The reader of a file, or of `hf://dataset:split`.
+    """Return the reader of a file, or of `hf://dataset:split`.
 
     Raises:
-        CorpusError: no reader for such a suffix.
+        CorpusError: there is no reader for the file's suffix, or the file is a broken `.json`.
+        OSError: the file is a `.json` and not there.
     """
     if file.startswith(HUB_PREFIX):
         dataset, _, split = file.removeprefix(HUB_PREFIX).partition(":")
@@ -44,5 +45,5 @@ def reader_of(file: str, dialect: Dialect) -> Reader:
 
 
 def is_readable(file: str) -> bool:
-    """Whether there is a reader for a file of this name."""
+    """Return True where there is a reader for a file of this name."""
     return suffixes(file)[0] in READERS

@@ -1,4 +1,4 @@
-"""Shards: rows of one file that a task names, with what they were when they were cut."""
+"""Shards: consecutive rows of a file that a task names, with their fingerprint."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,39 +13,39 @@ from scoring.errors import CorpusChanged, CorpusError, CorpusUnavailable
 from scoring.wording import plural, printable
 
 DIGEST_CHARACTERS: Final = 32
-"""Of a shard's fingerprint: 128 bits."""
+"""Hex digits of a shard's fingerprint: 128 bits."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows of one file; what a task names."""
+    """Rows of a file that a task names."""
 
     file: str
     """Path, or `hf://dataset:split`."""
     name: str
-    """The file's name within the corpus: part of record ids, the same on every machine."""
+    """Name of the file within the corpus, the same on every machine. Part of record ids."""
     first_row: int
     row_count: int
     sha256: str
-    """Fingerprint of the content of exactly these rows."""
+    """Fingerprint of these rows."""
     first_byte: int | None = None
-    """Where the first row starts, so that reading need not pass the rows before it; None where that is unknown."""
+    """Byte at which the first row starts, from which reading begins. None: unknown, so the rows before are read too."""
     record_ids: tuple[tuple[int, str], ...] = ()
-    """Row and new id of rows whose own id an earlier row has."""
+    """Row and new id, for rows whose own id an earlier row has."""
     dialect: Dialect = PLAIN
-    """How the file is written."""
+    """Encoding and delimiter of the file."""
 
 
 @dataclass(frozen=True)
 class FileToCut:
-    """A file that is to be cut."""
+    """A file that is to be cut into shards."""
 
     file: str
     name: str
     row_counts: Sequence[int]
-    """Row counts at which rows end that came together: no shard reaches across."""
+    """Row counts of the file when the corpus was first seen, and each time it grew. No shard crosses such a count."""
     sha256: str
-    """Fingerprint of all its rows."""
+    """Fingerprint of all rows."""
     record_ids: Mapping[int, str]
     dialect: Dialect
 
@@ -54,7 +54,7 @@ def cut_file(file: FileToCut, rows_per_shard: int) -> Iterator[Shard]:
     """Cut a file into shards of at most `rows_per_shard` rows, in order.
 
     Raises:
-        CorpusChanged: it is no longer what it was when the corpus was opened.
+        CorpusChanged: the file has changed since the corpus was opened.
     """
     starts = [0, *file.row_counts]
     cuts = [
@@ -79,11 +79,11 @@ def cut_file(file: FileToCut, rows_per_shard: int) -> Iterator[Shard]:
 
 
 def read_rows(shard: Shard) -> Iterator[RawRow]:
-    """The raw rows of a shard, where its file is visible; none before all of them are what they were.
+    """Yield the rows of a shard, on a machine that sees its file. All rows are read and compared before the first.
 
     Raises:
-        OSError: the file is not visible here; CorpusUnavailable, which is one: the Hub is not reached.
-        CorpusChanged: its rows are not what they were when the shard was cut.
+        OSError: the file is not visible on this machine; as its subclass CorpusUnavailable: the Hub is not reached.
+        CorpusChanged: the rows differ from those of which the shard was cut.
     """
     own = Fingerprint()
     ids = dict(shard.record_ids)
@@ -105,7 +105,7 @@ def read_rows(shard: Shard) -> Iterator[RawRow]:
 
 @contextmanager
 def _read_errors_as_change(file: str) -> Iterator[None]:
-    """What could be read when the corpus was opened, and no longer can, has changed."""
+    """Turn a CorpusError into a CorpusChanged: the file could be read when the corpus was opened."""
     try:
         yield
     except (CorpusChanged, CorpusUnavailable):

@@ -1,6 +1,6 @@
-"""The bytes and lines of a file, compressed or not, in any encoding. Knows nothing of rows.
+"""Bytes and lines of a file, compressed or not, in any encoding. Knows nothing of rows.
 
-A file that is not there, or not visible, is an OSError. One that is there and broken is a CorpusError with its name.
+A file that is not there, or not visible, is an OSError. A broken file is a CorpusError with the file's name.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from scoring.wording import printable
 
 COMPRESSIONS: Final = (".gz", ".zst")
 LONGEST_LINE: Final = 2**28
-"""Bytes, or characters; what is longer is no row of text."""
+"""Bytes or characters of a line, at most. A longer line is no row of text."""
 HEAD_BYTES: Final = 4096
 BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -28,7 +28,7 @@ BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Longer ones first: the mark of UTF-16 LE begins that of UTF-32 LE."""
+"""Encodings by byte order mark, longer marks first: the mark of UTF-32 LE begins with that of UTF-16 LE."""
 READ_ERRORS: Final[tuple[type[Exception], ...]] = (
     OSError,
     ValueError,
@@ -38,11 +38,11 @@ READ_ERRORS: Final[tuple[type[Exception], ...]] = (
     zlib.error,
     pyarrow.ArrowException,
 )
-"""What libraries raise for a file that they cannot read: MemoryError too, for sizes that a broken footer makes up."""
+"""Errors of libraries for a broken file. MemoryError is among them: a broken footer may name absurd sizes."""
 
 
 def suffixes(file: str) -> tuple[str, str]:
-    """Format and compression by the file's name, in small letters: `('.jsonl', '.gz')`, `('.csv', '')`."""
+    """Return format and compression by the file's name, in lower case: `('.jsonl', '.gz')`, `('.csv', '')`."""
     path = Path(file)
     last = path.suffix.lower()
     if last in COMPRESSIONS:
@@ -52,7 +52,7 @@ def suffixes(file: str) -> tuple[str, str]:
 
 @contextmanager
 def errors_naming(file: str) -> Iterator[None]:
-    """Turn what a broken file raises into one CorpusError with its name.
+    """Turn every error of a broken file into a CorpusError with the file's name.
 
     Raises:
         CorpusError: the file's content is broken.
@@ -63,7 +63,7 @@ def errors_naming(file: str) -> Iterator[None]:
     except CorpusError:
         raise
     except READ_ERRORS as error:
-        # what the system says has a number; what a decompressor says of its input has none
+        # errors of the operating system have a number; those of a decompressor about its input have none
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = printable(str(error) or type(error).__name__, longest=200)
@@ -71,10 +71,10 @@ def errors_naming(file: str) -> Iterator[None]:
 
 
 def open_bytes(file: str) -> BinaryIO:
-    """The file's bytes, decompressed.
+    """Open the file's bytes, decompressed.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     compression = suffixes(file)[1]
     if compression == ".gz":
@@ -85,10 +85,10 @@ def open_bytes(file: str) -> BinaryIO:
 
 
 def open_text(file: str, encoding: str | None, first_byte: int = 0) -> IO[str]:
-    """The file's text, from a byte on; bytes that are not of this encoding become halves of surrogate pairs.
+    """Open the file's text, from a byte on. Bytes that are not of the encoding become halves of surrogate pairs.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     stream = open_bytes(file)
     if first_byte:
@@ -98,20 +98,20 @@ def open_text(file: str, encoding: str | None, first_byte: int = 0) -> IO[str]:
 
 
 def byte_order_mark_length(file: str) -> int:
-    """Length of the byte order mark of a file of UTF-8.
+    """Return the length of the UTF-8 byte order mark at the file's start; 0 where there is none.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     with open_bytes(file) as stream:
         return len(codecs.BOM_UTF8) if stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
 
 
 def lines(stream: IO[str]) -> Iterator[str]:
-    """Lines with their ends.
+    """Yield lines with their ends.
 
     Raises:
-        CorpusError: one has no end within reason.
+        ValueError: a line is longer than `LONGEST_LINE`.
     """
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), ""), start=1):
         _check_length(len(line), number)
@@ -119,10 +119,10 @@ def lines(stream: IO[str]) -> Iterator[str]:
 
 
 def byte_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines with their ends, as bytes.
+    """Yield lines with their ends, as bytes.
 
     Raises:
-        CorpusError: one has no end within reason.
+        ValueError: a line is longer than `LONGEST_LINE`.
     """
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
         _check_length(len(line), number)
@@ -131,14 +131,14 @@ def byte_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 def _check_length(length: int, number: int) -> None:
     if length >= LONGEST_LINE:
-        raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: it is not a file of lines")
+        raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: the file is not a file of lines")
 
 
 def refuse_utf16(file: str) -> None:
-    """Find UTF-16 and UTF-32, which are no lines of bytes.
+    """Refuse UTF-16 and UTF-32, whose lines cannot be split as bytes.
 
     Raises:
-        CorpusError: the file is in one of them; the message has the key that reads it.
+        CorpusError: the file is UTF-16 or UTF-32; the message has the key that reads it.
     """
     with errors_naming(file), open_bytes(file) as stream:
         head = stream.read(HEAD_BYTES)
@@ -152,7 +152,7 @@ def refuse_utf16(file: str) -> None:
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
-    """UTF-16 text has a zero in most of its pairs, at one side."""
+    """Recognize UTF-16 by its zeros: most pairs of bytes have a zero at the same side."""
     if len(head) < 16:
         return None
     zeros = [side.count(0) / len(side) for side in (head[0::2], head[1::2])]

@@ -1,6 +1,6 @@
-"""Describe a corpus in a dozen lines, and name what its user should mend, each with the key that mends it.
+"""Survey of a corpus: a dozen lines that describe it, and warnings with the key that mends each.
 
-Counting is `scoring.corpora.tally`'s; this says it, and refuses a corpus that cannot be what was meant.
+`scoring.corpora.tally` counts the rows. This module words the counts, and refuses a corpus that is surely a mistake.
 """
 
 from collections import Counter
@@ -17,20 +17,20 @@ from scoring.wording import closest, counted, listed, plural, printable, quoted
 
 SHOWN_FILES: Final = 5
 MANY_ROWS: Final = 20_000
-"""Of a file from which on it is worth a line that every shard passes the rows before it."""
+"""Rows of a file from which on a line says that every shard reads the rows before it, too."""
 SHOWN_WARNINGS: Final = 8
-"""About single files."""
+"""Warnings about single files that are shown. The others are counted."""
 SAY_ENCODING: Final = "if it is Latin-1, say encoding = 'latin-1'; if it is of Windows, encoding = 'cp1252'"
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Findings of one pass over a corpus; every line can be printed as it is."""
+    """Description of a corpus and warnings about it. Every line can be printed as it is."""
 
     lines: tuple[str, ...]
-    """Lines that say which files, rows, labels and columns are there."""
+    """Lines about files, rows, labels and columns."""
     warnings: tuple[str, ...]
-    """Lines that say what should be mended, and how."""
+    """Lines about probable mistakes, each with the key that mends it."""
 
 
 def survey(
@@ -40,17 +40,17 @@ def survey(
     left_out: Sequence[str],
     encoding: str | None,
 ) -> Survey:
-    """Say what was counted.
+    """Word the counts of a corpus.
 
     Args:
-        tally: of every row.
-        columns: the mapping in effect.
-        repeated_ids: ids that several rows have, with how many; some of them stand for all.
-        left_out: what is there and was not read.
-        encoding: of the files, where the user named one.
+        tally: Counts of every row.
+        columns: The mapping in effect.
+        repeated_ids: Ids that several rows have, with the number of rows.
+        left_out: Warnings about files that were not read, or are copies.
+        encoding: Encoding of the files, where the user named one.
 
     Raises:
-        CorpusError: a file has no record at all, an optional column is named that no row has, or no text has words.
+        CorpusError: a file has no record, no row has a named optional column, or no text has words.
     """
     for file in tally.files:
         _refuse_without_records(file, tally, columns, encoding)
@@ -79,7 +79,7 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
         yield f"read from the start for every shard: {listed(slow)}; unpacked JSONL in UTF-8 is read faster"
     reasons = sum((file.reasons for file in tally.files), Counter[str]())
     records = sum(file.records for file in tally.files)
-    yield plural(records, "record") + (f"; rows that are none: {counted(reasons)}" if reasons else "")
+    yield plural(records, "record") + (f"; rows that are no records: {counted(reasons)}" if reasons else "")
     yield f"{plural(tally.texts.total(), 'text')} by author: {counted(tally.texts)}"
     if tally.labels:
         yield f"labels: {listed(_with_author(tally))}"
@@ -99,7 +99,7 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
 
 
 def _with_author(tally: Tally) -> Iterator[str]:
-    """`0 4 (human)`: the most frequent first."""
+    """Yield labels as `0 4 (human)`, the most frequent first."""
     for (label, author), rows in sorted(tally.labels.items(), key=lambda item: (-item[1], item[0])):
         yield f"{printable(label)} {rows}" + (f" ({author})" if author else "")
 
@@ -121,7 +121,7 @@ def _warnings_of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
     if file.utf8_rows:
         yield (
             f"{name}: {plural(file.utf8_rows, 'row')} valid as UTF-8 although encoding = {quoted(encoding)}; "
-            "leave encoding away where the file is UTF-8"
+            "leave out encoding where the file is UTF-8"
         )
     if file.control_rows:
         yield (
@@ -132,7 +132,7 @@ def _warnings_of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
     if others:
         yield f"{name}: {plural(file.bad_rows, 'row')} cannot be read (bad_row): {listed(others)}"
     if file.suspicious_rows:
-        yield f"{name}: {plural(file.suspicious_rows, 'row')} may hold others: {listed(file.suspicions)}"
+        yield f"{name}: {plural(file.suspicious_rows, 'row')} may hold other rows: {listed(file.suspicions)}"
     for names, count in file.ambiguous.most_common(1):
         matches = f"`synthetic` matches {printable(names, 200)}; name one"
         yield f"{name}: {plural(count, 'row')} left out (ambiguous_column): {matches}"
@@ -155,7 +155,7 @@ def _undecodable_note(file: FileTally, encoding: str | None) -> str:
 
 
 def _in_rows(counts: Mapping[str, int]) -> str:
-    """`column 'ai' holds lists in 2 rows`."""
+    """Return counts as `column 'ai' holds lists in 2 rows`."""
     return listed(f"{what} in {plural(count, 'row')}" for what, count in Counter(counts).most_common())
 
 
@@ -164,7 +164,7 @@ def _missing_text_warnings(tally: Tally) -> Iterator[str]:
         only = "text is" if counts.total() == 1 else "texts are"
         yield (
             f"{counts.total()} {only} only NA or nan, in column {quoted(column)}, and left out (not_text): "
-            f"{counted(counts)}; what wrote the file put that for a missing text"
+            f"{counted(counts)}; the program that wrote the file put that for a missing text"
         )
 
 
@@ -207,7 +207,7 @@ def _label_hint(unknown: Mapping[str, int]) -> str:
 
 
 def _column_warnings(tally: Tally, columns: Columns) -> Iterator[str]:
-    instead = {"id": "are named by file and row", "dataset": "take the file's name", "generator": "have none of it"}
+    instead = {"id": "are named by file and row", "dataset": "take the file's name", "generator": "have no generator"}
     for key in OPTIONAL:
         if tally.without_value[key]:
             yield (
@@ -226,8 +226,8 @@ def _id_warnings(tally: Tally, columns: Columns, repeated: Mapping[str, int]) ->
         yield f"column {quoted(columns.id)} (id) is neither text nor whole numbers: {counted(tally.odd_ids)}"
     if repeated:
         yield (
-            f"{plural(len(repeated), 'id')} of column {quoted(columns.id)} stand in several rows: {counted(repeated)}; "
-            "the first row keeps it, the others get '#file:row' behind it"
+            f"{plural(len(repeated), 'id')} of column {quoted(columns.id)} occur in several rows: {counted(repeated)}; "
+            "the first row keeps its id, the others get '#file:row' appended"
         )
 
 
@@ -269,7 +269,7 @@ def _mapping_hints(file: FileTally, columns: Columns) -> str:
     hints = [f"{key} = {quoted(close)}" for key, name in asked.items() if (close := closest(name, list(file.columns)))]
     encoding = "; their names are not UTF-8, say encoding = 'latin-1' if they are Latin-1, 'cp1252' if of Windows"
     broken = encoding if any(ESCAPED_BYTE.search(name) for name in file.columns) else ""
-    if isinstance(columns.human, tuple):  # nobody named columns
+    if isinstance(columns.human, tuple):  # the user named no columns
         broken += "; these are the columns of the paper's files, name yours, as in text = 'text', label = 'label'"
     return broken + (f" (did you mean {' and '.join(hints)}?)" if hints else "")
 

@@ -174,7 +174,7 @@ def test_a_text_that_counts_for_its_neighbours_is_seen() -> None:
         return output
 
     model.model.register_forward_hook(by_batch)
-    with pytest.raises(ModelUnsupported, match="alone than of the same text beside a longer one"):
+    with pytest.raises(ModelUnsupported, match="alone than in a batch with a longer text"):
         scorable_model(loaded_model(model))
 
 
@@ -186,7 +186,7 @@ def test_padding_that_counts_is_seen() -> None:
         return output
 
     model.model.register_forward_hook(by_length)
-    with pytest.raises(ModelUnsupported, match="alone than of the same text beside a longer one"):
+    with pytest.raises(ModelUnsupported, match="alone than in a batch with a longer text"):
         scorable_model(loaded_model(model))
 
 

@@ -42,7 +42,7 @@ def test_a_value_that_python_cannot_hold_leaves_its_row_readable(tmp_path: Path,
     assert corpus.survey.warnings == ()
     assert [record.texts[0].text for record in corpus.records()] == texts.to_pylist()
     other = Corpus.open(written(tmp_path / "b.parquet", text=texts, odd=pa.array([near, near, None], form)))
-    assert corpus.files[0].ends != other.files[0].ends, "the odd value is part of what the rows are"
+    assert corpus.files[0].states != other.files[0].states, "the odd value is part of what the rows are"
 
 
 def test_odd_values_are_the_same_whatever_rows_are_read_with_them(tmp_path: Path) -> None:

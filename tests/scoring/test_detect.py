@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read_costs_the_others_nothing(texts: Path, monkey
     given = ["human.txt", "latin1.txt", ".", "absent.txt", "a\0b", "machine.txt", "human.txt"]
     result = detect(*given, "--json")
     assert result.exit_code == 0
-    assert "4 of 7 files cannot be read; the others are scored" in result.stderr
+    assert "4 of 7 files cannot be read; the other files are scored" in result.stderr
     entries = json.loads(result.stdout)["results"]
     assert [entry["file"] for entry in entries] == given
     assert [entry["null_reason"] for entry in entries] == [None, *["unreadable"] * 4, None, None]
@@ -315,4 +315,4 @@ def test_a_calibration_for_something_else_is_refused(
     path = calibration(tmp_path, **change)
     result = detect(texts / "human.txt", "--calibration", path, *arguments)
     assert result.exit_code == 2
-    assert "the calibration is for something else" in result.stderr
+    assert "the calibration is for other settings" in result.stderr

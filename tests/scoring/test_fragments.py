@@ -1,4 +1,4 @@
-"""What is cut from a record, and that nothing but the record and the settings decides it."""
+"""Fragments of a record depend on the record and the settings alone."""
 
 import hashlib
 import random
@@ -162,7 +162,7 @@ def test_a_bad_record_is_one_row_with_its_reason() -> None:
         ({"mode": "prefix"}, "key 'tokens' is missing"),
         ({"mode": "prefix", "tokens": []}, "at least 1"),
         ({"mode": "prefix", "tokens": [16, 8]}, "must rise"),
-        ({"mode": "window", "words": 10, "step": 20}, "words between windows are lost"),
+        ({"mode": "window", "words": 10, "step": 20}, "words between windows would be lost; give a step of 10 or less"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(level: Mapping[str, object], message: str) -> None:

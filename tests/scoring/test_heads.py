@@ -1,4 +1,4 @@
-"""Where a model may be split into body and head, and that nothing else is."""
+"""Models that may be split into body and head are split, and no others."""
 
 import logging
 from typing import Any
@@ -66,7 +66,7 @@ def test_a_small_soft_cap_in_the_config_is_seen_even_where_logits_are_small() ->
 def test_a_head_that_reads_something_else_is_not_split(caplog: pytest.LogCaptureFixture) -> None:
     model = random_model("llama", seed=0)
     model.lm_head.register_forward_pre_hook(lambda _module, args: (args[0] * 2,))
-    assert "does not read what its body returns" in whole(model, caplog)
+    assert "does not read the output of its body" in whole(model, caplog)
 
 
 def test_a_head_that_is_no_linear_layer_is_not_split(caplog: pytest.LogCaptureFixture) -> None:

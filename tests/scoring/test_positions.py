@@ -1,4 +1,4 @@
-"""How long a text may be, by what models say of their positions."""
+"""Limits of a text's length, by the positions of the models."""
 
 from typing import Any
 

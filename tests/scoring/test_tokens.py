@@ -75,7 +75,7 @@ def of_width(width: int, tokenizer: Any = None, seed: int = 5) -> LoadedModel:
 
 
 def head_cut_to(loaded: LoadedModel, width: int) -> LoadedModel:
-    """The same model with a head of fewer rows, made apart from the scorer."""
+    """Copy a model with a head of fewer rows, without the scorer's code."""
     model = copy.deepcopy(loaded.model)
     head = nn.Linear(32, width, bias=False)
     head.weight = nn.Parameter(model.lm_head.weight[:width].clone())
