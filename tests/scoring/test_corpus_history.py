@@ -218,7 +218,7 @@ def test_the_first_row_keeps_its_id_and_repetitions_get_their_rows_name(tmp_path
     assert [record.record_id for record in corpus.records()] == [
         "a", "a#t.jsonl:2", "a#t.jsonl:2#t.jsonl:2", "b", "a#t.jsonl:4", "a#t.jsonl:4#t.jsonl:5"
     ]  # fmt: skip
-    assert any("1 id of column 'id' stand" in line and "a 3" in line for line in corpus.survey.warnings)
+    assert any("1 id of column 'id' occur" in line and "a 3" in line for line in corpus.survey.warnings)
 
 
 def test_rows_that_are_sent_make_the_same_records(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_logits_changed_after_the_head_are_not_split(caplog: pytest.LogCaptureFi
         return output
 
     model.register_forward_hook(shifted)
-    assert "after its head" in whole(model, caplog)
+    assert "after the head" in whole(model, caplog)
 
 
 def test_a_small_soft_cap_in_the_config_is_seen_even_where_logits_are_small() -> None:
