@@ -157,33 +157,33 @@ class Binoculars:
         measured = iter(self._measure([fragment.text for fragment in ready], limit))
         for fragment in fragments:
             known = fragment.null_reason
-            one = next(measured) if known is None else _TextResult(null_reason=known)
+            result = next(measured) if known is None else _TextResult(null_reason=known)
             if not prefixes:
-                yield fragment_score(fragment, one.score(self.alignment))
+                yield fragment_score(fragment, result.score(self.alignment))
             for prefix in prefixes:
-                yield self._prefix_score(fragment, one, prefix)
+                yield self._prefix_score(fragment, result, prefix)
 
-    def _prefix_score(self, fragment: Fragment, one: _TextResult, prefix: int) -> FragmentScore:
-        encoding = one.encoding
-        if encoding is None or one.null_reason == OUT_OF_MEMORY:
-            return fragment_score(fragment, one.score(self.alignment), prefix)
+    def _prefix_score(self, fragment: Fragment, result: _TextResult, prefix: int) -> FragmentScore:
+        encoding = result.encoding
+        if encoding is None or result.null_reason == OUT_OF_MEMORY:
+            return fragment_score(fragment, result.score(self.alignment), prefix)
         if prefix > self._max_tokens:
             beyond = Score(length_tokens=len(encoding.ids), null_reason="prefix_beyond_max_tokens")
             return fragment_score(fragment, beyond, prefix)
-        if one.sums is None or prefix > len(encoding.ids):
+        if result.sums is None or prefix > len(encoding.ids):
             reason = "prefix_beyond_model" if encoding.truncated else "shorter_than_prefix"
             return fragment_score(fragment, Score(length_tokens=len(encoding.ids), null_reason=reason), prefix)
-        score = replace(one.sums.score(self.alignment, prefix), truncated=False)
+        score = replace(result.sums.score(self.alignment, prefix), truncated=False)
         return fragment_score(fragment, score, prefix, encoding.words_before(fragment.text, prefix))
 
     def _measure(self, texts: Sequence[object], max_tokens: int) -> list[_TextResult]:
         measured = [_TextResult(null_reason=_null_reason_of(text)) for text in texts]
         pairs = enumerate(zip(texts, measured, strict=True))
-        scorable_model = {i: text for i, (text, one) in pairs if isinstance(text, str) and one.null_reason is None}
+        scorable = {i: text for i, (text, result) in pairs if isinstance(text, str) and result.null_reason is None}
         limit, id_limit = min(max_tokens, self.pair.max_positions), self.pair.id_limit
-        encodings = encode(self.pair.observer.tokenizer, list(scorable_model.values()), limit)
+        encodings = encode(self.pair.observer.tokenizer, list(scorable.values()), limit)
         ready: list[tuple[int, Encoding]] = []
-        for index, encoding in zip(scorable_model, encodings, strict=True):
+        for index, encoding in zip(scorable, encodings, strict=True):
             if max(encoding.ids, default=0) >= id_limit:
                 measured[index] = _TextResult(encoding, null_reason="token_beyond_model")
             elif len(encoding.ids) < 2:
