@@ -3,6 +3,7 @@
 import logging
 import math
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +105,55 @@ def test_one_model_twice_runs_once(llama_pair: Models) -> None:
 def test_split_placement_scores_the_same(llama_pair: Models) -> None:
     together = values(Binoculars(*llama_pair).score(TEXTS))
     assert values(Binoculars(*llama_pair, placement="split").score(TEXTS)) == pytest.approx(together, abs=TOLERANCE)
+
+
+def test_split_placement_runs_both_bodies_at_the_same_time(llama_pair: Models) -> None:
+    binoculars = Binoculars(*llama_pair, placement="split")
+    together = threading.Barrier(2)
+
+    def wait_for_the_other(*_: object) -> None:
+        together.wait(timeout=60)
+
+    handles = [loaded.model.base_model.register_forward_pre_hook(wait_for_the_other) for loaded in llama_pair]
+    try:
+        (score,) = binoculars.score([TEXTS[1]])
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert score.score == pytest.approx(expected(llama_pair, TEXTS[1]), abs=TOLERANCE)
+
+
+def test_split_placement_loads_the_observer_on_the_first_device_and_the_performer_on_the_last(
+    llama_pair: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_name = dict(zip(("base", "instruct"), llama_pair, strict=True))
+    devices: dict[str, tuple[str, ...]] = {}
+
+    def load_model(name: str, **options: Any) -> LoadedModel:
+        devices[name] = options["devices"]
+        return by_name[name]
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr("scoring.binoculars.load_model", load_model)
+    Binoculars("base", "instruct", placement="split")
+    assert devices == {"base": ("cuda:0",), "instruct": ("cuda:2",)}
+    Binoculars("base", "instruct")
+    assert devices == dict.fromkeys(by_name, ("cuda:0", "cuda:1", "cuda:2"))
+
+
+def test_defaults_are_those_of_the_authors(llama_pair: Models) -> None:
+    binoculars = Binoculars(*llama_pair)
+    (score,) = binoculars.score(["x" * 590])
+    assert (score.length_tokens, score.truncated) == (512, True)
+    assert (score.n_nll, score.n_xent) == (511, 512)
+
+
+def test_the_observers_tokenizer_encodes_for_both(llama_pair: Models) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens(["zebra"])  # agrees on every probe text
+    observer, performer = llama_pair
+    (score,) = Binoculars(observer, loaded_model(performer.model, "other", tokenizer)).score(["zebra"])
+    assert score.length_tokens == 1 + len("zebra")
 
 
 def test_a_head_that_is_not_known_takes_the_plain_path(caplog: pytest.LogCaptureFixture) -> None:

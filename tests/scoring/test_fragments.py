@@ -25,6 +25,17 @@ def by_author(fragments: tuple[Fragment, ...], author: str) -> list[Fragment]:
     return [fragment for fragment in fragments if fragment.author == author]
 
 
+@pytest.mark.parametrize(
+    ("mode", "defaults"),
+    [
+        ("random", {"min_words": 10, "max_words": 300, "seed": 0}),
+        ("window", {"words": 200, "step": 100}),
+    ],
+)
+def test_defaults_are_the_published_ones(mode: str, defaults: dict[str, int]) -> None:
+    assert fragment_settings({"mode": mode}).model_dump() == {"mode": mode} | defaults
+
+
 RANDOM = fragment_settings({"mode": "random", "min_words": 10, "max_words": 50, "seed": 3})
 
 
