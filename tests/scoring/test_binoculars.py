@@ -319,6 +319,13 @@ def test_a_text_longer_than_the_table_of_positions_is_cut_and_says_so() -> None:
     assert [row.null_reason for row in rows] == [None, "prefix_beyond_model"]
 
 
+def test_the_positions_of_either_model_are_a_limit(llama_pair: Models) -> None:
+    opt, (llama, _) = short_opt(), llama_pair
+    for pair in ((opt, llama), (llama, opt)):
+        (score,) = Binoculars(*pair).score(["x" * 50])
+        assert (score.length_tokens, score.truncated) == (40, True)
+
+
 def test_a_single_string_is_refused(llama_pair: Models) -> None:
     with pytest.raises(TypeError, match=r"score\(\[text\]\)"):
         Binoculars(*llama_pair).score("letters")
