@@ -300,6 +300,16 @@ def test_a_token_without_an_embedding_costs_its_text_only(llama_pair: Models) ->
     assert scores[0].length_tokens == len(tokenizer("with <41> in it")["input_ids"])
 
 
+def test_a_token_with_a_logit_and_no_embedding_costs_its_text_only() -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens([f"<{number}>" for number in range(42)])
+    model = random_model("llama", seed=0)
+    model.lm_head = nn.Linear(32, 364, bias=False)
+    wide = loaded_model(model, "wide", tokenizer)
+    scores = Binoculars(wide, wide).score(["with <41> in it", "with <40> in it"])
+    assert [score.null_reason for score in scores] == ["token_beyond_model", None]
+
+
 def short_opt() -> LoadedModel:
     torch.manual_seed(0)
     config = OPTConfig(vocab_size=300, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, ffn_dim=32)
