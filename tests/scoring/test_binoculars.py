@@ -19,6 +19,7 @@ from transformers import OPTConfig, OPTForCausalLM
 from models.load import LoadedModel
 from scoring.binoculars import Binoculars, _null_reason_of
 from scoring.fragments import Fragment
+from scoring.pair import WHOLE_LOGITS
 from scoring.perplexity import Tile
 from scoring.results import NULL_REASONS, Score
 from tests.scoring.families import CONFIGS, byte_tokenizer, loaded_model, random_model, random_pair
@@ -169,6 +170,8 @@ def test_a_head_that_is_not_known_takes_the_plain_path(caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING):
         scores = Binoculars(*models, tile=UNEVEN).score(TEXTS)
     assert [record.message.split(" is ")[0] for record in caplog.records] == ["llama-instruct", "llama-base"]
+    assert Binoculars(*models).pair.capped_budget(10**9) == WHOLE_LOGITS // 300, "whole logits are held by batch"
+    assert Binoculars(*random_pair("llama")).pair.capped_budget(10**9) == 10**9
     assert values(scores) == pytest.approx([expected(models, text) for text in TEXTS], abs=TOLERANCE)
 
 
@@ -300,13 +303,14 @@ def test_a_token_without_an_embedding_costs_its_text_only(llama_pair: Models) ->
     assert scores[0].length_tokens == len(tokenizer("with <41> in it")["input_ids"])
 
 
-def test_a_token_with_a_logit_and_no_embedding_costs_its_text_only() -> None:
+@pytest.mark.parametrize(("logits", "beyond", "within"), [(364, 41, 40), (290, 31, 30)])
+def test_a_token_needs_an_embedding_and_a_logit(logits: int, beyond: int, within: int) -> None:
     tokenizer = byte_tokenizer()
-    tokenizer.add_tokens([f"<{number}>" for number in range(42)])
+    tokenizer.add_tokens([f"<{number}>" for number in range(42)])  # ids 259 to 300; the model has 300 embeddings
     model = random_model("llama", seed=0)
-    model.lm_head = nn.Linear(32, 364, bias=False)
-    wide = loaded_model(model, "wide", tokenizer)
-    scores = Binoculars(wide, wide).score(["with <41> in it", "with <40> in it"])
+    model.lm_head = nn.Linear(32, logits, bias=False)
+    loaded = loaded_model(model, "other-head", tokenizer)
+    scores = Binoculars(loaded, loaded).score([f"with <{beyond}> in it", f"with <{within}> in it"])
     assert [score.null_reason for score in scores] == ["token_beyond_model", None]
 
 

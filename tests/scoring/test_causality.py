@@ -143,15 +143,18 @@ def test_a_model_that_is_not_split_is_probed_too() -> None:
         scorable_model(loaded_model(peeking))
 
 
-def test_experts_may_round_otherwise_in_other_company() -> None:
+def test_experts_may_round_otherwise_in_other_company(monkeypatch: pytest.MonkeyPatch) -> None:
     model = random_of(DECODERS["mixtral"](), torch.bfloat16)
 
     def rounded(_module: nn.Module, _args: Any, output: Any) -> Any:
-        output.last_hidden_state = output.last_hidden_state * (1 + 1e-2 * output.last_hidden_state.sum().sin())
+        output.last_hidden_state = output.last_hidden_state * (1 + 5e-2 * output.last_hidden_state.sum().sin())
         return output
 
     model.model.register_forward_hook(rounded)
     scorable_model(loaded_model(model))
+    monkeypatch.setattr("scoring.causality._has_experts", lambda _model: False)
+    with pytest.raises(ModelUnsupported, match="sees later tokens"):
+        scorable_model(loaded_model(model))
 
 
 def test_noise_of_equal_passes_is_no_influence() -> None:

@@ -90,3 +90,15 @@ def test_bfloat16_logits_come_as_float32() -> None:
         split.logits_into(logits_TV, split.states(ids_1L, torch.ones(1, 3, dtype=torch.bool)), 0)
         own = model(input_ids=ids_1L).logits[0]
     assert torch.allclose(logits_TV, own.float(), atol=0.05)
+
+
+def test_where_bfloat16_is_emulated_the_head_multiplies_in_float32_and_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scoring.heads.native_dtype", lambda _devices: "float32")
+    split = scorable_model(loaded_model(random_model("llama", seed=0).to(torch.bfloat16)))
+    assert isinstance(split, SplitModel)
+    assert split.matmul_dtype == torch.float32
+    state_TX, logits_TV = torch.randn(5, 32, dtype=torch.bfloat16), torch.empty(5, 300)
+    with torch.inference_mode():
+        split.logits_into(logits_TV, state_TX, 0)
+        exact_TV = state_TX.float() @ split.weight_VH.float().T
+    assert torch.equal(logits_TV, exact_TV.to(torch.bfloat16).float())
