@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from models import embedded
 from scoring.binoculars import Binoculars
 from scoring.detect import APP, DEMO_PAIR, _main, _print_answer
+from scoring.errors import ScoringError
 
 ROOT = Path(__file__).parents[2]
 BOUND: dict[str, Any] = {
@@ -70,6 +71,24 @@ def test_a_calibration_gives_verdicts(texts: Path, tmp_path: Path) -> None:
         assert json.loads(result.stdout)["results"][0]["verdict"] == verdict
         table = detect("--calibration", path, texts / "human.txt")
         assert verdict in table.stdout
+
+
+@pytest.mark.parametrize("options", [{}, {"alignment": "reference", "dtype": "float16", "quantization": "8-bit"}])
+def test_a_calibration_sets_every_option_that_is_not_given(
+    options: dict[str, str], texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+
+    def binoculars(*models: str, **settings: Any) -> None:
+        taken.append((models, settings))
+        raise ScoringError("the settings are known")
+
+    monkeypatch.setattr("scoring.binoculars.Binoculars", binoculars)
+    models = {"observer": "org/base", "performer": "org/instruct"}
+    bound = {"alignment": "aligned", "dtype": "bfloat16", "quantization": "4-bit"}
+    given = [argument for name, value in options.items() for argument in (f"--{name}", value)]
+    detect(texts / "human.txt", "--calibration", calibration(tmp_path, **models, **bound), *given)
+    assert taken == [(tuple(models.values()), bound | options | {"max_tokens": 512})]
 
 
 def test_windows_show_parts(texts: Path) -> None:
