@@ -63,7 +63,7 @@ class Sweep(_Strict):
         default=0,
         ge=0,
         le=MAX_SEED,
-        description="seed of all that is random: the order of tasks, the texts of prompts, and sampled tokens",
+        description="seed of the order of tasks, of the texts of prompts, and of sampled tokens",
     )
     factors: dict[str, list[Any]] = Field(
         default_factory=dict, description="list of levels for each factor; a factor left out has its default"
