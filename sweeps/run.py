@@ -48,6 +48,7 @@ from sweeps.store.history import slot_timings
 from sweeps.store.run_directory import refuse_rows, wait_until_free
 from sweeps.task_status import TaskStatus
 from sweeps.view.dry_run import print_plan
+from sweeps.view.explain import print_explanation, refuse_other_arguments
 from sweeps.view.messages import complain, say
 from sweeps.view.notices import tell_finished, tell_inputs, tell_unused_interpreters
 from sweeps.view.progress import summarize, view, waiting
@@ -59,6 +60,7 @@ DEFAULT_CORES = 4
 
 
 def main(
+    context: typer.Context,
     spec: Annotated[list[str] | None, typer.Argument(help="TOML paths or built-in names")] = None,
     address: Annotated[
         str, typer.Option(help="local starts Ray here, auto joins one, inline needs none, or HOST:PORT")
@@ -66,6 +68,12 @@ def main(
     out: Annotated[Path, typer.Option(help="rows land in OUT/<spec>/<sweep>/part-*.parquet")] = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="<sweep>.<key path>=<TOML value>, repeatable")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="print a benchmark's factors and metrics, or for 'spec' the keys of a spec, and stop"
+        ),
+    ] = None,
     retry: Annotated[list[str] | None, typer.Option(help="run again what ended with this status, repeatable")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="start in an empty directory or fail")] = False,
     isolation: Annotated[str, typer.Option(help="device, or node: one timed task a node at a time")] = "device",
@@ -80,6 +88,10 @@ def main(
     console = Console()
     code = EXIT_INTERRUPTED
     try:
+        if explain is not None:
+            refuse_other_arguments(context)
+            print_explanation(console, explain, BENCHMARKS)
+            raise typer.Exit
         command = Command(
             specs=tuple(spec or ["quickstart"]),
             address=address,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from actors.benchmarks.base import OneTaskPerCell, Weights, timed_rows
 from actors.benchmarks.model import ModelFactors, model_weights
@@ -50,9 +50,16 @@ def _absolute_source(level: Any, base: Path) -> Any:
 class ModelLoadingFactors(ModelFactors):
     """A model, where it comes from, and whether from the drive or from memory."""
 
-    source: Annotated[str, AfterValidator(_is_source)] = DEFAULT_SOURCE
-    """`default`: wherever the model's name leads; else a directory, searched as models/sources.py says."""
-    cache_state: CacheState = "warm"
+    source: Annotated[str, AfterValidator(_is_source)] = Field(
+        default=DEFAULT_SOURCE,
+        description='place of the weight files: `"default"` is wherever the model\'s name leads; a directory, on the '
+        "drive to measure, is a Hub cache or holds `org/name` or `name`",
+    )
+    cache_state: CacheState = Field(
+        default="warm",
+        description='state of the page cache before each load: `"warm"` files were read before, `"cold"` files are '
+        "evicted, and that is checked",
+    )
 
 
 class ModelLoading(OneTaskPerCell):
