@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.averages import grouped
-from analysis.columns import NULL
-from analysis.load import Sweep
+from analysis.cell_factors import grouped
+from analysis.column_titles import NULL
+from analysis.load import SweepRows
 
 MAX_REASONS: Final = 500
 """Rarer reasons of a status are counted together."""
 _MAX_LEVELS: Final = 12
 
 
-def failures(sweep: Sweep) -> pd.DataFrame:
+def failures(sweep: SweepRows) -> pd.DataFrame:
     """Rows that are not ok, by status and reason. Columns: status, reason, rows, cells, where."""
     rows = sweep.rows[sweep.rows["status"] != "ok"]
     factors = [name for name in sweep.description.factors if name in rows and sweep.rows[name].nunique() > 1]

@@ -6,25 +6,25 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.averages import Averages, grouped
+from analysis.averages import Averages
 from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
-from analysis.choice import MAX_PANELS
-from analysis.columns import short_names
-from analysis.labels import Labels
-from analysis.load import Sweep
+from analysis.cell_factors import grouped
+from analysis.figure_spec import MAX_PANELS
+from analysis.level_labels import LevelLabels, short_names
+from analysis.load import SweepRows
 from sweeps.printable import middle_out
 
 _MAX_AUTHORS: Final = 7
 
 
 @rules()
-def draw_scores(sweep: Sweep, averages: Averages, file_name: str) -> list[Drawing]:
+def draw_scores(sweep: SweepRows, averages: Averages, file_name: str) -> list[Drawing]:
     """Histogram of the Binoculars score by author; nothing where no text has a score."""
     factors = [name for name in averages.factors if name != "author"]
     rows = sweep.ok[[*factors, "author", "score"]]
     scored = rows[rows["score"].notna()]
     every = grouped(scored, factors)
-    labels = Labels(averages)
+    labels = LevelLabels(averages.levels)
     every.sort(key=lambda group: labels.order(factors, group[0]))
     groups = every[:MAX_PANELS]
     if not groups:

@@ -26,7 +26,7 @@ _MAX_LISTED: Final = 10
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepRows:
     """The rows of one sweep, with what it was asked to do and where it ran."""
 
     name: str
@@ -54,11 +54,11 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRows:
     """Everything under one run directory."""
 
     directory: Path
-    sweeps: tuple[Sweep, ...]
+    sweeps: tuple[SweepRows, ...]
     remarks: tuple[str, ...] = ()
     """The same of all sweeps, each with its sweep's name, and of directories that cannot be looked into."""
 
@@ -69,7 +69,7 @@ class Run:
         return next(named, self.directory.resolve().name)
 
 
-def read_run(directory: Path) -> Run:
+def read_run(directory: Path) -> RunRows:
     """Read all sweeps of a run directory.
 
     Raises:
@@ -87,10 +87,10 @@ def read_run(directory: Path) -> Run:
         raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
     sweeps = tuple(read_sweep(folder) for folder, _ in folders)
     remarks += [f"{sweep.name}: {remark}" for sweep in sweeps for remark in sweep.remarks]
-    return Run(directory, sweeps, tuple(remarks))
+    return RunRows(directory, sweeps, tuple(remarks))
 
 
-def read_sweep(folder: Path) -> Sweep:
+def read_sweep(folder: Path) -> SweepRows:
     """Read one sweep's parts and its environment file."""
     described = read_description(folder)
     named = described.spec.get("benchmark")
@@ -105,7 +105,7 @@ def read_sweep(folder: Path) -> Sweep:
     counted = counted_once(current, absent)
     rows = counted.rows
     remarks += [*_odd_statuses(rows), *_repetitions(counted)]
-    return Sweep(
+    return SweepRows(
         name=folder.name,
         benchmark=benchmark,
         rows=rows.drop(columns=POSITION).reset_index(drop=True),

@@ -17,10 +17,11 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.averages import RANGE_LIMIT, SD_LIMIT
 from analysis.canvas import Drawing
-from analysis.columns import MAX_TEXT, duration
-from analysis.load import Run, Sweep
+from analysis.cell_statistics import RANGE_LIMIT, SD_LIMIT
+from analysis.column_titles import duration
+from analysis.level_labels import MAX_TEXT
+from analysis.load import RunRows, SweepRows
 from analysis.tables import MARK, Table
 from sweeps.meanings import MEANINGS
 from sweeps.printable import middle_out, printable
@@ -73,7 +74,7 @@ class Section:
     marked: bool
 
 
-def progress_of(sweep: Sweep) -> Progress:
+def progress_of(sweep: SweepRows) -> Progress:
     """How far a sweep came."""
     tried = sweep.rows.loc[sweep.rows["status"] != "unavailable", "task_id"]
     return Progress(len(sweep.rows), int(tried.nunique()), sweep.description.tasks)
@@ -90,14 +91,14 @@ def _together(sections: Sequence[Section]) -> Progress:
     )
 
 
-def statuses_of(sweeps: Iterable[Sweep]) -> tuple[tuple[str, int], ...]:
+def statuses_of(sweeps: Iterable[SweepRows]) -> tuple[tuple[str, int], ...]:
     """Rows per status that occurs, in the order of the schema."""
     counts = pd.concat([sweep.rows["status"] for sweep in sweeps]).value_counts().to_dict()
     known = [status for status in STATUSES if status in counts]
     return tuple((status, int(counts[status])) for status in (*known, *sorted(set(counts) - set(known))))
 
 
-def environments_of(sweep: Sweep) -> tuple[tuple[str, Any], ...]:
+def environments_of(sweep: SweepRows) -> tuple[tuple[str, Any], ...]:
     """Every environment that rows name or the file describes, and what is known of it."""
     named = sweep.rows["environment_id"].dropna().astype(str).unique()
     ids = list(dict.fromkeys([*named, *sweep.description.environments]))
@@ -105,7 +106,7 @@ def environments_of(sweep: Sweep) -> tuple[tuple[str, Any], ...]:
     return (*shown, ("…", f"{len(ids) - _MAX_ENTRIES} more")) if len(ids) > _MAX_ENTRIES else tuple(shown)
 
 
-def spec_of(sweep: Sweep) -> str:
+def spec_of(sweep: SweepRows) -> str:
     """The resolved spec as JSON, cut where it is longer than anybody reads; empty where no file has it."""
     if not sweep.spec:
         return ""
@@ -127,7 +128,7 @@ def outline(value: Any, depth: int = _MAX_DEPTH) -> Any:
     return middle_out(value, 10 * MAX_TEXT) if isinstance(value, str) else value
 
 
-def _span(run: Run) -> tuple[str, str, str] | None:
+def _span(run: RunRows) -> tuple[str, str, str] | None:
     """First start, last end (UTC) and the time between; pauses of a continued run count.
 
     Times that no run can have had are left out: a clock that was never set is no start.
@@ -143,7 +144,7 @@ def _span(run: Run) -> tuple[str, str, str] | None:
     return first.strftime(form), last.strftime(form), duration((last - first).total_seconds())
 
 
-def render(run: Run, sections: Sequence[Section]) -> str:
+def render(run: RunRows, sections: Sequence[Section]) -> str:
     """The page. Everything that comes from rows is escaped: error messages may hold HTML."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),

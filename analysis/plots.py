@@ -1,6 +1,6 @@
-"""Averages and a choice in, figures out: mean and 95% interval per cell.
+"""Averages and a figure_spec in, figures out: mean and 95% interval per cell.
 
-Knows how cells become marks, axes and captions. Does not know which factor goes where (choice.py), how columns
+Knows how cells become marks, axes and captions. Does not know which factor goes where (figure_spec.py), how columns
 read (columns.py), what all figures share (canvas.py), or files.
 """
 
@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
-from analysis.averages import Averages, grouped
+from analysis.averages import Averages
 from analysis.canvas import MAX_LEGEND, MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
-from analysis.choice import Choice, is_numeric, shown
-from analysis.columns import Scale, axis_title, scale_of, short_names, title_of, told_apart
-from analysis.labels import Labels
+from analysis.cell_factors import grouped
+from analysis.column_titles import Scale, axis_title, scale_of, title_of
+from analysis.figure_spec import FigureSpec, is_numeric, shown_cells
+from analysis.level_labels import LevelLabels, short_names, unique_names
 from sweeps.printable import middle_out
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -27,45 +28,47 @@ _LEVEL_TICKS: Final = 10
 
 
 @rules()
-def draw(averages: Averages, choice: Choice, file_name: str) -> list[Drawing]:
-    """Error-bar figures of one choice: one, or one per combination of the levels of `split`."""
-    cells, _ = shown(averages, choice)
+def draw(averages: Averages, figure_spec: FigureSpec, file_name: str) -> list[Drawing]:
+    """Error-bar figures of one figure_spec: one, or one per combination of the levels of `split`."""
+    cells, _ = shown_cells(averages, figure_spec)
     cells = cells[np.isfinite(cells["mean"])]
-    scale = scale_of(choice.y, cells["mean"])
-    labels = Labels(averages)
+    scale = scale_of(figure_spec.y, cells["mean"])
+    labels = LevelLabels(averages.levels)
     drawings = []
-    groups = sorted(grouped(cells, choice.split), key=lambda group: labels.order(choice.split, group[0]))
+    groups = sorted(grouped(cells, figure_spec.split), key=lambda group: labels.order(figure_spec.split, group[0]))
     for number, (key, part) in enumerate(groups, start=1):
-        where = labels.named(choice.split, key, ", ")
-        figure = _draw_panels(part, averages, choice, scale, labels)
+        where = labels.named(figure_spec.split, key, ", ")
+        figure = _draw_panels(part, averages, figure_spec, scale, labels)
         if where:
             figure.suptitle(middle_out(where, 2 * MAX_LEGEND), fontsize=11)
-        name = f"{file_name}-{choice.y}" + (f"-{number}" if where else "")
-        drawings.append(finish(figure, name, _caption(part, choice.y, where)))
+        name = f"{file_name}-{figure_spec.y}" + (f"-{number}" if where else "")
+        drawings.append(finish(figure, name, _caption(part, figure_spec.y, where)))
     return drawings
 
 
-def _draw_panels(cells: pd.DataFrame, averages: Averages, choice: Choice, scale: Scale, labels: Labels) -> Any:
-    keys = [key for key, _ in grouped(cells, choice.series)]
-    keys.sort(key=lambda key: labels.order(choice.series, key))
-    names = told_apart([middle_out(labels.joined(choice.series, key), MAX_LEGEND) for key in keys])
-    panel = (choice.panel,) if choice.panel else ()
+def _draw_panels(
+    cells: pd.DataFrame, averages: Averages, figure_spec: FigureSpec, scale: Scale, labels: LevelLabels
+) -> Any:
+    keys = [key for key, _ in grouped(cells, figure_spec.series)]
+    keys.sort(key=lambda key: labels.order(figure_spec.series, key))
+    names = unique_names([middle_out(labels.joined(figure_spec.series, key), MAX_LEGEND) for key in keys])
+    panel = (figure_spec.panel,) if figure_spec.panel else ()
     parts = sorted(grouped(cells, panel), key=lambda part: labels.order(panel, part[0]))
-    axis_of_x = _XAxis.of(cells, averages, choice.x, labels)
-    figure, axes = panels(len(parts), names if choice.series else (), axis_of_x.names)
+    axis_of_x = _XAxis.of(cells, averages, figure_spec.x, labels)
+    figure, axes = panels(len(parts), names if figure_spec.series else (), axis_of_x.names)
     handles: list[Any] = []
     for axis, (key, part) in zip(axes, parts, strict=True):
         axis.set_title(middle_out(labels.named(panel, key, ""), MAX_TITLE), fontsize=10)
-        of_series = dict(grouped(part, choice.series))
+        of_series = dict(grouped(part, figure_spec.series))
         handles = [
             _draw_series(axis, of_series.get(levels, part.head(0)), axis_of_x, scale, (number, len(keys)))
             for number, levels in enumerate(keys)
         ]
         axis_of_x.set(axis)
     _set_y_axis(axes, cells, scale)
-    label_outer(figure, axes, title_of(choice.x), axis_title(choice.y, scale))
-    if choice.series:
-        legend(figure, handles, names, " · ".join(map(title_of, choice.series)))
+    label_outer(figure, axes, title_of(figure_spec.x), axis_title(figure_spec.y, scale))
+    if figure_spec.series:
+        legend(figure, handles, names, " · ".join(map(title_of, figure_spec.series)))
     return figure
 
 
@@ -97,7 +100,7 @@ class _XAxis:
     """Their names; empty where they are quantities."""
 
     @classmethod
-    def of(cls, cells: pd.DataFrame, averages: Averages, factor: str, labels: Labels) -> "_XAxis":
+    def of(cls, cells: pd.DataFrame, averages: Averages, factor: str, labels: LevelLabels) -> "_XAxis":
         """The axis for these cells."""
         if factor not in averages.levels:
             level = averages.constants.get(factor, "")

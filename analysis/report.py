@@ -19,17 +19,18 @@ from typing import Annotated, Final
 import pandas as pd
 import typer
 
+from analysis.auc import auc_by_cell
 from analysis.averages import SCORED, Averages, average
 from analysis.canvas import Drawing
-from analysis.choice import Choice, choose
-from analysis.columns import text_of, title_of
+from analysis.column_titles import title_of
 from analysis.failures import failures
+from analysis.figure_spec import FigureSpec, choose_figure
 from analysis.histograms import draw_scores
-from analysis.load import Run, Sweep, read_run, report_directory
+from analysis.level_labels import text_of
+from analysis.load import RunRows, SweepRows, read_run, report_directory
 from analysis.page import Section, environments_of, outline, progress_of, render, spec_of, statuses_of
 from analysis.plots import draw
-from analysis.separation import separation
-from analysis.tables import Table, failure_table, overview, separation_table, statistics
+from analysis.tables import Table, auc_table, failure_table, overview, statistics
 from sweeps.errors import UserError
 from sweeps.printable import printable
 
@@ -49,7 +50,7 @@ def write_report(directory: Path) -> Path:
     return _write_pages(read_run(directory))
 
 
-def _write_pages(run: Run) -> Path:
+def _write_pages(run: RunRows) -> Path:
     report = report_directory(run.directory)
     try:
         sections = [_write_sweep(sweep, report) for sweep in run.sweeps]
@@ -58,17 +59,17 @@ def _write_pages(run: Run) -> Path:
         raise UserError(f"{report}: cannot write: {error.strerror or error}; check space and permissions") from error
 
 
-def _write_sweep(sweep: Sweep, report: Path) -> Section:
+def _write_sweep(sweep: SweepRows, report: Path) -> Section:
     """Write a sweep's figures and tables; return what the page says of it."""
     averages = average(sweep)
-    choice = choose(averages, sweep.description.figure)
+    figure_spec = choose_figure(averages, sweep.description.figure)
     file_name = _file_name(sweep.name)
     tables = {"averages": averages.cells, "not-ok": failures(sweep)}
     extra: list[Table] = []
-    drawings, failed = _drawn(sweep, averages, choice)
+    drawings, failed = _drawn(sweep, averages, figure_spec)
     if _has_scores(sweep, averages):
-        tables["separation"] = separation(sweep, averages)
-        extra = [separation_table(tables["separation"], file_name)]
+        tables["separation"] = auc_by_cell(sweep, averages)
+        extra = [auc_table(tables["separation"], file_name)]
     for kind, table in tables.items():
         _write(report / "tables" / f"{file_name}-{kind}.csv", _encoded(table.to_csv(index=False)))
     for drawing in drawings:
@@ -82,7 +83,7 @@ def _write_sweep(sweep: Sweep, report: Path) -> Section:
         progress=progress_of(sweep),
         replaced=sweep.replaced,
         constants=tuple((title_of(name), text_of(level)) for name, level in averages.constants.items()),
-        notes=(*averages.notes, *(choice.notes if choice else ()), *failed),
+        notes=(*averages.notes, *(figure_spec.notes if figure_spec else ()), *failed),
         overview=overview(averages, file_name),
         details=(*extra, *(statistics(averages, metric, file_name) for metric in averages.metrics)),
         drawings=tuple(drawings),
@@ -94,19 +95,19 @@ def _write_sweep(sweep: Sweep, report: Path) -> Section:
     )
 
 
-def _drawn(sweep: Sweep, averages: Averages, choice: Choice | None) -> tuple[list[Drawing], list[str]]:
+def _drawn(sweep: SweepRows, averages: Averages, figure_spec: FigureSpec | None) -> tuple[list[Drawing], list[str]]:
     """The figures, or why there are none: no figure is worth the page."""
-    if choice is None:
+    if figure_spec is None:
         return [], []
     try:
         if _has_scores(sweep, averages):
             return draw_scores(sweep, averages, _file_name(sweep.name)), []
-        return draw(averages, choice, _file_name(sweep.name)), []
+        return draw(averages, figure_spec, _file_name(sweep.name)), []
     except Exception as error:  # noqa: BLE001 - matplotlib refuses extreme values in many ways
         return [], [f"The figure could not be drawn ({type(error).__name__}: {error}); the tables hold all cells."]
 
 
-def _has_scores(sweep: Sweep, averages: Averages) -> bool:
+def _has_scores(sweep: SweepRows, averages: Averages) -> bool:
     return sweep.benchmark in SCORED and "score" in averages.metrics
 
 

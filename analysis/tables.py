@@ -11,7 +11,8 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.averages import Averages
-from analysis.columns import NULL, axis_title, number, scale_of, text_of, title_of
+from analysis.column_titles import NULL, axis_title, number, scale_of, title_of
+from analysis.level_labels import text_of
 from sweeps.printable import middle_out
 
 MAX_TABLE_ROWS: Final = 500
@@ -86,8 +87,8 @@ def statistics(averages: Averages, metric: str, file_name: str) -> Table:
     )
 
 
-def separation_table(table: pd.DataFrame, file_name: str) -> Table:
-    """Table of AUCs, from separation.separation: a row per cell without its author."""
+def auc_table(table: pd.DataFrame, file_name: str) -> Table:
+    """Table of AUCs, from auc.auc_by_cell: a row per cell without its author."""
     factors = [name for name in table.columns if name not in ("auc", "n_human", "n_synthetic")]
     return Table(
         title="AUC: how often a human text scores above a synthetic one",

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.auc import auc_by_cell
 from analysis.averages import Averages, average
 from analysis.load import read_run
-from analysis.separation import separation
 
 RATE = "generation_rate_tokens_per_s"
 
@@ -199,7 +199,7 @@ def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: A
     assert not score["sd_above_limit"].any(), "texts differ: their spread is no unsteadiness"
     assert averages.notes == ("1 texts have no score and enter no number: too short.",)
 
-    (seen,) = separation(sweep, averages).to_dict("records")
+    (seen,) = auc_by_cell(sweep, averages).to_dict("records")
     pairs = [(h > s) + 0.5 * (h == s) for h in (1.0, 0.9, 0.8) for s in (0.7, 0.85, 0.8)]
     assert seen["auc"] == pytest.approx(statistics.mean(pairs))
     assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
@@ -211,7 +211,7 @@ def test_texts_of_no_known_author_enter_no_auc(run_dir: Path, write: Any, row: A
     write(run_dir, [r | {"observer": "o", "performer": "p"} for r in rows], "pairs", benchmark="binoculars")
     (sweep,) = read_run(run_dir).sweeps
     averages = average(sweep)
-    (seen,) = separation(sweep, averages).to_dict("records")
+    (seen,) = auc_by_cell(sweep, averages).to_dict("records")
     assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
     assert seen["auc"] < 1
     assert averages.notes == ("2 texts are neither of author human nor synthetic, and enter no AUC.",)
@@ -221,7 +221,7 @@ def test_texts_of_no_known_author_enter_no_auc(run_dir: Path, write: Any, row: A
 def test_without_one_of_the_authors_there_is_no_auc(run_dir: Path, write: Any, row: Any, alone: str) -> None:
     write(run_dir, [r for r in binoculars_rows(row) if r["author"] == alone], "pairs", benchmark="binoculars")
     (sweep,) = read_run(run_dir).sweeps
-    (seen,) = separation(sweep, average(sweep)).to_dict("records")
+    (seen,) = auc_by_cell(sweep, average(sweep)).to_dict("records")
     assert seen["auc"] is None
 
 

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.averages import average
-from analysis.load import Sweep, read_run
+from analysis.load import SweepRows, read_run
 
 RATE = "generation_rate_tokens_per_s"
 
 
-def sweep_of(run_dir: Path) -> Sweep:
+def sweep_of(run_dir: Path) -> SweepRows:
     (sweep,) = read_run(run_dir).sweeps
     return sweep
 

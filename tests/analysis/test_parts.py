@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.averages import average
-from analysis.load import Sweep, read_run
+from analysis.load import SweepRows, read_run
 
 RATE = "generation_rate_tokens_per_s"
 Change = Callable[[pa.Table], pa.Table]
 
 
-def sweep_of(run_dir: Path) -> Sweep:
+def sweep_of(run_dir: Path) -> SweepRows:
     (sweep,) = read_run(run_dir).sweeps
     return sweep
 

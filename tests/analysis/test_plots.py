@@ -7,7 +7,7 @@ import pytest
 
 from analysis import plots
 from analysis.averages import average
-from analysis.choice import choose
+from analysis.figure_spec import choose_figure
 from analysis.histograms import draw_scores
 from analysis.load import read_run
 from analysis.plots import draw
@@ -18,18 +18,18 @@ RATE = "generation_rate_tokens_per_s"
 def test_one_figure_per_combination_that_is_left(grid: Any) -> None:
     factors = {"max_new_tokens": [16, 32], "model": list("abcd"), "quantization": list("abc"), "dtype": list("abc")}
     averages = grid(factors)
-    choice = choose(averages, None)
-    assert choice is not None
-    drawings = draw(averages, choice, "s")
+    figure_spec = choose_figure(averages, None)
+    assert figure_spec is not None
+    drawings = draw(averages, figure_spec, "s")
     assert [drawing.name for drawing in drawings] == [f"s-{RATE}-{number}" for number in (1, 2, 3)]
     assert drawings[1].caption.endswith("For dtype: b.")
 
 
 def test_figures_are_reproducible_and_whole(grid: Any) -> None:
     averages = grid({"max_new_tokens": [16, 32, 64], "model": ["x/a", "y/b"]})
-    choice = choose(averages, None)
-    assert choice is not None
-    (first,), (second,) = draw(averages, choice, "s"), draw(averages, choice, "s")
+    figure_spec = choose_figure(averages, None)
+    assert figure_spec is not None
+    (first,), (second,) = draw(averages, figure_spec, "s"), draw(averages, figure_spec, "s")
     assert first == second
     assert first.png.startswith(b"\x89PNG")
     assert b"</svg>" in first.svg
@@ -40,9 +40,9 @@ def test_levels_that_are_null_or_alone_can_be_drawn(run_dir: Path, write: Any, c
     rows = cell([1.0], quantization=None, cpu_cores=None) + cell([200.0], quantization="4-bit")
     write(run_dir, rows)
     averages = average(read_run(run_dir).sweeps[0])
-    choice = choose(averages, None)
-    assert choice is not None
-    (drawing,) = draw(averages, choice, "s")
+    figure_spec = choose_figure(averages, None)
+    assert figure_spec is not None
+    (drawing,) = draw(averages, figure_spec, "s")
     assert drawing.caption == (
         "Mean generation rate of n = 1 rows a cell; one row a cell, so no interval; logarithmic axis."
     )
