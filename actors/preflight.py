@@ -15,8 +15,8 @@ from actors import fatbin
 from actors.benchmarks.binoculars import BinocularsFactors
 from actors.benchmarks.model import ModelFactors
 from actors.slots import slug
-from models.footprint import least_bytes
 from models.load import native_dtype
+from models.min_weight_bytes import min_weight_bytes
 from models.resolve import resolve
 from sweeps.errors import Unsupported
 from sweeps.factors import Factors
@@ -66,7 +66,7 @@ def check_room(factors: Factors, devices: Sequence[str]) -> None:
         return
     for device, names in _whole_on_one(factors, devices).items():
         dtype = getattr(torch, native_dtype((device,)) if factors.dtype == "auto" else factors.dtype)
-        needed_bytes = sum(least_bytes(resolve(name), factors.quantization, dtype.itemsize) for name in names)
+        needed_bytes = sum(min_weight_bytes(resolve(name), factors.quantization, dtype.itemsize) for name in names)
         free_bytes, total_bytes = torch.cuda.mem_get_info(device)
         reserved_bytes = torch.cuda.memory_reserved(device)
         ours_to_give_bytes = reserved_bytes - torch.cuda.memory_allocated(device)

@@ -24,7 +24,7 @@ from sweeps.task import Row, Task
 if TYPE_CHECKING:
     import torch
 
-    from models.load import ModelOutline
+    from models.load import ModelMeta
 
 NS_PER_S: Final = 1e9
 DEFAULT_SOURCE: Final = "default"
@@ -84,7 +84,7 @@ class ModelLoading(OnePart):
 class Subject:
     """What is loaded, and where to: all that is known and read of it before the clock starts."""
 
-    outline: "ModelOutline"
+    meta: "ModelMeta"
     weights: tuple[Path, ...]
     storages: tuple[Storage, ...]
     devices: tuple[str, ...]
@@ -102,7 +102,7 @@ def find_subject(factors: ModelLoadingFactors) -> Subject:
         ModelUnavailable: the source does not have the model; the message says where was looked.
         Unsupported: files on such storage cannot be made cold.
     """
-    from models.load import read_outline
+    from models.load import read_meta
     from models.sources import find, weight_files
 
     files = find(factors.model, factors.source)
@@ -113,7 +113,7 @@ def find_subject(factors: ModelLoadingFactors) -> Subject:
             refuse_hidden_cache(storage)
     devices = tuple(f"cuda:{index}" for index in range(factors.slot.gpus)) or ("cpu",)
     _wake_up(devices, factors.quantization)
-    return Subject(read_outline(files), weights, storages, devices)
+    return Subject(read_meta(files), weights, storages, devices)
 
 
 def measure(subject: Subject, factors: ModelLoadingFactors) -> Row:
@@ -139,7 +139,7 @@ def measure(subject: Subject, factors: ModelLoadingFactors) -> Row:
         read_before_bytes = _drive_read_bytes()
         started_ns = time.perf_counter_ns()
         loaded = load_weights(
-            subject.outline,
+            subject.meta,
             devices=subject.devices,
             device_map=factors.device_map,
             max_memory=factors.max_memory,

@@ -33,7 +33,7 @@ def test_figures_are_reproducible_and_whole(grid: Any) -> None:
     assert first == second
     assert first.png.startswith(b"\x89PNG")
     assert b"</svg>" in first.svg
-    assert first.caption == "Mean generation rate of n = 2 rows a cell; bars: 95% confidence interval (Student t)."
+    assert first.caption == "Mean generation rate of n = 2 rows per cell; bars: 95% confidence interval (Student t)."
 
 
 def test_levels_that_are_null_or_alone_can_be_drawn(run_dir: Path, write: Any, cell: Any) -> None:
@@ -44,7 +44,7 @@ def test_levels_that_are_null_or_alone_can_be_drawn(run_dir: Path, write: Any, c
     assert figure_spec is not None
     (drawing,) = draw(averages, figure_spec, "s")
     assert drawing.caption == (
-        "Mean generation rate of n = 1 rows a cell; one row a cell, so no interval; logarithmic axis."
+        "Mean generation rate of n = 1 rows per cell; one row per cell, so no interval; logarithmic axis."
     )
 
 

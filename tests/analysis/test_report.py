@@ -171,7 +171,7 @@ def test_a_run_that_is_not_complete_says_so_and_how_to_go_on(run_dir: Path, writ
     write(run_dir, cell([1.0, 2.0, 3.0]), "first", tasks=1, command="python -m sweeps.run 's p.toml' --out <b>")
     (write(run_dir, [], "second", tasks=43) / "part-0.parquet").unlink()
     head = head_of(run_dir)
-    assert "1 of 44 tasks; the run is not complete. To go on: <code>python -m sweeps.run &#39;s p.toml&#39;" in head
+    assert "1 of 44 tasks; the run is not complete. To continue: <code>python -m sweeps.run &#39;s p.toml&#39;" in head
     assert "<b>&" not in head
     assert "3 rows; 1 of 44 tasks are done" in head
     assert "3 rows; 1 of 1 tasks are done" in head

@@ -28,7 +28,7 @@ from actors.benchmarks.generation import GenerationFactors, measure, prompt_ids
 from actors.failures import classify
 from models.embedded import model_directory
 from models.errors import ModelDamaged, ModelUnavailable, ModelUnsupported
-from models.load import LoadedModel, load_model, read_outline
+from models.load import LoadedModel, load_model, read_meta
 from models.resolve import resolve
 
 TINY = "builtin://tiny-base"
@@ -232,7 +232,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "too few weights": (
         lambda d: edit_config(d, num_hidden_layers=3, layer_types=None),
         ModelDamaged,
-        r"not those of its config.json: 9 missing \(model.layers.2.*, …\), 0 of another shape",
+        r"do not match its config.json: 9 missing \(model.layers.2.*, …\), 0 of another shape",
     ),
     "fewer layers than weights": (
         lambda d: edit_config(d, num_hidden_layers=1, layer_types=None),
@@ -242,7 +242,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "weights of no part": (
         lambda d: edit_weights(d, lambda weights: weights.update({"model.extra.weight": torch.zeros(1)})),
         ModelDamaged,
-        r"1 that the model has no place for \(model.extra.weight\); put the config.json there that belongs to them",
+        r"1 that the model has no place for \(model.extra.weight\); put the config.json of these weights there",
     ),
     "a vision tower of a model of text": (
         lambda d: edit_weights(d, lambda weights: weights.update({"vision_tower.weight": torch.zeros(1)})),
@@ -257,12 +257,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "two matrices where the config ties them": (
         lambda d: edit_config(d, tie_word_embeddings=True),
         ModelDamaged,
-        r"config.json says tie_word_embeddings, and the files hold an embedding and a head that differ",
+        r"config.json says tie_word_embeddings, but the files hold an embedding and a head that differ",
     ),
     "a tokenizer of more tokens than embeddings": (
         widen_the_tokenizer,
         ModelDamaged,
-        r"its tokenizer has 2049 tokens and its embedding 2048 rows",
+        r"its tokenizer has 2049 tokens, but its embedding has 2048 rows",
     ),
     "weights of another shape": (
         lambda d: edit_config(d, intermediate_size=64),
@@ -292,7 +292,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "a tokenizer that nothing here reads": (
         keep_an_unreadable_tokenizer,
         ModelUnsupported,
-        r"tokenizer.model in .*/model cannot be made a tokenizer here",
+        r"no tokenizer can be made from tokenizer.model in .*/model",
     ),
     "no config": (lambda d: (d / "config.json").unlink(), ModelUnavailable, r"no config.json in .*/model"),
     "a config that is not JSON": (
@@ -394,8 +394,8 @@ def test_the_decoder_of_an_encoder_decoder_is_no_language_model(tmp_path: Path) 
     config = BartConfig(vocab_size=2048, d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2)
     model = BartForConditionalGeneration(config)
     files = resolve(with_tokenizer(model, tmp_path))
-    with pytest.raises(ModelUnsupported, match="bart is an encoder-decoder, and only causal language models"):
-        read_outline(files)  # before gigabytes of weights
+    with pytest.raises(ModelUnsupported, match="bart is an encoder-decoder; only causal language models"):
+        read_meta(files)  # before gigabytes of weights
 
 
 @pytest.mark.parametrize("quantization", ["4-bit", "8-bit"])
@@ -424,7 +424,7 @@ def test_layers_that_a_cpu_kernel_would_fail_at_are_refused_at_load(
         monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda bfloat16=bfloat16: bfloat16)
         if bfloat16:
             with pytest.raises(
-                ModelUnsupported, match=rf"multiple of 32 .* one of 64, and transformer\.h\.0\.{path} has"
+                ModelUnsupported, match=rf"multiple of 32 .* multiple of 64, but transformer\.h\.0\.{path} has"
             ):
                 load_model(name, quantization="4-bit")
         else:
@@ -483,7 +483,7 @@ def test_a_gguf_file_is_loaded_whole_or_not_at_all(tmp_path: Path) -> None:
     assert loaded.model.config.num_hidden_layers == 2
     assert str(loaded.files.revision).startswith("sha256:")
     write_gguf(tmp_path / "more.gguf", 1, 2)
-    with pytest.raises(ModelDamaged, match=r"more\.gguf says that it has 1 layers, and holds 2"):
+    with pytest.raises(ModelDamaged, match=r"more\.gguf says 1 layers, but the file holds 2"):
         load_model(f"{tmp_path}#more.gguf")
     write_gguf(tmp_path / "less.gguf", 2, 2, without="blk.0.attn_q")
     with pytest.raises(ModelDamaged, match=r"1 missing \(model.layers.0.self_attn.q_proj.weight\)"):

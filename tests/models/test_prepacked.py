@@ -98,5 +98,5 @@ def test_weights_are_looked_at_after_the_load(kind: str, made_by: str, asked: st
     if asked == made_by:
         refuse_other_bits("m", asked, model)
         return
-    with pytest.raises(ModelUnsupported, match=f"quantization {asked}: it came out packed as {made_by}"):
+    with pytest.raises(ModelUnsupported, match=f"quantization {asked}: its weights are packed as {made_by}"):
         refuse_other_bits("m", asked, model)

@@ -48,7 +48,7 @@ ANSWERS: dict[str, tuple[Exception, str]] = {
     "gated": (answer(errors.GatedRepoError, 403), "its owner restricts access: accept the terms"),
     "none": (answer(errors.RepositoryNotFoundError, 404), "no such repository, or it is private"),
     "revision": (answer(errors.RevisionNotFoundError, 404), "no such revision"),
-    "offline": (errors.LocalEntryNotFoundError("x"), "the Hub is not reached, or HF_HUB_OFFLINE is set"),
+    "offline": (errors.LocalEntryNotFoundError("x"), "the Hub cannot be reached, or HF_HUB_OFFLINE is set"),
     "status": (answer(errors.HfHubHTTPError, 500), "500 Client Error"),
     "disk": (OSError(28, "No space left on device"), "No space left on device"),
     "silent": (OSError(), "OSError"),
