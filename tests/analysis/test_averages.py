@@ -64,6 +64,8 @@ def test_one_row_has_a_mean_but_neither_spread_nor_interval(run_dir: Path, write
         ([3.0, 3.0, 3.0], False, False),
         ([0.0, 0.0], False, False),
         ([0.0, 1.0], True, True),
+        ([-10.0, -10.1], False, False),  # the limit is a share of the mean's size
+        ([-1.0, 1.0], True, False),  # a ratio to a negative value means nothing
     ],
 )
 def test_marks_at_the_bounds(
@@ -223,6 +225,18 @@ def test_without_one_of_the_authors_there_is_no_auc(run_dir: Path, write: Any, r
     (sweep,) = read_run(run_dir).sweeps
     (seen,) = auc_by_cell(sweep, average(sweep)).to_dict("records")
     assert seen["auc"] is None
+
+
+def test_each_pair_has_an_auc_of_its_own(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [r | {"observer": "o", "cell_id": "o"} for r in binoculars_rows(row)[:-1]]
+    worse = [r | {"observer": "w", "cell_id": "w", "score": -r["score"]} for r in rows]
+    write(run_dir, rows + worse, "pairs", benchmark="binoculars")
+    (sweep,) = read_run(run_dir).sweeps
+    seen = auc_by_cell(sweep, average(sweep)).set_index("observer")
+    assert list(seen.index) == ["o", "w"]
+    assert seen.loc["o", "auc"] > 0.5
+    assert seen.loc["w", "auc"] == pytest.approx(1 - seen.loc["o", "auc"])
+    assert list(seen["n_human"]) == [3, 3]
 
 
 def test_fragments_are_told_of_only_within_a_cell(run_dir: Path, write: Any, row: Any) -> None:

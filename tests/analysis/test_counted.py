@@ -40,7 +40,24 @@ def test_the_last_failure_counts_whether_or_not_it_ever_started(run_dir: Path, w
 
 def test_a_later_attempt_within_one_part_counts(run_dir: Path, write: Any, row: Any) -> None:
     write(run_dir, [row(0, status="error", attempt=1), row(0, attempt=2, **{RATE: 5.0})])
-    assert list(sweep_of(run_dir).rows["attempt"]) == [2]
+    sweep = sweep_of(run_dir)
+    assert (list(sweep.rows["attempt"]), sweep.replaced, sweep.repeated) == ([2], 1, 0)
+
+
+def test_a_failed_attempt_is_replaced_with_the_rows_that_it_had_measured(
+    run_dir: Path, write: Any, cell: Any, row: Any
+) -> None:
+    write(run_dir, [*cell([1.0, 2.0]), row(2, status="oom_gpu")], part="0")
+    write(run_dir, cell([7.0]), part="1")
+    sweep = sweep_of(run_dir)
+    assert (list(sweep.rows[RATE]), sweep.replaced) == ([7.0], 3)
+
+
+def test_measured_rows_outlive_a_later_attempt_that_failed(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
+    write(run_dir, cell([1.0, 2.0]), part="0")
+    write(run_dir, [row(0, status="error")], part="1")
+    sweep = sweep_of(run_dir)
+    assert (list(sweep.rows[RATE]), sweep.replaced, sweep.repeated) == ([1.0, 2.0], 0, 1)
 
 
 def test_rows_of_one_attempt_stay_together(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
@@ -84,6 +101,18 @@ def test_rows_of_two_revisions_of_a_model_are_two_cells(run_dir: Path, write: An
     assert list(averages.cells.loc[averages.cells["metric"] == RATE, "mean"]) == [1.0, 9.0]
 
 
+FACTORS = [("model", "n"), ("device", "gpu"), ("quantization", "8-bit"), ("dtype", "float16"), ("cpu_cores", 8)]
+
+
+@pytest.mark.parametrize(("name", "level"), [*FACTORS, ("max_new_tokens", 99)])
+def test_iterations_that_differ_in_a_factor_all_count(
+    run_dir: Path, write: Any, row: Any, name: str, level: Any
+) -> None:
+    identity = {"task_id": "t", "cell_id": "c", RATE: 1.0}
+    write(run_dir, [row(0, **identity), row(0, **identity, **{name: level})])
+    assert sweep_of(run_dir).repeated == 0
+
+
 def text(row: Any, index: int, **columns: Any) -> dict[str, Any]:
     made = row(index, benchmark="binoculars", observer="o", performer="p")
     identity = {"record_id": "r", "author": "human", "dataset": "d", "generator": None, "fragment_index": 0}
@@ -101,11 +130,12 @@ def text(row: Any, index: int, **columns: Any) -> dict[str, Any]:
         {"dataset": "e"},
         {"generator": "g"},
         {"start_word": 7},
+        *({name: level} for name, level in FACTORS),
     ],
     ids=str,
 )
 def test_texts_that_differ_in_anything_all_count(run_dir: Path, write: Any, row: Any, differs: Any) -> None:
-    write(run_dir, [text(row, 0), text(row, 1, **differs)], benchmark="binoculars")
+    write(run_dir, [text(row, 0, cell_id="c"), text(row, 1, **{"cell_id": "c"} | differs)], benchmark="binoculars")
     assert sweep_of(run_dir).repeated == 0
 
 
@@ -154,6 +184,12 @@ def test_rows_that_only_an_absent_column_told_apart_all_count(run_dir: Path, wri
     sweep = sweep_of(run_dir)
     assert (len(sweep.rows), sweep.repeated) == (2, 0)
     assert sweep.remarks[-1].startswith("2 rows may repeat others")
+
+
+def test_rows_without_a_score_are_not_told_as_possible_repetitions(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [text(row, index, status="oom_gpu", score=None) for index in range(2)]
+    spoil(write(run_dir, rows, benchmark="binoculars"), "author")
+    assert not any("may repeat others" in remark for remark in sweep_of(run_dir).remarks)
 
 
 def test_iterations_without_a_number_all_count(run_dir: Path, write: Any, cell: Any) -> None:
