@@ -96,6 +96,11 @@ def test_metrics_without_a_value_are_left_out(run_dir: Path, write: Any, cell: A
     assert averages_of(run_dir).metrics == (RATE, "inference_time_s", "ttft_s", "peak_rss_bytes")
 
 
+def test_the_metric_that_the_figure_asks_for_is_shown_with_the_headlines(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0], new_tokens=7), figure={"y": "new_tokens"})
+    assert averages_of(run_dir).metrics == (RATE, "inference_time_s", "ttft_s", "peak_rss_bytes", "new_tokens")
+
+
 def test_factors_that_vary_tell_cells_apart_and_constants_are_named(run_dir: Path, write: Any, cell: Any) -> None:
     rows = [row for q in ("none", "4-bit") for row in cell([1.0, 2.0], quantization=q)]
     write(run_dir, rows, factors={"quantization": ["none", "4-bit", "8-bit"]})
@@ -166,6 +171,17 @@ def test_a_host_that_differs_between_cells_is_told(run_dir: Path, write: Any, ce
     assert note.startswith("host differs between cells (a, b)")
 
 
+def test_a_host_that_follows_from_one_factor_needs_no_note(run_dir: Path, write: Any, cell: Any) -> None:
+    rows = [
+        row
+        for tokens in (16, 32)
+        for cores in (1, 2)
+        for row in cell([1.0, 1.0], max_new_tokens=tokens, cpu_cores=cores, host=f"host {tokens}")
+    ]
+    write(run_dir, rows)
+    assert averages_of(run_dir).notes == ()
+
+
 def test_a_null_level_is_a_level(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0], quantization=None) + cell([2.0], quantization="4-bit"))
     assert averages_of(run_dir).levels == {"quantization": ["4-bit", None]}
@@ -189,6 +205,24 @@ def binoculars_rows(row: Callable[..., Any]) -> list[dict[str, Any]]:
     ]
     rows.append(row(9, benchmark="binoculars", observer="o", performer="p", author="human", null_reason="too short"))
     return rows
+
+
+def test_scores_of_several_hosts_are_one_cell(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [r | {"host": f"host {number % 2}"} for number, r in enumerate(binoculars_rows(row)[:-1])]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    averages = averages_of(run_dir)
+    assert (averages.factors, averages.notes) == (("author",), ())
+
+
+def test_rarer_reasons_for_no_score_are_counted_together(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [
+        row(i, benchmark="binoculars", author="human", record_id=f"r{i}", null_reason=f"reason {min(i, 13):02}")
+        for i in range(15)
+    ]
+    write(run_dir, [*rows, *binoculars_rows(row)[:1]], "pairs", benchmark="binoculars")
+    notes = averages_of(run_dir).notes
+    assert notes[0] == "2 texts have no score and enter no number: reason 13."
+    assert (len(notes), notes[-1]) == (13, "2 texts have no score for 2 other reasons.")
 
 
 def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: Any) -> None:

@@ -1,6 +1,7 @@
 """Parts of any version and in any state: what can be read is used, what cannot is said."""
 
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,19 @@ def test_a_damaged_part_is_named_and_the_others_are_used(run_dir: Path, write: A
     (remark,) = sweep.remarks
     assert remark.startswith("part-1.parquet is not used: ")
     assert "measures its tasks again" in remark
+
+
+def test_a_value_that_changed_on_the_disk_is_not_used(run_dir: Path, write: Any, cell: Any) -> None:
+    part = write(run_dir, cell([1234.5, 2.0])) / "part-0.parquet"
+    pq.write_table(
+        pq.ParquetFile(part).read(), part, compression="none", use_dictionary=False, write_page_checksum=True
+    )
+    content = part.read_bytes()
+    assert struct.pack("<d", 1234.5) in content
+    part.write_bytes(content.replace(struct.pack("<d", 1234.5), struct.pack("<d", 4321.5)))
+    sweep = sweep_of(run_dir)
+    assert len(sweep.rows) == 0
+    assert sweep.remarks[0].startswith("part-0.parquet is not used: ")
 
 
 def test_without_any_part_that_can_be_read_the_sweep_has_no_rows(run_dir: Path, write: Any, cell: Any) -> None:

@@ -125,6 +125,21 @@ def test_a_second_report_overwrites_the_first(small_run: Path, write: Any, cell:
     assert write_report(small_run).read_bytes() != before
 
 
+def test_the_page_is_written_after_everything_that_it_shows(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    replace = Path.replace
+
+    def noted(self: Path, target: Path) -> Path:
+        written.append(target.name)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    write_report(small_run)
+    assert len(written) == 5
+    assert written[-1] == "index.html"
+    assert written.count("index.html") == 1
+
+
 def test_a_report_that_dies_leaves_the_last_one_whole(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = write_report(small_run)
     before = index.read_bytes()

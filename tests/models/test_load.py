@@ -28,7 +28,7 @@ from actors.benchmarks.generation import GenerationFactors, measure, prompt_ids
 from actors.failures import classify
 from models.embedded import model_directory
 from models.errors import ModelDamaged, ModelUnavailable, ModelUnsupported
-from models.load import LoadedModel, load_model, read_meta
+from models.load import LoadedModel, load_model, native_dtype, read_meta
 from models.resolve import resolve
 
 TINY = "builtin://tiny-base"
@@ -141,6 +141,40 @@ def test_a_quantized_model_is_as_much_smaller_as_its_bits_say(quantization: Any,
     small_bytes = quantized.model.get_memory_footprint()
     assert small_bytes - rest_bytes == pytest.approx(weights * bits / 8, rel=0.05), "scales are a few per cent"
     assert small_bytes < whole.model.get_memory_footprint() * 0.75
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "dtype"),
+    [
+        ([(3, 7)], "float32"),  # K80
+        ([(5, 3)], "float16"),
+        ([(6, 0)], "float16"),
+        ([(6, 1)], "float32"),  # GTX 1070: float16 at 1/64 of the speed
+        ([(7, 0)], "float16"),
+        ([(7, 5)], "float16"),
+        ([(8, 0)], "bfloat16"),
+        ([(9, 0)], "bfloat16"),
+        ([(8, 0), (8, 6)], "bfloat16"),
+        ([(8, 0), (7, 0)], "float32"),
+    ],
+)
+def test_auto_is_the_fastest_dtype_that_every_card_runs_natively(
+    capabilities: list[tuple[int, int]], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = tuple(f"cuda:{index}" for index in range(len(capabilities)))
+    cards = dict(zip(devices, capabilities, strict=True))
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: cards[device])
+    assert native_dtype(devices) == dtype
+
+
+@pytest.mark.parametrize(
+    ("flag", "dtype"), [("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx2", "float32")]
+)
+def test_auto_on_a_cpu_is_bfloat16_where_the_cpu_computes_in_it(
+    flag: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path: f"flags : fpu {flag} sse")
+    assert native_dtype(("cpu",)) == dtype
 
 
 def test_running_out_of_memory_while_quantizing_is_seen_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
