@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from models.load import load_model, unload
 from models.min_weight_bytes import min_weight_bytes
@@ -29,6 +31,13 @@ def test_the_bound_follows_dtype_and_quantization() -> None:
     assert bounds[0] == pytest.approx(2 * bounds[1], abs=2)
     assert bounds[1] == pytest.approx(2 * bounds[2], abs=2)
     assert min_weight_bytes(files, "none", 4) == pytest.approx(2 * bounds[0], abs=2)
+
+
+def test_weights_that_come_packed_do_not_count(tmp_path: Path) -> None:
+    weights = {"norm": torch.zeros(1000), "packed": torch.zeros(50_000, dtype=torch.uint8)}
+    save_file(weights, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
+    assert min_weight_bytes(resolve(str(tmp_path)), "none", 2) == 0.9 * 2 * 1000
 
 
 def test_files_that_do_not_say_have_no_bound(tmp_path: Path) -> None:
