@@ -70,8 +70,8 @@ def refuse_foreign_code(files: ModelFiles) -> None:
     for path in (files.directory / name for name in CODE_REFERENCES) if files.runs_code else ():
         for entry in re.findall(r'"([^"]*--[^"]*)"', _auto_map(path)):
             raise ModelUnsupported(
-                f"model {files.name!r}: {path} takes code from another repository, {entry!r}, which the commit of "
-                "the model does not pin; such code is not run"
+                f"model {files.name!r}: {path} takes code from another repository, {entry!r}, which its commit does "
+                "not pin; such code is not run"
             )
 
 
