@@ -189,6 +189,13 @@ def test_running_out_of_memory_while_quantizing_is_seen_as_such(monkeypatch: pyt
     assert "Tried to allocate 86.00 MiB" in failure.message
 
 
+def test_pickled_weights_are_not_loaded(copy: Path) -> None:
+    torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
+    (copy / "model.safetensors").rename(copy / "another.safetensors")
+    with pytest.raises(ModelUnavailable, match=r"no model\.safetensors in "):
+        load_model(str(copy))
+
+
 def test_what_no_file_explains_is_told_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     def run_out(*arguments: Any, **named: Any) -> None:
         raise MemoryError("cannot allocate memory")
