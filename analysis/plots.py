@@ -51,6 +51,7 @@ def draw(averages: Averages, figure_spec: FigureSpec, file_name: str) -> list[Dr
 def _draw_panels(
     cells: pd.DataFrame, averages: Averages, figure_spec: FigureSpec, scale: Scale, labels: LevelLabels
 ) -> Any:
+    """Return the matplotlib figure of some cells, a panel per level of the panel factor."""
     keys = [key for key, _ in grouped(cells, figure_spec.series)]
     keys.sort(key=lambda key: labels.order(figure_spec.series, key))
     names = unique_names([middle_out(labels.joined(figure_spec.series, key), MAX_LEGEND) for key in keys])

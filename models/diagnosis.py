@@ -201,8 +201,10 @@ def _read_object(files: ModelFiles, path: Path, error: Exception) -> dict[str, A
 
 
 def _damaged(files: ModelFiles, path: Path, reason: object) -> ModelDamaged:
+    """Return the exception for a damaged file."""
     return ModelDamaged(f"model {files.name!r}: {path} is damaged ({reason}); {REMEDY}")
 
 
 def _unavailable(files: ModelFiles, what: str) -> ModelUnavailable:
+    """Return the exception for a missing file."""
     return ModelUnavailable(f"model {files.name!r}: no {what} in {files.directory}; put it there")

@@ -233,6 +233,7 @@ def _native_dtype(device: str) -> str:
 
 
 def _cpu_has_bfloat16() -> bool:
+    """Tell whether this CPU has instructions that compute in bfloat16."""
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     return "avx512_bf16" in flags or "amx_bf16" in flags

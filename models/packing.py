@@ -103,8 +103,10 @@ def _counts(model: nn.Module) -> Iterator[tuple[int, bool]]:
 
 
 def _kind(parameter: nn.Parameter) -> str:
+    """Return the name of a parameter's class, which tells how bitsandbytes packed it."""
     return type(parameter).__name__
 
 
 def _holds_matrix(module: nn.Module) -> bool:
+    """Tell whether a module itself, not its children, has a parameter of at least two dimensions."""
     return any(parameter.ndim > 1 for parameter in module.parameters(recurse=False))

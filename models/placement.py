@@ -69,6 +69,7 @@ def refuse_disk(name: str, device_map: str, quantization: str, effective: Mappin
 
 
 def _unsupported(name: str, device_map: str, quantization: str, reason: str) -> ModelUnsupported:
+    """Return the exception for a model of which a part is in a place that is not possible."""
     return ModelUnsupported(
         f"model {name!r} with device_map {device_map!r} and quantization {quantization}: part of it {reason}; "
         "raise max_memory (a device that it does not name takes nothing, 'cpu' too), ask for more or larger GPUs, "

@@ -1,4 +1,4 @@
-"""From a model's name to the files that hold it: Hub id, directory, `dir#file.gguf` or `builtin://…`.
+"""Resolve a model's name to the files that hold it: Hub id, directory, `dir#file.gguf` or `builtin://…`.
 
 Knows nothing of devices, or of how weights get into memory. Every name resolves to a local directory before any clock
 starts, so that a download never hides in a timing. Only safetensors and GGUF count as weights, because loading a pickle
@@ -60,11 +60,13 @@ def resolve(text: str) -> ModelFiles:
 
 
 def _builtin(name: ModelName) -> ModelFiles:
+    """Return the files of a built-in model, built if they are not here yet."""
     directory = embedded.model_directory(name.place.removeprefix(BUILTIN))
     return ModelFiles(name.text, directory, None, embedded.BUILD_ID)
 
 
 def _local(name: ModelName) -> ModelFiles:
+    """Return the files of a directory, with their fingerprint as revision."""
     directory = Path(os.path.expanduser(name.directory))  # noqa: PTH111 - pathlib raises for an unknown user
     file = f"#{name.gguf_file}" if name.gguf_file else ""
     if reason := missing_model(f"{directory.absolute()}{file}"):
@@ -74,6 +76,7 @@ def _local(name: ModelName) -> ModelFiles:
 
 
 def _hub(name: ModelName) -> ModelFiles:
+    """Return the files of a Hub id from the Hub cache, fetched if they are not here yet."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
