@@ -25,7 +25,7 @@ from sweeps.task import Row, Task
 if TYPE_CHECKING:
     import torch
 
-    from models.load import ModelOutline
+    from models.load import ModelMeta
 
 NS_PER_S: Final = 1e9
 DEFAULT_SOURCE: Final = "default"
@@ -97,7 +97,7 @@ class ModelLoading(OneTaskPerCell):
 class LoadTarget:
     """What is loaded, and where to: all that is known and read of it before the clock starts."""
 
-    outline: "ModelOutline"
+    meta: "ModelMeta"
     weights: tuple[Path, ...]
     storages: tuple[Storage, ...]
     devices: tuple[str, ...]
@@ -115,7 +115,7 @@ def find_target(factors: ModelLoadingFactors) -> LoadTarget:
         ModelUnavailable: the source does not have the model; the message says where was looked.
         Unsupported: files on such storage cannot be made cold.
     """
-    from models.load import read_outline
+    from models.load import read_meta
     from models.sources import find, weight_files
 
     files = find(factors.model, factors.source)
@@ -126,7 +126,7 @@ def find_target(factors: ModelLoadingFactors) -> LoadTarget:
             refuse_hidden_cache(storage)
     devices = tuple(f"cuda:{index}" for index in range(factors.slot.gpus)) or ("cpu",)
     _warm_up_libraries(devices, factors.quantization)
-    return LoadTarget(read_outline(files), weights, storages, devices)
+    return LoadTarget(read_meta(files), weights, storages, devices)
 
 
 def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
@@ -152,7 +152,7 @@ def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
         read_before_bytes = _drive_read_bytes()
         started_ns = time.perf_counter_ns()
         loaded = load_weights(
-            subject.outline,
+            subject.meta,
             devices=subject.devices,
             device_map=factors.device_map,
             max_memory=factors.max_memory,
