@@ -68,7 +68,7 @@ def own_directories() -> list[str]:
 
     Nothing where it is installed among other packages, which are those of this interpreter only.
     """
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     return [str(root)] if (root / "pyproject.toml").is_file() else []
 
 

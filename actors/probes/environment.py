@@ -68,7 +68,7 @@ def _driver() -> str | None:
 @cache
 def _commit() -> str | None:
     """Commit of the checkout that this code runs from, with `+changes` where it differs; None elsewhere."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     head = _git(root, "rev-parse", "HEAD")

@@ -28,6 +28,7 @@ from actors.devices.allocator import Allocator
 from actors.devices.nodes import Gpu, Node
 from sweeps.plan.machines import Machines
 from sweeps.task import Row, Slot, Task
+from tests.conftest import ROOT
 
 OURS = Versions(ray.__version__, platform.python_version())
 RAY = Versions("2.60.0", "3.11.7")
@@ -84,6 +85,10 @@ def test_ray_can_be_told_that_the_minor_version_of_python_is_enough(monkeypatch:
     monkeypatch.setenv("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL", "minor")
     assert mismatch(Seen(Versions("2.60.0", "3.11.9")), RAY) is None
     assert mismatch(Seen(Versions("2.60.0", "3.12.7")), RAY) is not None
+
+
+def test_workers_import_from_the_checkout_of_the_driver() -> None:
+    assert interpreters.own_directories() == ([str(ROOT)] if (ROOT / "pyproject.toml").is_file() else [])
 
 
 def test_what_is_no_interpreter_is_told(tmp_path: Path) -> None:
