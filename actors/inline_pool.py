@@ -43,11 +43,11 @@ class InlinePool:
         """Take a allocation; the worker runs in `ended`."""
         if self._allocation is not None:
             return False
-        taken = self._allocator.allocate(slot, f"inline-{self._started}")
-        if taken is None:
+        allocated = self._allocator.allocate(slot, f"inline-{self._started}")
+        if allocated is None:
             return False
         self._started += 1
-        self._allocation = taken[1]
+        self._allocation = allocated[1]
         return True
 
     def running(self, slot: Slot) -> int:
@@ -60,16 +60,16 @@ class InlinePool:
         if self._allocation is None:
             return []
         allocation = self._allocation
-        line = _Line(self._coordinator, tick, self._timeout_s)
+        coordinator = _TimedCoordinator(self._coordinator, tick, self._timeout_s)
         worker = Worker(allocation, self._benchmarks, describe(self._node))
         try:
             with pinned(allocation):
-                worker.work(line)
+                worker.work(coordinator)
             return [WorkerExit(allocation.worker_id, allocation.slot)]
         except RuntimeError as error:
             return [WorkerExit(allocation.worker_id, allocation.slot, str(error))]
         finally:
-            line.stop_clock()
+            coordinator.stop_clock()
             self._allocator.release(allocation.worker_id)
             self._allocation = None
 
@@ -77,7 +77,7 @@ class InlinePool:
         """Nothing to do: the time limit is an alarm inside the task."""
 
 
-class _Line:
+class _TimedCoordinator:
     """The coordinator as an inline worker sees it: every exchange also moves the view and sets the alarm."""
 
     def __init__(self, coordinator: CoordinatorApi, tick: Callable[[], object], timeout_s: float) -> None:

@@ -9,27 +9,26 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
-from actors.benchmarks.base import OOM_ITEM, Quantization, Weights
+from actors.benchmarks.base import Quantization, Weights
 from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
 from actors.benchmarks.model import ModelId
-from scoring.corpora.corpus import Shard, read_rows, records_of
+from actors.benchmarks.shard_fragments import FRAGMENTS, identity, oom_row, shard_fragments, unreadable
+from scoring.corpora.corpus import read_rows
 from scoring.errors import CorpusChanged, CorpusUnavailable
-from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, cut
-from scoring.results import FragmentScore, Score, fragment_score
-from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
+from scoring.fragments import PrefixFragments
+from scoring.results import Score, fragment_score
+from sweeps.errors import InputChanged
 from sweeps.plan.declaration import Factors, Inputs, PositiveInt
-from sweeps.schema import COLUMNS, FRAGMENT, Columns
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Level, Row, Task, TaskShard
 
 if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
-
-FRAGMENTS: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
 
 
 def _checked_by(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
@@ -125,15 +124,16 @@ class BinocularsBenchmark:
         except CorpusChanged as error:
             raise InputChanged(str(error)) from error
         except OSError as error:
-            raise InputChanged(_gone(shard.content, error)) from error
+            raise InputChanged(unreadable(shard.content, error)) from error
 
     def row_identities(self, task: Task) -> Iterator[Row]:
         """Every fragment of the shard, and every prefix of each: what has a row has one in a task that fails, too."""
         if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
-        for fragment in shard_fragments(task.shard, BinocularsFactors.model_validate(dict(task.factors))):
+        factors = BinocularsFactors.model_validate(dict(task.factors))
+        for fragment in shard_fragments(task.shard, factors.corpus, factors.fragments):
             for prefix in fragment.prefix_tokens or (None,):
-                yield _identity(fragment_score(fragment, Score(null_reason=fragment.null_reason), prefix))
+                yield identity(fragment_score(fragment, Score(null_reason=fragment.null_reason), prefix))
 
     def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:
         """Rows without a score by reason, and the words that no fragment took."""
@@ -184,7 +184,7 @@ class BinocularsBenchmark:
 
         if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
-        fragments = list(shard_fragments(task.shard, factors))
+        fragments = list(shard_fragments(task.shard, factors.corpus, factors.fragments))
         loaded = (held.pair.observer, held.pair.performer)
         with PeakMemory(tuple(dict.fromkeys(d for one in loaded for d in one.devices))) as memory:
             scores = list(held.score_fragments(fragments))
@@ -202,46 +202,4 @@ class BinocularsBenchmark:
         out_of_memory = "oom_host" if loaded[0].input_device.type == "cpu" else "oom_gpu"
         # What did not fit comes last: a task's last row says how the task ended.
         for score in sorted(scores, key=lambda score: score.needs_more_memory):
-            yield _oom_row(score, out_of_memory) if score.needs_more_memory else asdict(score) | shared
-
-
-def shard_fragments(shard: TaskShard, factors: BinocularsFactors) -> Iterator[Fragment]:
-    """The fragments of a shard that are still to be scored.
-
-    Raises:
-        InputElsewhere: the shard's file is not visible on this node, or is another one here.
-        InputUnreached: it is a dataset of the Hub, which is not reached from this node.
-    """
-    settings = FRAGMENTS.validate_python(factors.fragments)
-    corpus = CORPUS.validate_python(factors.corpus)
-    try:
-        rows = list(read_rows(shard.content)) if isinstance(shard.content, Shard) else shard.content
-    except CorpusUnavailable as error:
-        raise InputUnreached(str(error)) from error
-    except CorpusChanged as error:  # or another file of that name on this node: where the run was started that is known
-        raise InputElsewhere(str(error)) from error
-    except OSError as error:
-        raise InputElsewhere(_gone(shard.content, error)) from error
-    for record in records_of(corpus, rows):
-        for fragment in cut(record, settings).fragments:
-            if shard.remaining is None or fragment_key(fragment) in shard.remaining:
-                yield fragment
-
-
-def _gone(shard: Shard, error: OSError) -> str:
-    reason = error.strerror or error
-    return f"{shard.file}: was there when the run was planned, and cannot be read now ({reason}); put it back"
-
-
-def fragment_key(fragment: Fragment | FragmentScore) -> str:
-    """Names a fragment within its corpus."""
-    return json.dumps([fragment.record_id, fragment.author, fragment.generator, fragment.fragment_index])
-
-
-def _oom_row(score: FragmentScore, status: str) -> Row:
-    """Return the row of a fragment that ran out of memory; its metrics stay null."""
-    return _identity(score) | {"status": status, OOM_ITEM: fragment_key(score)}
-
-
-def _identity(score: FragmentScore) -> Row:
-    return {name: getattr(score, name) for name in FRAGMENT}
+            yield oom_row(score, out_of_memory) if score.needs_more_memory else asdict(score) | shared

@@ -111,7 +111,7 @@ def generate(
     """Prompt and new tokens, shape (1, T); `processor` is called once a step."""
     import torch
 
-    with _own_settings_aside(model):
+    with _without_own_config(model):
         return model.generate(  # type: ignore[no-any-return]
             prompt_1L,
             attention_mask=torch.ones_like(prompt_1L),
@@ -136,7 +136,7 @@ def _settings(model: "PreTrainedModel", strategy: Strategy, new_tokens: int) -> 
 
 
 @contextmanager
-def _own_settings_aside(model: "PreTrainedModel") -> Iterator[None]:
+def _without_own_config(model: "PreTrainedModel") -> Iterator[None]:
     """While this is open, the model has no generation config of its own to fill gaps from."""
     from transformers import GenerationConfig
 

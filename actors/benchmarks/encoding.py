@@ -82,7 +82,7 @@ class Encoding(OneTaskPerCell):
         Raises:
             Unsupported: the tokenizer does not run on as many threads as the cell has cores.
         """
-        refuse_other_threads(held, factors.cpu_cores)
+        check_threads(held, factors.cpu_cores)
         return timed_rows(
             task, lambda number: measure(held, batch_of(factors, task.seed, number), factors.move_to_device)
         )
@@ -107,7 +107,7 @@ def measure(held: LoadedTokenizer, texts: Sequence[str], move: bool) -> Row:
     Returns:
         The metrics of one row; special tokens count.
     """
-    forget_words(held)
+    clear_word_cache(held)
     gc.collect()
     started_ns = time.perf_counter_ns()
     ids_of_texts = held.tokenizer(texts, verbose=False)["input_ids"]
@@ -141,7 +141,7 @@ def move_time_s(ids_of_texts: Sequence[Sequence[int]], device: str) -> float:
     return (time.perf_counter_ns() - started_ns) / NS_PER_S
 
 
-def forget_words(held: LoadedTokenizer) -> None:
+def clear_word_cache(held: LoadedTokenizer) -> None:
     """Empty the cache of words that BPE and Unigram keep: other texts of the same corpus have mostly the same words."""
     if held.rayon_threads is None:
         return
@@ -150,7 +150,7 @@ def forget_words(held: LoadedTokenizer) -> None:
         model._clear_cache()
 
 
-def refuse_other_threads(held: LoadedTokenizer, cpu_cores: int) -> None:
+def check_threads(held: LoadedTokenizer, cpu_cores: int) -> None:
     """Cores are the factor here: a row must not claim some that the tokenizer did not use.
 
     Raises:

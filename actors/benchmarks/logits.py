@@ -51,17 +51,17 @@ class Logits(HoldsModel):
         refuse_too_long(
             held.files.name, held.model, input_1L.shape[1], what="the input has", remedy="choose fewer input_words"
         )
-        rest = memory_baseline(held, input_1L)
-        return timed_rows(task, lambda _: measure(held, input_1L, rest))
+        baseline = memory_baseline(held, input_1L)
+        return timed_rows(task, lambda _: measure(held, input_1L, baseline))
 
 
-def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "MemoryUse") -> Row:
+def measure(held: "LoadedModel", input_1L: "torch.Tensor", baseline: "MemoryUse") -> Row:
     """One forward pass, timed; its output is gone when this returns.
 
     Args:
         held: the model.
         input_1L: token ids, where it takes them.
-        rest: memory in use before any pass, as `memory_baseline` gives it.
+        baseline: memory in use before any pass, as `memory_baseline` gives it.
 
     Returns:
         The metrics of one row.
@@ -81,7 +81,7 @@ def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "MemoryUse") ->
         raise RuntimeError(f"{input_tokens} tokens gave logits of shape {tuple(logits_1LV.shape)}, not one for each")
     return (
         memory.columns
-        | memory.above_baseline(rest)
+        | memory.above_baseline(baseline)
         | memory.by_device
         | {
             "revision": held.files.revision,

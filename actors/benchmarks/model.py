@@ -23,7 +23,7 @@ ModelId = Annotated[str, AfterValidator(names.check)]
 """As models/names.py reads it; what is wrong with it is told before anything starts."""
 
 
-def _is_max_memory(limits: dict[str, Any]) -> dict[str, Any]:
+def _check_max_memory(limits: dict[str, Any]) -> dict[str, Any]:
     for device, size in limits.items():
         if device != "cpu" and not _GPU.fullmatch(device):
             raise ValueError(f"{device!r} is no device: write a GPU of the slot by its number from 0, or cpu")
@@ -44,7 +44,7 @@ class ModelFactors(Factors):
 
     model: ModelId
     device_map: Literal["single", "auto", "balanced", "sequential"] = "single"
-    max_memory: Annotated[dict[str, Any], AfterValidator(_is_max_memory)] = Field(default_factory=dict)
+    max_memory: Annotated[dict[str, Any], AfterValidator(_check_max_memory)] = Field(default_factory=dict)
     """By device, as accelerate reads it: `{ "0" = "7GiB", cpu = "30GiB" }`; empty: whatever is free.
 
     GPUs are the slot's own, numbered from 0; a device that is left out takes nothing.

@@ -32,7 +32,7 @@ DEFAULT_SOURCE: Final = "default"
 OWN_IO: Final = Path("/proc/self/io")
 
 
-def _is_source(source: str) -> str:
+def _check_source(source: str) -> str:
     if source != DEFAULT_SOURCE and not source.startswith("/"):
         raise ValueError(f"{source!r} is no source: write 'default', or a directory such as '/mnt/nvme'")
     return source
@@ -50,7 +50,7 @@ def _absolute_source(level: Any, base: Path) -> Any:
 class ModelLoadingFactors(ModelFactors):
     """A model, where it comes from, and whether from the drive or from memory."""
 
-    source: Annotated[str, AfterValidator(_is_source)] = DEFAULT_SOURCE
+    source: Annotated[str, AfterValidator(_check_source)] = DEFAULT_SOURCE
     """`default`: wherever the model's name leads; else a directory, searched as models/sources.py says."""
     cache_state: CacheState = "warm"
 
@@ -82,8 +82,8 @@ class ModelLoading(OneTaskPerCell):
         factors: ModelLoadingFactors,
     ) -> Iterator[Row]:
         """One row an iteration."""
-        subject = find_target(factors)
-        return timed_rows(task, lambda _: measure(subject, factors))
+        target = find_target(factors)
+        return timed_rows(task, lambda _: measure(target, factors))
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def find_target(factors: ModelLoadingFactors) -> LoadTarget:
     return LoadTarget(read_outline(files), weights, storages, devices)
 
 
-def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
+def measure(target: LoadTarget, factors: ModelLoadingFactors) -> Row:
     """Load once, timed, and unload.
 
     Returns:
@@ -137,16 +137,16 @@ def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
     from models.load import load_weights, release_memory, unload
     from models.touch import cpu_tensors, touch
 
-    devices = tuple(map(torch.device, subject.devices))
+    devices = tuple(map(torch.device, target.devices))
     release_memory()
     baseline_bytes = _memory_bytes(devices)
     with PeakMemory(devices) as memory:
-        cached_fraction = bring_into(factors.cache_state, subject.weights)
+        cached_fraction = bring_into(factors.cache_state, target.weights)
         read_before_bytes = _drive_read_bytes()
         started_ns = time.perf_counter_ns()
         loaded = load_weights(
-            subject.outline,
-            devices=subject.devices,
+            target.outline,
+            devices=target.devices,
             device_map=factors.device_map,
             max_memory=factors.max_memory,
             quantization=factors.quantization,
@@ -163,12 +163,12 @@ def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
         "quantized_share": loaded.quantized_share,
         "load_time_s": load_time_s,
         "load_rate_per_s": 1 / load_time_s,
-        "load_bytes": subject.load_bytes,
-        "load_rate_bytes_per_s": subject.load_bytes / load_time_s,
+        "load_bytes": target.load_bytes,
+        "load_rate_bytes_per_s": target.load_bytes / load_time_s,
         "cached_fraction_before": cached_fraction,
         "drive_read_bytes": _difference(read_after_bytes, read_before_bytes),
-        "storage_device": _joined(storage.device for storage in subject.storages),
-        "filesystem": _joined(storage.filesystem for storage in subject.storages),
+        "storage_device": _comma_separated(storage.device for storage in target.storages),
+        "filesystem": _comma_separated(storage.filesystem for storage in target.storages),
     }
     unload(loaded)
     return row | {"unreleased_bytes": _memory_bytes(devices) - baseline_bytes}
@@ -208,5 +208,5 @@ def _difference(after: int | None, before: int | None) -> int | None:
     return None if after is None or before is None else after - before
 
 
-def _joined(names: Iterable[str | None]) -> str | None:
+def _comma_separated(names: Iterable[str | None]) -> str | None:
     return ", ".join(dict.fromkeys(name for name in names if name)) or None

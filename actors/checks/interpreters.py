@@ -14,27 +14,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-TRIAL_TIMEOUT_S: Final = 180.0
+CHECK_TIMEOUT_S: Final = 180.0
 """Importing torch from a cold network drive takes a minute."""
-NEEDED: Final = ("torch", "actors.ray_pool.pool", "actors.benchmarks", "models.load")
+NEEDED_MODULES: Final = ("torch", "actors.ray_pool.pool", "actors.benchmarks", "models.load")
 """What a worker imports beside Ray, and with it everything that this imports."""
 _SCRIPT: Final = """
 import importlib, json, platform, sys
-seen = {"python": platform.python_version(), "ray": None, "missing": {}}
+installed = {"python": platform.python_version(), "ray": None, "missing": {}}
 right_ray, *names = sys.argv[1:]
 
 def load(name):
     try:
         return importlib.import_module(name)
     except BaseException as error:
-        seen["missing"][name] = f"{type(error).__name__}: {error}"
+        installed["missing"][name] = f"{type(error).__name__}: {error}"
 
-seen["ray"] = getattr(load("ray"), "__version__", None)
-if seen["ray"] == right_ray:
+installed["ray"] = getattr(load("ray"), "__version__", None)
+if installed["ray"] == right_ray:
     for name in names:
         load(name)
 print()
-print(json.dumps(seen))
+print(json.dumps(installed))
 """
 
 
@@ -51,7 +51,7 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Installed:
     """What an interpreter has."""
 
     versions: Versions
@@ -59,7 +59,7 @@ class Seen:
     """Why a module that workers need does not import, by its name."""
 
 
-class Unusable(Exception):
+class InterpreterUnusable(Exception):
     """The interpreter does not even answer."""
 
 
@@ -81,42 +81,44 @@ def check_interpreter(python: str, needed: Versions, directories: Sequence[str])
         directories: what Ray puts first on its workers' module path.
     """
     try:
-        return mismatch(look(python, needed, directories), needed)
-    except Unusable as error:
+        return mismatch(inspect_interpreter(python, needed, directories), needed)
+    except InterpreterUnusable as error:
         return str(error)
 
 
-def mismatch(seen: Seen, needed: Versions) -> str | None:
+def mismatch(installed: Installed, needed: Versions) -> str | None:
     """Where an interpreter differs from what Ray and the workers need; None: nowhere that matters.
 
     Ray wants its own version everywhere, and that of Python to the last digit, as it does of drivers (there it refuses,
     of workers it complains in a log): to the minor one only where RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL=minor says so.
     """
-    if seen.versions.ray != needed.ray or _python(seen.versions) != _python(needed):
-        return f"it has {seen.versions}; needed is {needed}, as the driver has"
-    if seen.missing:
-        reasons = "; ".join(f"{name} ({reason})" for name, reason in seen.missing.items())
-        return f"it has {seen.versions}, but cannot import {reasons}"
+    if installed.versions.ray != needed.ray or _python(installed.versions) != _python(needed):
+        return f"it has {installed.versions}; needed is {needed}, as the driver has"
+    if installed.missing:
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in installed.missing.items())
+        return f"it has {installed.versions}, but cannot import {reasons}"
     return None
 
 
-def look(python: str, needed: Versions, directories: Sequence[str]) -> Seen:
+def inspect_interpreter(python: str, needed: Versions, directories: Sequence[str]) -> Installed:
     """Run an interpreter and let it tell what it has; with another Ray, nothing else is imported.
 
     Raises:
-        Unusable: there is none, or it fails or hangs.
+        InterpreterUnusable: there is none, or it fails or hangs.
     """
     if not Path(python).is_file():
-        raise Unusable("there is no such file")
+        raise InterpreterUnusable("there is no such file")
     search_path = os.pathsep.join(filter(None, [*directories, os.environ.get("PYTHONPATH")]))
-    command = [python, "-c", _SCRIPT, str(needed.ray), *NEEDED]
+    command = [python, "-c", _SCRIPT, str(needed.ray), *NEEDED_MODULES]
     code, output, errors = _run(command, os.environ | {"PYTHONPATH": search_path})
     try:
-        told = json.loads(output.strip().splitlines()[-1])
-        return Seen(Versions(told["ray"], told["python"]), told["missing"])
+        report = json.loads(output.strip().splitlines()[-1])
+        return Installed(Versions(report["ray"], report["python"]), report["missing"])
     except (ValueError, LookupError, TypeError) as error:
         last_words = (errors or output).strip().splitlines()[-1:] or ["nothing"]
-        raise Unusable(f"it is no Python that works: exit code {code}, and said {last_words[0][:300]!r}") from error
+        raise InterpreterUnusable(
+            f"it is no Python that works: exit code {code}, and said {last_words[0][:300]!r}"
+        ) from error
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
@@ -133,12 +135,12 @@ def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str, 
             start_new_session=True,
         )
     except OSError as error:
-        raise Unusable(f"it cannot be started: {error.strerror}") from error
+        raise InterpreterUnusable(f"it cannot be started: {error.strerror}") from error
     with process:
         try:
-            output, errors = process.communicate(timeout=TRIAL_TIMEOUT_S)
+            output, errors = process.communicate(timeout=CHECK_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            raise Unusable(f"it did not answer within {TRIAL_TIMEOUT_S:g} s") from None
+            raise InterpreterUnusable(f"it did not answer within {CHECK_TIMEOUT_S:g} s") from None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # also what a wrapper script started

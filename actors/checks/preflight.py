@@ -64,8 +64,8 @@ def check_room(weights: Weights) -> None:
         needed_bytes = sum(least_bytes(resolve(name), weights.quantization, dtype.itemsize) for name in names)
         free_bytes, total_bytes = torch.cuda.mem_get_info(device)
         reserved_bytes = torch.cuda.memory_reserved(device)
-        ours_to_give_bytes = reserved_bytes - torch.cuda.memory_allocated(device)
-        if needed_bytes <= free_bytes + ours_to_give_bytes:
+        reusable_bytes = reserved_bytes - torch.cuda.memory_allocated(device)
+        if needed_bytes <= free_bytes + reusable_bytes:
             continue
         elsewhere_bytes = total_bytes - free_bytes - reserved_bytes
         is_alone = elsewhere_bytes <= CONTEXT_BYTES
@@ -73,7 +73,7 @@ def check_room(weights: Weights) -> None:
         raise torch.OutOfMemoryError(
             f"CUDA out of memory, seen before the load: the weights of {' and '.join(names)} (quantization "
             f"{weights.quantization}) need at least {needed_bytes:,} bytes; of the {total_bytes:,} of {_card(device)} "
-            f"{free_bytes + ours_to_give_bytes:,} are free, {others}"
+            f"{free_bytes + reusable_bytes:,} are free, {others}"
         )
 
 

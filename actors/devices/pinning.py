@@ -29,7 +29,7 @@ def pin(allocation: Allocation) -> None:
     if allocation.cores:
         _pin_all_threads(allocation.cores)
     if "torch" in sys.modules:  # inline: the libraries are up already and want to be told
-        _tell_torch(allocation.slot.cores)
+        _set_torch_threads(allocation.slot.cores)
 
 
 @contextlib.contextmanager
@@ -48,7 +48,7 @@ def pinned(allocation: Allocation) -> Iterator[None]:
                 os.environ[name] = value
         _pin_all_threads(cores)
         if "torch" in sys.modules:
-            _tell_torch(threads or len(cores))
+            _set_torch_threads(threads or len(cores))
 
 
 def affinity() -> tuple[int, ...]:
@@ -109,7 +109,7 @@ def _pin_all_threads(cores: tuple[int, ...]) -> None:
             os.sched_setaffinity(int(thread.name), cores)
 
 
-def _tell_torch(threads: int) -> None:
+def _set_torch_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)

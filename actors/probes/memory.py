@@ -84,13 +84,13 @@ class PeakMemory:
                 "peak_device_used_bytes": sum(map(_device_used_bytes, self._cuda)),
             }
 
-    def above_baseline(self, rest: MemoryUse) -> dict[str, int]:
-        """Columns: the peaks less what was in use at rest, with the model loaded and nothing running."""
-        columns = {"peak_rss_beyond_model_bytes": self._peak.rss - rest.rss}
+    def above_baseline(self, baseline: MemoryUse) -> dict[str, int]:
+        """Columns: the peaks less what was in use at baseline, with the model loaded and nothing running."""
+        columns = {"peak_rss_beyond_model_bytes": self._peak.rss - baseline.rss}
         if self._cuda:
             columns |= {
-                "peak_allocated_beyond_model_bytes": _sum_above(self._peak.allocated, rest.allocated),
-                "peak_reserved_beyond_model_bytes": _sum_above(self._peak.reserved, rest.reserved),
+                "peak_allocated_beyond_model_bytes": _sum_above(self._peak.allocated, baseline.allocated),
+                "peak_reserved_beyond_model_bytes": _sum_above(self._peak.reserved, baseline.reserved),
             }
         return columns
 
@@ -116,8 +116,8 @@ def _cuda_only(devices: Sequence[torch.device]) -> list[torch.device]:
     return [device for device in devices if device.type == "cuda"]
 
 
-def _sum_above(peak: Mapping[str, int], rest: Mapping[str, int]) -> int:
-    return sum(peak[device] - rest[device] for device in peak)
+def _sum_above(peak: Mapping[str, int], baseline: Mapping[str, int]) -> int:
+    return sum(peak[device] - baseline[device] for device in peak)
 
 
 def _can_reset_peak() -> bool:
@@ -151,13 +151,13 @@ class _Sampler(threading.Thread):
 
     def run(self) -> None:
         while not self._done.wait(SAMPLE_S):
-            self._look()
+            self._sample()
 
     def stop(self) -> int:
         self._done.set()
         self.join()
-        self._look()
+        self._sample()
         return self._peak_bytes
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         self._peak_bytes = max(self._peak_bytes, _rss_bytes())

@@ -59,7 +59,7 @@ def resident_fraction(paths: Iterable[Path]) -> float | None:
         us. Of such files `mincore` pretends that all is resident (Linux 5.2, against spying on others' reads).
     """
     files = tuple(paths)
-    if sys.platform != "linux" or not all(map(_may_look, files)):
+    if sys.platform != "linux" or not all(map(_may_count, files)):
         return None
     resident, pages = map(sum, zip(*map(_count, files), strict=True)) if files else (0, 0)
     return resident / pages if pages else None
@@ -97,11 +97,11 @@ def _libc() -> ctypes.CDLL:
     return libc
 
 
-def _may_look(path: Path) -> bool:
+def _may_count(path: Path) -> bool:
     """The kernel's own rule: the owner, whoever acts as every file's owner, and whoever may write."""
-    return path.stat().st_uid == os.geteuid() or _acts_as_owner() or os.access(path, os.W_OK, effective_ids=True)
+    return path.stat().st_uid == os.geteuid() or _has_owner_capability() or os.access(path, os.W_OK, effective_ids=True)
 
 
-def _acts_as_owner() -> bool:
+def _has_owner_capability() -> bool:
     capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)$", PROC_STATUS.read_text(), re.MULTILINE)
     return capabilities is not None and bool(int(capabilities[1], 16) >> _CAP_FOWNER & 1)

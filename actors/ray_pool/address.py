@@ -26,7 +26,7 @@ class NoneHere(UserError):
 
 
 @dataclass(frozen=True)
-class Place:
+class GcsAddress:
     """Where the control process of a Ray should listen, and who says so."""
 
     host: str
@@ -48,7 +48,7 @@ class Place:
         return is_here(self.host)
 
 
-def find(address: str, environment: Mapping[str, str] = os.environ) -> Place:
+def find(address: str, environment: Mapping[str, str] = os.environ) -> GcsAddress:
     """The place that an `--address` means, looked up on this machine for `auto`.
 
     Raises:
@@ -65,7 +65,7 @@ def find(address: str, environment: Mapping[str, str] = os.environ) -> Place:
     return choose(_recorded(environment), _running(), _record(environment))
 
 
-def choose(recorded: str | None, running: Collection[str], record: Path) -> Place:
+def choose(recorded: str | None, running: Collection[str], record: Path) -> GcsAddress:
     """Choose the Ray that was started last on this machine.
 
     Args:
@@ -90,7 +90,7 @@ def choose(recorded: str | None, running: Collection[str], record: Path) -> Plac
     raise NoneHere(f"--address auto: no Ray runs on this machine; {START}")
 
 
-def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> Place:
+def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> GcsAddress:
     """A place from HOST:PORT, [IPv6]:PORT included.
 
     Raises:
@@ -103,15 +103,15 @@ def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> Place
         raise UserError(
             f"{source}: it is neither local, auto, inline nor HOST:PORT{kind}; a head's is mostly HOST:6379"
         )
-    return Place(match[1] or match[2], port, source, advice, is_own)
+    return GcsAddress(match[1] or match[2], port, source, advice, is_own)
 
 
 def is_here(host: str) -> bool:
     """Tell whether a host is this machine, by binding a socket: to another machine's address none can be bound."""
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, socket_address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
-            probe.bind(place)
+            probe.bind(socket_address)
     except OSError:
         return False
     return bool(host)

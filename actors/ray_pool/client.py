@@ -52,7 +52,7 @@ class RayCoordinator:
             num_cpus=0,
             scheduling_strategy=here,
             max_restarts=0,
-            runtime_env=runtime_env(None, socket.gethostname(), surroundings.files(raylet_environment())),
+            runtime_env=runtime_env(None, socket.gethostname(), surroundings.file_locations(raylet_environment())),
         )
         observer = Metrics(plan.spec.name, ray.util.metrics)
         return cls(actor.remote(plan, registry, policy, devices_by_memory, observer), run)
@@ -83,7 +83,7 @@ class RayCoordinator:
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
         done = [self._labels.pop(outcome.task_id, outcome.task_id) for outcome in outcomes]
-        answer: Answer = self._call("exchange", worker_id, outcomes, name=_several(done) or "first task")
+        answer: Answer = self._call("exchange", worker_id, outcomes, name=_summarized(done) or "first task")
         if isinstance(answer, Run):
             self._labels = {
                 lease.task.task_id: f"{lease.task.benchmark}: {lease.task.label}" for lease in answer.leases
@@ -134,6 +134,6 @@ def _coordinator_lost(error: BaseException) -> CoordinatorLost:
     )
 
 
-def _several(names: Sequence[str]) -> str:
+def _summarized(names: Sequence[str]) -> str:
     """The first of them, and how many more."""
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)

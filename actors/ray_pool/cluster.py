@@ -20,7 +20,7 @@ from actors.devices.nodes import local_node
 from actors.ray_pool import address as ray_address
 from actors.ray_pool import dashboard, gcs_probe, surroundings
 from actors.ray_pool import token as ray_token
-from actors.ray_pool.address import Place
+from actors.ray_pool.address import GcsAddress
 from actors.ray_pool.ray_errors import one_line
 from sweeps.errors import UserError
 from sweeps.process import interrupts
@@ -53,11 +53,11 @@ def cluster(address: str) -> Iterator[list[str]]:
     with _started() if address == "local" else _joined(ray_address.find(address)) as context:
         ray_token.protect()
         gcs = ray_address.parse(current_address(), f"--address {address}", "")
-        asks = os.environ[ray_token.MODE] == ray_token.ON
-        dashboard_line = dashboard.line(context.dashboard_url, gcs, ray_token.held() if asks else None)
+        needs_token = os.environ[ray_token.MODE] == ray_token.ON
+        dashboard_line = dashboard.line(context.dashboard_url, gcs, ray_token.held_token() if needs_token else None)
         yield [
             f"from another terminal: python -m sweeps.status --watch --address {gcs}",
-            *filter(None, [dashboard_line, None if address == "local" else _unused_mask()]),
+            *filter(None, [dashboard_line, None if address == "local" else _unused_mask_warning()]),
         ]
 
 
@@ -71,8 +71,8 @@ def connected(address: str) -> Iterator[str]:
     Raises:
         UserError: nothing to look at there.
     """
-    place = replace(ray_address.find(address), advice="nothing runs now, or it runs elsewhere: give its HOST:PORT")
-    with _joined(place):
+    gcs = replace(ray_address.find(address), advice="nothing runs now, or it runs elsewhere: give its HOST:PORT")
+    with _joined(gcs):
         yield current_address()
 
 
@@ -86,7 +86,7 @@ def is_running() -> bool:
     gcs = ray_address.parse(current_address(), "", "")
     try:
         gcs_probe.check_reachable(gcs.host, gcs.port)
-    except gcs_probe.Nobody:
+    except gcs_probe.NoRayThere:
         return False
     return True
 
@@ -96,9 +96,9 @@ def _started() -> Iterator[Any]:
     """A Ray of our own on the loopback address; it dies with this process, however that dies."""
     here = local_node()
     mode = ray_token.mode_to_start()
-    directory = surroundings.directory()
-    os.environ |= surroundings.temporary(directory)
-    os.environ |= surroundings.unproxied(())
+    directory = surroundings.socket_directory()
+    os.environ |= surroundings.directory_variables(directory)
+    os.environ |= surroundings.proxy_exemptions(())
     logs = f"its logs are in {directory}/ray/session_latest/logs"
     start = functools.partial(
         ray.init,
@@ -110,21 +110,21 @@ def _started() -> Iterator[Any]:
         dashboard_host="127.0.0.1",
         _node_ip_address="127.0.0.1",
     )
-    with _ray(start, mode, "--address local: Ray did not start here", logs) as context:
+    with _connected_ray(start, mode, "--address local: Ray did not start here", logs) as context:
         yield context
 
 
 @contextlib.contextmanager
-def _joined(place: Place) -> Iterator[Any]:
-    mode = ray_token.agree(place)
-    os.environ |= surroundings.unproxied([place.host, *surroundings.own_hosts()])
-    join = functools.partial(ray.init, address=str(place))
-    with _ray(join, mode, f"{place.source}: the Ray there cannot be joined", place.advice) as context:
+def _joined(gcs: GcsAddress) -> Iterator[Any]:
+    mode = ray_token.agreed_mode(gcs)
+    os.environ |= surroundings.proxy_exemptions([gcs.host, *surroundings.own_addresses()])
+    join = functools.partial(ray.init, address=str(gcs))
+    with _connected_ray(join, mode, f"{gcs.source}: the Ray there cannot be joined", gcs.advice) as context:
         yield context
 
 
 @contextlib.contextmanager
-def _ray(connect: Callable[..., Any], mode: str, problem: str, advice: str) -> Iterator[Any]:
+def _connected_ray(connect: Callable[..., Any], mode: str, problem: str, advice: str) -> Iterator[Any]:
     users = [name for name in os.environ if name not in (*LOCAL_SETTINGS, ray_token.MODE, surroundings.TMPDIR)]
     os.environ[ray_token.MODE] = mode
     ray._raylet.Config.initialize("")  # reads the mode again
@@ -138,14 +138,14 @@ def _ray(connect: Callable[..., Any], mode: str, problem: str, advice: str) -> I
     except SystemExit as end:  # Ray's way of ending at SIGTERM
         raise KeyboardInterrupt from end
     except (RayError, OSError, RuntimeError, ValueError, ImportError) as error:
-        raise UserError(f"{problem} ({one_line(error)}); {advice}{surroundings.reminder(users)}") from error
+        raise UserError(f"{problem} ({one_line(error)}); {advice}{surroundings.ray_variables_note(users)}") from error
     try:
         yield context
     finally:
         ray.shutdown()
 
 
-def _unused_mask() -> str | None:
+def _unused_mask_warning() -> str | None:
     """That a mask of GPUs has no effect here, if there is one; inside a job it is Ray's own."""
     mask = os.environ.get("CUDA_VISIBLE_DEVICES")
     if not mask or "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:

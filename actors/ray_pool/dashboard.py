@@ -4,12 +4,12 @@ Knows no Ray.
 """
 
 from actors.ray_pool import gcs_probe
-from actors.ray_pool.address import Place, is_loopback, parse
-from actors.ray_pool.token import Held
+from actors.ray_pool.address import GcsAddress, is_loopback, parse
+from actors.ray_pool.token import HeldToken
 from sweeps.errors import UserError
 
 
-def line(url: str | None, gcs: Place, token: Held | None) -> str | None:
+def line(url: str | None, gcs: GcsAddress, token: HeldToken | None) -> str | None:
     """One line about a dashboard; None where there is none, or none that answers.
 
     Args:
@@ -29,6 +29,6 @@ def line(url: str | None, gcs: Place, token: Held | None) -> str | None:
         return f"Ray dashboard: {tunnel}, then http://127.0.0.1:{dashboard.port}{asks}"
     try:
         gcs_probe.check_reachable(dashboard.host, dashboard.port)
-    except gcs_probe.Nobody:
+    except gcs_probe.NoRayThere:
         return None
     return f"Ray dashboard: http://{dashboard}{asks}"

@@ -15,7 +15,7 @@ CONNECT_TIMEOUT_S: Final = 5.0
 _METHOD: Final = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 
 
-class Nobody(Exception):
+class NoRayThere(Exception):
     """No Ray answers there; the message says what was seen."""
 
 
@@ -31,7 +31,7 @@ def ask(host: str, port: int, token: str | None = None) -> Answer:
     """Knock, and show `token` if there is one.
 
     Raises:
-        Nobody: nobody listens, or it is not the control process of a Ray.
+        NoRayThere: nobody listens, or it is not the control process of a Ray.
     """
     check_reachable(host, port)
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -43,8 +43,8 @@ def ask(host: str, port: int, token: str | None = None) -> Answer:
             if error.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
                 return Answer.REFUSED
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise Nobody(f"what listens there does not answer within {CONNECT_TIMEOUT_S:g} s") from error
-            raise Nobody(
+                raise NoRayThere(f"what listens there does not answer within {CONNECT_TIMEOUT_S:g} s") from error
+            raise NoRayThere(
                 "what listens there is no head of a Ray: the port is the one after 'ray start --head --port=', "
                 "mostly 6379, not the dashboard's (8265) nor Ray Client's (10001)"
             ) from error
@@ -55,9 +55,9 @@ def check_reachable(host: str, port: int) -> None:
     """Find out whether anybody listens.
 
     Raises:
-        Nobody: the host is not known or not reached, or nobody listens.
+        NoRayThere: the host is not known or not reached, or nobody listens.
     """
     try:
         socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S).close()
     except (OSError, UnicodeError) as error:
-        raise Nobody(f"nobody listens there: {getattr(error, 'strerror', None) or error}") from error
+        raise NoRayThere(f"nobody listens there: {getattr(error, 'strerror', None) or error}") from error

@@ -1,4 +1,4 @@
-"""Who has what a worker waits for, in a sentence. Knows no Ray."""
+"""Who has what a worker waits for, as a message. Knows no Ray."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from sweeps.task import Slot
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedActor:
     """An actor that has its place in a cluster."""
 
     holder: str
@@ -18,7 +18,7 @@ class Placed:
     """CPU and GPU, as Ray counts them."""
 
 
-def sentence(wanted: Sequence[Slot], placed: Sequence[Placed], own_run: str) -> str:
+def waiting_message(wanted: Sequence[Slot], placed: Sequence[PlacedActor], own_run: str) -> str:
     """`waiting for 2 cores held by mine 03000000 (2 cores)`.
 
     Args:

@@ -48,7 +48,7 @@ def start_probe(entry: Mapping[str, Any]) -> Any:
 def _describe_here(node_id: str, offered_cores: int) -> Node:
     """With the GPUs of the raylet, whose environment this process began with: Ray then hides them from this task."""
     began_with = psutil.Process().environ()
-    node = replace(local_node(node_id, offered_cores, began_with), files=surroundings.files(began_with))
+    node = replace(local_node(node_id, offered_cores, began_with), files=surroundings.file_locations(began_with))
     return replace(node, environment_id=environment.describe(node)[1])
 
 

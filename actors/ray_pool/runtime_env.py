@@ -14,7 +14,7 @@ from actors.ray_pool import surroundings
 
 def runtime_env(python: str | None, host: str, files: Mapping[str, str]) -> dict[str, Any] | None:
     """Interpreter and variables that Ray would not give an actor by itself; None: no others, which is quicker."""
-    variables = surroundings.differing(host, files, surroundings.files())
+    variables = surroundings.differing_locations(host, files, surroundings.file_locations())
     wanted: dict[str, Any] = {"env_vars": variables} if variables else {}
     if python:
         wanted["py_executable"] = shlex.quote(python)  # Ray puts it into a shell's command line as it is

@@ -19,15 +19,15 @@ from sweeps.errors import UserError
 TMPDIR: Final = "RAY_TMPDIR"
 LONGEST_SOCKET_PATH: Final = 107
 """Bytes; what a Unix socket's address holds."""
-_BELOW: Final = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
+_RAY_SUBPATH_BYTES: Final = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 """Bytes that Ray adds: with the largest process id that there is."""
-_USUAL: Final = ("/tmp", "/var/tmp")  # noqa: S108 - where Ray goes by itself, and one more
+_DEFAULT_DIRECTORIES: Final = ("/tmp", "/var/tmp")  # noqa: S108 - where Ray goes by itself, and one more
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-_PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
-_EXEMPTIONS: Final = ("no_proxy", "NO_PROXY", "no_grpc_proxy")
+_PROXY_VARIABLES: Final = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+_NO_PROXY_VARIABLES: Final = ("no_proxy", "NO_PROXY", "no_grpc_proxy")
 
 
-def directory(environment: Mapping[str, str] = os.environ) -> str:
+def socket_directory(environment: Mapping[str, str] = os.environ) -> str:
     """The directory for the sockets and logs of a Ray that is started here.
 
     Raises:
@@ -36,28 +36,28 @@ def directory(environment: Mapping[str, str] = os.environ) -> str:
     if named := environment.get(TMPDIR):
         with contextlib.suppress(OSError):  # told below
             Path(named).mkdir(parents=True, exist_ok=True)
-        if problem := unfit(named):
+        if problem := socket_problem(named):
             raise UserError(f"{TMPDIR}={named}: {problem}; name another directory, or unset {TMPDIR}")
         return named
-    candidates = [*filter(None, [environment.get("TMPDIR")]), *_USUAL]
+    candidates = [*filter(None, [environment.get("TMPDIR")]), *_DEFAULT_DIRECTORIES]
     for candidate in candidates:
-        if not unfit(candidate):
+        if not socket_problem(candidate):
             return candidate
-    problems = "; ".join(f"{candidate}: {unfit(candidate)}" for candidate in dict.fromkeys(candidates))
+    problems = "; ".join(f"{candidate}: {socket_problem(candidate)}" for candidate in dict.fromkeys(candidates))
     raise UserError(f"no directory for the sockets of Ray ({problems}); name one in {TMPDIR}")
 
 
-def temporary(directory: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def directory_variables(directory: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables by which Ray, and the libraries that it brings, make their sockets in that directory."""
     own = environment.get("TMPDIR")
-    return {TMPDIR: directory} | ({"TMPDIR": directory} if own and unfit(own) else {})
+    return {TMPDIR: directory} | ({"TMPDIR": directory} if own and socket_problem(own) else {})
 
 
-def unfit(base: str) -> str | None:
+def socket_problem(base: str) -> str | None:
     """Reason why Ray cannot keep its sockets below a directory; None: it can."""
-    length = len(os.fsencode(base.rstrip("/"))) + _BELOW
+    length = len(os.fsencode(base.rstrip("/"))) + _RAY_SUBPATH_BYTES
     if length > LONGEST_SOCKET_PATH:
-        longest = LONGEST_SOCKET_PATH - _BELOW
+        longest = LONGEST_SOCKET_PATH - _RAY_SUBPATH_BYTES
         return f"too long by {length - LONGEST_SOCKET_PATH} bytes: a socket below it cannot be named, {longest} may be"
     if not Path(base).is_absolute():
         return "not a path from the root on"
@@ -72,17 +72,17 @@ def unfit(base: str) -> str | None:
     return None
 
 
-def unproxied(hosts: Collection[str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def proxy_exemptions(hosts: Collection[str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables by which connections to `hosts` and to this machine go around the user's proxy; empty without one.
 
     The proxy stays for everything else: the Hub may be reached by it only.
     """
-    if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXIES):
+    if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXY_VARIABLES):
         return {}
     exempt = [*LOOPBACK, *hosts]
     before = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     changed = {}
-    for name in _EXEMPTIONS:
+    for name in _NO_PROXY_VARIABLES:
         if name == "no_grpc_proxy" and name not in environment:  # it would stand before the others
             continue
         entries = [entry.strip() for entry in (environment.get(name) or before).split(",") if entry.strip()]
@@ -91,13 +91,13 @@ def unproxied(hosts: Collection[str], environment: Mapping[str, str] = os.enviro
     return changed
 
 
-def reminder(names: Iterable[str]) -> str:
+def ray_variables_note(names: Iterable[str]) -> str:
     """End of a message that names the user's variables for Ray; empty where there are none."""
     rays = sorted(name for name in names if name.startswith("RAY_"))
     return f"; set in the environment: {', '.join(rays)}" if rays else ""
 
 
-def own_hosts() -> list[str]:
+def own_addresses() -> list[str]:
     """Addresses of this machine: Ray's processes here know each other by one of them."""
     return [
         address.address.partition("%")[0]
@@ -107,7 +107,7 @@ def own_hosts() -> list[str]:
     ]
 
 
-def files(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def file_locations(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Places where a process with this environment finds models and corpora: the same names always, absolute paths.
 
     A token for the Hub is not among them: what is handed to Ray is shown on its dashboard.
@@ -129,15 +129,15 @@ def files(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return paths | switches | {"HF_ENDPOINT": environment.get("HF_ENDPOINT") or "https://huggingface.co"}
 
 
-def differing(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
+def differing_locations(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
     """Variables for the workers on a node, so that a name means the same file there as where the command was given.
 
     Nothing on other machines: each has caches of its own. Nothing where Ray was started alike, which is quicker.
 
     Args:
         host: the node's.
-        there: `files` of the Ray on it; empty: not known.
-        here: `files` of this process.
+        there: `file_locations` of the Ray on it; empty: not known.
+        here: `file_locations` of this process.
     """
     if host != socket.gethostname() or not there or dict(there) == dict(here):
         return {}
@@ -147,7 +147,7 @@ def differing(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> d
 def main() -> None:
     """Check for `start_node.sh` that Ray can keep its sockets where it is told to; say why not, and exit with 2."""
     try:
-        directory()
+        socket_directory()
     except UserError as error:
         sys.exit(f"start_node.sh: {error}")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from actors.ray_pool import address, gcs_probe
-from actors.ray_pool.address import Place
+from actors.ray_pool.address import GcsAddress
 from actors.ray_pool.gcs_probe import Answer
 from sweeps.errors import UserError
 
@@ -27,70 +27,75 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldToken:
     """The token of this side, and where it stands."""
 
     token: str
     source: str
 
 
-def held(environment: Mapping[str, str] = os.environ) -> Held | None:
+def held_token(environment: Mapping[str, str] = os.environ) -> HeldToken | None:
     """This side's token, looked for where Ray looks, in its order.
 
     Raises:
         UserError: a file that should have it cannot be read, or is empty.
     """
     if token := environment.get(TOKEN, "").strip():
-        return Held(token, TOKEN)
+        return HeldToken(token, TOKEN)
     if named := environment.get(PATH):
         token = _read(Path(named), f"{PATH}={named}")
         if not token:
             raise UserError(f"{PATH}={named}: no token in that file; name another, or unset {PATH}")
-        return Held(token, named)
-    token = _read(_path(environment), str(_path(environment))) if _path(environment).exists() else ""
-    return Held(token, "~/.ray/auth_token") if token else None
+        return HeldToken(token, named)
+    token = _read(_token_path(environment), str(_token_path(environment))) if _token_path(environment).exists() else ""
+    return HeldToken(token, "~/.ray/auth_token") if token else None
 
 
-def agree(place: Place, environment: Mapping[str, str] = os.environ) -> str:
+def agreed_mode(gcs: GcsAddress, environment: Mapping[str, str] = os.environ) -> str:
     """The mode in which this side meets a Ray: that of the Ray, unless the user decided otherwise.
 
     Raises:
         UserError: no Ray is there, or the two sides differ: which has what, and what to do.
     """
     if environment.get("RAY_USE_TLS", "").lower() in ("1", "true"):
-        _heard(place, lambda: gcs_probe.check_reachable(place.host, place.port))  # and who speaks TLS is Ray's affair
+        _ask_or_explain(
+            gcs, lambda: gcs_probe.check_reachable(gcs.host, gcs.port)
+        )  # and who speaks TLS is Ray's affair
         return environment.get(MODE, OFF)
 
     def ask(token: str | None) -> Answer:
-        return gcs_probe.ask(place.host, place.port, token)
+        return gcs_probe.ask(gcs.host, gcs.port, token)
 
-    return decide(
-        place, _chosen(environment), lambda: held(environment), lambda token: _heard(place, lambda: ask(token))
+    return choose_mode(
+        gcs,
+        _user_mode(environment),
+        lambda: held_token(environment),
+        lambda token: _ask_or_explain(gcs, lambda: ask(token)),
     )
 
 
-def decide(
-    place: Place, chosen: str | None, own: Callable[[], Held | None], ask: Callable[[str | None], Answer]
+def choose_mode(
+    gcs: GcsAddress, chosen: str | None, own: Callable[[], HeldToken | None], ask: Callable[[str | None], Answer]
 ) -> str:
     """The mode for a Ray.
 
     Args:
-        place: where it is.
+        gcs: where it is.
         chosen: the mode that the user set, if any.
         own: this side's token.
         ask: what the Ray answers to whom shows a token, or none.
 
     Raises:
-        UserError: as `agree`, but for nobody there.
+        UserError: as `agreed_mode`, but for nobody there.
     """
     if ask(None) is Answer.WELCOME:
         if chosen == ON:
             raise UserError(
-                f"{place.source}: the Ray at {place} uses no token and this side does ({MODE}={ON}); unset {MODE}, "
+                f"{gcs.source}: the Ray at {gcs} uses no token and this side does ({MODE}={ON}); unset {MODE}, "
                 f"or start that Ray with {MODE}={ON}, as './start_node.sh head' does"
             )
         return OFF
-    asks = f"{place.source}: the Ray at {place} asks for a token"
+    asks = f"{gcs.source}: the Ray at {gcs} asks for a token"
     if chosen == OFF:
         raise UserError(f"{asks} and this side shows none ({MODE}={OFF}); unset {MODE}")
     token = own()
@@ -99,7 +104,7 @@ def decide(
             f"{asks} and this side has none in {TOKEN}, {PATH} or ~/.ray/auth_token; copy the head's: "
             "scp HEAD:.ray/auth_token ~/.ray/ && chmod 600 ~/.ray/auth_token"
         )
-    if chosen is None and not place.is_own and not place.is_here:
+    if chosen is None and not gcs.is_own and not gcs.is_here:
         # A stranger who is shown the token could use it.
         raise UserError(
             f"{asks}; the one in {token.source} is shown to other machines only if you say so: export {MODE}={ON}"
@@ -118,20 +123,20 @@ def mode_to_start(environment: Mapping[str, str] = os.environ) -> str:
     Raises:
         UserError: the token cannot be read or written, or the mode is none.
     """
-    if _chosen(environment) == OFF:
+    if _user_mode(environment) == OFF:
         return OFF
-    if held(environment) is None:
-        _make(_path(environment))
+    if held_token(environment) is None:
+        _create_token(_token_path(environment))
     return ON
 
 
 def protect() -> None:
     """Ray writes the token world-readable: make it its user's."""
     with contextlib.suppress(OSError):
-        _path(os.environ).chmod(0o600)
+        _token_path(os.environ).chmod(0o600)
 
 
-def _make(path: Path) -> None:
+def _create_token(path: Path) -> None:
     """Before Ray does, which would have everybody read it for a moment."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -148,7 +153,7 @@ def _make(path: Path) -> None:
         ) from error
 
 
-def _chosen(environment: Mapping[str, str]) -> str | None:
+def _user_mode(environment: Mapping[str, str]) -> str | None:
     mode = environment.get(MODE)
     if mode is not None and mode.lower() not in (ON, OFF):
         raise UserError(f"{MODE}={mode}: choose {ON} or {OFF}, or unset it")
@@ -162,16 +167,16 @@ def _read(path: Path, name: str) -> str:
         raise UserError(f"{name}: the token cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _path(environment: Mapping[str, str]) -> Path:
+def _token_path(environment: Mapping[str, str]) -> Path:
     home = environment.get("HOME")
     return (Path(home) if home else Path.home()) / ".ray" / "auth_token"
 
 
-def _heard(place: Place, ask: Callable[[], T]) -> T:
+def _ask_or_explain(gcs: GcsAddress, ask: Callable[[], T]) -> T:
     try:
         return ask()
-    except gcs_probe.Nobody as error:
-        raise UserError(f"{place.source}: no Ray to use there ({error}); {place.advice}") from error
+    except gcs_probe.NoRayThere as error:
+        raise UserError(f"{gcs.source}: no Ray to use there ({error}); {gcs.advice}") from error
 
 
 def main() -> None:
@@ -179,13 +184,13 @@ def main() -> None:
     (host_port,) = sys.argv[1:]
     advice = "does the head run ('./start_node.sh head'), and does a firewall let this through?"
     try:
-        place = address.parse(host_port, f"worker {host_port}", advice)
-        if _heard(place, lambda: gcs_probe.ask(place.host, place.port)) is Answer.WELCOME:
+        gcs = address.parse(host_port, f"worker {host_port}", advice)
+        if _ask_or_explain(gcs, lambda: gcs_probe.ask(gcs.host, gcs.port)) is Answer.WELCOME:
             raise UserError(
-                f"{place.source}: the Ray there uses no token and this script always does; start its head with "
-                f"'./start_node.sh head', or join it with 'ray start --address={place}'"
+                f"{gcs.source}: the Ray there uses no token and this script always does; start its head with "
+                f"'./start_node.sh head', or join it with 'ray start --address={gcs}'"
             )
-        agree(place)
+        agreed_mode(gcs)
     except UserError as error:
         print(f"start_node.sh: {error}", file=sys.stderr)
         sys.exit(2)

@@ -13,7 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from actors.benchmarks import BENCHMARKS
 from actors.benchmarks.base import OOM_ITEM
-from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors, fragment_key, shard_fragments
+from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors
+from actors.benchmarks.shard_fragments import fragment_key, shard_fragments
 from actors.devices.nodes import local_node
 from actors.inline_pool import InlinePool
 from actors.worker import Worker
@@ -93,7 +94,11 @@ def test_every_fragment_has_one_row_and_scores_as_the_library_does(
 ) -> None:
     rows = run_inline(scoring_spec(corpus, shard_records=[shard_records]), tmp_path)
     factors = BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR, corpus=columns(corpus), fragments=RANDOM)
-    fragments = [fragment for part in parts(corpus, 1000) for fragment in shard_fragments(part, factors)]
+    fragments = [
+        fragment
+        for part in parts(corpus, 1000)
+        for fragment in shard_fragments(part, factors.corpus, factors.fragments)
+    ]
     expected = by_fragment([vars(score) for score in Binoculars(*PAIR, dtype="float32").score_fragments(fragments)])
     assert by_fragment(rows) == pytest.approx(expected, abs=1e-5)
     assert {row["status"] for row in rows} == {"ok"}
@@ -278,7 +283,7 @@ def test_a_shard_that_the_worker_cannot_see_is_shipped(tmp_path: Path) -> None:
     handed_on = TaskShard(task.shard.name, visible, frozenset({"a piece"}))
     assert BinocularsBenchmark().fetch(handed_on).remaining == {"a piece"}
     with pytest.raises(InputElsewhere):
-        list(shard_fragments(task.shard, BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR)))
+        list(shard_fragments(task.shard, "builtin://docs", RANDOM))
 
 
 @pytest.fixture
@@ -342,7 +347,7 @@ class Cramped(BinocularsBenchmark):
 
     def rows(self, held: Any, task: Task, factors: Any) -> Any:
         assert task.shard is not None
-        fragments = list(shard_fragments(task.shard, factors))
+        fragments = list(shard_fragments(task.shard, factors.corpus, factors.fragments))
         does_not_fit = task.slot.device != "cpu" or factors.max_tokens == 1
         for fragment in sorted(fragments, key=lambda fragment: fragment.author == "human"):
             row = {

@@ -204,8 +204,8 @@ def test_the_clock_sees_the_weights_the_touch_and_the_devices_and_nothing_else(
 
 def test_memory_is_back_after_every_load(big: dict[str, Any], source: Path) -> None:
     asked = factors(**big)
-    subject = find_target(asked)
-    rows = [measure(subject, asked) for _ in range(4)]
+    target = find_target(asked)
+    rows = [measure(target, asked) for _ in range(4)]
     assert min(row["peak_rss_bytes"] for row in rows) > shard_bytes(source)
     assert max(row["unreleased_bytes"] for row in rows[1:]) < 0.1 * shard_bytes(source)
 
@@ -213,8 +213,8 @@ def test_memory_is_back_after_every_load(big: dict[str, Any], source: Path) -> N
 def test_memory_does_not_pile_up_where_weights_are_converted(big: dict[str, Any], source: Path) -> None:
     """Each of the four loader threads' arenas keeps up to 64 MB for the next load, now more and now less."""
     asked = factors(**big | {"dtype": "float32"})
-    subject = find_target(asked)
-    unreleased_bytes = [measure(subject, asked)["unreleased_bytes"] for _ in range(12)]
+    target = find_target(asked)
+    unreleased_bytes = [measure(target, asked)["unreleased_bytes"] for _ in range(12)]
     model_bytes = 2 * shard_bytes(source)
     assert sum(unreleased_bytes[1:]) < 3 * model_bytes, "eleven loads"
 
@@ -319,8 +319,8 @@ def test_what_has_to_be_fetched_is_there_before_the_clock(monkeypatch: pytest.Mo
     resolve = sources.resolve
     monkeypatch.setattr(sources, "resolve", lambda name: resolved.append(name) or resolve(name))
     asked = factors()
-    subject = find_target(asked)
-    measure(subject, asked)
+    target = find_target(asked)
+    measure(target, asked)
     assert resolved == [TINY], "once, and not by the load"
 
 
@@ -349,9 +349,9 @@ def test_a_worker_holds_nothing_between_tasks(tmp_path: Path) -> None:
     levels["source"] = ["default", str(tmp_path)]
     sweep = Sweep(name="s", benchmark="model_loading", iterations=2, warmup=1, seed=0, factors=levels)
     plan = plan_of(Spec(name="loading", sweep=[sweep]), BENCHMARKS)
-    line: Any = FakeCoordinator(Lease(task, 1) for _, task in plan.tasks())
-    Worker(Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e1")).work(line)
-    statuses = sorted((row["source"], row["status"]) for outcome in line.outcomes for row in outcome.rows)
+    coordinator: Any = FakeCoordinator(Lease(task, 1) for _, task in plan.tasks())
+    Worker(Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e1")).work(coordinator)
+    statuses = sorted((row["source"], row["status"]) for outcome in coordinator.outcomes for row in outcome.rows)
     assert statuses == sorted([("default", "ok"), ("default", "ok"), (str(tmp_path), "unavailable")])
-    assert [outcome.loads for outcome in line.outcomes] == [0, 0]
+    assert [outcome.loads for outcome in coordinator.outcomes] == [0, 0]
     assert not any(task.loads for _, task in plan.tasks())

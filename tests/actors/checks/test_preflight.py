@@ -23,7 +23,7 @@ from sweeps.errors import Unsupported
 from sweeps.plan.declaration import Factors
 from sweeps.task import Allocation, Lease, Run, Slot, Task
 from tests.actors.checks.test_fatbin import fat_binary
-from tests.actors.test_worker import Script
+from tests.actors.test_worker import ScriptedCoordinator
 
 K80, GTX_1070, V100, H200, B200, RTX_5070 = (3, 7), (6, 1), (7, 0), (9, 0), (10, 0), (12, 0)
 CU130 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
@@ -235,7 +235,7 @@ class NeverLoads(Generation):
         raise AssertionError("loaded")
 
 
-class FakeCoordinator(Script):
+class FakeCoordinator(ScriptedCoordinator):
     def join(self, *_: Any) -> None:
         pass
 
@@ -243,9 +243,9 @@ class FakeCoordinator(Script):
 def last_row(levels: GenerationFactors, allocation: Allocation) -> dict[str, Any]:
     """Of a worker on that allocation, which would fail to load."""
     task = Task("s", "generation", levels.model_dump(), allocation.slot, "model", 1, 0, 0, 0, 0)
-    line = FakeCoordinator([Run((Lease(task, 1),), 0)])
-    Worker(allocation, {"generation": NeverLoads()}, ({}, "e1")).work(line)
-    return line.outcomes[0].rows[-1]
+    coordinator = FakeCoordinator([Run((Lease(task, 1),), 0)])
+    Worker(allocation, {"generation": NeverLoads()}, ({}, "e1")).work(coordinator)
+    return coordinator.outcomes[0].rows[-1]
 
 
 def test_a_worker_asks_before_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,13 +31,13 @@ def touched_block() -> Iterator[None]:
 def looks(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
     """Released each time that a sampler has looked."""
     done = threading.Semaphore(0)
-    look = memory_module._Sampler._look
+    sample = memory_module._Sampler._sample
 
-    def look_and_tell(sampler: memory_module._Sampler) -> None:
-        look(sampler)
+    def sample_and_release(sampler: memory_module._Sampler) -> None:
+        sample(sampler)
         done.release()
 
-    monkeypatch.setattr(memory_module._Sampler, "_look", look_and_tell)
+    monkeypatch.setattr(memory_module._Sampler, "_sample", sample_and_release)
     return done
 
 
@@ -56,13 +56,13 @@ def use_and_free(looks: threading.Semaphore, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["vmhwm", "sampled"])
 def test_a_known_allocation_is_seen_within_5_percent(method: str, looks: threading.Semaphore) -> None:
-    rest = memory_use(CPU)
+    baseline = memory_use(CPU)
     with PeakMemory(CPU, force_sampling=method == "sampled") as memory:
         use_and_free(looks, method)
     assert memory.columns["peak_rss_method"] == method
-    beyond = memory.above_baseline(rest)
+    beyond = memory.above_baseline(baseline)
     assert beyond["peak_rss_beyond_model_bytes"] == pytest.approx(BLOCK_BYTES, rel=0.05)
-    assert memory.columns["peak_rss_bytes"] == rest.rss + beyond["peak_rss_beyond_model_bytes"]
+    assert memory.columns["peak_rss_bytes"] == baseline.rss + beyond["peak_rss_beyond_model_bytes"]
 
 
 @pytest.mark.parametrize("method", ["vmhwm", "sampled"])
@@ -76,10 +76,10 @@ def test_an_earlier_peak_is_forgotten(method: str, looks: threading.Semaphore) -
 
 def test_what_was_there_before_counts_as_rest() -> None:
     with touched_block():
-        rest = memory_use(CPU)
+        baseline = memory_use(CPU)
         with PeakMemory(CPU) as memory:
             pass
-    assert abs(memory.above_baseline(rest)["peak_rss_beyond_model_bytes"]) < 0.05 * BLOCK_BYTES
+    assert abs(memory.above_baseline(baseline)["peak_rss_beyond_model_bytes"]) < 0.05 * BLOCK_BYTES
     assert memory.columns["peak_rss_bytes"] > BLOCK_BYTES
 
 
@@ -143,7 +143,7 @@ def test_peaks_of_several_devices_by_device_in_sum_and_beyond_rest(monkeypatch: 
     first, second = TWO_GPUS
     cuda.now = {first: 100, second: 50}
     cuda.launch(first, 800)
-    rest = memory_use([*TWO_GPUS, *CPU])
+    baseline = memory_use([*TWO_GPUS, *CPU])
     with PeakMemory([*TWO_GPUS, *CPU]) as memory:
         cuda.launch(first, 10)
         cuda.launch(second, 30)
@@ -152,7 +152,7 @@ def test_peaks_of_several_devices_by_device_in_sum_and_beyond_rest(monkeypatch: 
     assert memory.columns["peak_device_used_bytes"] == 100 + 50
     assert json.loads(memory.by_device["peak_allocated_by_device_bytes"]) == {"cuda:0": 110, "cuda:1": 80}
     assert json.loads(memory.by_device["peak_reserved_by_device_bytes"]) == {"cuda:0": 124, "cuda:1": 94}
-    beyond = memory.above_baseline(rest)
+    beyond = memory.above_baseline(baseline)
     assert beyond["peak_allocated_beyond_model_bytes"] == 10 + 30
     assert beyond["peak_reserved_beyond_model_bytes"] == 10 + 30 + 2 * 7
 
@@ -160,5 +160,5 @@ def test_peaks_of_several_devices_by_device_in_sum_and_beyond_rest(monkeypatch: 
 def test_rest_is_of_the_devices_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = FakeAllocator(monkeypatch)
     cuda.now = {TWO_GPUS[0]: 100, TWO_GPUS[1]: 50}
-    rest = memory_use(TWO_GPUS[1:])
-    assert rest == MemoryUse({"cuda:1": 50}, {"cuda:1": 57}, rest.rss)
+    baseline = memory_use(TWO_GPUS[1:])
+    assert baseline == MemoryUse({"cuda:1": 50}, {"cuda:1": 57}, baseline.rss)
