@@ -89,6 +89,8 @@ def dispatch(tasks: int) -> tuple[float, int]:
         Supervisor(coordinator, pool, clock.show, Interrupts(60.0)).run()
         resident_bytes = psutil.Process(pid).memory_info().rss
         status = coordinator.close()
+        if not clock.joined_s:
+            raise RuntimeError(f"{tasks} tasks were done before both workers had joined; give more --tasks")
         elapsed_s = time.perf_counter() - clock.joined_s
         pool.close()
         if status.counts != {"ok": tasks}:

@@ -1,7 +1,7 @@
-"""binoculars: scores fragments of a corpus with a pair of models; a task is a shard of the corpus.
+"""binoculars: scores the fragments of a corpus with a pair of models; a task is a shard of the corpus.
 
-Which fragments there are depends on the corpus and the settings alone, never on shards, workers or order. What
-does not fit into a slot's memory even alone is handed on to a larger slot.
+The fragments depend on the corpus and the settings alone, never on shards, workers or order. A fragment that does not
+fit into a slot's memory even alone is escalated to a larger slot.
 """
 
 import json
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def _checked_by(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
-    """Check a level with the library's own settings, and keep it as the spec has it: rows and ids say that."""
+    """Return a validator that checks a level and returns it unchanged, so that rows and ids have the spec's level."""
 
     def check(level: Any) -> Any:
         try:
@@ -81,7 +81,7 @@ class BinocularsFactors(Factors):
 
 
 class BinocularsBenchmark:
-    """Scores the fragments of one shard with a pair that stays loaded across shards."""
+    """Scoring of a shard's fragments, with a pair that stays loaded across shards."""
 
     columns: ClassVar[Columns] = COLUMNS["binoculars"]
     factors: ClassVar[type[Factors]] = BinocularsFactors
@@ -103,19 +103,19 @@ class BinocularsBenchmark:
     def open_inputs(
         self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any], progress: Callable[[str], object]
     ) -> Inputs:
-        """The corpora, counted and looked at, and the models that are directories.
+        """Open the corpora, and fingerprint the models that are directories.
 
         Raises:
-            UserError: a corpus cannot be read, or one of them is not what rows on disk are of.
+            UserError: a corpus cannot be read, or a corpus or model is not the one that rows on disk are of.
         """
         return open_corpora(factors, known, progress)
 
     def fetch(self, shard: TaskShard) -> TaskShard:
-        """The shard's raw rows, for a worker on a node that cannot see its file.
+        """Return the shard with its raw rows, for a worker on a node that cannot see the shard's file.
 
         Raises:
-            InputChanged: they are other rows than when the run was planned.
-            CorpusUnavailable: the Hub is not reached from here either.
+            InputChanged: the file has other rows than when the run was planned, or cannot be read any more.
+            CorpusUnavailable: this node does not reach the Hub either.
         """
         try:
             return replace(shard, content=list(read_rows(shard.content)))
@@ -127,7 +127,7 @@ class BinocularsBenchmark:
             raise InputChanged(unreadable(shard.content, error)) from error
 
     def row_identities(self, task: Task) -> Iterator[Row]:
-        """Every fragment of the shard, and every prefix of each: what has a row has one in a task that fails, too."""
+        """Yield the identity columns of every fragment of a failed task's shard, and of every prefix of a fragment."""
         if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
         factors = BinocularsFactors.model_validate(dict(task.factors))
@@ -136,7 +136,7 @@ class BinocularsBenchmark:
                 yield identity(fragment_score(fragment, Score(null_reason=fragment.null_reason), prefix))
 
     def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:
-        """Rows without a score by reason, and the words that no fragment took."""
+        """Return the number of rows without a score by reason, and the number of words that are in no fragment."""
         reasons = Counter(f"rows without a score, {row['null_reason']}" for row in rows if row.get("null_reason"))
         dropped = {row.get("record_id"): row.get("dropped_words") or 0 for row in rows}
         return reasons | Counter({"words left over, too few for one more fragment": sum(dropped.values())})
@@ -152,7 +152,7 @@ class BinocularsBenchmark:
         return Weights(factors.quantization, factors.dtype, by_device)
 
     def load(self, factors: BinocularsFactors, devices: tuple[str, ...]) -> "Binoculars":
-        """Both models, checked to share one tokenizer."""
+        """Load both models, and check that they share one tokenizer."""
         from scoring.binoculars import Binoculars
 
         observer, performer = factors.pair
@@ -169,7 +169,7 @@ class BinocularsBenchmark:
         )
 
     def unload(self, held: "Binoculars") -> None:
-        """Drop both models."""
+        """Release both models."""
         from models.load import unload
 
         observer, performer = held.pair.observer, held.pair.performer
@@ -179,7 +179,7 @@ class BinocularsBenchmark:
             unload(performer)
 
     def rows(self, held: "Binoculars", task: Task, factors: BinocularsFactors) -> Iterator[Row]:
-        """One row a fragment (a row each prefix), scored or null with its reason."""
+        """Yield a row for each fragment, or for each of its prefixes: with its score, or with the reason for none."""
         from actors.probes.memory import PeakMemory
 
         if task.shard is None:
@@ -191,7 +191,7 @@ class BinocularsBenchmark:
         shared = memory.columns | {
             "revision": ", ".join(str(one.files.revision) for one in loaded),
             "dtype_effective": ", ".join(dict.fromkeys(one.dtype_name for one in loaded)),
-            # Of the pair, the model of which less is packed.
+            # The smaller share of the two models.
             "quantized_share": min(
                 (one.quantized_share for one in loaded if one.quantized_share is not None), default=None
             ),
@@ -200,6 +200,6 @@ class BinocularsBenchmark:
             "performer": factors.pair[1],
         }
         out_of_memory = "oom_host" if loaded[0].input_device.type == "cpu" else "oom_gpu"
-        # What did not fit comes last: a task's last row says how the task ended.
+        # Fragments that did not fit come last: a task's last row has the task's status.
         for score in sorted(scores, key=lambda score: score.needs_more_memory):
             yield oom_row(score, out_of_memory) if score.needs_more_memory else asdict(score) | shared

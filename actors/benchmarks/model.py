@@ -1,6 +1,6 @@
-"""What the benchmarks of one model have in common: which factors decide what is in memory, load and unload.
+"""Common base of the benchmarks of one model: the factors that decide which model is loaded, load and unload.
 
-Benchmarks that hold a model share it: a worker that generated with a model computes logits with the same one.
+These benchmarks share loads: a worker that has generated with a model computes logits with the same loaded model.
 """
 
 import re
@@ -20,7 +20,7 @@ _SIZE: Final = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(GiB|MiB|GB|MB)")
 
 
 ModelId = Annotated[str, AfterValidator(names.check)]
-"""As models/names.py reads it; what is wrong with it is told before anything starts."""
+"""Name of a model as models/names.py reads it; a mistake is reported before anything starts."""
 
 
 def _check_max_memory(limits: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class HoldsModel(OneTaskPerCell):
     load_factors: ClassVar[tuple[str, ...]] = ("model", "device_map", "max_memory", "quantization", "dtype")
 
     def load(self, factors: ModelFactors, devices: tuple[str, ...]) -> "LoadedModel":
-        """The model and its tokenizer."""
+        """Load the model and its tokenizer."""
         from models.load import load_model
 
         return load_model(
@@ -100,7 +100,7 @@ class HoldsModel(OneTaskPerCell):
         return model_weights(factors, devices)
 
     def unload(self, held: "LoadedModel") -> None:
-        """Drop the weights."""
+        """Release the model."""
         from models.load import unload
 
         unload(held)

@@ -1,7 +1,7 @@
-"""model_loading: how long the weights of a model take from a drive, or from the page cache, to their devices.
+"""model_loading: the time that a model's weights take from a drive, or from the page cache, to their devices.
 
-Timed: `from_pretrained` until every weight is in the memory of its device. Configuration, tokenizer and imports
-come before, and so does any download. Nothing stays loaded between two iterations.
+Timed: `from_pretrained`, until every weight is in the memory of its device. Configuration, tokenizer, imports and any
+download come before. Nothing stays loaded between two iterations.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ def _check_source(source: str) -> str:
 
 
 def _absolute_source(level: Any, base: Path) -> Any:
-    """A level of `source`, or a list of them, with its path made absolute."""
+    """Return a level of `source`, or a list of levels, with its path made absolute."""
     if isinstance(level, list):
         return [_absolute_source(entry, base) for entry in level]
     if not isinstance(level, str) or level in ("", DEFAULT_SOURCE):
@@ -56,7 +56,7 @@ class ModelLoadingFactors(ModelFactors):
 
 
 class ModelLoading(OneTaskPerCell):
-    """Loads and unloads in every iteration; the worker holds nothing."""
+    """Loading and unloading of a model in every iteration; the worker holds no resource."""
 
     columns: ClassVar[Columns] = COLUMNS["model_loading"]
     factors: ClassVar[type[Factors]] = ModelLoadingFactors
@@ -65,7 +65,7 @@ class ModelLoading(OneTaskPerCell):
     load_factors: ClassVar[tuple[str, ...]] = ()
 
     def load(self, factors: ModelLoadingFactors, devices: tuple[str, ...]) -> None:  # noqa: ARG002 - the protocol's
-        """Imports alone: what is there when this returns, the worker spares every garbage collection to come."""
+        """Import the libraries: the worker exempts from garbage collection all that is imported when this returns."""
         import models.load  # noqa: F401
 
     def weights(self, factors: ModelLoadingFactors, devices: tuple[str, ...]) -> Weights:
@@ -73,7 +73,7 @@ class ModelLoading(OneTaskPerCell):
         return model_weights(factors, devices)
 
     def unload(self, held: None) -> None:
-        """Nothing to give back."""
+        """Do nothing: the worker holds no resource."""
 
     def rows(
         self,
@@ -81,14 +81,14 @@ class ModelLoading(OneTaskPerCell):
         task: Task,
         factors: ModelLoadingFactors,
     ) -> Iterator[Row]:
-        """One row an iteration."""
+        """Yield a row for each iteration."""
         target = find_target(factors)
         return timed_rows(task, lambda _: measure(target, factors))
 
 
 @dataclass(frozen=True)
 class LoadTarget:
-    """What is loaded, and where to: all that is known and read of it before the clock starts."""
+    """A model to load and its devices: everything that is read before the clock starts."""
 
     outline: "ModelOutline"
     weights: tuple[Path, ...]
@@ -97,16 +97,16 @@ class LoadTarget:
 
     @property
     def load_bytes(self) -> int:
-        """Of the weight files."""
+        """Total size of the weight files."""
         return sum(path.stat().st_size for path in self.weights)
 
 
 def find_target(factors: ModelLoadingFactors) -> LoadTarget:
-    """Find the files, read all but the weights, and wake up what their load will need.
+    """Find the files, read all but the weights, and warm up the libraries of the load.
 
     Raises:
-        ModelUnavailable: the source does not have the model; the message says where was looked.
-        Unsupported: files on such storage cannot be made cold.
+        ModelUnavailable: the source does not have the model; the message names the paths that were searched.
+        Unsupported: files on this storage cannot be made cold.
     """
     from models.load import read_outline
     from models.sources import find, weight_files
@@ -129,7 +129,7 @@ def measure(target: LoadTarget, factors: ModelLoadingFactors) -> Row:
         The metrics of one row.
 
     Raises:
-        Unsupported: the files could not be brought into the cache state that the row would claim.
+        Unsupported: the files could not be brought into the cache state of the row.
     """
     import torch
 
@@ -175,19 +175,19 @@ def measure(target: LoadTarget, factors: ModelLoadingFactors) -> Row:
 
 
 def _warm_up_libraries(devices: Sequence[str], quantization: str) -> None:
-    """CUDA contexts and imports, which the first load would pay for."""
+    """Make the CUDA contexts and the imports, which would slow down the first load."""
     import torch
 
     for device in devices:
         if device != "cpu":
             torch.cuda.synchronize(device)
     if quantization != "none":
-        with contextlib.suppress(ImportError):  # the load says what is missing
+        with contextlib.suppress(ImportError):  # the load reports what is missing
             import bitsandbytes  # noqa: F401
 
 
 def _memory_bytes(devices: "Sequence[torch.device]") -> int:
-    """What the process holds now: resident on the host, allocated on the GPUs."""
+    """Return the bytes that the process holds now: resident on the host, plus allocated on the GPUs."""
     import psutil
     import torch
 
@@ -196,7 +196,7 @@ def _memory_bytes(devices: "Sequence[torch.device]") -> int:
 
 
 def _drive_read_bytes() -> int | None:
-    """What drives have read for this process so far, page faults included; None where the system does not tell."""
+    """Return the bytes that drives have read for this process, page faults included; None if unknown."""
     with contextlib.suppress(OSError):
         for line in OWN_IO.read_text().splitlines():
             if line.startswith("read_bytes:"):

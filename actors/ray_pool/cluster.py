@@ -1,7 +1,6 @@
-"""A Ray cluster that is started here or joined, and left or ended on the way out.
+"""Contexts in which this process is connected to a Ray cluster, which is started here or joined.
 
-Everything that Ray would do by itself and that this project does better is switched off (docs/design.md, 'Why the
-protocol is ours').
+Ray's own features that this project replaces are switched off (docs/design.md, 'Why the protocol is ours').
 """
 
 import contextlib
@@ -27,27 +26,27 @@ from sweeps.process import interrupts
 
 NAMESPACE: Final = "sweeps"
 OBJECT_STORE_BYTES: Final = 200 * 2**20
-"""Nothing big travels through Ray: rows and tasks only."""
+"""Size of Ray's object store, which holds rows and tasks only."""
 LOCAL_SETTINGS: Final = {
-    "RAY_worker_niceness": "0",  # Ray's 15 would make every timing depend on what else the machine does
+    "RAY_worker_niceness": "0",  # with Ray's 15, other work on the machine would slow down what is timed
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a CPU actor must not see the node's GPUs
-    "RAY_worker_killing_policy_by_group": "1",  # one worker where memory runs out, and not the coordinator with it
-    "RAY_memory_monitor_refresh_ms": "1000",  # at 250 the gigabytes of a killed one still count: the next one goes too
-    "RAY_grpc_enable_http_proxy": "0",  # nothing of Ray's goes out of the cluster, which no proxy knows
+    "RAY_worker_killing_policy_by_group": "1",  # if memory runs out, kill one worker and not the coordinator too
+    "RAY_memory_monitor_refresh_ms": "1000",  # at 250 a killed worker's memory still counts, and the next is killed too
+    "RAY_grpc_enable_http_proxy": "0",  # Ray's connections stay in the cluster, which a proxy does not reach
     "RAY_DISABLE_IMPORT_WARNING": "1",
-    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # why a worker died is told in a line, not once more as a trace
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # a worker's death is reported in one line, without a second trace
 }
 
 
 @contextlib.contextmanager
 def cluster(address: str) -> Iterator[list[str]]:
-    """Ray, started here for `local`, joined for `auto` or HOST:PORT; left or ended on the way out.
+    """Start a Ray for `local`, join a Ray for `auto` or HOST:PORT; end or leave it at the end of the context.
 
     Yields:
-        What the user should know of it, a line each.
+        Lines for the user about the cluster.
 
     Raises:
-        UserError: nothing to join there, or it cannot be started; one message, within seconds.
+        UserError: there is no Ray to join, or Ray cannot be started; raised within seconds.
     """
     os.environ |= LOCAL_SETTINGS
     with _started() if address == "local" else _joined(ray_address.find(address)) as context:
@@ -63,13 +62,13 @@ def cluster(address: str) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[str]:
-    """A Ray that others started and use, to look at; left on the way out.
+    """Join a Ray only to look at its runs; leave it at the end of the context.
 
     Yields:
-        HOST:PORT of it.
+        HOST:PORT of the Ray.
 
     Raises:
-        UserError: nothing to look at there.
+        UserError: there is no Ray to join.
     """
     gcs = replace(ray_address.find(address), advice="nothing runs now, or it runs elsewhere: give its HOST:PORT")
     with _joined(gcs):
@@ -77,7 +76,7 @@ def connected(address: str) -> Iterator[str]:
 
 
 def current_address() -> str:
-    """HOST:PORT of the Ray that this process is connected to."""
+    """Return HOST:PORT of the Ray that this process is connected to."""
     return str(ray.get_runtime_context().gcs_address)
 
 
@@ -93,7 +92,7 @@ def is_running() -> bool:
 
 @contextlib.contextmanager
 def _started() -> Iterator[Any]:
-    """A Ray of our own on the loopback address; it dies with this process, however that dies."""
+    """Start a Ray on the loopback address; it ends with this process, even if the process is killed."""
     here = local_node()
     mode = ray_token.mode_to_start()
     directory = surroundings.socket_directory()
@@ -102,7 +101,7 @@ def _started() -> Iterator[Any]:
     logs = f"its logs are in {directory}/ray/session_latest/logs"
     start = functools.partial(
         ray.init,
-        address="local",  # else Ray joins one that runs here already, and refuses the rest of these arguments
+        address="local",  # otherwise Ray joins a running Ray, and refuses the arguments below
         num_cpus=len(here.cores),
         num_gpus=len(here.gpus),
         object_store_memory=OBJECT_STORE_BYTES,
@@ -129,13 +128,13 @@ def _connected_ray(connect: Callable[..., Any], mode: str, problem: str, advice:
     os.environ[ray_token.MODE] = mode
     ray._raylet.Config.initialize("")  # reads the mode again
     ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
-    # Only where our packages are, and not the directory of the command, which Ray would put before all else:
-    # a `models.py` there would be taken for ours.
+    # Workers import from the checkout, and not from the command's working directory, which Ray would put first:
+    # a `models.py` there would hide this project's package.
     job = JobConfig(_client_job=True, _py_driver_sys_path=interpreters.own_directories())
     try:
         with interrupts.restored():
             context = connect(job_config=job, namespace=NAMESPACE, log_to_driver=False, logging_level="error")
-    except SystemExit as end:  # Ray's way of ending at SIGTERM
+    except SystemExit as end:  # Ray raises it at SIGTERM
         raise KeyboardInterrupt from end
     except (RayError, OSError, RuntimeError, ValueError, ImportError) as error:
         raise UserError(f"{problem} ({one_line(error)}); {advice}{surroundings.ray_variables_note(users)}") from error
@@ -146,7 +145,7 @@ def _connected_ray(connect: Callable[..., Any], mode: str, problem: str, advice:
 
 
 def _unused_mask_warning() -> str | None:
-    """That a mask of GPUs has no effect here, if there is one; inside a job it is Ray's own."""
+    """Return a warning that CUDA_VISIBLE_DEVICES has no effect; None if it is not set, or if Ray set it for a job."""
     mask = os.environ.get("CUDA_VISIBLE_DEVICES")
     if not mask or "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
         return None

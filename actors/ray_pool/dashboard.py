@@ -1,6 +1,6 @@
-"""Tell where Ray's dashboard is: an address that opens where the command was given, or the way to it.
+"""Describes where Ray's dashboard is: an address that opens on the user's machine, or a tunnel to it.
 
-Knows no Ray.
+Imports no Ray.
 """
 
 from actors.ray_pool import gcs_probe
@@ -10,18 +10,18 @@ from sweeps.errors import UserError
 
 
 def line(url: str | None, gcs: GcsAddress, token: HeldToken | None) -> str | None:
-    """One line about a dashboard; None where there is none, or none that answers.
+    """Return a line about a dashboard; None without a dashboard, or if it does not answer.
 
     Args:
-        url: what Ray says of its address, mostly HOST:PORT.
-        gcs: the control process, on whose host the dashboard is.
-        token: what the dashboard asks for; None: nothing.
+        url: address as Ray returns it, mostly HOST:PORT.
+        gcs: address of the control process; the dashboard is on the same host.
+        token: the token that the dashboard asks for; None: it asks for none.
     """
     if not url:
         return None
     try:
         dashboard = parse(url.partition("://")[2].partition("/")[0] or url, "dashboard", "")
-    except UserError:  # a name of the user's (RAY_OVERRIDE_DASHBOARD_URL), such as a proxy before it
+    except UserError:  # a name that the user gave (RAY_OVERRIDE_DASHBOARD_URL), such as a proxy's
         return f"Ray dashboard: {url}"
     asks = f" (it asks for the token in {token.source})" if token else ""
     if is_loopback(dashboard.host) and not gcs.is_here:

@@ -50,9 +50,9 @@ class RayPool:
     ) -> None:
         """
         Args:
-            coordinator: of the run.
-            benchmarks: by name.
-            nodes: of the cluster, as far as they are known; later ones are found.
+            coordinator: the run's coordinator.
+            benchmarks: benchmarks by name.
+            nodes: the cluster's known nodes; nodes that join later are found.
             machines: interpreters by device class; None: all workers start with Ray's own.
         """
         self._coordinator = coordinator
@@ -140,7 +140,7 @@ class RayPool:
         return WorkerExit(worker.worker_id, worker.slot, error, status, is_gone)
 
     def _report_waiting(self) -> None:
-        """Tell the coordinator of workers for which Ray has no place: another run is at work there."""
+        """Report workers for which Ray has no free devices to the coordinator, every REFRESH_S."""
         if time.monotonic() - self._waiting_checked_s < REFRESH_S:
             return
         self._waiting_checked_s = time.monotonic()
@@ -151,7 +151,7 @@ class RayPool:
             self._coordinator.wait_for(message)
 
     def _ban_failed_interpreters(self) -> None:
-        """Offer no device any longer whose interpreter failed its check."""
+        """Stop offering devices whose interpreter failed its check."""
         for failed in self._interpreters.new_failures():
             if node := self._allocator.nodes.get(failed.node_id):
                 file, python = self._allocator.machines.file, failed.python

@@ -1,7 +1,7 @@
-"""Ray's token: who may read it, to whom it is shown, and whether both sides want one. Who has it runs code there.
+"""Ray's token: its file, the Rays that it is shown to, and the check that both sides use the same one.
 
-Ray lets only equals work together: a driver that uses a token and a cluster that does not, or the reverse, die in
-each other's arms. So it is found out before. Knows no Ray.
+A process with the token can run code on the cluster. If only one of driver and cluster uses a token, Ray fails with a
+message that does not help; so the two are compared before Ray connects. Imports no Ray.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class HeldToken:
-    """The token of this side, and where it stands."""
+    """This side's token, and the variable or file that has it."""
 
     token: str
     source: str
 
 
 def held_token(environment: Mapping[str, str] = os.environ) -> HeldToken | None:
-    """This side's token, looked for where Ray looks, in its order.
+    """Return this side's token, from the same sources as Ray and in the same order; None without a token.
 
     Raises:
-        UserError: a file that should have it cannot be read, or is empty.
+        UserError: a file that should have the token cannot be read, or the file named in the variable is empty.
     """
     if token := environment.get(TOKEN, "").strip():
         return HeldToken(token, TOKEN)
@@ -52,15 +52,13 @@ def held_token(environment: Mapping[str, str] = os.environ) -> HeldToken | None:
 
 
 def agreed_mode(gcs: GcsAddress, environment: Mapping[str, str] = os.environ) -> str:
-    """The mode in which this side meets a Ray: that of the Ray, unless the user decided otherwise.
+    """Return the mode in which this side joins a Ray: the Ray's own, unless the user chose another.
 
     Raises:
-        UserError: no Ray is there, or the two sides differ: which has what, and what to do.
+        UserError: no Ray is there, or the two sides differ; the message says which side has what, and what to do.
     """
     if environment.get("RAY_USE_TLS", "").lower() in ("1", "true"):
-        _ask_or_explain(
-            gcs, lambda: gcs_probe.check_reachable(gcs.host, gcs.port)
-        )  # and who speaks TLS is Ray's affair
+        _ask_or_explain(gcs, lambda: gcs_probe.check_reachable(gcs.host, gcs.port))  # Ray itself handles TLS
         return environment.get(MODE, OFF)
 
     def ask(token: str | None) -> Answer:
@@ -77,16 +75,16 @@ def agreed_mode(gcs: GcsAddress, environment: Mapping[str, str] = os.environ) ->
 def choose_mode(
     gcs: GcsAddress, chosen: str | None, own: Callable[[], HeldToken | None], ask: Callable[[str | None], Answer]
 ) -> str:
-    """The mode for a Ray.
+    """Return the mode in which this side joins a Ray that is there.
 
     Args:
-        gcs: where it is.
-        chosen: the mode that the user set, if any.
-        own: this side's token.
-        ask: what the Ray answers to whom shows a token, or none.
+        gcs: address of the Ray.
+        chosen: the mode that the user set; None: the user set none.
+        own: returns this side's token.
+        ask: returns the Ray's answer to a token, or to None for a call without a token.
 
     Raises:
-        UserError: as `agreed_mode`, but for nobody there.
+        UserError: the two sides differ.
     """
     if ask(None) is Answer.WELCOME:
         if chosen == ON:
@@ -105,7 +103,7 @@ def choose_mode(
             "scp HEAD:.ray/auth_token ~/.ray/ && chmod 600 ~/.ray/auth_token"
         )
     if chosen is None and not gcs.is_own and not gcs.is_here:
-        # A stranger who is shown the token could use it.
+        # Another machine that is shown the token could use it.
         raise UserError(
             f"{asks}; the one in {token.source} is shown to other machines only if you say so: export {MODE}={ON}"
         )
@@ -118,10 +116,10 @@ def choose_mode(
 
 
 def mode_to_start(environment: Mapping[str, str] = os.environ) -> str:
-    """The mode of a Ray that is started here: with a token, which is made where there is none, unless the user says no.
+    """Return the mode of a Ray that is started here; make a token if there is none, unless the user chose no token.
 
     Raises:
-        UserError: the token cannot be read or written, or the mode is none.
+        UserError: the token cannot be read or written, or the variable names no mode.
     """
     if _user_mode(environment) == OFF:
         return OFF
@@ -131,16 +129,16 @@ def mode_to_start(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def protect() -> None:
-    """Ray writes the token world-readable: make it its user's."""
+    """Let only its user read the token's file, which Ray writes readable for everybody."""
     with contextlib.suppress(OSError):
         _token_path(os.environ).chmod(0o600)
 
 
 def _create_token(path: Path) -> None:
-    """Before Ray does, which would have everybody read it for a moment."""
+    """Make a token before Ray does, whose file everybody could read for a moment."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # an empty one
+        path.unlink(missing_ok=True)  # an empty file may be left
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
@@ -180,7 +178,7 @@ def _ask_or_explain(gcs: GcsAddress, ask: Callable[[], T]) -> T:
 
 
 def main() -> None:
-    """Check for `start_node.sh` that this machine may join the Ray at HOST:PORT; say why not, and exit with 2."""
+    """Check for `start_node.sh` that this machine may join the Ray at HOST:PORT; else exit with 2 and the reason."""
     (host_port,) = sys.argv[1:]
     advice = "does the head run ('./start_node.sh head'), and does a firewall let this through?"
     try:

@@ -1,4 +1,4 @@
-"""Workers that were started and for which Ray has no free cores or GPUs, and the runs that hold these."""
+"""Workers that were started but wait, because Ray has no free cores or GPUs for them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,11 +17,11 @@ Started = tuple[Slot, str, Any]
 
 
 def waiting_message(started: Sequence[Started], own_run: str) -> str:
-    """Return a message on the workers that Ray has no place for; empty where every worker has one.
+    """Return a message on the workers that wait for cores or GPUs, and on their holders; empty if no worker waits.
 
     Args:
         started: the run's workers.
-        own_run: name of the run, whose own workers are no news to it.
+        own_run: name of the run, whose own workers are not named as holders.
     """
     pending = _actors("PENDING_CREATION", ray.get_runtime_context().get_job_id())
     unplaced = [worker for worker in started if worker[2]._actor_id.hex() in pending]
@@ -35,7 +35,7 @@ def waiting_message(started: Sequence[Started], own_run: str) -> str:
 
 
 def _actors(state: str, job_id: str | None = None) -> dict[str, PlacedActor]:
-    """Actors of the cluster in a state, by id; `ray.util.state` would need the dashboard, which not every Ray has."""
+    """Return the cluster's actors in a state, by id; `ray.util.state` needs the dashboard, which not every Ray has."""
     accessor = ray._private.state.state._connect_and_get_accessor()
     found = {}
     for text in accessor.get_actor_table(job_id and ray.JobID(bytes.fromhex(job_id)), state):
