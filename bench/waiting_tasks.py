@@ -7,7 +7,7 @@ from sweeps.task import Allocation, Slot
 
 SLOT: Final = Slot("cpu", 0, 1)
 WORKERS_PER_HOST: Final = 8
-"""As on a machine with many GPUs: the workers of one host are neighbours."""
+"""Number of workers of a host, as on a machine with many GPUs; the workers of one host are neighbours."""
 
 
 def allocations(count: int) -> list[Allocation]:

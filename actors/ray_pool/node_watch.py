@@ -15,7 +15,7 @@ from sweeps.task import Slot
 
 REFRESH_S: Final = 2.0
 NODE_RETURN_TIMEOUT_S: Final = 60.0
-"""How long to wait for a lost node to return before its slots are given up; `start_node.sh` may be restarting it."""
+"""Time to wait for a lost node to return before its slots are given up; `start_node.sh` may be restarting the node."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The worker: one load for what shares one, and every fault a row that leaves its neighbours unharmed."""
+"""The worker: tasks that share a load load once, and every fault is a row that leaves other tasks unharmed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ ALLOCATION = Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 
 
 class ScriptedCoordinator:
-    """A line that hands out prepared answers and keeps what comes back."""
+    """A coordinator client that gives prepared answers and keeps the outcomes."""
 
     def __init__(self, answers: Sequence[Answer]) -> None:
         self.answers = iter(answers)

@@ -1,4 +1,4 @@
-"""Workers of a device class start with an interpreter of their own, or say at once why they cannot."""
+"""Workers of a device class start with the class's interpreter, or the reason why they cannot is reported at once."""
 
 import contextlib
 import io
@@ -36,7 +36,7 @@ KEPLER = "/venvs/kepler/bin/python"
 
 
 def other_venv(directory: Path, ray_version: str | None = None) -> str:
-    """A second interpreter with the packages of this one, and another Ray if asked for."""
+    """Make a second interpreter with this interpreter's packages; `ray_version` replaces its Ray."""
     venv.EnvBuilder(symlinks=True).create(directory)
     (packages,) = directory.glob("lib/python*/site-packages")
     (packages / "ours.pth").write_text(f"import site; site.addsitedir({site.getsitepackages()[0]!r})\n")
@@ -53,7 +53,7 @@ def script(path: Path, text: str) -> str:
 
 
 def running(text: str) -> list[int]:
-    """Ids of processes whose command line has `text` in it."""
+    """Return the ids of processes whose command line contains `text`."""
     return [
         process.pid
         for process in psutil.process_iter(["cmdline"])
@@ -132,7 +132,7 @@ def test_an_interpreter_without_our_packages_is_told(tmp_path: Path, monkeypatch
 
 @pytest.fixture
 def allocator() -> Allocator:
-    """A box with two dies of a K80, which have an interpreter of their own, and a GTX 1070."""
+    """Return an allocator of a box with a GTX 1070 and two dies of a K80, which have their own interpreter."""
     gpus = (
         Gpu("GPU-aaa", "Tesla K80", 12 * 2**30, (3, 7)),
         Gpu("GPU-ccc", "NVIDIA GeForce GTX 1070", 8 * 2**30, (6, 1)),
@@ -189,7 +189,7 @@ def test_a_machine_file_of_no_use_is_told_before_anything_starts(arguments: list
 
 
 class RecordsInterpreter(Noop):
-    """A noop that writes down which interpreter runs it."""
+    """A no-op that writes its interpreter's path into a file."""
 
     def __init__(self, told: Path) -> None:
         self.directory = told
@@ -214,7 +214,7 @@ index = [0, 1]
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> Path:
-    """Where `RecordsInterpreter` writes; the session's cluster is there already, nobody is to join or leave it."""
+    """Return the directory for `RecordsInterpreter`; the command uses the session's cluster without joining it."""
 
     @contextlib.contextmanager
     def cluster(_address: str) -> Iterator[list[str]]:
@@ -228,7 +228,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> 
 
 
 def run(directory: Path, machines: Machines) -> tuple[int, list[dict[str, Any]], str]:
-    """Exit code, rows and output of the command, without a process of its own."""
+    """Run the command in this process; return its exit code, rows and output."""
     path = directory / "several.toml"
     path.write_text(SPEC)
     output = io.StringIO()

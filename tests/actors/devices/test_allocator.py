@@ -1,4 +1,4 @@
-"""Who gets which GPU and which cores, on boxes that this machine is not."""
+"""The allocation of GPUs and cores, on made-up nodes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which Ray an address means, and what is said where it means none."""
+"""The Ray that an address means, and the messages if there is none."""
 
 import socket
 from concurrent import futures
@@ -106,11 +106,11 @@ def test_this_machine_is_known(host: str, here: bool) -> None:
     assert bool(host and address.is_here(host)) == here
 
 
-# --- who listens ---
+# --- the control process ---
 
 
 class Head(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """A control process: open, or for those who have the token."""
+    """A fake control process, which asks for `token` unless it is None."""
 
     def __init__(self, token: str | None, path: str = gcs_probe._METHOD) -> None:
         self.token = token
@@ -150,7 +150,7 @@ def test_a_head_says_whether_it_wants_a_token(
     own: str | None, shown: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # which nobody is to ask
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # which must not be used
     assert answer(Head(own), shown).value == expected
 
 

@@ -1,4 +1,4 @@
-"""Directories, proxies and caches of a user's terminal, and what becomes of them for Ray."""
+"""Directories, proxies and caches of a user's terminal, and their effects on Ray."""
 
 import socket
 import subprocess
@@ -45,7 +45,7 @@ def test_the_longest_path_is_one_that_a_socket_can_have(tmp_path: Path) -> None:
         fits = fits[:-1]
     name = f"{fits}/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
     assert len(name) == LONGEST_SOCKET_PATH
-    with socket.socket(socket.AF_UNIX) as own, pytest.raises(FileNotFoundError):  # and not 'path too long'
+    with socket.socket(socket.AF_UNIX) as own, pytest.raises(FileNotFoundError):  # not 'path too long'
         own.bind(name)
 
 

@@ -1,4 +1,4 @@
-"""Whether both sides want a token, to whom it is shown, who may read it, and what is said where they differ."""
+"""Ray's token: both sides use the same one or a message says how they differ; it is shown and readable to few."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from actors.ray_pool.token import MODE, PATH, TOKEN, HeldToken
 from sweeps.errors import UserError
 
 HERE = GcsAddress("127.0.0.1", 6379, "--address 127.0.0.1:6379", "")
-ELSEWHERE = GcsAddress("203.0.113.7", 6379, "--address 203.0.113.7:6379", "")  # of the block that is for documentation
+ELSEWHERE = GcsAddress("203.0.113.7", 6379, "--address 203.0.113.7:6379", "")  # an address reserved for documentation
 FOUND = GcsAddress("203.0.113.7", 6379, "--address auto", "", is_own=True)
 OWN = HeldToken("secret", "~/.ray/auth_token")
 
 
 class Ray:
-    """One that wants a token, or none, and keeps in mind which ones it was shown."""
+    """A fake Ray that asks for a token or for none, and records the tokens that it is shown."""
 
     def __init__(self, token: str | None) -> None:
         self.token = token
@@ -129,7 +129,7 @@ def test_what_the_user_chose_stays(home: Path) -> None:
 
 def test_only_its_user_reads_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(home))
-    ray_token.protect()  # what is not there is no error
+    ray_token.protect()  # a missing file is no error
     path = home / ".ray" / "auth_token"
     path.write_text("secret")
     path.chmod(0o644)
