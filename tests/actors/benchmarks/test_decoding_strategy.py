@@ -1,4 +1,4 @@
-"""Seven strategies on one model: each exact in length, measured step by step, and blind to the others."""
+"""Seven strategies on one model: exact in length, measured step by step, and independent of each other."""
 
 import copy
 import gc
@@ -36,7 +36,7 @@ NEW_TOKENS = 6
 
 @pytest.fixture(scope="module", autouse=True)
 def frozen() -> Iterator[None]:
-    """As in the worker: a collection before every timed span searches all of torch and transformers otherwise."""
+    """Freeze imported objects, as workers do; otherwise each collection would search all of torch and transformers."""
     gc.collect()
     gc.freeze()
     yield
@@ -52,7 +52,7 @@ def loaded() -> Iterator[LoadedModel]:
 
 @pytest.fixture
 def held(loaded: LoadedModel) -> Iterator[LoadedModel]:
-    """With a generation config that the test may change."""
+    """Return the model with a generation config that the test may change."""
     own = loaded.model.generation_config
     loaded.model.generation_config = copy.deepcopy(own)
     yield loaded
@@ -61,7 +61,7 @@ def held(loaded: LoadedModel) -> Iterator[LoadedModel]:
 
 @pytest.fixture
 def outputs(held: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """What every generate() of the model adds to the prompt, as it is called."""
+    """Collect the tokens that each generate() of the model adds to the prompt."""
     return recorded(held, monkeypatch)
 
 

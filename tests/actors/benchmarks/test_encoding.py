@@ -1,4 +1,4 @@
-"""The encoding benchmark: what is counted, fresh texts, and as many threads as the row says, seen by the kernel."""
+"""The encoding benchmark counts exactly, uses fresh texts, and runs on as many threads as its row says."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def held() -> LoadedTokenizer:
 
 
 def factors(**changes: Any) -> EncodingFactors:
-    """Of a cell that this process can measure: its pool has the size that it has."""
+    """Return factors of a cell that this process can measure: with as many cores as its pool has threads."""
     levels = {"device": "cpu", "cpu_cores": rayon_threads(), "model": MODEL, "input_words": 12, "texts": 4}
     return EncodingFactors(**{**levels, **changes})
 
@@ -65,7 +65,7 @@ def rows(held: LoadedTokenizer, chosen: EncodingFactors, iterations: int = 1, wa
 
 
 class Spy:
-    """A tokenizer that notes what is asked of it, and when its words are forgotten."""
+    """A tokenizer that notes its inputs, and when its cache of words is emptied."""
 
     is_fast = True
 
@@ -182,7 +182,7 @@ def test_a_tokenizer_in_python_is_measured_on_one_core_only(tmp_path: Path) -> N
 
 
 def threads(*cores: int, **environment: str) -> list[list[int]]:
-    """In a fresh process that claims so many cores, one after the other: threads counted, and threads that appeared."""
+    """Count threads in a fresh process that pins itself to each number of cores: by the code, and by the kernel."""
     command = [sys.executable, "-W", "error", "-c", THREADS, *map(str, cores)]
     plain = {name: value for name, value in os.environ.items() if name not in {"RAYON_NUM_THREADS"}}
     answer = subprocess.run(command, env=plain | environment, capture_output=True, text=True, timeout=60, check=True)
