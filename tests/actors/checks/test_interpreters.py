@@ -210,7 +210,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> 
     directory = tmp_path / "told"
     directory.mkdir()
     monkeypatch.setattr(actors.ray_pool.cluster, "cluster", cluster)
-    monkeypatch.setattr(command, "BENCHMARKS", {"noop": Telling(directory)})
+    monkeypatch.setattr(command, "find_benchmarks", lambda: {"noop": Telling(directory)})
     return directory
 
 
