@@ -15,7 +15,6 @@ from scipy.special import stdtrit
 
 from analysis.columns import text_of
 from analysis.load import Sweep
-from sweeps import schema
 
 CONFIDENCE: Final = 0.95
 SD_LIMIT: Final = 0.10
@@ -23,25 +22,6 @@ SD_LIMIT: Final = 0.10
 RANGE_LIMIT: Final = 1.5
 """Largest over smallest value above which a cell is marked as unsteady."""
 
-_MEMORY: Final = ("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_used_bytes", "peak_rss_bytes")
-_GENERATION: Final = (
-    "generation_rate_tokens_per_s",
-    "inference_time_s",
-    "ttft_s",
-    "tpot_s",
-    "prefill_tokens_per_s",
-    "decode_tokens_per_s",
-    *_MEMORY,
-)
-HEADLINES: Final[dict[str, tuple[str, ...]]] = {
-    "generation": _GENERATION,
-    "decoding_strategy": _GENERATION,
-    "model_loading": ("load_rate_per_s", "load_time_s", "load_rate_bytes_per_s", *_MEMORY),
-    "logits": ("calculation_rate_tokens_per_s", "calculation_time_s", *_MEMORY),
-    "encoding": ("encoding_rate_tokens_per_s", "encoding_rate_bytes_per_s", "encoding_time_s"),
-    "binoculars": ("score", "log_ppl", "log_xppl"),
-}
-"""Metrics that a benchmark's tables show, the first also its figure; those without values are left out."""
 _MEASURED_SUFFIXES: Final = ("_s", "_bytes")
 
 FACTORS: Final = (
@@ -79,11 +59,11 @@ EFFECTIVE: Final = (
 """Columns of what took effect, and where; one splits a cell where it differs inside it."""
 _OF_MODEL_AND_QUANTIZATION: Final = frozenset({"quantized_share"})
 """Columns that two factors decide together: that such a one differs between cells is no news."""
-SCORED: Final = frozenset({"binoculars"})
-"""Benchmarks whose values spread over texts, not repetitions: author and pair matter, the host does not."""
 _EFFECTIVE_FOR_SCORES: Final = ("dtype_effective", "quantized_share", "revision")
 _NO_FACTOR: Final = frozenset({"status", "started_at", "task_id"})
 """Columns that no spec can vary, whatever a file says."""
+_SCORES: Final = ("score", "null_reason", "author", "generator", "record_id")
+"""Columns of scores of texts, which the notes on them need."""
 _MAX_NAMED: Final = 12
 
 
@@ -109,10 +89,10 @@ def average(sweep: Sweep) -> Averages:
     """Statistics per cell of a sweep's ok rows; no row that failed enters any number."""
     rows = sweep.ok
     candidates = _candidates(sweep)
-    factors = _split(rows, [name for name in candidates if _varies(rows[name])], sweep.benchmark)
+    factors = _split(rows, [name for name in candidates if _varies(rows[name])], is_scored(sweep))
     levels = {name: _ordered(rows[name], sweep.description.factors.get(name, [])) for name in factors}
     metrics = tuple(name for name in headlines(sweep) if rows[name].notna().any())
-    tables = [_describe_cells(rows, factors, name, sweep.benchmark not in SCORED) for name in metrics]
+    tables = [_describe_cells(rows, factors, name, not is_scored(sweep)) for name in metrics]
     cells = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*factors, "metric"])
     return Averages(
         factors=tuple(factors),
@@ -125,16 +105,19 @@ def average(sweep: Sweep) -> Averages:
 
 
 def headlines(sweep: Sweep) -> Sequence[str]:
-    """The metrics to show: the benchmark's entry and what its figure asks for; without an entry, its columns
-    in measured units, else the row's time.
+    """The metrics to show: the benchmark's headlines and what its figure asks for; without headlines, its metrics in
+    measured units, else the row's time.
     """
-    if sweep.benchmark in HEADLINES:
-        asked = sweep.description.figure.get("y")
-        measured = schema.METRICS.get(sweep.benchmark, {})
-        extra = [str(asked)] if asked in measured and pd.api.types.is_numeric_dtype(sweep.rows[asked]) else []
-        return list(dict.fromkeys([*HEADLINES[sweep.benchmark], *extra]))
-    columns = [name for name in schema.METRICS.get(sweep.benchmark, {}) if name.endswith(_MEASURED_SUFFIXES)]
-    return columns or ["duration_s"]
+    metrics, asked = sweep.columns.metrics, sweep.description.figure.get("y")
+    own = sweep.columns.headlines or [name for name in metrics if name.endswith(_MEASURED_SUFFIXES)]
+    wanted = dict.fromkeys([*own, *([asked] if asked in metrics else [])])
+    shown = [name for name in wanted if name in sweep.rows and pd.api.types.is_numeric_dtype(sweep.rows[name])]
+    return shown or ["duration_s"]
+
+
+def is_scored(sweep: Sweep) -> bool:
+    """Values spread over texts or other items, not over repetitions: author and pair matter, the host does not."""
+    return bool(sweep.columns.identity)
 
 
 def describe(values: Any, repeats: bool = True) -> pd.DataFrame:
@@ -169,16 +152,14 @@ def grouped(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any,
 
 def _candidates(sweep: Sweep) -> list[str]:
     """Factor columns: the spec's in its order, then what a spec may have named; the author of a text last."""
-    own = schema.FACTORS.get(sweep.benchmark, {})
-    author = ["author"] if sweep.benchmark in SCORED else []
-    names = dict.fromkeys([*sweep.description.factors, *FACTORS, *own, *author])
-    measured = {name for name, kind in schema.METRICS.get(sweep.benchmark, {}).items() if kind == pa.float64()}
+    author = ["author"] if is_scored(sweep) else []
+    names = dict.fromkeys([*sweep.description.factors, *FACTORS, *sweep.columns.factors, *author])
+    measured = {name for name, kind in sweep.columns.metrics.items() if kind == pa.float64()}
     return [name for name in names if name in sweep.rows and name not in measured and name not in _NO_FACTOR]
 
 
-def _split(rows: pd.DataFrame, factors: list[str], benchmark: str) -> list[str]:
+def _split(rows: pd.DataFrame, factors: list[str], scored: bool) -> list[str]:
     """Add what took effect where it differs inside a cell; cell_id last, for a factor that has no column."""
-    scored = benchmark in SCORED
     for name in _EFFECTIVE_FOR_SCORES if scored else (*EFFECTIVE, "cell_id"):
         if name in rows and name not in factors and _varies_within(rows, name, factors):
             factors = [*factors, name]
@@ -231,7 +212,7 @@ def _constants(rows: pd.DataFrame, names: Sequence[str], factors: Sequence[str])
 
 
 def _notes(sweep: Sweep, factors: Sequence[str]) -> Iterable[str]:
-    for name in EFFECTIVE if sweep.benchmark not in SCORED else ():
+    for name in EFFECTIVE if not is_scored(sweep) else ():
         if name in _OF_MODEL_AND_QUANTIZATION:
             continue
         if name in sweep.rows and name not in factors and _is_confounded(sweep.ok, name, factors):
@@ -239,7 +220,7 @@ def _notes(sweep: Sweep, factors: Sequence[str]) -> Iterable[str]:
             more = f" and {len(levels) - _MAX_NAMED} more" if len(levels) > _MAX_NAMED else ""
             places = ", ".join(map(text_of, levels[:_MAX_NAMED])) + more
             yield f"{name} differs between cells ({places}): a difference between cells may come from that."
-    if sweep.benchmark in SCORED:
+    if is_scored(sweep) and set(_SCORES) <= set(sweep.rows):
         yield from _notes_on_scores(sweep.ok, factors)
 
 

@@ -17,6 +17,7 @@ from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import FILES, Description, read_description
 from analysis.parts import PART_PATTERN, POSITION, read_parts
 from sweeps.errors import UserError
+from sweeps.schema import Columns
 from sweeps.task_status import TaskStatus
 
 NO_STATUS: Final = "no status"
@@ -31,6 +32,8 @@ class Sweep:
 
     name: str
     benchmark: str
+    columns: Columns
+    """Columns of the benchmark."""
     rows: pd.DataFrame
     """One row per timed iteration or scored fragment; every column of the benchmark that a page needs is there."""
     replaced: int
@@ -95,8 +98,8 @@ def read_sweep(folder: Path) -> Sweep:
     described = read_description(folder)
     named = described.spec.get("benchmark")
     paths = [folder / name for name in _parts_in(folder)]
-    parts = read_parts(paths, named if isinstance(named, str) else None, described.factors)
-    benchmark, remarks = parts.benchmark, [*parts.remarks, *described.remarks]
+    parts = read_parts(paths, named if isinstance(named, str) else None, described.factors, described.columns)
+    benchmark, columns, remarks = parts.benchmark, parts.columns, [*parts.remarks, *described.remarks]
     every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
     absent = parts.absent
     del parts  # millions of rows are not held twice
@@ -108,6 +111,7 @@ def read_sweep(folder: Path) -> Sweep:
     return Sweep(
         name=folder.name,
         benchmark=benchmark,
+        columns=columns,
         rows=rows.drop(columns=POSITION).reset_index(drop=True),
         replaced=len(every) - len(current),
         repeated=counted.repeated,

@@ -5,7 +5,7 @@ of its benchmark, each of its type, and every number in it is finite.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweeps import schema
+from analysis.sweep_columns import columns_of, common_type
+from sweeps.schema import COLUMNS, COMMON, Columns
 
 PART_PATTERN: Final = "part-*.parquet"
 POSITION: Final = "part"
@@ -31,6 +32,8 @@ class Parts:
     """All rows of a sweep."""
 
     benchmark: str
+    columns: Columns
+    """Columns of the benchmark."""
     table: Any
     """An Arrow table; its columns are those of the benchmark, the spec's factors, and POSITION."""
     absent: Mapping[str, frozenset[int]]
@@ -39,21 +42,25 @@ class Parts:
     """Sentences for the page, one for each thing that is missing or odd."""
 
 
-def read_parts(paths: Sequence[Path], named: str | None, factors: Iterable[str]) -> Parts:
+def read_parts(
+    paths: Sequence[Path], named: str | None, factors: Collection[str], in_file: Columns | None = None
+) -> Parts:
     """Read the parts; a part that cannot be read is left out, and said.
 
     Args:
         paths: in the order in which they were written.
         named: the benchmark, where the spec says.
         factors: that the spec names; columns of these names are kept, whatever the benchmark.
+        in_file: columns of the benchmark `named`, where the environment file has them.
     """
     remarks: list[str] = []
-    wanted = _known(factors)
+    known = _known(factors, in_file)
+    is_described = in_file is not None or named in COLUMNS
     tables: list[tuple[str, Any, int]] = []
-    strange: Counter[str] = Counter()
+    held: set[str] = set()
     for position, path in enumerate(paths):
         try:
-            table, others = _read(path, wanted)
+            table, names = _read(path, known if is_described else None)
         except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
             reason = " ".join(str(error).split())[:300]
             remarks.append(
@@ -61,26 +68,26 @@ def read_parts(paths: Sequence[Path], named: str | None, factors: Iterable[str])
                 "sweeps.run measures its tasks anew"
             )
             continue
-        strange.update(others)
+        held.update(names)
         tables.append((path.name, table, position))
-    if strange:
+    read = [table for _, table, _ in tables]
+    benchmark = _benchmark(read, named, remarks)
+    columns = columns_of(benchmark, in_file if benchmark == named else None, factors, read)
+    if strange := held - known - columns.names - _NOT_SHOWN:
         remarks.append(f"columns that this version does not know are not shown: {', '.join(sorted(strange))}")
-    benchmark = _benchmark([table for _, table, _ in tables], named, remarks)
-    conformed = _Conformed(_target(benchmark, factors, [table for _, table, _ in tables]))
+    conformed = _Conformed(_target(columns, factors, read))
     pieces = [conformed.add(*item, benchmark) for item in tables] or [conformed.nothing()]
-    return Parts(benchmark, pa.concat_tables(pieces), conformed.absent(), (*remarks, *conformed.remarks()))
+    return Parts(benchmark, columns, pa.concat_tables(pieces), conformed.absent(), (*remarks, *conformed.remarks()))
 
 
-def _known(factors: Iterable[str]) -> dict[str, Any]:
-    """Every column of any benchmark, with its type, and the spec's factors, of any type."""
-    types: dict[str, Any] = {name: None for name in factors if name not in _RESERVED}
-    for group in (*schema.METRICS.values(), *schema.IDENTITY.values(), *schema.FACTORS.values(), schema.COMMON):
-        types |= group
-    return {name: kind for name, kind in types.items() if name not in _NOT_SHOWN}
+def _known(factors: Iterable[str], in_file: Columns | None) -> set[str]:
+    """Every column of any benchmark, and the spec's factors."""
+    names = {name for name in factors if name not in _RESERVED} | (in_file.names if in_file else frozenset())
+    return names.union(*(columns.names for columns in COLUMNS.values())) - _NOT_SHOWN
 
 
-def _read(path: Path, wanted: Iterable[str]) -> tuple[Any, list[str]]:
-    """The columns of a part that are known, and the names of those that are not."""
+def _read(path: Path, wanted: Collection[str] | None) -> tuple[Any, list[str]]:
+    """The wanted columns of a part, and the names of all it has; None: all that a page may show."""
     if not path.is_file():
         raise ValueError("not a file")
     with path.open("rb") as file:
@@ -91,13 +98,14 @@ def _read(path: Path, wanted: Iterable[str]) -> tuple[Any, list[str]]:
         if len(set(names)) < len(names):
             raise ValueError("two columns of one name")
         nested = [field.name for field in part.schema_arrow if pa.types.is_nested(field.type)]
-        known = set(wanted)
-        table = part.read(columns=[name for name in names if name in known and name not in nested])
+        left_out = {*nested, *_NOT_SHOWN}
+        shown = [name for name in names if name not in left_out and (wanted is None or name in wanted)]
+        table = part.read(columns=shown)
         table.validate(full=True)
         for name in _REQUIRED:
             if name not in table.column_names or _cast(table[name], pa.string()) is None:
                 raise ValueError(f"its column {name} holds no text")
-    return table, [name for name in names if name not in known and name not in _NOT_SHOWN]
+    return table, names
 
 
 def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> str:
@@ -119,19 +127,17 @@ def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> 
     return chosen
 
 
-def _target(benchmark: str, factors: Iterable[str], tables: Sequence[Any]) -> dict[str, Any]:
+def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any]) -> dict[str, Any]:
     """Types by column: the benchmark's, and for other factors of the spec what the first part holds, or text."""
-    columns: dict[str, Any] = dict(schema.COMMON)
-    for group in (schema.FACTORS, schema.IDENTITY, schema.METRICS):
-        columns |= group.get(benchmark, {})
+    own = {**columns.factors, **columns.identity, **columns.metrics}
+    types: dict[str, Any] = dict(COMMON) | {name: kind for name, kind in own.items() if name not in _RESERVED}
     for name in factors:
         held = [table.schema.field(name).type for table in tables if name in table.column_names]
-        if name not in columns and name not in _RESERVED and held:
-            numeric = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in held)
-            columns[name] = pa.float64() if numeric and len(set(held)) > 1 else held[0] if numeric else pa.string()
+        if name not in types and name not in _RESERVED and held:
+            types[name] = common_type(held)
     return {
         name: pa.int64() if pa.types.is_integer(kind) else pa.float64() if pa.types.is_floating(kind) else kind
-        for name, kind in columns.items()
+        for name, kind in types.items()
         if name not in _NOT_SHOWN
     }
 

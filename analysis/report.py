@@ -19,7 +19,7 @@ from typing import Annotated, Final
 import pandas as pd
 import typer
 
-from analysis.averages import SCORED, Averages, average
+from analysis.averages import Averages, average, is_scored
 from analysis.canvas import Drawing
 from analysis.choice import Choice, choose
 from analysis.columns import text_of, title_of
@@ -107,7 +107,7 @@ def _drawn(sweep: Sweep, averages: Averages, choice: Choice | None) -> tuple[lis
 
 
 def _has_scores(sweep: Sweep, averages: Averages) -> bool:
-    return sweep.benchmark in SCORED and "score" in averages.metrics
+    return is_scored(sweep) and "score" in averages.metrics and "author" in sweep.rows
 
 
 def _encoded(text: str) -> bytes:

@@ -20,6 +20,7 @@ from sweeps.plan.cells import Cells
 from sweeps.plan.declaration import BenchmarkInfo, Inputs, added_defaults
 from sweeps.plan.spec import Spec, Sweep
 from sweeps.plan.validation_messages import reason_of
+from sweeps.schema import Columns
 from sweeps.task import NO_LOAD, Level, Slot, Task, TaskShard
 
 Group = tuple[Slot, str]
@@ -66,6 +67,11 @@ class Grid:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    @property
+    def columns(self) -> Columns:
+        """Columns of its benchmark's rows."""
+        return self._benchmark.columns
 
     @property
     def is_timed(self) -> bool:
