@@ -63,6 +63,14 @@ def test_random_fragments_pair_up_and_never_overlap(humans: int, machines: int, 
     assert result.dropped_words == humans + machines - kept
 
 
+def test_a_text_below_min_words_is_too_short_and_a_text_without_words_is_empty() -> None:
+    fragments = cut(paired(words(9), "  \n"), RANDOM).fragments
+    assert [(f.author, f.null_reason, f.length_words) for f in fragments] == [
+        ("human", "too_short", 9),
+        ("synthetic", "empty_text", 0),
+    ]
+
+
 def test_random_walks_start_at_the_front_for_half_of_the_records() -> None:
     starts = []
     for number in range(200):
