@@ -9,12 +9,13 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lint bench chaos fuzz clean help
+.PHONY: demo test check lint docs bench chaos fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the embedded models through Ray, write runs/quickstart/report/index.html"
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
+	@echo "make docs    rewrite the tables of docs/specs.md from the models that check a spec"
 	@echo "make bench   speed against the references, as ratios"
 	@echo "make fuzz    odd specs, corpora, names and run directories, 1,000 of each"
 	@echo "make chaos   ten minutes of random kills of workers, nodes, coordinator and driver; no row may change"
@@ -34,6 +35,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/python -m docs.tables
 
 bench: $(READY)
 	$(BIN)/python -m bench.dispatch

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.errors import ModelDamaged, ModelError, ModelUnavailable
+from models.oom import is_gpu_oom, is_host_oom
 from scoring.errors import CorpusUnavailable, IncompatiblePair
 from sweeps.errors import Unsupported
 
 MAX_MESSAGE: Final = 2000
-_HOST_OOM_SIGNS: Final = ("can't allocate memory", "cannot allocate memory", "not enough memory")
-_GPU_OOM_SIGNS: Final = ("out of memory", "alloc_failed")
-"""Words of CUDA's allocator; and of cuBLAS and cuDNN, which allocate their own workspace."""
 _POISON_SIGNS: Final = (
     "device-side assert",
     "illegal memory access",
@@ -52,10 +50,10 @@ def classify(error: BaseException) -> Failure:
         return error.failure
     text = str(error).strip().encode("utf-8", "backslashreplace").decode() or type(error).__name__
     poisons = any(sign in text.lower() for sign in _POISON_SIGNS)
-    return Failure(_status(error, text.lower()), type(error).__qualname__, text[-MAX_MESSAGE:], poisons)
+    return Failure(_status(error), type(error).__qualname__, text[-MAX_MESSAGE:], poisons)
 
 
-def _status(error: BaseException, text: str) -> str:
+def _status(error: BaseException) -> str:
     if isinstance(error, ModelDamaged):  # not `unsupported`: the files can be repaired
         return "error"
     if isinstance(error, ModelUnavailable | CorpusUnavailable):  # may be available the next time
@@ -64,8 +62,8 @@ def _status(error: BaseException, text: str) -> str:
         return "unsupported"
     if isinstance(error, TaskTimeout):
         return "timeout"
-    if isinstance(error, MemoryError) or any(sign in text for sign in _HOST_OOM_SIGNS):
+    if is_host_oom(error):
         return "oom_host"
-    if type(error).__name__ == "OutOfMemoryError" or ("cuda" in text and any(s in text for s in _GPU_OOM_SIGNS)):
+    if is_gpu_oom(error):
         return "oom_gpu"
     return "error"

@@ -23,9 +23,7 @@ from sweeps.schedule.protocol import WorkerExit
 from sweeps.schedule.supervisor import Interrupts, Supervisor
 from sweeps.schema import COLUMNS
 from sweeps.store.rows import measured_row
-from sweeps.task import Allocation, Outcome, Run, Slot, Stop, Task, Wait
-
-LOADS_NOTHING = "nothing"
+from sweeps.task import NO_LOAD, Allocation, Outcome, Run, Slot, Stop, Task, Wait
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class _Clock:
 class _Worker:
     allocation: Allocation
     joined: bool = False
-    held: str = LOADS_NOTHING
+    held: str = NO_LOAD
     outcomes: list[Outcome] = field(default_factory=list)
 
 
@@ -88,7 +86,7 @@ def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory
         Supervisor(coordinator, pool, lambda _: None, Interrupts(grace_s=0.0)).run()
         status = coordinator.close()
     groups = {(task.slot, task.load_key) for _, task in make_plan(spec, registry, directory).tasks()}
-    loading = [load_key for _, load_key in groups if not load_key.startswith(LOADS_NOTHING)]
+    loading = [load_key for _, load_key in groups if load_key != NO_LOAD]
     return SimulatedRun(pool.ended_at_s, status.loads, len(loading), pool.started, status.counts)
 
 
@@ -171,7 +169,7 @@ class _SimulatedPool:
 
     def _load_s(self, worker: _Worker, task: Task) -> float | None:
         """Return the duration of the task's load; None if the task needs no load."""
-        if task.load_key == worker.held or task.load_key.startswith(LOADS_NOTHING):
+        if task.load_key == worker.held or not task.loads:
             return None
         worker.held = task.load_key
         return self._costs.load_s(task, worker.allocation)

@@ -77,7 +77,7 @@ def test_a_full_device_to_print_to_ends_the_run_and_keeps_its_rows(spec: str, tm
     with Path("/dev/full").open("w") as full:
         answer = run(spec, cwd=tmp_path, stdout=full.fileno())
     assert (answer.returncode, answer.stderr.count("\n")) == (1, 1), answer.stderr
-    assert "cannot print any more (No space left on device)" in answer.stderr
+    assert "cannot print any longer (No space left on device)" in answer.stderr
     again = run(spec, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
 

@@ -7,7 +7,9 @@ declarations to check a spec, and a mistake in a spec must not cost the seconds 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol
+
+from pydantic import Field
 
 from actors.benchmarks.inputs import absolute_models, open_models
 from sweeps.plan.declaration import BenchmarkInfo, Inputs
@@ -16,7 +18,19 @@ from sweeps.task import Level, Row, Task, TaskShard
 OOM_ITEM: Final = "oom_item"
 """Key in a row's metrics, not a column: its value names the item of the task's shard that ran out of memory."""
 
-Quantization = Literal["none", "4-bit", "8-bit"]
+Quantization = Annotated[
+    Literal["none", "4-bit", "8-bit"],
+    Field(
+        description="bitsandbytes quantization of the weights, on GPUs and on CPUs: none, 4-bit NF4, or 8-bit LLM.int8"
+    ),
+]
+Dtype = Annotated[
+    Literal["auto", "float32", "bfloat16", "float16"],
+    Field(
+        description='data type of the weights that are not quantized; `"auto"` is the fastest that the device computes '
+        "natively"
+    ),
+]
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
-from actors.benchmarks.base import Quantization, Weights
+from actors.benchmarks.base import Dtype, Quantization, Weights
 from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
-from actors.benchmarks.model import ModelId
+from actors.benchmarks.model import MODEL_NAMES, ModelId
 from actors.benchmarks.shard_fragments import FRAGMENTS, identity, oom_row, shard_fragments, unreadable
 from scoring.corpora.corpus import read_rows
 from scoring.errors import CorpusChanged, CorpusUnavailable
@@ -49,19 +49,40 @@ def _checked_by(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
 class BinocularsFactors(Factors):
     """A pair, a corpus, how it is cut, and how the pair is run."""
 
-    pair: Annotated[list[ModelId], Field(min_length=2, max_length=2)]
-    """Observer (base) and performer (instruct)."""
-    corpus: Annotated[str | dict[str, Any], AfterValidator(_checked_by(CORPUS))] = "builtin://docs"
-    fragments: Annotated[dict[str, Any], AfterValidator(_checked_by(FRAGMENTS))] = Field(
-        default_factory=lambda: {"mode": "random", "min_words": 10, "max_words": 300}
+    pair: Annotated[list[ModelId], Field(min_length=2, max_length=2)] = Field(
+        description="observer and performer, `[base, instruct]`: two models that share one tokenizer, each "
+        f"{MODEL_NAMES}"
     )
-    alignment: Literal["reference", "aligned"] = "reference"
+    corpus: Annotated[str | dict[str, Any], AfterValidator(_checked_by(CORPUS))] = Field(
+        default="builtin://docs",
+        description="texts to score: a file, folder or glob of JSONL, JSON, CSV, TSV or Parquet, "
+        "`hf://dataset[:split]`, `builtin://docs`, or a table with `path` and the columns to read (docs/scoring.md)",
+    )
+    fragments: Annotated[dict[str, Any], AfterValidator(_checked_by(FRAGMENTS))] = Field(
+        default_factory=lambda: {"mode": "random", "min_words": 10, "max_words": 300},
+        description='pieces of each text that are scored: `{ mode = "random", min_words = 10, max_words = 300 }`, '
+        '`{ mode = "prefix", tokens = [16, 32] }`, `{ mode = "window", words = 200, step = 100 }` or '
+        '`{ mode = "whole" }` (docs/scoring.md)',
+    )
+    alignment: Literal["reference", "aligned"] = Field(
+        default="reference",
+        description='predictions that the cross-perplexity counts: `"reference"` has the one after the last token too, '
+        'as the authors\' code does; `"aligned"` has the same ones as the perplexity',
+    )
     quantization: Quantization = "none"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    placement: Literal["same", "split"] = "same"
-    max_tokens: PositiveInt = 512
-    shard_records: PositiveInt = 16
-    """Records of a task: what a killed run repeats at most, for each worker."""
+    dtype: Dtype = "auto"
+    placement: Literal["same", "split"] = Field(
+        default="same",
+        description='places of the two models: `"same"` puts both on the same devices; `"split"` puts one on the first '
+        'and one on the last GPU of a slot such as `"gpu x2"`, where both compute at the same time',
+    )
+    max_tokens: PositiveInt = Field(
+        default=512,
+        description="tokens of a fragment that are scored at most; the row of a longer one says `truncated`",
+    )
+    shard_records: PositiveInt = Field(
+        default=16, description="records of the corpus in one task: as many are scored again if a worker is killed"
+    )
 
     @model_validator(mode="after")
     def _split_needs_two(self) -> Self:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from pydantic import Field
+
 from actors.benchmarks.base import timed_rows
 from actors.benchmarks.decoding import Strategy
 from actors.benchmarks.generation import GenerationFactors, measure, prompt_for
@@ -21,7 +23,11 @@ SEEDS: Final = 2**63
 class DecodingStrategyFactors(GenerationFactors):
     """A model, how much it reads and writes, and how it chooses what to write."""
 
-    decoding_strategy: Strategy = "greedy"
+    decoding_strategy: Strategy = Field(
+        default="greedy",
+        description='rule that chooses each token; `"default"` is the model\'s own generation config, and '
+        "docs/measurements.md has the settings of the others",
+    )
 
 
 class DecodingStrategy(HoldsModel):

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from pydantic import Field
+
 from actors.benchmarks.base import OneTaskPerCell, timed_rows
-from actors.benchmarks.model import ModelId
+from actors.benchmarks.model import MODEL_NAMES, ModelId
 from sweeps.errors import Unsupported
 from sweeps.plan.declaration import Factors, PositiveInt
 from sweeps.schema import COLUMNS, Columns
@@ -31,12 +33,20 @@ NS_PER_S: Final = 1e9
 class EncodingFactors(Factors):
     """Whose tokenizer, and how much it reads in one call."""
 
-    model: ModelId
-    input_words: PositiveInt = 100
-    """Of each text."""
-    texts: PositiveInt = 32
-    """Of one batch: with fewer of them than cores, some cores have nothing to do."""
-    move_to_device: bool = False
+    model: ModelId = Field(description=f"model whose tokenizer is measured: {MODEL_NAMES}")
+    input_words: PositiveInt = Field(
+        default=100, description="words of each text; texts are drawn anew for every run from the built-in ones"
+    )
+    texts: PositiveInt = Field(
+        default=32,
+        description="texts of one batch, which the cores share; with fewer texts than cores some cores have nothing to "
+        "do",
+    )
+    move_to_device: bool = Field(
+        default=False,
+        description="true: the token ids are copied to the slot's device after the encoding, and the copy is timed "
+        "apart",
+    )
 
 
 @dataclass

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from actors.benchmarks.base import timed_rows
 from actors.benchmarks.decoding import Strategy, decoding_of, generate
 from actors.benchmarks.model import HoldsModel, ModelFactors
@@ -27,8 +29,12 @@ NS_PER_S = 1e9
 class GenerationFactors(ModelFactors):
     """A model, and how much it reads and writes."""
 
-    max_new_tokens: PositiveInt = 32
-    prompt_words: PositiveInt = 32
+    max_new_tokens: PositiveInt = Field(
+        default=32, description="tokens that are generated: exactly so many, because end tokens are suppressed"
+    )
+    prompt_words: PositiveInt = Field(
+        default=32, description="words of the prompt, which is drawn from the built-in texts by the sweep's seed"
+    )
 
 
 class Generation(HoldsModel):

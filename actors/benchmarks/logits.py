@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from pydantic import Field
+
 from actors.benchmarks.base import timed_rows
 from actors.benchmarks.generation import prompt_ids
 from actors.benchmarks.model import HoldsModel, ModelFactors
@@ -29,7 +31,9 @@ NS_PER_S: Final = 1e9
 class LogitsFactors(ModelFactors):
     """A model, and how much it reads."""
 
-    input_words: PositiveInt = 100
+    input_words: PositiveInt = Field(
+        default=100, description="words of the text, which is drawn from the built-in texts by the sweep's seed"
+    )
 
 
 class Logits(HoldsModel):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from actors.benchmarks.base import OneTaskPerCell, Weights, timed_rows
 from actors.benchmarks.model import ModelFactors, model_weights
@@ -25,7 +25,7 @@ from sweeps.task import Row, Task
 if TYPE_CHECKING:
     import torch
 
-    from models.load import ModelOutline
+    from models.load import ModelMeta
 
 NS_PER_S: Final = 1e9
 DEFAULT_SOURCE: Final = "default"
@@ -50,9 +50,16 @@ def _absolute_source(level: Any, base: Path) -> Any:
 class ModelLoadingFactors(ModelFactors):
     """A model, where it comes from, and whether from the drive or from memory."""
 
-    source: Annotated[str, AfterValidator(_check_source)] = DEFAULT_SOURCE
-    """`default`: wherever the model's name leads; else a directory, searched as models/sources.py says."""
-    cache_state: CacheState = "warm"
+    source: Annotated[str, AfterValidator(_check_source)] = Field(
+        default=DEFAULT_SOURCE,
+        description='place of the weight files: `"default"` is wherever the model\'s name leads; a directory, on the '
+        "drive to measure, is a Hub cache or holds `org/name` or `name`",
+    )
+    cache_state: CacheState = Field(
+        default="warm",
+        description='state of the page cache before each load: `"warm"` files were read before, `"cold"` files are '
+        "evicted, and that is checked",
+    )
 
 
 class ModelLoading(OneTaskPerCell):
@@ -90,7 +97,7 @@ class ModelLoading(OneTaskPerCell):
 class LoadTarget:
     """A model to load and its devices: everything that is read before the clock starts."""
 
-    outline: "ModelOutline"
+    meta: "ModelMeta"
     weights: tuple[Path, ...]
     storages: tuple[Storage, ...]
     devices: tuple[str, ...]
@@ -108,7 +115,7 @@ def find_target(factors: ModelLoadingFactors) -> LoadTarget:
         ModelUnavailable: the source does not have the model; the message names the paths that were searched.
         Unsupported: files on this storage cannot be made cold.
     """
-    from models.load import read_outline
+    from models.load import read_meta
     from models.sources import find, weight_files
 
     files = find(factors.model, factors.source)
@@ -119,7 +126,7 @@ def find_target(factors: ModelLoadingFactors) -> LoadTarget:
             refuse_hidden_cache(storage)
     devices = tuple(f"cuda:{index}" for index in range(factors.slot.gpus)) or ("cpu",)
     _warm_up_libraries(devices, factors.quantization)
-    return LoadTarget(read_outline(files), weights, storages, devices)
+    return LoadTarget(read_meta(files), weights, storages, devices)
 
 
 def measure(target: LoadTarget, factors: ModelLoadingFactors) -> Row:
@@ -145,7 +152,7 @@ def measure(target: LoadTarget, factors: ModelLoadingFactors) -> Row:
         read_before_bytes = _drive_read_bytes()
         started_ns = time.perf_counter_ns()
         loaded = load_weights(
-            target.outline,
+            target.meta,
             devices=target.devices,
             device_map=factors.device_map,
             max_memory=factors.max_memory,

@@ -15,8 +15,12 @@ from sweeps.task import Row, Task
 class NoopFactors(Factors):
     """`index` makes cells distinct; `wait_s` makes them last."""
 
-    index: Annotated[int, Field(ge=0)] = 0
-    wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    index: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="number that tells cells apart, and has no other effect"
+    )
+    wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0.0, description="seconds that each run waits"
+    )
 
 
 class Noop(OneTaskPerCell):

@@ -14,8 +14,8 @@ import torch
 from actors.benchmarks.base import Weights
 from actors.checks import fatbin
 from actors.devices.nodes import slug
-from models.footprint import least_bytes
 from models.load import native_dtype
+from models.min_weight_bytes import min_weight_bytes
 from models.resolve import resolve
 from sweeps.errors import Unsupported
 
@@ -63,7 +63,7 @@ def check_room(weights: Weights) -> None:
     """
     for device, names in weights.models_by_device.items():
         dtype = getattr(torch, native_dtype((device,)) if weights.dtype == "auto" else weights.dtype)
-        needed_bytes = sum(least_bytes(resolve(name), weights.quantization, dtype.itemsize) for name in names)
+        needed_bytes = sum(min_weight_bytes(resolve(name), weights.quantization, dtype.itemsize) for name in names)
         free_bytes, total_bytes = torch.cuda.mem_get_info(device)
         reserved_bytes = torch.cuda.memory_reserved(device)
         reusable_bytes = reserved_bytes - torch.cuda.memory_allocated(device)

@@ -11,9 +11,9 @@ from ray.exceptions import ActorUnavailableError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.ray_pool import surroundings
-from actors.ray_pool.ray_errors import ACTOR_DEATH_ERRORS, first_line
+from actors.ray_pool.ray_errors import ACTOR_DEATH_ERRORS, first_line, missing_module
 from actors.ray_pool.runtime_env import raylet_environment, runtime_env
-from sweeps.errors import CoordinatorLost
+from sweeps.errors import CoordinatorLost, SweepsError, UserError
 from sweeps.plan.declaration import Registry
 from sweeps.plan.grid import Plan
 from sweeps.schedule.coordinator import Coordinator
@@ -131,7 +131,9 @@ class RayCoordinator:
         return status
 
 
-def _coordinator_lost(error: BaseException) -> CoordinatorLost:
+def _coordinator_lost(error: BaseException) -> SweepsError:
+    if problem := missing_module(error):
+        return UserError(f"the coordinator cannot start: {problem}")
     return CoordinatorLost(
         f"the coordinator's process is gone ({first_line(error)}); the rows that it wrote are whole, "
         "and the same command carries on"

@@ -10,11 +10,15 @@ from actors.devices import pinning
 from actors.devices.nodes import Node
 from actors.probes import environment
 from actors.ray_pool.client import RayCoordinator
-from sweeps.task import Allocation, Run
+from sweeps.task import Allocation, Answer, Run
 
 
 class RayWorker:
     """A worker's process; Ray's dashboard shows its name and repr."""
+
+    # Ray asks for the repr also where __init__ failed, and a repr that fails would hide the reason.
+    _allocation: Allocation | None = None
+    _first: Answer | None = None
 
     def __init__(
         self, allocation: Allocation, node: Node, coordinator: Any, benchmarks: Mapping[str, Benchmark]
@@ -29,6 +33,8 @@ class RayWorker:
 
     def __repr__(self) -> str:
         """Return the device, the slot and the first task's model; Ray asks once, after the start."""
+        if self._allocation is None:
+            return "a worker that did not start"
         model = self._first.leases[0].task.model if isinstance(self._first, Run) else ""
         return f"{self._allocation.device_name} [{self._allocation.slot}] {model}".rstrip()
 

@@ -44,7 +44,7 @@ class Coordinator:
         devices_by_memory: Sequence[str] = (),
         observer: Observer | None = None,
     ) -> None:
-        """Nothing on disk is touched before `open`.
+        """Touch nothing on disk: `open` does.
 
         Args:
             plan: tasks of the run, and its directory.

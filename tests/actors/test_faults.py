@@ -186,7 +186,7 @@ def check(rows: list[Row], names: Sequence[str]) -> None:
 
 @pytest.fixture(autouse=True)
 def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "BENCHMARKS", {"generation": GenerationWithFaults()})
+    monkeypatch.setattr(command, "find_benchmarks", lambda: {"generation": GenerationWithFaults()})
 
 
 @pytest.fixture

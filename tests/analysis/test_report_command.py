@@ -61,8 +61,8 @@ MISTAKES = {
     "missing": "no such directory; give a run directory, such as runs/quickstart",
     "a file": "not a directory; give the run directory that holds it",
     "empty": "no rows here",
-    "generation": "one sweep of a run; give the run directory",
-    "..": "holds runs, is none; choose one of",
+    "generation": "one sweep of a run, not a run; give the run directory",
+    "..": "a directory of runs, not a run; choose one of",
     "x" * 300: "cannot be read: File name too long",
     "new\nline \x1b[31m [b] $x$": "no such directory",
 }

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from analysis import report
 from analysis.averages import average
-from analysis.choice import choose
 from analysis.failures import failures
+from analysis.figure_spec import choose_figure
 from analysis.load import read_run
 from analysis.report import write_report
 from sweeps.errors import UserError
@@ -48,7 +48,7 @@ FIXTURES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures cost half a second each; what they are made of is tried all the same."""
-    monkeypatch.setattr(report, "_drawn", lambda sweep, averages, choice: ([], []))
+    monkeypatch.setattr(report, "_drawn", lambda sweep, averages, figure_spec: ([], []))
 
 
 def page_of(run_dir: Path) -> str:
@@ -87,7 +87,7 @@ def test_any_names_and_numbers(
     averages = average(sweep)
     assert averages.cells.empty or averages.cells["n"].max() <= len(odd)
     assert failures(sweep)["rows"].sum() == len(sweep.rows) - len(sweep.ok)
-    choose(averages, {"x": "model"})
+    choose_figure(averages, {"x": "model"})
     assert page_of(run_dir)
 
 

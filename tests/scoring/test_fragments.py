@@ -1,4 +1,4 @@
-"""What is cut from a record, and that nothing but the record and the settings decides it."""
+"""Fragments of a record depend on the record and the settings alone."""
 
 import hashlib
 import random
@@ -23,6 +23,17 @@ def paired(human: str, synthetic: str, record_id: str = "r1") -> Record:
 
 def by_author(fragments: tuple[Fragment, ...], author: str) -> list[Fragment]:
     return [fragment for fragment in fragments if fragment.author == author]
+
+
+@pytest.mark.parametrize(
+    ("mode", "defaults"),
+    [
+        ("random", {"min_words": 10, "max_words": 300, "seed": 0}),
+        ("window", {"words": 200, "step": 100}),
+    ],
+)
+def test_defaults_are_the_published_ones(mode: str, defaults: dict[str, int]) -> None:
+    assert fragment_settings({"mode": mode}).model_dump() == {"mode": mode} | defaults
 
 
 RANDOM = fragment_settings({"mode": "random", "min_words": 10, "max_words": 50, "seed": 3})
@@ -162,7 +173,7 @@ def test_a_bad_record_is_one_row_with_its_reason() -> None:
         ({"mode": "prefix"}, "key 'tokens' is missing"),
         ({"mode": "prefix", "tokens": []}, "at least 1"),
         ({"mode": "prefix", "tokens": [16, 8]}, "must rise"),
-        ({"mode": "window", "words": 10, "step": 20}, "words between windows are lost"),
+        ({"mode": "window", "words": 10, "step": 20}, "words between windows would be lost; give a step of 10 or less"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(level: Mapping[str, object], message: str) -> None:

@@ -176,7 +176,7 @@ def test_the_clock_sees_the_weights_the_touch_and_the_devices_and_nothing_else(
     clock_s = 0
     steps = {
         "models.sources.find": 1,
-        "models.load.read_outline": 2,
+        "models.load.read_meta": 2,
         "actors.benchmarks.model_loading.bring_into": 4,
         "models.load.load_weights": 8,
         "models.touch.touch": 16,

@@ -223,7 +223,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> 
     directory = tmp_path / "told"
     directory.mkdir()
     monkeypatch.setattr(actors.ray_pool.cluster, "cluster", cluster)
-    monkeypatch.setattr(command, "BENCHMARKS", {"noop": RecordsInterpreter(directory)})
+    monkeypatch.setattr(command, "find_benchmarks", lambda: {"noop": RecordsInterpreter(directory)})
     return directory
 
 

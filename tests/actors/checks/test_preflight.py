@@ -17,7 +17,7 @@ from actors.benchmarks.generation import Generation, GenerationFactors
 from actors.checks.preflight import check_build, check_room, has_kernels
 from actors.failures import classify
 from actors.worker import Worker
-from models.footprint import least_bytes
+from models.min_weight_bytes import min_weight_bytes
 from models.resolve import resolve
 from sweeps.errors import Unsupported
 from sweeps.plan.declaration import Factors
@@ -184,7 +184,7 @@ def factors(**levels: Any) -> GenerationFactors:
 
 
 def test_a_card_without_room_is_out_of_memory_before_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    needed_bytes = least_bytes(resolve(MODEL), "none", 4)
+    needed_bytes = min_weight_bytes(resolve(MODEL), "none", 4)
     full = Card("Tesla K80", K80, free_bytes=needed_bytes - 1)
     pretend(monkeypatch, full, built_for=CU118)
     with pytest.raises(torch.OutOfMemoryError) as raised:
@@ -212,7 +212,7 @@ def test_memory_of_our_own_is_neither_somebody_elses_nor_gone(monkeypatch: pytes
 
 
 def test_a_pair_needs_room_for_both_where_they_are_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    one_bytes = least_bytes(resolve(MODEL), "none", 4)
+    one_bytes = min_weight_bytes(resolve(MODEL), "none", 4)
     small, large = Card("small", GTX_1070, free_bytes=one_bytes), Card("large", GTX_1070)
     pretend(monkeypatch, small, large, built_for=CU126)
 
