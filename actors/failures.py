@@ -54,7 +54,7 @@ def classify(error: BaseException) -> Failure:
 
 
 def _status(error: BaseException) -> str:
-    if isinstance(error, ModelDamaged):  # files that can be repaired; `unsupported` could not
+    if isinstance(error, ModelDamaged):  # not `unsupported`: the files can be repaired
         return "error"
     if isinstance(error, ModelUnavailable | CorpusUnavailable):  # may be available the next time
         return "unavailable"

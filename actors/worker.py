@@ -64,7 +64,11 @@ class Worker:
         return coordinator.exchange(self._allocation.worker_id, ())
 
     def work(self, coordinator: CoordinatorClient, first: Answer | None = None) -> None:
-        """Pull and run tasks until told to stop; `first` is the answer that `begin` returned, if it was called already.
+        """Pull and run tasks until the coordinator's answer is Stop.
+
+        Args:
+            coordinator: client of the run's coordinator.
+            first: the answer that `begin` returned, if `begin` was called already.
 
         Raises:
             DevicePoisoned: the device is beyond use; the rows so far were delivered.

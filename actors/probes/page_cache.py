@@ -93,11 +93,8 @@ def _states(window: mmap.mmap) -> "np.ndarray[Any, np.dtype[np.uint8]]":
 @cache
 def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.mincore.argtypes = (
-        ctypes.c_void_p,
-        ctypes.c_size_t,
-        ctypes.c_void_p,
-    )  # otherwise addresses would be cut to 32 bits
+    # Without these types addresses would be cut to 32 bits.
+    libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
     libc.mincore.restype = ctypes.c_int
     return libc
 

@@ -132,8 +132,8 @@ class RayCoordinator:
 
 
 def _coordinator_lost(error: BaseException) -> SweepsError:
-    if sentence := missing_module(error):
-        return UserError(f"the coordinator cannot start: {sentence}")
+    if problem := missing_module(error):
+        return UserError(f"the coordinator cannot start: {problem}")
     return CoordinatorLost(
         f"the coordinator's process is gone ({first_line(error)}); the rows that it wrote are whole, "
         "and the same command carries on"

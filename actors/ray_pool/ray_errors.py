@@ -14,18 +14,18 @@ _NO_MODULE: Final = re.compile(r"No module named '([^']+)'")
 
 
 def missing_module(error: BaseException) -> str | None:
-    """Return a sentence on a module that an actor's node lacks and its benchmarks need; None: it died otherwise."""
+    """Return a message on a module that the actor's node lacks and a benchmark needs; None for another cause of death."""
     match = _NO_MODULE.search(str(error)) if _ARGUMENTS_LOST in str(error) else None
     return match and (
-        f"the node has no module named {match[1]!r}, which a benchmark of the spec is in; install the benchmark's "
+        f"the node has no module named {match[1]!r}, which has a benchmark of the spec; install the benchmark's "
         "package there too (docs/extending.md)"
     )
 
 
 def death_reason(error: BaseException) -> str:
     """Return the cause of an actor's death, in a line; in Ray's message it follows a preamble of ids."""
-    if sentence := missing_module(error):
-        return sentence
+    if problem := missing_module(error):
+        return problem
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "unexpectedly" in line or "Error" in line or "exit" in line.lower()]
     return (telling or lines or [type(error).__name__])[-1][:500]
