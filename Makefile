@@ -9,10 +9,11 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lint bench chaos fuzz clean help
+.PHONY: demo quick types logic test check lint bench chaos fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the embedded models through Ray, write runs/quickstart/report/index.html"
+	@echo "make quick   mypy beside the tests that need no Ray and no second each: under a minute"
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
 	@echo "make bench   speed against the references, as ratios"
@@ -23,6 +24,16 @@ demo: $(READY)
 	$(BIN)/python -m sweeps.run quickstart
 	$(BIN)/python -m analysis.report runs/quickstart
 	@echo "open runs/quickstart/report/index.html in a browser"
+
+# Side by side: types need some seconds the first time, and next to nothing as long as .mypy_cache is there.
+quick: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 types logic
+
+types: $(READY)
+	$(BIN)/mypy
+
+logic: $(READY)
+	$(BIN)/python -m pytest --quiet -m "not ray and not slow and not real_model"
 
 test: $(READY)
 	$(BIN)/python -m tests.in_two_processes

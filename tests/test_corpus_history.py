@@ -172,6 +172,7 @@ CHANGES: dict[str, Callable[[Texts, Texts, int], Texts]] = {
     flushed=st.integers(1, 3),
     lost=st.integers(0, 2),
 )
+@pytest.mark.slow
 def test_after_any_change_rows_are_those_of_the_corpus_or_the_run_is_refused(
     texts: Texts, more: Texts, change: str, place: int, moved: bool, flushed: int, lost: int
 ) -> None:

@@ -214,6 +214,7 @@ def written(directory: Path) -> list[dict[str, Any]]:
     return ds.dataset(sorted(directory.rglob("part-*.parquet"))).to_table().to_pylist()  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_in_one_process_the_cores_that_its_pool_does_not_have_are_refused(tmp_path: Path) -> None:
     lines = ['name = "e"', "[[sweep]]", 'name = "s"', 'benchmark = "encoding"', "[sweep.factors]"]
     lines += [f"{name} = {json.dumps(levels)}" for name, levels in LEVELS.items()]

@@ -206,6 +206,7 @@ def test_out_of_memory_and_unsupported_are_results(tmp_path: Path) -> None:
     check(rows, MILD)
 
 
+@pytest.mark.slow
 def test_every_fault_inline_but_death(tmp_path: Path) -> None:
     names = [name for name in EXPECTED if name != "die"]
     code, rows = run(names, tmp_path, "inline", timeout_s=10.0)

@@ -99,6 +99,7 @@ class Watch:
             handle.remove()
 
 
+@pytest.mark.slow
 def test_one_pass_a_row_over_the_same_text_with_the_logits_of_every_token(tiny: LoadedModel) -> None:
     with Watch(tiny.model) as watch:
         measured = rows(tiny, words=30, iterations=3, warmup=2)
@@ -112,6 +113,7 @@ def test_one_pass_a_row_over_the_same_text_with_the_logits_of_every_token(tiny: 
     assert {row["input_tokens"] for row in measured} == {tokens}
 
 
+@pytest.mark.slow
 def test_no_graph_and_no_earlier_logits_are_kept(tiny: LoadedModel) -> None:
     assert all(parameter.requires_grad for parameter in tiny.model.parameters())
     with Watch(tiny.model) as watch:
@@ -136,6 +138,7 @@ def test_every_metric_has_its_column_and_a_cpu_row_none_of_the_allocator_s(tiny:
 
 
 @pytest.mark.parametrize("check", ["memory_is_that_of_the_logits", "mapped_weights_belong_to_the_model"])
+@pytest.mark.slow
 def test_memory_beyond_the_model(check: str) -> None:
     """In a process as fresh as a worker's: under a whole test run the kernel takes cold pages away meanwhile."""
     code = f"import gc; from tests.actors import test_logits; gc.freeze(); test_logits.{check}()"  # as workers freeze
