@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick types logic test check lint bench chaos fuzz clean help
+.PHONY: demo quick types logic logic-of-models test check lint bench chaos fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the embedded models through Ray, write runs/quickstart/report/index.html"
@@ -25,15 +25,22 @@ demo: $(READY)
 	$(BIN)/python -m analysis.report runs/quickstart
 	@echo "open runs/quickstart/report/index.html in a browser"
 
-# Side by side: types need some seconds the first time, and next to nothing as long as .mypy_cache is there.
+# Side by side, each shown when it ends. Types need some seconds the first time, and next to nothing as long as
+# .mypy_cache is there; the folders whose tests compute with models take as long as all others together.
+LOGIC := $(BIN)/python -m pytest --quiet -m "not ray and not slow and not real_model"
+MODELS := tests/actors tests/models tests/scoring
+
 quick: $(READY)
-	@$(MAKE) --no-print-directory --jobs=2 types logic
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync types logic logic-of-models
 
 types: $(READY)
 	$(BIN)/mypy
 
 logic: $(READY)
-	$(BIN)/python -m pytest --quiet -m "not ray and not slow and not real_model"
+	$(LOGIC) tests $(MODELS:%=--ignore=%)
+
+logic-of-models: $(READY)
+	$(LOGIC) $(MODELS)
 
 test: $(READY)
 	$(BIN)/python -m tests.in_two_processes

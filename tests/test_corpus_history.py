@@ -21,6 +21,8 @@ from sweeps.spec import Defaults, Spec, Sweep, with_defaults
 from sweeps.standing import Status
 from sweeps.task import Answer, Outcome, Part, Seat, Slot, Stop, Task
 
+pytestmark = pytest.mark.slow
+
 SEAT = Seat("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 Texts = list[tuple[str, str]]
 """Id and text of each record."""
@@ -172,7 +174,6 @@ CHANGES: dict[str, Callable[[Texts, Texts, int], Texts]] = {
     flushed=st.integers(1, 3),
     lost=st.integers(0, 2),
 )
-@pytest.mark.slow
 def test_after_any_change_rows_are_those_of_the_corpus_or_the_run_is_refused(
     texts: Texts, more: Texts, change: str, place: int, moved: bool, flushed: int, lost: int
 ) -> None:

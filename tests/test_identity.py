@@ -24,6 +24,8 @@ from sweeps.spec import Defaults, read_spec, with_defaults
 from sweeps.standing import Status
 from sweeps.supervisor import Interrupts, Supervisor
 
+pytestmark = pytest.mark.slow
+
 SCORES = """
 name = "scores"
 [[sweep]]
@@ -73,7 +75,6 @@ def rows(run: Path) -> pd.DataFrame:
 
 
 @pytest.mark.ray
-@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_directories_and_a_ray_of_a_third(tmp_path: Path) -> None:
     from actors import ray_pool

@@ -31,6 +31,8 @@ from sweeps.supervisor import Interrupts, Supervisor
 from sweeps.task import Answer, Lease, Outcome, Part, Run, Seat, Slot, Stop, Task
 from tests.fakes import plan_of
 
+pytestmark = pytest.mark.slow
+
 PAIR = ["builtin://tiny-base", "builtin://tiny-instruct"]
 RANDOM = {"mode": "random", "min_words": 5, "max_words": 30}
 DEFAULTS = Defaults(device="cpu", cpu_cores=1)
@@ -86,7 +88,6 @@ def by_fragment(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
 
 
 @pytest.mark.parametrize("shard_records", [1, 4, 100])
-@pytest.mark.slow
 def test_every_fragment_has_one_row_and_scores_as_the_library_does(
     shard_records: int, corpus: Path, tmp_path: Path
 ) -> None:
@@ -261,7 +262,6 @@ class Shipping:
         return BinocularsBenchmark().ship(Part(task.part.name, self.content))
 
 
-@pytest.mark.slow
 def test_a_shard_that_the_worker_cannot_see_is_shipped(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     path.write_text("".join(line + "\n" for line in embedded.docs_path().read_text().splitlines()[:3]))
@@ -291,7 +291,6 @@ def _no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_hub")
 @pytest.mark.parametrize("driver_reaches_it", [True, False])
-@pytest.mark.slow
 def test_a_dataset_that_the_worker_does_not_reach_is_shipped_or_unavailable(
     corpus: Path, driver_reaches_it: bool
 ) -> None:
@@ -384,7 +383,6 @@ def test_what_fits_nowhere_is_a_null_row_with_its_reason(corpus: Path, tmp_path:
     assert {row["status"] for row in rows if row["author"] != "human"} == {"ok"}
 
 
-@pytest.mark.slow
 def test_out_of_memory_in_the_scorer_is_such_a_row(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = plan_of(scoring_spec(corpus), BENCHMARKS).task(0)
     benchmark, factors = BENCHMARKS["binoculars"], BinocularsFactors(**dict(task.factors))  # type: ignore[arg-type]

@@ -112,6 +112,7 @@ def test_every_metric_has_its_column(held: LoadedTokenizer) -> None:
     assert row["move_time_s"] is None
 
 
+@pytest.mark.slow
 def test_no_text_comes_twice_warm_ups_included(held: LoadedTokenizer, spied: Spy) -> None:
     rows(held, factors(input_words=250, texts=5), iterations=3, warmup=2)
     assert [len(batch) for batch in spied.batches] == [5] * (3 + 2)
@@ -126,6 +127,7 @@ def test_the_same_sweep_encodes_the_same_texts_and_another_seed_others() -> None
     assert batch_of(chosen, seed=0, number=1) != batch_of(chosen, seed=1, number=1)
 
 
+@pytest.mark.slow
 def test_the_tokenizer_remembers_no_word_of_the_run_before(held: LoadedTokenizer, spied: Spy) -> None:
     rows(held, factors(), iterations=2, warmup=1)
     assert spied.events == ["forget", "encode"] * 3

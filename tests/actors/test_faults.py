@@ -200,6 +200,7 @@ def joined(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_pool, "cluster", cluster)
 
 
+@pytest.mark.slow
 def test_out_of_memory_and_unsupported_are_results(tmp_path: Path) -> None:
     code, rows = run(MILD, tmp_path, "inline", timeout_s=60.0)
     assert code == 0

@@ -177,6 +177,7 @@ class OnTwoGpus(LoadedModel):
     devices = property(lambda self: (*TWO_GPUS, torch.device("cpu")))  # type: ignore[assignment]
 
 
+@pytest.mark.slow
 def test_gpu_columns_by_device_in_sum_and_beyond_the_model(monkeypatch: pytest.MonkeyPatch, tiny: LoadedModel) -> None:
     cuda = FakeAllocator(monkeypatch)
     first, second = TWO_GPUS

@@ -210,6 +210,7 @@ def test_memory_is_back_after_every_load(big: dict[str, Any], source: Path) -> N
     assert max(row["unreleased_bytes"] for row in rows[1:]) < 0.1 * shard_bytes(source)
 
 
+@pytest.mark.slow
 def test_memory_does_not_pile_up_where_weights_are_converted(big: dict[str, Any], source: Path) -> None:
     """Each of the four loader threads' arenas keeps up to 64 MB for the next load, now more and now less."""
     asked = factors(**big | {"dtype": "float32"})
