@@ -124,7 +124,7 @@ class TaskQueue(Generic[SlotT]):
             worker: that holds them.
             groups: slot and load key of each task, in the order in which they are to run.
         """
-        for task, (slot, load_key) in reversed(groups.items()):
+        for task, (slot, load_key) in reversed(list(groups.items())):
             attempt = self._leased[worker].pop(task)
             if attempt > 1:
                 self._attempts[task] = attempt - 1

@@ -77,7 +77,7 @@ def test_cpu_work_goes_where_no_gpu_would_miss_the_cores() -> None:
 @pytest.mark.parametrize("order", [("n1", "n2"), ("n2", "n1")])
 def test_of_nodes_alike_the_fuller_one_is_filled_up(order: tuple[str, str]) -> None:
     """So that a wide slot still finds an empty node."""
-    house = floor(*(replace(PLAIN, node_id=name, host=name) for name in order))
+    house = allocator_of(*(replace(PLAIN, node_id=name, host=name) for name in order))
     assert house.allocate(Slot("cpu", 0, 4), "gone")
     first = house.allocate(Slot("cpu", 0, 1), "a")
     house.release("gone")
@@ -90,7 +90,7 @@ def test_of_nodes_alike_the_fuller_one_is_filled_up(order: tuple[str, str]) -> N
 
 @pytest.mark.parametrize("others", [(), (PLAIN,)])
 def test_a_gpu_slot_fills_up_the_fuller_box(others: tuple[Node, ...]) -> None:
-    house = floor(BOX, replace(BOX, node_id="n3", host="second"), *others)
+    house = allocator_of(BOX, replace(BOX, node_id="n3", host="second"), *others)
     hosts = [taken[0].host for name in "abc" if (taken := house.allocate(Slot("gpu", 1, 2), name))]
     assert len(hosts) == 3
     assert len(set(hosts)) == 1
