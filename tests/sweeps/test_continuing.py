@@ -157,6 +157,7 @@ def test_what_is_unsupported_is_tried_again_in_another_environment_only(tmp_path
     spec = faulty_spec(index=[0])
     run_all(tmp_path, spec, "unsupported")
     assert run_all(tmp_path, spec, policy=Policy(again=HERE)) == 0
+    assert run_all(tmp_path, spec) == 0, "nor where environments are not known"
     assert run_all(tmp_path, spec, policy=Policy(again=Again(environments=frozenset({"there"})))) == 1
     assert list(rows(tmp_path)["status"]) == ["ok"]
 
@@ -172,11 +173,26 @@ def test_rows_of_unknown_settings_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "null", "{}", '{"spec": 1}', '{"version": 3}', '{"spec": {"sweep": {"name": "s"}}, "environments": {}}'],
+    [
+        *("", "[]", "null", "{}", '{"spec": 1}', '{"version": 3}'),
+        '{"spec": {"sweep": {"name": "s"}}, "environments": {}}',
+        '{"spec": {"sweep": {"name": "s", "benchmark": 3, "iterations": 1}}, "environments": {}}',
+    ],
 )
 def test_an_environment_file_that_says_nothing_is_refused(content: str, tmp_path: Path) -> None:
     run_all(tmp_path, faulty_spec())
     (tmp_path / "s" / "_environment.json").write_text(content)
+    with pytest.raises(SpecChanged, match="cannot be read"):
+        make_plan(faulty_spec(), REGISTRY, tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"version": 3}, {"iterations": [1, 5]}, {"iterations": [1, 1]}, {"inputs": []}])
+def test_an_environment_file_of_a_newer_version_or_with_a_contradiction_is_refused(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    run_all(tmp_path, faulty_spec())
+    path = tmp_path / "s" / "_environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(SpecChanged, match="cannot be read"):
         make_plan(faulty_spec(), REGISTRY, tmp_path)
 

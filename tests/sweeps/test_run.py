@@ -1,6 +1,8 @@
 """The exit code of a run, the defaults that a cluster gives, and what --retry and another environment run again."""
 
 import io
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from sweeps.plan.spec import Defaults
 from sweeps.schedule.policy import Policy
 from sweeps.schedule.run_status import Status
 from sweeps.store.finished import Again
-from tests.fakes import REGISTRY
+from sweeps.task import Row, Task
+from tests.fakes import REGISTRY, Faulty, FaultyFactors
 
 GPU = Gpu("GPU-a", "Tesla K80", 12 * 2**30, (3, 7))
 SMALL, WIDE = Node("n1", "small", "a CPU", (0, 1)), Node("n2", "wide", "a CPU", tuple(range(64)))
@@ -128,6 +131,42 @@ def test_a_fresh_run_is_refused_where_rows_are_before_anything_is_planned(
         again = Command(fresh.specs, "inline", out, policy=fresh.policy, dry_run=dry_run)
         with pytest.raises(UserError, match="--fresh was asked for"):
             command.run(again, Console(file=io.StringIO()))
+
+
+class _Interrupting(Faulty):
+    """While it measures, the user presses Ctrl-C, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+
+    def rows(self, held: str, task: Task, factors: FaultyFactors) -> Iterator[Row]:
+        for _ in range(self._times):
+            signal.raise_signal(signal.SIGINT)
+        return super().rows(held, task, factors)
+
+
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Ctrl-C is heard also where whoever started the tests has them ignore it, as shells do behind `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
+@pytest.mark.parametrize(("times", "done"), [(1, 1), (2, 0)])
+def test_asked_to_stop_it_ends_with_130_and_the_line_to_continue(
+    times: int, done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "BENCHMARKS", {"noop": _Interrupting(times)})
+    spec, text = tmp_path / "good.toml", io.StringIO()
+    spec.write_text(SPEC.format(name="good", fault="none") + "index = [0, 1, 2]\n")
+    asked = Command((str(spec),), "inline", tmp_path / "runs")
+    assert command.run(asked, Console(file=text, width=500)) == 130
+    assert f"stopped: {done} of 3 tasks are on disk" in text.getvalue()
+    assert f"to continue:\n  {asked.line()}\n" in text.getvalue()
+    monkeypatch.setattr(command, "BENCHMARKS", REGISTRY)
+    assert command.run(asked, Console(file=text)) == 0
 
 
 @pytest.mark.parametrize(

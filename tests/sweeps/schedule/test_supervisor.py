@@ -88,6 +88,18 @@ def test_workers_finish_everything(tmp_path: Path) -> None:
     assert pool.most == 3
 
 
+def test_every_status_is_shown_the_last_one_too(tmp_path: Path) -> None:
+    shown: list[Status] = []
+    coordinator = Coordinator(make_plan(faulty_spec(cpu_cores=[1, 64]), REGISTRY, tmp_path), REGISTRY, Policy())
+    coordinator.open()
+    pool = TablePool(coordinator, 1, lambda _: (1000, False))
+    pool.impossible[Slot("cpu", 0, 64)] = "no node can offer 64 cores"
+    Supervisor(coordinator, pool, shown.append, Interrupts(60.0)).run()
+    assert shown[0].done == 0
+    assert shown[-1].done == 2
+    assert shown[-1].warnings == coordinator.close().warnings == ("unavailable: no node can offer 64 cores",)
+
+
 def test_no_more_workers_than_tasks(tmp_path: Path) -> None:
     _, pool = supervise(tmp_path, faulty_spec(index=[0, 1]), 8, lambda _: (1000, False))
     assert pool.most == 2
@@ -115,8 +127,9 @@ def test_a_worker_that_gets_to_a_task_or_leaves_in_good_order_ends_a_row_of_fals
 
 def test_slots_that_nobody_offers_end_at_once(tmp_path: Path) -> None:
     spec = faulty_spec(index=[0, 1], cpu_cores=[1, 64])
-    status, _ = supervise(tmp_path, spec, 1, lambda _: (1000, False))
+    status, pool = supervise(tmp_path, spec, 1, lambda _: (1000, False))
     assert status.counts == {"ok": 2, "unavailable": 2}
+    assert pool.started == 1
 
 
 def test_asked_to_stop_nobody_waits_for_a_worker_that_has_no_place_yet(tmp_path: Path) -> None:
@@ -197,6 +210,24 @@ def test_asked_to_stop_a_task_in_flight_is_waited_for_as_long_as_the_grace_lasts
     Supervisor(coordinator, Asking(coordinator, clock), lambda status: None, interrupts).run()
     assert clock.now_s == 300.0, "the first look over the grace, counted from the first time that it was asked"
     assert coordinator.close().left == 1
+
+
+def test_workers_that_are_busy_at_one_slot_are_not_taken_for_those_of_another(tmp_path: Path, clock: Clock) -> None:
+    """The worker of the wide slot works, that of the narrow one has no place yet."""
+
+    class HalfFull(HangingPool):
+        def reap(self, timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
+            self.joined |= {name for name, slot in self.workers.items() if slot.cores == 1}
+            return super().reap(timeout_s, tick)
+
+    coordinator = Coordinator(make_plan(faulty_spec(cpu_cores=[1, 2]), REGISTRY, tmp_path), REGISTRY, Policy())
+    coordinator.open()
+    pool, interrupts = HalfFull(coordinator, clock), Interrupts(300.0)
+    pool.allocations = 9
+    interrupts.ask()
+    interrupts.count = 0  # the clock runs, and nobody asked: the test ends after some looks
+    Supervisor(coordinator, pool, lambda status: None, interrupts).run()
+    assert pool.started == 2
 
 
 @pytest.mark.parametrize("status", ["worker_lost", "oom_host"])
