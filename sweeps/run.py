@@ -1,4 +1,4 @@
-"""`python -m sweeps.run`: the command line, and the only place where everything is wired together."""
+"""`python -m sweeps.run`: the command line, and the only module that wires everything together."""
 
 from sweeps.process import import_order, terminal
 from sweeps.process import interrupts as stopping
@@ -10,6 +10,7 @@ if __name__ == "__main__":
 import shlex
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from actors.benchmarks import BENCHMARKS
+from actors.benchmarks import find_benchmarks
+from actors.benchmarks.base import Benchmark
 from actors.devices.allocator import Allocator
 from actors.devices.nodes import Node, local_node
 from actors.probes import environment
@@ -48,6 +50,7 @@ from sweeps.store.history import slot_timings
 from sweeps.store.run_directory import refuse_rows, wait_until_free
 from sweeps.task_status import TaskStatus
 from sweeps.view.dry_run import print_plan
+from sweeps.view.explain import print_explanation, refuse_other_arguments
 from sweeps.view.messages import complain, say
 from sweeps.view.notices import tell_finished, tell_inputs, tell_unused_interpreters
 from sweeps.view.progress import summarize, view, waiting
@@ -56,9 +59,11 @@ EXIT_FAILED_TASKS = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = stopping.EXIT_INTERRUPTED
 DEFAULT_CORES = 4
+Benchmarks = Mapping[str, Benchmark]
 
 
 def main(
+    context: typer.Context,
     spec: Annotated[list[str] | None, typer.Argument(help="TOML paths or built-in names")] = None,
     address: Annotated[
         str, typer.Option(help="local starts Ray here, auto joins one, inline needs none, or HOST:PORT")
@@ -66,6 +71,12 @@ def main(
     out: Annotated[Path, typer.Option(help="rows land in OUT/<spec>/<sweep>/part-*.parquet")] = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="<sweep>.<key path>=<TOML value>, repeatable")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="print a benchmark's factors and metrics, or for 'spec' the keys of a spec, and stop"
+        ),
+    ] = None,
     retry: Annotated[list[str] | None, typer.Option(help="run again what ended with this status, repeatable")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="start in an empty directory or fail")] = False,
     isolation: Annotated[str, typer.Option(help="device, or node: one timed task a node at a time")] = "device",
@@ -80,6 +91,10 @@ def main(
     console = Console()
     code = EXIT_INTERRUPTED
     try:
+        if explain is not None:
+            refuse_other_arguments(context)
+            print_explanation(console, explain, find_benchmarks())
+            raise typer.Exit
         command = Command(
             specs=tuple(spec or ["quickstart"]),
             address=address,
@@ -103,12 +118,13 @@ def main(
 
 
 def run(command: Command, console: Console) -> int:
-    """Read the specs, find the nodes, plan, run one spec after the other; the exit code.
+    """Read the specs, find the nodes, plan, run one spec after the other; return the exit code.
 
     Raises:
         SweepsError: with a message for the user.
     """
-    specs = [read_spec(source, command.overrides, BENCHMARKS) for source in command.specs]
+    benchmarks = find_benchmarks()
+    specs = [read_spec(source, command.overrides, benchmarks) for source in command.specs]
     _refuse_one_name(specs)
     if not command.dry_run:
         check_writable(command.out)
@@ -119,7 +135,7 @@ def run(command: Command, console: Console) -> int:
         nodes = [_described(local_node())] if here else []
         if not here and (command.dry_run or not all(map(_spells_out_slots, specs))):
             nodes = _connect(command, console, stack)
-        prepared = [_prepare(spec, nodes, command, console) for spec in specs]
+        prepared = [_prepare(spec, benchmarks, nodes, command, console) for spec in specs]
         for one in prepared:
             tell_inputs(console, one.plan)
             tell_finished(console, one.plan.directory, one.finished, command.policy.again.statuses)
@@ -132,22 +148,22 @@ def run(command: Command, console: Console) -> int:
             return 0
         if all(one.is_finished for one in prepared) and (here or not any(map(_has_unsupported, prepared))):
             return max(_run_nothing(one, console) for one in prepared)
-        _build_builtin([one.plan for one in prepared], console)
+        _build_builtin([one.plan for one in prepared], benchmarks, console)
         if command.address == "local" or not nodes:  # only now: what is wrong is told before Ray's seconds
             nodes = _connect(command, console, stack)
         tell_unused_interpreters(console, command.machines, _device_classes(nodes))
         policy = replace(command.policy, again=_again(nodes, command), command=command.line_anywhere())
         command = replace(command, policy=policy)
-        return max(_run_spec(one.plan, command, nodes, console) for one in prepared)
+        return max(_run_spec(one.plan, benchmarks, command, nodes, console) for one in prepared)
 
 
-def _prepare(spec: Spec, nodes: list[Node], command: Command, console: Console) -> Prepared:
+def _prepare(spec: Spec, benchmarks: Benchmarks, nodes: list[Node], command: Command, console: Console) -> Prepared:
     directory = command.out / spec.name
     if command.policy.fresh:
         refuse_rows(directory)
-    complete = with_defaults(spec, _defaults(nodes), BENCHMARKS)
+    complete = with_defaults(spec, _defaults(nodes), benchmarks)
     with waiting(console, f"planning {spec.name}") as progress:
-        return prepare(complete, BENCHMARKS, directory, _again(nodes, command), progress)
+        return prepare(complete, benchmarks, directory, _again(nodes, command), progress)
 
 
 def _again(nodes: list[Node], command: Command) -> Again:
@@ -165,7 +181,7 @@ def _refuse_one_name(specs: list[Spec]) -> None:
 
 
 def _spells_out_slots(spec: Spec) -> bool:
-    """Tell if nothing of its plan depends on the cluster."""
+    """Tell whether a spec names device and cores of every sweep, so that its plan does not depend on the cluster."""
     return all({"device", "cpu_cores"} <= sweep.factors.keys() for sweep in spec.sweep)
 
 
@@ -178,7 +194,7 @@ def _described(node: Node) -> Node:
 
 
 def _run_nothing(one: Prepared, console: Console) -> int:
-    """Tell how a run stands that was finished before."""
+    """Print the summary of a run that earlier commands finished; return the exit code."""
     counts = sum(one.finished.counts.values(), Counter[str]())
     status = Status(
         total=len(one.plan),
@@ -198,14 +214,14 @@ def _run_nothing(one: Prepared, console: Console) -> int:
     return _verdict(status, one.plan.directory, console)
 
 
-def _build_builtin(plans: list[Plan], console: Console) -> None:
+def _build_builtin(plans: list[Plan], benchmarks: Benchmarks, console: Console) -> None:
     """Build the prompts and models of `builtin://` before any clock runs, where a benchmark may read them."""
-    if any(BENCHMARKS[grid.sweep.benchmark].reads_builtin for plan in plans for grid in plan.grids):
+    if any(benchmarks[grid.sweep.benchmark].reads_builtin for plan in plans for grid in plan.grids):
         ensure_built(lambda message: say(console, message))
 
 
 def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
-    """Start or join Ray, tell where its dashboard is, and ask its nodes what they have."""
+    """Start or join Ray, print the address of its dashboard, and ask its nodes for their devices."""
     from actors.ray_pool.cluster import cluster
     from actors.ray_pool.nodes import cluster_nodes  # only here: inline runs on machines without Ray
 
@@ -218,15 +234,15 @@ def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]
     return nodes
 
 
-def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console) -> int:
+def _run_spec(plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[Node], console: Console) -> int:
     started_s = time.monotonic()
     directory = command.out / plan.spec.name
     interrupts = Interrupts(command.grace_s)
     with ExitStack() as stack:
         if command.address == "inline":
-            coordinator, pool = _inline(plan, command, nodes[0])
+            coordinator, pool = _inline(plan, benchmarks, command, nodes[0])
         else:
-            coordinator, pool = _ray(plan, command, nodes, stack)
+            coordinator, pool = _ray(plan, benchmarks, command, nodes, stack)
         stack.enter_context(stopping.counted(interrupts))
         try:
             with view(console, plan.spec.name) as live:
@@ -243,21 +259,22 @@ def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console)
     return _verdict(status, directory, console)
 
 
-def _inline(plan: Plan, command: Command, node: Node) -> tuple[Any, Any]:
+def _inline(plan: Plan, benchmarks: Benchmarks, command: Command, node: Node) -> tuple[Any, Any]:
     from actors.inline_pool import InlinePool
 
-    coordinator = Coordinator(plan, BENCHMARKS, command.policy, devices_by_memory([node]))
+    coordinator = Coordinator(plan, benchmarks, command.policy, devices_by_memory([node]))
     coordinator.open()
-    return coordinator, InlinePool(coordinator, BENCHMARKS, node, command.policy.timeout_s)
+    return coordinator, InlinePool(coordinator, benchmarks, node, command.policy.timeout_s)
 
 
-def _ray(plan: Plan, command: Command, nodes: list[Node], stack: ExitStack) -> tuple[Any, Any]:
+def _ray(plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[Node], stack: ExitStack) -> tuple[Any, Any]:
     from actors.ray_pool.client import RayCoordinator
     from actors.ray_pool.pool import RayPool
 
-    coordinator = RayCoordinator.start(plan, BENCHMARKS, command.policy, devices_by_memory(nodes))
+    used = {grid.sweep.benchmark: benchmarks[grid.sweep.benchmark] for grid in plan.grids}  # a node may lack the others
+    coordinator = RayCoordinator.start(plan, used, command.policy, devices_by_memory(nodes))
     coordinator.open()
-    pool = RayPool(coordinator, BENCHMARKS, nodes, command.machines)
+    pool = RayPool(coordinator, used, nodes, command.machines)
     stack.callback(pool.close)
     return coordinator, pool
 
@@ -287,14 +304,14 @@ def _device_classes(nodes: list[Node]) -> list[str]:
 
 
 def _defaults(nodes: list[Node]) -> Defaults:
-    """A GPU where there is one; four cores or what the smallest suitable node has."""
+    """Return the device classes of the cluster by memory, the smallest first, and last the CPU."""
     has_gpu = any(node.gpus for node in nodes)
     cores = min((len(node.cores) for node in nodes if node.cores and (node.gpus or not has_gpu)), default=1)
     return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))
 
 
 def devices_by_memory(nodes: list[Node]) -> tuple[str, ...]:
-    """Device classes of the cluster by memory, the smallest first, and the CPU, which has most, last."""
+    """Return the device classes of the cluster by memory, the smallest first, and last the CPU, which has the most."""
     memory_bytes = {gpu.device_class: gpu.memory_bytes for node in nodes for gpu in node.gpus}
     return (*sorted(memory_bytes, key=lambda name: memory_bytes[name]), "cpu")
 

@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 from markupsafe import escape
-from sweeps.view.meanings import MEANINGS
 from typer.testing import CliRunner
 
 from analysis.averages import average
@@ -17,7 +16,7 @@ from analysis.load import read_run
 from analysis.report import app, write_report
 from analysis.tables import overview
 from sweeps.errors import UserError
-from sweeps.schema import STATUSES
+from sweeps.task_status import TaskStatus
 
 FACTORS = {"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]}
 
@@ -125,6 +124,21 @@ def test_a_second_report_overwrites_the_first(small_run: Path, write: Any, cell:
     assert write_report(small_run).read_bytes() != before
 
 
+def test_the_page_is_written_after_everything_that_it_shows(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    replace = Path.replace
+
+    def noted(self: Path, target: Path) -> Path:
+        written.append(target.name)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    write_report(small_run)
+    assert len(written) == 5
+    assert written[-1] == "index.html"
+    assert written.count("index.html") == 1
+
+
 def test_a_report_that_dies_leaves_the_last_one_whole(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = write_report(small_run)
     before = index.read_bytes()
@@ -171,7 +185,7 @@ def test_a_run_that_is_not_complete_says_so_and_how_to_go_on(run_dir: Path, writ
     write(run_dir, cell([1.0, 2.0, 3.0]), "first", tasks=1, command="python -m sweeps.run 's p.toml' --out <b>")
     (write(run_dir, [], "second", tasks=43) / "part-0.parquet").unlink()
     head = head_of(run_dir)
-    assert "1 of 44 tasks; the run is not complete. To go on: <code>python -m sweeps.run &#39;s p.toml&#39;" in head
+    assert "1 of 44 tasks; the run is not complete. To continue: <code>python -m sweeps.run &#39;s p.toml&#39;" in head
     assert "<b>&" not in head
     assert "3 rows; 1 of 44 tasks are done" in head
     assert "3 rows; 1 of 1 tasks are done" in head
@@ -206,14 +220,14 @@ def test_failed_statuses_are_explained_and_come_first_where_nothing_was_measured
     write(run_dir, cell([1.0]), "measured")
     failed = [
         row(index, status=status, error_type="E", error_message=f"why {status}", max_new_tokens=index)
-        for index, status in enumerate(STATUSES)
+        for index, status in enumerate(TaskStatus)
         if status != "ok"
     ]
     write(run_dir, failed, "nothing")
     page = write_report(run_dir).read_text(encoding="utf-8")
     head, measured, nothing = page.split("<section")
-    for status in STATUSES[1:]:
-        assert f"{status}: {escape(MEANINGS[status])}" in head
+    for status in list(TaskStatus)[1:]:
+        assert f"{status}: {escape(status.meaning)}" in head
         assert f"E: why {status}" in nothing
     assert "unavailable" not in measured
     assert nothing.index("No row of this sweep holds") < nothing.index("Rows without a measurement")
@@ -222,7 +236,7 @@ def test_failed_statuses_are_explained_and_come_first_where_nothing_was_measured
 
 
 def test_every_status_has_a_meaning() -> None:
-    assert list(MEANINGS) == list(STATUSES)
+    assert all(status.meaning for status in TaskStatus)
 
 
 @pytest.mark.parametrize("scores", [[None, None], [float("inf"), float("nan")], [1e308, -1e308], [0.9, 0.9]])

@@ -216,6 +216,8 @@ def test_the_file_says_what_was_planned_and_how_to_go_on(tmp_path: Path) -> None
     document = json.loads((tmp_path / "s" / "_environment.json").read_text())
     assert (document["version"], document["tasks"]) == (2, 2)
     assert document["command"] == "cd /x && python -m sweeps.run y.toml"
+    columns = {"factors": {"index": "int64", "wait_s": "double"}, "metrics": {}, "identity": {}}
+    assert document["columns"] == columns | {"headlines": [], "measure": None}
 
 
 def test_rows_of_tasks_that_are_not_of_the_plan_are_never_counted(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from actors.benchmarks import BENCHMARKS
 from actors.devices.nodes import Gpu, Node
-from bench.simulation import Costs, Simulated, simulate
+from bench.simulation import Costs, SimulatedRun, simulate
 from sweeps.plan.spec import Defaults, Spec
 from sweeps.plan.spec_reader import read_spec, with_defaults
 from sweeps.schedule.cost_model import CostModel, frees_resources_for
@@ -124,7 +124,7 @@ def generation_spec(models: Sequence[str], device: str | None, seed: int = 0) ->
     return with_defaults(spec, Defaults(device="gpu", cpu_cores=4), BENCHMARKS)
 
 
-def generate(directory: Path, models: Sequence[str], device: str | None, cores: int, seed: int = 0) -> Simulated:
+def generate(directory: Path, models: Sequence[str], device: str | None, cores: int, seed: int = 0) -> SimulatedRun:
     spec = generation_spec(models, device, seed)
     run = simulate(spec, BENCHMARKS, box(cores), generation_costs(), directory / f"{device} {seed}")
     assert run.counts == {"ok": len(plan_of(spec, BENCHMARKS))}

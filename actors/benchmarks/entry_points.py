@@ -1,0 +1,102 @@
+"""Benchmarks of installed packages, found by their entry points; a wrong entry point is one clear UserError.
+
+A package offers a benchmark in its pyproject.toml (docs/extending.md has a complete example):
+
+    [project.entry-points."sweeps.benchmarks"]
+    my_benchmark = "my_package.my_module:MyBenchmark"
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from actors.benchmarks.base import Benchmark
+from sweeps.errors import UserError
+from sweeps.plan.declaration import Factors
+from sweeps.schema import COMMON, Columns
+
+GROUP: Final = "sweeps.benchmarks"
+HELP: Final = "docs/extending.md has a complete example"
+
+
+def load_entry_points(built_in: Collection[str]) -> Mapping[str, Benchmark]:
+    """Return the benchmarks of all installed packages, by name.
+
+    Args:
+        built_in: names that are taken.
+
+    Raises:
+        UserError: a name is taken, or an entry point does not import or is no benchmark.
+    """
+    found: dict[str, Benchmark] = {}
+    owners = dict.fromkeys(built_in, "this project")
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (_package(point), point.name)):
+        if point.name in owners:
+            raise UserError(
+                f"{_described(point)}: the name {point.name!r} is taken by {owners[point.name]}; rename the entry "
+                "point, or uninstall one of them"
+            )
+        owners[point.name] = f"package {_package(point)!r}"
+        found[point.name] = _load(point)
+    return found
+
+
+def _load(point: EntryPoint) -> Benchmark:
+    try:
+        loaded = point.load()
+        benchmark: Benchmark = loaded() if isinstance(loaded, type) else loaded
+    except Exception as error:
+        raise UserError(
+            f"{_described(point)}: cannot be imported ({type(error).__name__}: {error}); mend or uninstall the package"
+        ) from error
+    if problems := "; ".join(_problems(benchmark)):
+        raise UserError(f"{_described(point)}: is no benchmark: {problems}; {HELP}")
+    return benchmark
+
+
+def _problems(benchmark: Any) -> Iterator[str]:
+    """Yield what keeps an object from being a benchmark: missing members first, then members of a wrong kind."""
+    members = _members(Benchmark)
+    if missing := [name for name in members if not hasattr(benchmark, name)]:
+        yield f"it lacks {', '.join(missing)}"
+        return
+    for name, kind in members.items():
+        if kind is Callable and not callable(getattr(benchmark, name)):
+            yield f"{name} is no method"
+    if not isinstance(benchmark.columns, Columns):
+        yield f"columns is no Columns of sweeps.schema, but {benchmark.columns!r}"
+    elif not (isinstance(benchmark.factors, type) and issubclass(benchmark.factors, Factors)):
+        yield f"factors is no subclass of sweeps.plan.declaration.Factors, but {benchmark.factors!r}"
+    else:
+        yield from _mismatches(benchmark)
+
+
+def _mismatches(benchmark: Benchmark) -> Iterator[str]:
+    """Yield contradictions between a benchmark's factors, its columns, and its other declarations."""
+    factors = benchmark.factors.model_fields.keys()
+    if undeclared := factors - COMMON.keys() - benchmark.columns.factors.keys():
+        yield f"columns.factors lacks {', '.join(sorted(undeclared))}, which its factors have"
+    if unknown := benchmark.columns.factors.keys() - factors:
+        yield f"columns.factors has {', '.join(sorted(unknown))}, which its factors lack"
+    named = {*benchmark.load_factors, *filter(None, [benchmark.memory_grows_with])}
+    if foreign := named - factors:
+        yield f"load_factors or memory_grows_with names {', '.join(sorted(foreign))}, which its factors lack"
+
+
+def _members(protocol: type) -> dict[str, Any]:
+    """Return the names that a class must have to satisfy a protocol; methods are marked with Callable."""
+    members: dict[str, Any] = {}
+    for parent in reversed(protocol.__mro__):
+        if getattr(parent, "_is_protocol", False):
+            members |= inspect.get_annotations(parent)
+            members |= {name: Callable for name, value in vars(parent).items() if inspect.isfunction(value)}
+    return {name: kind for name, kind in members.items() if not name.startswith("_")}
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "unknown"
+
+
+def _described(point: EntryPoint) -> str:
+    return f"entry point '{point.name} = {point.value}' of package {_package(point)!r}"
