@@ -158,14 +158,14 @@ def listening() -> Iterator[None]:
 def test_asked_to_stop_it_ends_with_130_and_the_line_to_continue(
     times: int, done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "BENCHMARKS", {"noop": _Interrupting(times)})
+    monkeypatch.setattr(command, "find_benchmarks", lambda: {"noop": _Interrupting(times)})
     spec, text = tmp_path / "good.toml", io.StringIO()
     spec.write_text(SPEC.format(name="good", fault="none") + "index = [0, 1, 2]\n")
     asked = Command((str(spec),), "inline", tmp_path / "runs")
     assert command.run(asked, Console(file=text, width=500)) == 130
     assert f"stopped: {done} of 3 tasks are on disk" in text.getvalue()
     assert f"to continue:\n  {asked.line()}\n" in text.getvalue()
-    monkeypatch.setattr(command, "BENCHMARKS", REGISTRY)
+    monkeypatch.setattr(command, "find_benchmarks", lambda: REGISTRY)
     assert command.run(asked, Console(file=text)) == 0
 
 
