@@ -230,6 +230,37 @@ def test_devices_that_become_free_get_a_worker_beside_those_that_are_busy(tmp_pa
     assert pool.started == 2
 
 
+def test_the_widest_slot_gets_its_worker_first(tmp_path: Path) -> None:
+    """Once narrow workers hold every node, it waits for all of them to leave."""
+    started: list[Slot] = []
+
+    class Noting(TablePool):
+        def start(self, slot: Slot) -> bool:
+            free = super().start(slot)
+            started.extend([slot] * free)
+            return free
+
+    coordinator = Coordinator(make_plan(faulty_spec(cpu_cores=[2, 1, 4]), REGISTRY, tmp_path), REGISTRY, Policy())
+    coordinator.open()
+    Supervisor(coordinator, Noting(coordinator, 3, lambda _: (9, False)), lambda _: None, Interrupts(60.0)).run()
+    assert [slot.cores for slot in started] == [4, 2, 1]
+
+
+def test_workers_that_join_and_die_before_they_get_a_task_are_false_starts_too(tmp_path: Path) -> None:
+    class DyingAtOnce(TablePool):
+        def reap(self, timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
+            for name, slot in self.workers.items():
+                self.coordinator.join(Allocation(name, slot, "here", "cpu", "a CPU"), {}, "e")
+            return [WorkerExit(name, self.workers.pop(name), "killed") for name in list(self.workers)]
+
+    coordinator = Coordinator(make_plan(faulty_spec(), REGISTRY, tmp_path), REGISTRY, Policy())
+    coordinator.open()
+    pool = DyingAtOnce(coordinator, 1, lambda _: (0, True))
+    Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
+    assert pool.started == 3
+    assert coordinator.close().counts == {"worker_lost": 1}
+
+
 def test_while_no_devices_are_free_the_run_goes_on(tmp_path: Path) -> None:
     class Reluctant(TablePool):
         """Devices are free at the fourth time that they are asked for."""

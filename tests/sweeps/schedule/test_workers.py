@@ -1,5 +1,7 @@
 """The table of workers: who joined and has not left, by host and slot."""
 
+import time
+
 import pytest
 
 from sweeps.schedule.workers import WorkerTable
@@ -65,4 +67,5 @@ def test_the_line_of_a_worker_says_what_it_runs() -> None:
     worker.leases = {TASK.task_id: (0, TASK)}
     assert (worker.status.worker_id, worker.status.slot, worker.status.device) == ("a", SLOT, "a CPU")
     assert worker.status.running == TASK.label
-    assert worker.status.running_s > 0
+    worker.leased_at_s = time.monotonic() - 1000.0
+    assert worker.status.running_s == pytest.approx(1000.0, abs=300.0)

@@ -8,9 +8,9 @@ import pytest
 
 from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
 from sweeps.schema import COLUMNS
-from sweeps.store.rows import failed_row, failed_rows, measured_row
+from sweeps.store.rows import factor_defaults, failed_row, failed_rows, measured_row
 from sweeps.task import Lease, Row
-from tests.fakes import REGISTRY, faulty_spec, plan_of
+from tests.fakes import REGISTRY, FaultyFactors, faulty_spec, plan_of
 
 NOOP = COLUMNS["noop"]
 ((_, TASK),) = plan_of(faulty_spec(index=[7]), REGISTRY).tasks()
@@ -79,3 +79,12 @@ def test_it_has_none_where_its_input_is_another_one_or_elsewhere(error: Exceptio
 def test_a_message_that_is_no_text_is_written_all_the_same() -> None:
     assert failed_row(LEASE, NOOP, 0, {}, "error", "Why", "half a \ud83d")["error_message"] == "half a \\ud83d"
     assert failed_row(LEASE, NOOP, 0, {}, "error", None, None)["error_message"] is None
+
+
+def test_the_default_of_a_factor_is_what_its_column_holds() -> None:
+    class Levels(FaultyFactors):
+        fragments: dict[str, str] = {"mode": "whole"}  # noqa: RUF012 - pydantic copies it
+
+    defaults = factor_defaults(Levels)
+    assert (defaults["thing"], defaults["wait_s"], defaults["fragments"]) == ("a", 0.0, '{"mode": "whole"}')
+    assert not {"device", "cpu_cores"} & defaults.keys()

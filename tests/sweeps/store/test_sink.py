@@ -198,3 +198,10 @@ def test_an_ok_row_without_its_measure_holds_no_measurement(tmp_path: Path) -> N
     sink.flush()
     assert read_on_disk(tmp_path, "score", lambda part, error: pytest.fail(f"{part}: {error}")).measured == {"t1"}
     assert read_on_disk(tmp_path, None, lambda part, error: pytest.fail(f"{part}: {error}")).measured == {"t1", "t2"}
+
+
+def test_a_failed_row_that_cannot_be_written_stays_of_its_status(tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    sink.add([row("t1", "timeout") | {"neighbours": "many"}])
+    assert sink.flush() == [], "it was counted as a timeout, and that is what it is"
+    assert finished(tmp_path) == {"t1": "timeout"}
