@@ -78,12 +78,15 @@ class Worker:
         while not isinstance(answer, Stop):
             outcomes: list[Outcome] = []
             match answer:
-                case Run(leases, neighbours):
+                case Run(leases, neighbours, budget_s):
+                    leased_s = time.perf_counter()
                     for lease in leases:
                         outcome, failure = self._run(lease, neighbours)
                         outcomes.append(outcome)
                         if failure is not None and failure.poisons_device:
                             self._leave_device(coordinator, outcomes, failure)
+                        if time.perf_counter() - leased_s > budget_s:
+                            break  # the tasks take longer than was expected: other workers may have use for the rest
                 case Wait(seconds):
                     time.sleep(seconds)
             answer = coordinator.exchange(self._allocation.worker_id, outcomes)

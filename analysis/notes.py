@@ -24,7 +24,7 @@ def notes_on_averages(sweep: SweepRows, factors: Sequence[str], *, has_scores: b
     """Yield the notes of a sweep whose cells are told apart by `factors`."""
     if not has_scores:
         return _notes_on_conditions(sweep.ok, factors)
-    return _notes_on_scores(sweep.ok, factors) if _SCORES <= set(sweep.rows) else ()
+    return _notes_on_scores(sweep.ok, factors) if set(sweep.rows) >= _SCORES else ()
 
 
 def _notes_on_conditions(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable[str]:

@@ -151,8 +151,10 @@ class _SimulatedPool:
         answer = self._coordinator.exchange(worker_id, worker.outcomes)
         worker.outcomes = []
         match answer:
-            case Run(leases, _):
+            case Run(leases, _, budget_s):
                 for lease in leases:
+                    if sum(outcome.duration_s for outcome in worker.outcomes) > budget_s:
+                        break
                     load_s = self._load_s(worker, lease.task)
                     duration_s = (load_s or 0.0) + self._costs.task_s(lease.task, worker.allocation)
                     rows = (measured_row(lease, COLUMNS["noop"], 0, {}, {}),)

@@ -24,6 +24,8 @@ from sweeps.schedule.policy import Policy
 from sweeps.schedule.run_status import Status
 from sweeps.task import Allocation, Answer, Outcome, Slot, Stop, Task, TaskShard
 
+pytestmark = pytest.mark.slow
+
 ALLOCATION = Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 Texts = list[tuple[str, str]]
 """Id and text of each record."""

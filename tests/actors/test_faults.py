@@ -200,12 +200,14 @@ def joined(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actors.ray_pool.cluster, "cluster", cluster)
 
 
+@pytest.mark.slow
 def test_out_of_memory_and_unsupported_are_results(tmp_path: Path) -> None:
     code, rows = run(MILD, tmp_path, "inline", timeout_s=60.0)
     assert code == 0
     check(rows, MILD)
 
 
+@pytest.mark.slow
 def test_every_fault_inline_but_death(tmp_path: Path) -> None:
     names = [name for name in EXPECTED if name != "die"]
     code, rows = run(names, tmp_path, "inline", timeout_s=10.0)

@@ -34,6 +34,8 @@ from sweeps.store.rows import failed_rows
 from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop, Task, TaskShard
 from tests.fakes import plan_of
 
+pytestmark = pytest.mark.slow
+
 PAIR = ["builtin://tiny-base", "builtin://tiny-instruct"]
 RANDOM = {"mode": "random", "min_words": 5, "max_words": 30}
 DEFAULTS = Defaults(device="cpu", cpu_cores=1)

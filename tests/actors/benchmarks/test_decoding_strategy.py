@@ -160,6 +160,7 @@ def test_a_run_that_is_not_one_step_a_token_is_an_error(held: LoadedModel, monke
         measure(held, prompt_ids(held, 9, seed=0), NEW_TOKENS, "beam_search")
 
 
+@pytest.mark.slow
 def test_order_changes_nothing_nor_is_anything_left_behind(held: LoadedModel, outputs: list[list[int]]) -> None:
     own, settings = held.model.generation_config, held.model.generation_config.to_dict()
     torch.manual_seed(5)

@@ -115,6 +115,7 @@ def test_every_metric_has_its_column(held: LoadedTokenizer) -> None:
     assert row["move_time_s"] is None
 
 
+@pytest.mark.slow
 def test_no_text_comes_twice_warm_ups_included(held: LoadedTokenizer, spied: Spy) -> None:
     rows(held, factors(input_words=250, texts=5), iterations=3, warmup=2)
     assert [len(batch) for batch in spied.batches] == [5] * (3 + 2)
@@ -129,6 +130,7 @@ def test_the_same_sweep_encodes_the_same_texts_and_another_seed_others() -> None
     assert batch_of(chosen, seed=0, number=1) != batch_of(chosen, seed=1, number=1)
 
 
+@pytest.mark.slow
 def test_the_tokenizer_remembers_no_word_of_the_run_before(held: LoadedTokenizer, spied: Spy) -> None:
     rows(held, factors(), iterations=2, warmup=1)
     assert spied.events == ["forget", "encode"] * 3
@@ -217,6 +219,7 @@ def written(directory: Path) -> list[dict[str, Any]]:
     return ds.dataset(sorted(directory.rglob("part-*.parquet"))).to_table().to_pylist()  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_in_one_process_the_cores_that_its_pool_does_not_have_are_refused(tmp_path: Path) -> None:
     lines = ['name = "e"', "[[sweep]]", 'name = "s"', 'benchmark = "encoding"', "[sweep.factors]"]
     lines += [f"{name} = {json.dumps(levels)}" for name, levels in LEVELS.items()]

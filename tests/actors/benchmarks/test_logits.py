@@ -99,6 +99,7 @@ class Watch:
             handle.remove()
 
 
+@pytest.mark.slow
 def test_one_pass_a_row_over_the_same_text_with_the_logits_of_every_token(tiny: LoadedModel) -> None:
     with Watch(tiny.model) as watch:
         measured = rows(tiny, words=30, iterations=3, warmup=2)
@@ -112,6 +113,7 @@ def test_one_pass_a_row_over_the_same_text_with_the_logits_of_every_token(tiny: 
     assert {row["input_tokens"] for row in measured} == {tokens}
 
 
+@pytest.mark.slow
 def test_no_graph_and_no_earlier_logits_are_kept(tiny: LoadedModel) -> None:
     assert all(parameter.requires_grad for parameter in tiny.model.parameters())
     with Watch(tiny.model) as watch:
@@ -136,6 +138,7 @@ def test_every_metric_has_its_column_and_a_cpu_row_none_of_the_allocator_s(tiny:
 
 
 @pytest.mark.parametrize("check", ["memory_is_that_of_the_logits", "mapped_weights_belong_to_the_model"])
+@pytest.mark.slow
 def test_memory_beyond_the_model(check: str) -> None:
     """Run the check in a fresh process, like a worker: in a long test run the kernel reclaims cold pages meanwhile."""
     start = "import gc; from tests.actors.benchmarks import test_logits; gc.freeze(); "  # as workers freeze
@@ -175,6 +178,7 @@ class OnTwoGpus(LoadedModel):
     devices = property(lambda self: (*TWO_GPUS, torch.device("cpu")))  # type: ignore[assignment]
 
 
+@pytest.mark.slow
 def test_gpu_columns_by_device_in_sum_and_beyond_the_model(monkeypatch: pytest.MonkeyPatch, tiny: LoadedModel) -> None:
     cuda = FakeAllocator(monkeypatch)
     first, second = TWO_GPUS

@@ -210,6 +210,7 @@ def test_memory_is_back_after_every_load(big: dict[str, Any], source: Path) -> N
     assert max(row["unreleased_bytes"] for row in rows[1:]) < 0.1 * shard_bytes(source)
 
 
+@pytest.mark.slow
 def test_memory_does_not_pile_up_where_weights_are_converted(big: dict[str, Any], source: Path) -> None:
     """The arena of each of the four loader threads keeps up to 64 MB for the next load, in changing amounts."""
     asked = factors(**big | {"dtype": "float32"})

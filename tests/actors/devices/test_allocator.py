@@ -1,5 +1,7 @@
 """The allocation of GPUs and cores, on made-up nodes."""
 
+from dataclasses import replace
+
 import pytest
 
 from actors.devices.allocator import Allocator
@@ -70,6 +72,28 @@ def test_cpu_work_goes_where_no_gpu_would_miss_the_cores() -> None:
     allocated = allocator_of(BOX, PLAIN).allocate(Slot("cpu", 0, 2), "w")
     assert allocated is not None
     assert allocated[1].host == "plain"
+
+
+@pytest.mark.parametrize("order", [("n1", "n2"), ("n2", "n1")])
+def test_of_nodes_alike_the_fuller_one_is_filled_up(order: tuple[str, str]) -> None:
+    """So that a wide slot still finds an empty node."""
+    house = allocator_of(*(replace(PLAIN, node_id=name, host=name) for name in order))
+    assert house.allocate(Slot("cpu", 0, 4), "gone")
+    first = house.allocate(Slot("cpu", 0, 1), "a")
+    house.release("gone")
+    second = house.allocate(Slot("cpu", 0, 1), "b")
+    assert first is not None
+    assert second is not None
+    assert second[0].host == first[0].host == order[1], "though the other node comes first"
+    assert house.allocate(Slot("cpu", 0, 4), "wide")
+
+
+@pytest.mark.parametrize("others", [(), (PLAIN,)])
+def test_a_gpu_slot_fills_up_the_fuller_box(others: tuple[Node, ...]) -> None:
+    house = allocator_of(BOX, replace(BOX, node_id="n3", host="second"), *others)
+    hosts = [taken[0].host for name in "abc" if (taken := house.allocate(Slot("gpu", 1, 2), name))]
+    assert len(hosts) == 3
+    assert len(set(hosts)) == 1
 
 
 def test_a_seat_says_what_it_is() -> None:
