@@ -1,16 +1,14 @@
-"""From an exception inside a task to the status of its row."""
+"""Classification of exceptions: from an exception inside a task to the status of the task's row."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from models.errors import ModelDamaged, ModelError, ModelUnavailable
+from models.oom import is_gpu_oom, is_host_oom
 from scoring.errors import CorpusUnavailable, IncompatiblePair
 from sweeps.errors import Unsupported
 
 MAX_MESSAGE: Final = 2000
-_HOST_OOM_SIGNS: Final = ("can't allocate memory", "cannot allocate memory", "not enough memory")
-_GPU_OOM_SIGNS: Final = ("out of memory", "alloc_failed")
-"""The allocator's words; the second those of cuBLAS and cuDNN, which take workspace of their own."""
 _POISON_SIGNS: Final = (
     "device-side assert",
     "illegal memory access",
@@ -26,7 +24,7 @@ class TaskTimeout(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """How a task failed, in the words of a row."""
+    """A task's failure: the values of its row's columns, and whether the device is beyond use."""
 
     status: str
     error_type: str
@@ -35,7 +33,7 @@ class Failure:
 
 
 class KnownLoadFailure(Exception):
-    """What failed to load for an earlier task, met again by the next one."""
+    """A load failed for an earlier task, and would fail in the same way for this one."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
@@ -43,28 +41,29 @@ class KnownLoadFailure(Exception):
 
 
 def classify(error: BaseException) -> Failure:
-    """Status, type and message for a row; the message keeps its end, where the reason mostly stands.
+    """Return status, type and message for a row.
 
-    It can be written, whatever names of files or pieces of text the error tells.
+    A long message keeps its end, where the reason mostly stands. Characters that cannot be encoded are escaped, so that
+    every message can be written, whatever file names or texts the error quotes.
     """
     if isinstance(error, KnownLoadFailure):
         return error.failure
     text = str(error).strip().encode("utf-8", "backslashreplace").decode() or type(error).__name__
     poisons = any(sign in text.lower() for sign in _POISON_SIGNS)
-    return Failure(_status(error, text.lower()), type(error).__qualname__, text[-MAX_MESSAGE:], poisons)
+    return Failure(_status(error), type(error).__qualname__, text[-MAX_MESSAGE:], poisons)
 
 
-def _status(error: BaseException, text: str) -> str:
-    if isinstance(error, ModelDamaged):  # something to repair, where unsupported is how it has to be
+def _status(error: BaseException) -> str:
+    if isinstance(error, ModelDamaged):  # not `unsupported`: the files can be repaired
         return "error"
-    if isinstance(error, ModelUnavailable | CorpusUnavailable):  # it may be there another time
+    if isinstance(error, ModelUnavailable | CorpusUnavailable):  # may be available the next time
         return "unavailable"
     if isinstance(error, Unsupported | ModelError | IncompatiblePair):
         return "unsupported"
     if isinstance(error, TaskTimeout):
         return "timeout"
-    if isinstance(error, MemoryError) or any(sign in text for sign in _HOST_OOM_SIGNS):
+    if is_host_oom(error):
         return "oom_host"
-    if type(error).__name__ == "OutOfMemoryError" or ("cuda" in text and any(s in text for s in _GPU_OOM_SIGNS)):
+    if is_gpu_oom(error):
         return "oom_gpu"
     return "error"

@@ -1,6 +1,6 @@
-"""Parts that all figures share: colours, panels, labels, a legend, and the bytes in the end.
+"""Parts that all figures share: colours, panels, axis titles, legend, and rendering to bytes.
 
-Knows matplotlib and fonts. Does not know averages, columns or files: a figure is its SVG and PNG bytes.
+Knows matplotlib and fonts. Does not know averages, columns or files: a drawing is SVG and PNG bytes.
 """
 
 import io
@@ -23,15 +23,17 @@ from rich.cells import cell_len
 from sweeps.printable import middle_out
 
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito (2008), told apart by colour-blind readers; their yellow is too pale for lines on white."""
+"""Colours of Okabe and Ito (2008), which colour-blind readers can tell apart. Their yellow is left out: it is too pale
+for lines on white."""
 STYLES: Final = ("-", "--", ":")
 MAX_LEGEND: Final = 60
+"""Characters of a label in the legend."""
 MAX_TITLE: Final = 44
-"""Characters of a legend's label, of a panel's title: what has room."""
+"""Characters of a panel's title."""
 ESCAPED: Final = "In the PNG, characters that no font of this machine has are code points, as \\u65b0."
 _COLUMNS: Final = 3
 _MAX_WIDTH_IN: Final = 15.0
-"""Wider figures have fewer columns of panels."""
+"""Widest figure. Wider panels get fewer columns."""
 _CHARACTER_IN: Final = 0.09
 _PNG_DPI: Final = 160
 _MAX_PNG_PIXELS: Final = 20e6
@@ -55,14 +57,15 @@ _FONTS: Final = (
     "Arial Unicode MS",
     "Unifont",
 )
-"""Fonts that are tried in this order for a character that matplotlib's own font lacks."""
+"""Fonts for characters that matplotlib's own font lacks, tried in this order."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure."""
+    """A rendered figure."""
 
     name: str
+    """Name of its files, without suffix."""
     caption: str
     svg: bytes
     png: bytes
@@ -70,14 +73,23 @@ class Drawing:
 
 @contextmanager
 def rules() -> Iterator[None]:
-    """Settings under which every figure is made and finished: names are text, `$` in them is a dollar."""
+    """Set matplotlib up for the block in which a figure is made and rendered.
+
+    A `$` in a name is a dollar sign, not mathematics. The SVG holds names as text.
+    """
     fonts = ["sans-serif", *_fonts()]
     with matplotlib.rc_context({"text.parse_math": False, "font.family": fonts, "svg.fonttype": "none"}):
         yield
 
 
 def panels(count: int, labels: Sequence[str], names: Sequence[str] = ()) -> tuple[Any, list[Any]]:
-    """A figure with that many panels of one y axis, with room for its legend's labels and the names along x."""
+    """Return a figure and its panels, which share a y axis.
+
+    Args:
+        count: number of panels.
+        labels: of the legend, which must have room beside the panels.
+        names: along the x axis, which must have room below each panel.
+    """
     wide = max(3.5 if count > 1 else 5.6, 0.2 * len(names))
     columns = max(1, min(count, _COLUMNS, int(_MAX_WIDTH_IN / wide)))
     lines = math.ceil(count / columns)
@@ -96,7 +108,7 @@ def panels(count: int, labels: Sequence[str], names: Sequence[str] = ()) -> tupl
 
 
 def label_outer(figure: Any, axes: Sequence[Any], x: str, y: str) -> None:
-    """Title both axes once, however many panels there are."""
+    """Write the title of each axis once, for all panels together."""
     if len(axes) == 1:
         axes[0].set_xlabel(x)
         axes[0].set_ylabel(y)
@@ -106,19 +118,19 @@ def label_outer(figure: Any, axes: Sequence[Any], x: str, y: str) -> None:
 
 
 def legend(figure: Any, handles: Sequence[Any], labels: Sequence[str], title: str) -> None:
-    """One legend beside all panels."""
+    """Draw one legend beside all panels."""
     plain = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
-    numbers = [str(number) for number in range(len(plain))]  # matplotlib leaves out labels that begin with '_'
+    numbers = [str(number) for number in range(len(plain))]  # matplotlib drops labels that begin with '_'
     made = figure.legend(plain, numbers, title=title, loc="outside right upper", frameon=False, alignment="left")
     for text, label in zip(made.get_texts(), labels, strict=True):
         text.set_text(label)
 
 
 def finish(figure: Any, name: str, caption: str) -> Drawing:
-    """Render twice, without date or random ids, so that the same rows give the same bytes.
+    """Render a figure as SVG and PNG, without date or random ids: the same rows give the same bytes.
 
-    The SVG holds names as text, so that the reader's own fonts draw them. The PNG cannot: what no font here has
-    is written as its code point.
+    The SVG holds names as text, so that the reader's fonts draw them. The PNG is drawn with the fonts of this machine:
+    a character that none of them has is written as its code point, and the caption says so.
     """
     svg, png = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "report"}), warnings.catch_warnings():
@@ -132,7 +144,7 @@ def finish(figure: Any, name: str, caption: str) -> Drawing:
 
 
 def _escape_unknown(figure: Any) -> bool:
-    """Replace what no font has in every text and tick label; whether there was any."""
+    """Replace characters that no font has, in every text and tick label. Return whether there were any."""
     texts = [text for text in figure.findobj(Text) if _escaped(text.get_text()) != text.get_text()]
     for text in texts:
         text.set_text(_escaped(text.get_text()))
@@ -144,7 +156,7 @@ def _escape_unknown(figure: Any) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """Each line with code points for what no font has, and not longer than has room."""
+    """Return a text with code points for characters that no font has, each line cut to MAX_LEGEND characters."""
     known = _characters()
     if all(ord(character) in known or character == "\n" for character in text):
         return text
@@ -157,13 +169,14 @@ def _escaped(text: str) -> str:
 
 @cache
 def _fonts() -> tuple[str, ...]:
+    """Return the fonts of _FONTS that this machine has."""
     here = {entry.name for entry in font_manager.fontManager.ttflist}
     return tuple(name for name in _FONTS if name in here)
 
 
 @cache
 def _characters() -> frozenset[int]:
-    """Code points that some font in use has."""
+    """Return the code points that some font in use has."""
     names = (font_manager.FontProperties(family=[name]) for name in ("sans-serif", *_fonts()))
     known: set[int] = set()
     for name in names:

@@ -1,6 +1,7 @@
-"""Rows that count: an attempt that was run again, and a row that is there twice, must not enter a number twice.
+"""Choose the rows that count, so that no measurement enters a number twice.
 
-Knows rows by their identity columns. Does not know files, benchmarks' metrics or the page.
+A failed attempt that was run again does not count, nor does a second row of the same iteration or text. Knows rows by
+their identity columns. Does not know files, metrics or the page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,11 @@ from analysis.parts import POSITION
 from sweeps.schema import COLUMNS
 
 _ATTEMPT: Final = ["task_id", POSITION, "attempt"]
+"""Columns that identify an attempt of a task."""
 _TIMED: Final = ("task_id", "iteration")
+"""Columns that identify a timed iteration."""
 _SCORED: Final = ("cell_id", "record_id", "dataset", "generator", "author", "fragment_index", "prefix_tokens")
+"""Columns that identify a scored text."""
 _ASKED: Final = (
     "model",
     "device",
@@ -38,7 +42,8 @@ _EFFECTIVE: Final = (
     "environment_id",
 )
 _OF_MODELS: Final = ("dtype_effective", "quantized_share", "revision")
-"""Rows that differ in one of these are told apart in the averages, so they are no repetition."""
+"""Columns that tell cells apart in the averages (this tuple and the two above): rows that differ in one of them are no
+repetitions."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +52,17 @@ class Counted:
 
     rows: pd.DataFrame
     repeated: int
-    """Rows that were left out, because another row stands for them."""
+    """Number of rows that were left out because they repeat a row that counts."""
     unsure: int
-    """Ok rows that may repeat others: their parts lack what would tell. All of them count."""
+    """Number of ok rows that may repeat others: their parts lack an identity column. All of them count."""
     lacking: tuple[str, ...]
-    """Columns that some part lacks, and that would tell whether a row is a repetition."""
+    """Identity columns that some part lacks."""
 
 
 def latest_attempts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Leave out a failed attempt where a later attempt of the same task is there.
+    """Leave out the rows of a failed attempt if there is a later attempt of the same task.
 
-    Parts are in the order in which they were written, and the rows of one attempt stand in one part.
+    Parts are in the order in which they were written. All rows of an attempt are in one part.
     """
     suspects = rows[rows["task_id"].isin(rows.loc[rows["status"] != "ok", "task_id"].dropna())]
     if suspects.empty:
@@ -71,13 +76,13 @@ def latest_attempts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def counted_once(rows: pd.DataFrame, absent: Mapping[str, frozenset[int]]) -> Counted:
-    """Leave out repetitions: of rows of one iteration of a task, or of one text in a cell, the last ok one stays.
+    """Leave out repetitions: the last ok row of each iteration of a task, or of each text of a cell, counts.
 
-    A row that lacks what would identify it stays.
+    A row without its identity columns counts.
 
     Args:
-        rows: with every column of the benchmark; columns that a part lacks are null.
-        absent: columns that parts lack, to the positions of these parts.
+        rows: with every column of the benchmark. A column that a part lacks is null.
+        absent: positions of the parts that lack a column, by column.
     """
     identity = _SCORED if _has_texts(rows) else _TIMED
     lacking = tuple(name for name in identity if absent.get(name))
@@ -99,6 +104,7 @@ def _has_texts(rows: pd.DataFrame) -> bool:
 
 
 def _without_repetitions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without those that repeat another row."""
     is_text = rows["record_id"].notna() if _has_texts(rows) else pd.Series(False, index=rows.index)
     is_timed = ~is_text & rows["task_id"].notna() & rows["iteration"].notna()
     twice = [
@@ -109,10 +115,10 @@ def _without_repetitions(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _repeated(rows: pd.DataFrame, identity: Sequence[str], conditions: Sequence[str]) -> list[int]:
-    """Index of the rows that another row of the same identity and conditions stands for."""
+    """Return the index of each row that a later, or an ok, row of the same identity and conditions replaces."""
     key = [name for name in identity if name in rows]
     hashed = pd.Series(pd.util.hash_pandas_object(rows[key], index=False).to_numpy(np.uint64), index=rows.index)
-    alike = rows[hashed.duplicated(keep=False)]  # few, so that comparing them whole is cheap
+    alike = rows[hashed.duplicated(keep=False)]  # few rows, so comparing all their columns is cheap
     key += [name for name in dict.fromkeys(conditions) if name in rows and name not in key]
     alike = alike[[*key, "status"]].assign(measured=alike["status"] == "ok").sort_values("measured", kind="stable")
     return list(alike.index[alike.duplicated(key, keep="last")])

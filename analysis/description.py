@@ -1,7 +1,7 @@
-"""The environment file of a sweep in, what it says out; whatever is odd in it is said, never raised.
+"""Read the environment file of a sweep. A problem in the file becomes a remark, never an exception.
 
-Knows JSON and the shapes that this file has had: `_environment.json`, and `environment.json` of older runs.
-Invariant: of a Description every field has its type, whatever the file held.
+Knows JSON and the two names of this file: `_environment.json`, and `environment.json` in older runs. Invariant: every
+field of a Description has its type, whatever the file holds.
 """
 
 import json
@@ -16,37 +16,37 @@ from analysis.sweep_columns import columns_in_file
 from sweeps.schema import Columns
 
 FILES: Final = ("_environment.json", "environment.json")
-"""The first that is there counts; the second is what older runs wrote."""
+"""Names of the environment file: the first that exists is read. Older runs wrote the second."""
 VERSION: Final = 2
 UNKNOWN: Final = "spec, versions and devices are unknown"
 MAX_BYTES: Final = 64 * 2**20
 PLACES: Final = ("y", "x", "panel", "series")
-"""Keys that a spec's `figure` may have."""
+"""Keys of a spec's `figure`."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """Content of an environment file: the spec of a sweep, and where it ran; empty where no file says so."""
+    """Content of an environment file: the spec of a sweep, and where it ran. A field that the file lacks is empty."""
 
     spec_name: str | None = None
     spec: dict[str, Any] = field(default_factory=dict)
-    """The resolved [[sweep]] table as it was found."""
+    """The resolved [[sweep]] table, unchanged."""
     factors: dict[str, list[Any]] = field(default_factory=dict)
-    """Levels by factor, as rows hold them: a list or table is its JSON."""
+    """Levels by factor, as rows hold them: a list or a table is JSON text."""
     figure: dict[str, str] = field(default_factory=dict)
-    """Columns that the spec wishes for, by place."""
+    """Columns that the spec asks the figure to show, by place."""
     environments: dict[str, Any] = field(default_factory=dict)
-    """By environment_id."""
+    """Versions and devices by environment_id."""
     inputs: Any = None
-    """Fingerprints of what was read, as they were found."""
+    """Fingerprints of models and corpora, unchanged."""
     tasks: int | None = None
     """Number of tasks planned; None where the file does not say."""
     columns: Columns | None = None
     """Columns of the benchmark; None where the file does not say, as files of older versions."""
     command: str = ""
-    """The line that goes on with the run; empty where the file does not say."""
+    """Command that continues the run; empty where the file does not say."""
     remarks: tuple[str, ...] = ()
-    """Sentences for the page, one for each thing that is missing or odd."""
+    """Sentences for the page, one for each problem in the file."""
 
 
 def read_description(folder: Path) -> Description:
@@ -65,7 +65,7 @@ def read_description(folder: Path) -> Description:
 
 
 def _parse(path: Path, remarks: list[str]) -> dict[str, Any] | None:
-    """The file's object; None, with a remark, where it has none."""
+    """Return the JSON object in a file; None, with a remark, where there is none."""
     twice: list[str] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _parse(path: Path, remarks: list[str]) -> dict[str, Any] | None:
         remarks.append(f"{path.name} cannot be read ({error}): {UNKNOWN}")
         return None
     if twice:
-        remarks.append(f"{path.name}: twice in one object: {_listed(twice)}; the last one counts")
+        remarks.append(f"{path.name}: keys that occur twice in one object: {_listed(twice)}; the last value is used")
     if not isinstance(document, dict):
         remarks.append(f"{path.name} holds {_kind(document)}, not an object: {UNKNOWN}")
         return None
@@ -92,8 +92,10 @@ def _parse(path: Path, remarks: list[str]) -> dict[str, Any] | None:
 
 
 def _describe(document: dict[str, Any], sweep_name: str, file: str, remarks: list[str]) -> Description:
+    """Return the fields of a document that have their type, with a remark on each that does not."""
+
     def typed(owner: dict[str, Any], key: str, wanted: type, where: str) -> Any:
-        """The value of a key, None where it is absent, or of another type, which is said."""
+        """Return the value of a key; None where there is none, or one of another type, which gets a remark."""
         value = owner.get(key)
         if value is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
             return value
@@ -102,10 +104,12 @@ def _describe(document: dict[str, Any], sweep_name: str, file: str, remarks: lis
 
     version = typed(document, "version", int, "version")
     if version is not None and version > VERSION:
-        remarks.append(f"{file} is of version {version}, this report knows {VERSION}: some of it may not be shown")
+        remarks.append(
+            f"{file} has version {version}, this report knows version {VERSION}: parts of the file may not be shown"
+        )
     spec = typed(document, "spec", dict, "spec") or {}
     if "spec" not in document:
-        remarks.append(f"{file} has no spec: what was asked for is unknown")
+        remarks.append(f"{file} has no spec: factors and benchmark of the sweep are unknown")
     table = _table(spec.get("sweep"), sweep_name)
     sweep = typed({"sweep": table}, "sweep", dict, "spec.sweep") or {}
     tasks = typed(document, "tasks", int, "tasks")
@@ -130,7 +134,7 @@ def _describe(document: dict[str, Any], sweep_name: str, file: str, remarks: lis
 
 
 def _table(tables: Any, sweep_name: str) -> Any:
-    """The sweep's own table; `spec.sweep` is that table, or the list of all sweeps of the spec."""
+    """Return the sweep's own table: `spec.sweep` is this table, or a list of the tables of all sweeps."""
     if not isinstance(tables, list):
         return tables
     named = (table for table in tables if isinstance(table, dict) and table.get("name") == sweep_name)
@@ -138,13 +142,15 @@ def _table(tables: Any, sweep_name: str) -> Any:
 
 
 def _levels(levels: Any, where: str, file: str, remarks: list[str]) -> list[Any]:
+    """Return the levels of a factor as rows hold them; none, with a remark, if they are no list."""
     if not isinstance(levels, list):
-        remarks.append(f"{file}: {where} is {_kind(levels)}, not a list; its order is not known")
+        remarks.append(f"{file}: {where} is {_kind(levels)}, not a list; the order of its levels is unknown")
         return []
     return [json.dumps(level) if isinstance(level, list | dict) else level for level in levels]
 
 
 def _figure(wanted: dict[str, Any], file: str, remarks: list[str]) -> dict[str, str]:
+    """Return the columns of a spec's `figure` by place, with a remark on keys and columns that are not valid."""
     odd = [place for place, column in wanted.items() if column is not None and not isinstance(column, str)]
     odd += [place for place in wanted if place not in PLACES]
     if odd:
@@ -164,11 +170,12 @@ _KINDS: Final[dict[type, str]] = {
 
 
 def _kind(value: Any) -> str:
+    """Return the JSON type of a value, in words."""
     return _KINDS.get(type(value), type(value).__name__)
 
 
 def _listed(names: Iterable[str]) -> str:
-    """At most five names, and how many more."""
+    """Return at most five names, and the number of the others."""
     every = list(dict.fromkeys(names))
     more = f" and {len(every) - 5} more" if len(every) > 5 else ""
     return ", ".join(every[:5]) + more

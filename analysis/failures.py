@@ -1,6 +1,6 @@
-"""A sweep in, its rows without a measurement out, counted by status and reason.
+"""Count the rows of a sweep without a measurement, by status and reason.
 
-Knows rows and which factors the spec varies; does not know how the page shows them.
+Knows rows and the factors of the spec. Does not know the page.
 """
 
 from collections.abc import Sequence
@@ -8,17 +8,22 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.averages import grouped
-from analysis.columns import NULL
-from analysis.load import Sweep
+from analysis.cell_factors import grouped
+from analysis.column_titles import NULL
+from analysis.load import SweepRows
 
 MAX_REASONS: Final = 500
-"""Rarer reasons of a status are counted together."""
+"""Reasons of a sweep that are counted apart. Rarer reasons of a status are counted together."""
 _MAX_LEVELS: Final = 12
+"""Levels of a factor that are named."""
 
 
-def failures(sweep: Sweep) -> pd.DataFrame:
-    """Rows that are not ok, by status and reason. Columns: status, reason, rows, cells, where."""
+def failures(sweep: SweepRows) -> pd.DataFrame:
+    """Return the rows that are not ok, counted by status and reason, most rows first.
+
+    Returns:
+        Columns: status, reason, rows (count), cells (count), where (levels of the factors that vary).
+    """
     rows = sweep.rows[sweep.rows["status"] != "ok"]
     factors = [name for name in sweep.description.factors if name in rows and sweep.rows[name].nunique() > 1]
     named = rows.assign(reason=_reasons(rows))
@@ -32,6 +37,7 @@ def failures(sweep: Sweep) -> pd.DataFrame:
 
 
 def _record(group: pd.DataFrame, key: Sequence[Any], factors: Sequence[str]) -> dict[str, Any]:
+    """Return one row of the table, for the rows of a status and a reason."""
     status, reason = key
     return {
         "status": status,
@@ -43,7 +49,7 @@ def _record(group: pd.DataFrame, key: Sequence[Any], factors: Sequence[str]) -> 
 
 
 def _reasons(rows: pd.DataFrame) -> Any:
-    """'Type: message', or the one that is there."""
+    """Return the reason of each row: 'Type: message', or the part of it that is not null."""
     kind, message = rows["error_type"].fillna(""), rows["error_message"].fillna("")
     between = pd.Series(": ", index=rows.index).where((kind != "") & (message != ""), "")
     reason = kind + between + message
@@ -51,6 +57,7 @@ def _reasons(rows: pd.DataFrame) -> Any:
 
 
 def _levels_in(group: pd.DataFrame, name: str) -> str:
+    """Return a factor with its levels in some rows, the first of them named."""
     levels = [str(level) for level in group[name].drop_duplicates()]
     more = f" and {len(levels) - _MAX_LEVELS:,} more" if len(levels) > _MAX_LEVELS else ""
     return f"{name}: {', '.join(levels[:_MAX_LEVELS])}{more}"

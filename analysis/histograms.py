@@ -1,4 +1,4 @@
-"""Scores in, their histograms out: by author, a panel per cell without its author."""
+"""Histograms of scores: a panel per combination of the factors other than author, a colour per author."""
 
 import math
 from typing import Any, Final
@@ -6,25 +6,30 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.averages import Averages, grouped
+from analysis.averages import Averages
 from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
-from analysis.choice import MAX_PANELS
-from analysis.columns import short_names
-from analysis.labels import Labels
-from analysis.load import Sweep
+from analysis.cell_factors import grouped
+from analysis.figure_spec import MAX_PANELS
+from analysis.level_labels import LevelLabels, short_names
+from analysis.load import SweepRows
 from sweeps.printable import middle_out
 
 _MAX_AUTHORS: Final = 7
+"""Authors in a histogram: those with most texts."""
 
 
 @rules()
-def draw_scores(sweep: Sweep, averages: Averages, file_name: str) -> list[Drawing]:
-    """Histogram of the Binoculars score by author; nothing where no text has a score."""
+def draw_scores(sweep: SweepRows, averages: Averages, file_name: str) -> list[Drawing]:
+    """Draw the histograms of the Binoculars score by author; no figure if no text has a score.
+
+    Raises:
+        ValueError: the scores span more than a float can hold.
+    """
     factors = [name for name in averages.factors if name != "author"]
     rows = sweep.ok[[*factors, "author", "score"]]
     scored = rows[rows["score"].notna()]
     every = grouped(scored, factors)
-    labels = Labels(averages)
+    labels = LevelLabels(averages.levels)
     every.sort(key=lambda group: labels.order(factors, group[0]))
     groups = every[:MAX_PANELS]
     if not groups:
@@ -48,7 +53,7 @@ def draw_scores(sweep: Sweep, averages: Averages, file_name: str) -> list[Drawin
 
 
 def _draw_author(axis: Any, group: Any, author: Any, number: int, bins: Any) -> Any:
-    """Draw one author's scores in a panel; the outline, for the legend."""
+    """Draw one author's scores in a panel. Return the outline, for the legend."""
     of_author = group["author"].isna() if pd.isna(author) else group["author"] == author
     counts, _ = np.histogram(group.loc[of_author, "score"].to_numpy("float64"), bins)
     color, style = PALETTE[number % len(PALETTE)], STYLES[number % len(STYLES)]
@@ -57,7 +62,7 @@ def _draw_author(axis: Any, group: Any, author: Any, number: int, bins: Any) -> 
 
 
 def _edges(scores: Any) -> Any:
-    """From the least to the greatest score, finer the more there are."""
+    """Return the edges of √n bins (10 to 60) from the least to the greatest score."""
     count = min(60, max(10, int(math.sqrt(len(scores)))))
     low, high = float(scores.min()), float(scores.max())
     if not math.isfinite(high - low):

@@ -1,7 +1,7 @@
-"""A run directory in, one frame of rows a sweep out; a directory that is no run is one clear UserError.
+"""Read a run directory: the rows of each sweep, and the content of its environment file.
 
-Knows which directories are sweeps. What cannot be read inside of one (parts.py, description.py) is a remark on
-the page: the rest is shown.
+Knows which directories are sweeps. A directory that is no run is a UserError. A file of a sweep that cannot be read
+(parts.py, description.py) becomes a remark on the page, and the other files are shown.
 """
 
 import fnmatch
@@ -21,62 +21,65 @@ from sweeps.schema import Columns
 from sweeps.task_status import TaskStatus
 
 NO_STATUS: Final = "no status"
+"""Status of rows whose status is null."""
 _NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-"""Types that pandas would turn into floats or objects as soon as one value is null."""
+"""Types of columns that pandas would turn into floats or objects as soon as one value is null."""
 _MAX_LISTED: Final = 10
+"""Directories or remarks that a message names."""
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """The rows of one sweep, with what it was asked to do and where it ran."""
+class SweepRows:
+    """Rows of one sweep that count, with the content of its environment file."""
 
     name: str
     benchmark: str
     columns: Columns
     """Columns of the benchmark."""
     rows: pd.DataFrame
-    """One row per timed iteration or scored fragment; every column of the benchmark that a page needs is there."""
+    """A row per timed iteration or scored fragment, with every column of the benchmark that the page needs."""
     replaced: int
-    """Rows of failed attempts that a later attempt of the same task stands for."""
+    """Number of rows left out because a later attempt of the same task replaces them."""
     repeated: int
-    """Rows of an iteration or a text that has a row already."""
+    """Number of rows left out because another row of the same iteration or text counts."""
     description: Description
     remarks: tuple[str, ...] = ()
-    """Sentences for the page, one for each thing that is missing or odd."""
+    """Sentences for the page, one for each problem in the sweep's files."""
 
     @property
     def spec(self) -> dict[str, Any]:
-        """The resolved [[sweep]] table; empty where no file says."""
+        """Return the resolved [[sweep]] table; empty where no file has it."""
         return self.description.spec
 
     @cached_property
     def ok(self) -> pd.DataFrame:
-        """The rows that hold measurements."""
+        """Return the rows with status ok: only these hold measurements."""
         is_ok = self.rows["status"] == "ok"
         return self.rows if is_ok.all() else self.rows[is_ok]
 
 
 @dataclass(frozen=True)
-class Run:
-    """Everything under one run directory."""
+class RunRows:
+    """Rows of all sweeps of a run directory."""
 
     directory: Path
-    sweeps: tuple[Sweep, ...]
+    sweeps: tuple[SweepRows, ...]
     remarks: tuple[str, ...] = ()
-    """The same of all sweeps, each with its sweep's name, and of directories that cannot be looked into."""
+    """Remarks of all sweeps, each with its sweep's name, and a remark on each directory that cannot be read."""
 
     @property
     def name(self) -> str:
-        """The spec's name, else the directory's."""
+        """Return the name of the spec, else of the directory."""
         named = (sweep.description.spec_name for sweep in self.sweeps if sweep.description.spec_name)
         return next(named, self.directory.resolve().name)
 
 
-def read_run(directory: Path) -> Run:
+def read_run(directory: Path) -> RunRows:
     """Read all sweeps of a run directory.
 
     Raises:
-        UserError: missing, not a run directory, or nothing in it yet; the message names the path and what to do.
+        UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
+            what to do.
     """
     try:
         if not directory.exists():
@@ -90,11 +93,11 @@ def read_run(directory: Path) -> Run:
         raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
     sweeps = tuple(read_sweep(folder) for folder, _ in folders)
     remarks += [f"{sweep.name}: {remark}" for sweep in sweeps for remark in sweep.remarks]
-    return Run(directory, sweeps, tuple(remarks))
+    return RunRows(directory, sweeps, tuple(remarks))
 
 
-def read_sweep(folder: Path) -> Sweep:
-    """Read one sweep's parts and its environment file."""
+def read_sweep(folder: Path) -> SweepRows:
+    """Read the parts and the environment file of one sweep. No problem in them raises: each becomes a remark."""
     described = read_description(folder)
     named = described.spec.get("benchmark")
     paths = [folder / name for name in _parts_in(folder)]
@@ -102,13 +105,13 @@ def read_sweep(folder: Path) -> Sweep:
     benchmark, columns, remarks = parts.benchmark, parts.columns, [*parts.remarks, *described.remarks]
     every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
     absent = parts.absent
-    del parts  # millions of rows are not held twice
+    del parts  # so that millions of rows are not in memory twice
     every["status"] = every["status"].fillna(NO_STATUS)
     current = latest_attempts(every)
     counted = counted_once(current, absent)
     rows = counted.rows
     remarks += [*_odd_statuses(rows), *_repetitions(counted)]
-    return Sweep(
+    return SweepRows(
         name=folder.name,
         benchmark=benchmark,
         columns=columns,
@@ -121,13 +124,16 @@ def read_sweep(folder: Path) -> Sweep:
 
 
 def report_directory(directory: Path) -> Path:
-    """Directory for the page of a run: `report`, unless a sweep is called so; nothing is ever put beside parts."""
+    """Return the directory for the page of a run: `report`, or `_report` if a sweep is called `report`.
+
+    No file is ever written beside the parts of a sweep.
+    """
     is_sweep = (directory / "report").is_dir() and _is_sweep(directory / "report")
     return directory / ("_report" if is_sweep else "report")
 
 
 def _sweep_folders(directory: Path) -> tuple[list[tuple[Path, bool]], list[str]]:
-    """Every directory of a sweep with whether it holds parts, and a remark on each that cannot be looked into."""
+    """Return each sweep's directory with whether it holds parts, and a remark on each directory that cannot be read."""
     folders: list[tuple[Path, bool]] = []
     remarks: list[str] = []
     for folder in sorted(directory.iterdir()):
@@ -137,32 +143,32 @@ def _sweep_folders(directory: Path) -> tuple[list[tuple[Path, bool]], list[str]]
             if _is_sweep(folder):
                 folders.append((folder, bool(_parts_in(folder))))
         except OSError as error:
-            remarks.append(
-                f"{folder.name}: cannot be looked into ({error.strerror or error}); its rows are missing here"
-            )
+            remarks.append(f"{folder.name}: cannot be read ({error.strerror or error}); its rows are missing here")
     return folders, remarks
 
 
 def _parts_in(folder: Path) -> list[str]:
-    """Names of the parts, in the order in which they were written."""
-    names = (path.name for path in folder.iterdir())  # glob would keep silent about what it may not look into
+    """Return the names of the parts, in the order in which they were written."""
+    names = (path.name for path in folder.iterdir())  # glob would skip a directory without permission silently
     return sorted(fnmatch.filter(names, PART_PATTERN), key=lambda name: (len(name), name))
 
 
 def _is_sweep(folder: Path) -> bool:
+    """Tell whether a directory holds parts or an environment file."""
     return bool(_parts_in(folder)) or any((folder / name).is_file() for name in FILES)
 
 
 def _why_nothing(directory: Path, remarks: list[str]) -> str:
-    """The message for a directory without rows: the likeliest mistake first."""
+    """Return the message for a directory without rows, for the likeliest mistake."""
     if _parts_in(directory):
-        return f"{directory}: one sweep of a run; give the run directory, {directory.resolve().parent}"
+        return f"{directory}: one sweep of a run, not a run; give the run directory, {directory.resolve().parent}"
     if remarks:
         return f"{directory}: no rows that can be read: {'; '.join(remarks[:_MAX_LISTED])}"
     runs = [child for child in sorted(directory.iterdir()) if child.is_dir() and _holds_rows(child)]
     if runs:
         more = f" and {len(runs) - _MAX_LISTED} more" if len(runs) > _MAX_LISTED else ""
-        return f"{directory}: holds runs, is none; choose one of {', '.join(map(str, runs[:_MAX_LISTED]))}{more}"
+        listed = ", ".join(map(str, runs[:_MAX_LISTED])) + more
+        return f"{directory}: a directory of runs, not a run; choose one of {listed}"
     return (
         f"{directory}: no rows here: no <sweep>/{PART_PATTERN}; "
         "start the sweep (python -m sweeps.run) or give another directory"
@@ -170,6 +176,7 @@ def _why_nothing(directory: Path, remarks: list[str]) -> str:
 
 
 def _holds_rows(directory: Path) -> bool:
+    """Tell whether some sweep of a directory holds parts."""
     try:
         return any(parts for _, parts in _sweep_folders(directory)[0])
     except OSError:
@@ -177,6 +184,7 @@ def _holds_rows(directory: Path) -> bool:
 
 
 def _odd_statuses(rows: pd.DataFrame) -> list[str]:
+    """Return a remark on each status that the schema does not have, and on rows without a status."""
     odd = {name: count for name, count in rows["status"].value_counts().items() if name not in set(TaskStatus)}
     return [
         f"{count:,} rows have {name if name == NO_STATUS else f'the status {name!r}, unknown to this version'}; "
@@ -186,16 +194,16 @@ def _odd_statuses(rows: pd.DataFrame) -> list[str]:
 
 
 def _repetitions(counted: Counted) -> list[str]:
-    """A remark on rows that were left out as repetitions, and one on rows that may be some and count."""
+    """Return a remark on rows left out as repetitions, and a remark on rows that count but may be repetitions."""
     remarks = []
     if counted.repeated:
         remarks.append(
-            f"{counted.repeated:,} rows repeat an iteration or a text that has a row already; "
-            "each counts once, the last ok one"
+            f"{counted.repeated:,} rows repeat an iteration or a text that has another row; "
+            "the last ok row of each counts"
         )
     if counted.unsure:
         remarks.append(
-            f"whether {counted.unsure:,} rows repeat others cannot be told, because their parts lack values of "
-            f"{', '.join(counted.lacking)}; all of them count"
+            f"{counted.unsure:,} rows may repeat others: their parts lack values of {', '.join(counted.lacking)}; "
+            "all of these rows count"
         )
     return remarks

@@ -1,7 +1,7 @@
-"""The page of a run, and everything that stands on it.
+"""The page of a run: its sections, and their HTML.
 
-Knows what is said of a sweep, and HTML. Does not know how anything is computed (averages.py, failures.py), drawn
-(plots.py), put into text (tables.py, columns.py) or written to disk (report.py).
+Knows the order of a page and HTML. Does not know how values are computed (averages.py, failures.py), drawn (plots.py),
+written as text (tables.py, column_titles.py) or saved (report.py).
 """
 
 import base64
@@ -17,32 +17,36 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.averages import RANGE_LIMIT, SD_LIMIT
 from analysis.canvas import Drawing
-from analysis.columns import MAX_TEXT, duration
-from analysis.load import Run, Sweep
+from analysis.cell_statistics import RANGE_LIMIT, SD_LIMIT
+from analysis.column_titles import duration
+from analysis.level_labels import MAX_TEXT
+from analysis.load import RunRows, SweepRows
 from analysis.tables import MARK, Table
 from sweeps.printable import middle_out, printable
 from sweeps.task_status import TaskStatus
 
 _MAX_SPEC: Final = 50_000
+"""Characters of a spec on the page."""
 _MAX_ENTRIES: Final = 400
+"""Entries of an object or a list on the page."""
 _MAX_DEPTH: Final = 8
+"""Levels of nesting on the page."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep, or the whole run, came."""
+    """Progress of a sweep or of the whole run."""
 
     rows: int
     tasks: int
-    """Tasks that were tried: what was unavailable is to be done yet."""
+    """Number of tasks that were tried. A task with status unavailable is still to be done."""
     planned: int | None
-    """None where no file says."""
+    """Number of tasks planned; None where no file says."""
 
     @property
     def is_short(self) -> bool:
-        """Tasks are known to be missing."""
+        """Tell whether tasks are known to be missing."""
         return self.planned is not None and self.tasks < self.planned
 
     def __str__(self) -> str:
@@ -58,9 +62,12 @@ class Section:
     name: str
     benchmark: str
     statuses: tuple[tuple[str, int], ...]
+    """Number of rows by status."""
     progress: Progress
     replaced: int
+    """Number of rows of failed attempts that a later attempt replaces."""
     constants: tuple[tuple[str, str], ...]
+    """Column titles with the level that is the same in every ok row."""
     notes: tuple[str, ...]
     overview: Table | None
     details: tuple[Table, ...]
@@ -70,16 +77,17 @@ class Section:
     inputs: Any
     spec: str
     marked: bool
+    """Some cell is marked as unsteady, so the page explains the mark."""
 
 
-def progress_of(sweep: Sweep) -> Progress:
-    """How far a sweep came."""
+def progress_of(sweep: SweepRows) -> Progress:
+    """Return the progress of a sweep."""
     tried = sweep.rows.loc[sweep.rows["status"] != "unavailable", "task_id"]
     return Progress(len(sweep.rows), int(tried.nunique()), sweep.description.tasks)
 
 
 def _together(sections: Sequence[Section]) -> Progress:
-    """Progress of the whole run; the number of planned tasks is known only where every sweep says it."""
+    """Return the progress of the whole run. The number of planned tasks is known only if every sweep says it."""
     planned = [section.progress.planned for section in sections]
     known = [count for count in planned if count is not None]
     return Progress(
@@ -89,23 +97,23 @@ def _together(sections: Sequence[Section]) -> Progress:
     )
 
 
-def statuses_of(sweeps: Iterable[Sweep]) -> tuple[tuple[str, int], ...]:
-    """Rows per status that occurs, in the order of the schema."""
+def statuses_of(sweeps: Iterable[SweepRows]) -> tuple[tuple[str, int], ...]:
+    """Return the number of rows by status, for each status that occurs, in the order of the schema."""
     counts = pd.concat([sweep.rows["status"] for sweep in sweeps]).value_counts().to_dict()
     known = [status.value for status in TaskStatus if status in counts]
     return tuple((status, int(counts[status])) for status in (*known, *sorted(set(counts) - set(known))))
 
 
-def environments_of(sweep: Sweep) -> tuple[tuple[str, Any], ...]:
-    """Every environment that rows name or the file describes, and what is known of it."""
+def environments_of(sweep: SweepRows) -> tuple[tuple[str, Any], ...]:
+    """Return each environment that rows name or the file describes, by id, with its description; empty if unknown."""
     named = sweep.rows["environment_id"].dropna().astype(str).unique()
     ids = list(dict.fromkeys([*named, *sweep.description.environments]))
     shown = [(name, outline(sweep.description.environments.get(name, {}))) for name in ids[:_MAX_ENTRIES]]
     return (*shown, ("…", f"{len(ids) - _MAX_ENTRIES} more")) if len(ids) > _MAX_ENTRIES else tuple(shown)
 
 
-def spec_of(sweep: Sweep) -> str:
-    """The resolved spec as JSON, cut where it is longer than anybody reads; empty where no file has it."""
+def spec_of(sweep: SweepRows) -> str:
+    """Return the resolved spec as JSON, cut after 50,000 characters; empty where no file has it."""
     if not sweep.spec:
         return ""
     text = json.dumps(outline(sweep.spec), indent=2, ensure_ascii=False)
@@ -113,7 +121,7 @@ def spec_of(sweep: Sweep) -> str:
 
 
 def outline(value: Any, depth: int = _MAX_DEPTH) -> Any:
-    """A JSON value as deep and as wide as a page can show; what is left out is said in its place."""
+    """Return a JSON value cut to the depth and width of a page. A text in its place says how much was left out."""
     if isinstance(value, dict | list) and depth == 0:
         return "… (nested deeper)"
     if isinstance(value, dict):
@@ -126,10 +134,10 @@ def outline(value: Any, depth: int = _MAX_DEPTH) -> Any:
     return middle_out(value, 10 * MAX_TEXT) if isinstance(value, str) else value
 
 
-def _span(run: Run) -> tuple[str, str, str] | None:
-    """First start, last end (UTC) and the time between; pauses of a continued run count.
+def _span(run: RunRows) -> tuple[str, str, str] | None:
+    """Return first start, last end (UTC) and the time between them, pauses of a continued run included.
 
-    Times that no run can have had are left out: a clock that was never set is no start.
+    Starts before 1971 or after 2200 are left out: they come from a clock that was never set.
     """
     starts = pd.concat([sweep.rows["started_at"] for sweep in run.sweeps])
     seconds = pd.concat([sweep.rows["duration_s"] for sweep in run.sweeps]).fillna(0).clip(0, 1e8)
@@ -142,8 +150,8 @@ def _span(run: Run) -> tuple[str, str, str] | None:
     return first.strftime(form), last.strftime(form), duration((last - first).total_seconds())
 
 
-def render(run: Run, sections: Sequence[Section]) -> str:
-    """The page. Everything that comes from rows is escaped: error messages may hold HTML."""
+def render(run: RunRows, sections: Sequence[Section]) -> str:
+    """Return the page as HTML. All text that comes from rows is escaped: error messages may hold HTML."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -173,14 +181,15 @@ def render(run: Run, sections: Sequence[Section]) -> str:
 
 
 def _finalize(value: Any) -> Any:
-    """Whatever the page shows has no control characters; what is markup already was made of such parts."""
+    """Escape the control characters of a value. Markup is kept: it was made of values that were escaped before."""
     return value if isinstance(value, Markup) else printable(str(value), keep="\n\t")
 
 
 def _data_uri(svg: bytes) -> str:
+    """Return an SVG as the address of an image in the page."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _link(path: str) -> str:
-    """A relative path as a link, whatever characters the name of a sweep has."""
+    """Return a relative path as a link; the name of a sweep may hold any characters."""
     return quote(os.fsencode(path))

@@ -1,7 +1,7 @@
-"""The Parquet parts of one sweep in, one table of known columns and types out; what could not be read is said.
+"""Read the Parquet parts of one sweep into one table. A problem in a part becomes a remark.
 
-Knows files and types. Does not know what a row means, nor which rows count. Invariant: a table has every column
-of its benchmark, each of its type, and every number in it is finite.
+Knows files and types. Does not know the meaning of rows, nor which rows count. Invariant: the table has every column of
+its benchmark, each with its type, and every number in it is finite or null.
 """
 
 from collections import Counter
@@ -19,38 +19,38 @@ from sweeps.schema import COLUMNS, COMMON, Columns
 
 PART_PATTERN: Final = "part-*.parquet"
 POSITION: Final = "part"
-"""The column that says how many parts lie before a row's own."""
+"""Column with the position of a row's part, from 0, in the order in which the parts were written."""
 _REQUIRED: Final = ("task_id", "status")
 _NOT_SHOWN: Final = frozenset({"affinity", "device_uuid", "worker_id", "text_sha256"})
-"""Columns that no page needs, and that millions of rows would have to hold."""
+"""Columns that the page does not need: in millions of rows they take much memory."""
 _RESERVED: Final = frozenset({POSITION, "metric", "n", "mean", "median", "sd", "min", "max"})
-"""Names that the statistics give to their own columns."""
+"""Names of the columns of the statistics: no factor may have them."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """All rows of a sweep."""
+    """Rows of all parts of a sweep."""
 
     benchmark: str
     columns: Columns
     """Columns of the benchmark."""
     table: Any
-    """An Arrow table; its columns are those of the benchmark, the spec's factors, and POSITION."""
+    """Arrow table with the columns of the benchmark, the factors of the spec, and POSITION."""
     absent: Mapping[str, frozenset[int]]
-    """Positions of the parts that hold no values of a column, by column: it is absent there, or of another type."""
+    """Positions of the parts without values of a column, by column: the part lacks the column, or has another type."""
     remarks: tuple[str, ...]
-    """Sentences for the page, one for each thing that is missing or odd."""
+    """Sentences for the page, one for each problem in the parts."""
 
 
 def read_parts(
     paths: Sequence[Path], named: str | None, factors: Collection[str], in_file: Columns | None = None
 ) -> Parts:
-    """Read the parts; a part that cannot be read is left out, and said.
+    """Read the parts of a sweep. A part that cannot be read is left out and gets a remark.
 
     Args:
-        paths: in the order in which they were written.
-        named: the benchmark, where the spec says.
-        factors: that the spec names; columns of these names are kept, whatever the benchmark.
+        paths: of the parts, in the order in which they were written.
+        named: the benchmark that the spec names; None where no spec does.
+        factors: of the spec. Columns of these names are kept, also if the benchmark does not have them.
         in_file: columns of the benchmark `named`, where the environment file has them.
     """
     remarks: list[str] = []
@@ -65,7 +65,7 @@ def read_parts(
             reason = " ".join(str(error).split())[:300]
             remarks.append(
                 f"{path.name} is not used: {reason}; move it out of the directory, and the same command of "
-                "sweeps.run measures its tasks anew"
+                "sweeps.run measures its tasks again"
             )
             continue
         held.update(names)
@@ -81,13 +81,21 @@ def read_parts(
 
 
 def _known(factors: Iterable[str], in_file: Columns | None) -> set[str]:
-    """Every column of any benchmark, and the spec's factors."""
+    """Return the names of every column of any benchmark, and of the spec's factors."""
     names = {name for name in factors if name not in _RESERVED} | (in_file.names if in_file else frozenset())
     return names.union(*(columns.names for columns in COLUMNS.values())) - _NOT_SHOWN
 
 
 def _read(path: Path, wanted: Collection[str] | None) -> tuple[Any, list[str]]:
-    """The wanted columns of a part, and the names of all it has; None: all that a page may show."""
+    """Read the wanted columns of a part. Return them with the names of all its columns.
+
+    Args:
+        path: of the part.
+        wanted: columns to read; None: all that a page may show.
+
+    Raises:
+        OSError, ValueError, pyarrow.ArrowException: the file is no part of a sweep, or is damaged.
+    """
     if not path.is_file():
         raise ValueError("not a file")
     with path.open("rb") as file:
@@ -96,7 +104,7 @@ def _read(path: Path, wanted: Collection[str] | None) -> tuple[Any, list[str]]:
         if missing := [name for name in _REQUIRED if name not in names]:
             raise ValueError(f"not a part of a sweep: no column {', '.join(missing)}")
         if len(set(names)) < len(names):
-            raise ValueError("two columns of one name")
+            raise ValueError("two columns have the same name")
         nested = [field.name for field in part.schema_arrow if pa.types.is_nested(field.type)]
         left_out = {*nested, *_NOT_SHOWN}
         shown = [name for name in names if name not in left_out and (wanted is None or name in wanted)]
@@ -104,12 +112,12 @@ def _read(path: Path, wanted: Collection[str] | None) -> tuple[Any, list[str]]:
         table.validate(full=True)
         for name in _REQUIRED:
             if name not in table.column_names or _cast(table[name], pa.string()) is None:
-                raise ValueError(f"its column {name} holds no text")
+                raise ValueError(f"column {name} holds no text")
     return table, names
 
 
 def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> str:
-    """The benchmark that the rows are of; where they are of several, the spec's or the one with most rows."""
+    """Return the benchmark of the rows. If there are several, the spec's counts, else the one with most rows."""
     counts: Counter[str] = Counter()
     for table in tables:
         if "benchmark" in table.column_names and (column := _cast(table["benchmark"], pa.string())) is not None:
@@ -121,14 +129,17 @@ def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> 
     chosen = named if named is not None and named in counts else counts.most_common(1)[0][0]
     others = sorted(f"{name} ({count:,} rows)" for name, count in counts.items() if name != chosen)
     if others:
-        remarks.append(f"rows of other benchmarks than {chosen} are left out: {', '.join(others)}")
+        remarks.append(f"rows of benchmarks other than {chosen} are left out: {', '.join(others)}")
     if named is not None and named != chosen:
-        remarks.append(f"the spec says benchmark {named}, the rows say {chosen}; the rows count")
+        remarks.append(f"the spec names benchmark {named}, the rows name {chosen}; the rows count")
     return chosen
 
 
 def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any]) -> dict[str, Any]:
-    """Types by column: the benchmark's, and for other factors of the spec what the first part holds, or text."""
+    """Return the type by column: those of the benchmark, and one for each other factor of the spec.
+
+    Such a factor is numeric if all parts hold numbers, else text.
+    """
     own = {**columns.factors, **columns.identity, **columns.metrics}
     types: dict[str, Any] = dict(COMMON) | {name: kind for name, kind in own.items() if name not in _RESERVED}
     for name in factors:
@@ -143,7 +154,7 @@ def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any]) -> 
 
 
 class _Conformed:
-    """Makes tables alike, and counts what it had to change."""
+    """Gives the tables of all parts the same columns and types, and counts the changes."""
 
     def __init__(self, columns: dict[str, Any]) -> None:
         self._columns = columns
@@ -154,46 +165,49 @@ class _Conformed:
         self._not_finite: Counter[str] = Counter()
 
     def nothing(self) -> Any:
-        """A table without rows."""
+        """Return a table without rows."""
         return pa.table({name: pa.nulls(0, kind) for name, kind in (self._columns | {POSITION: pa.int64()}).items()})
 
     def add(self, part: str, table: Any, position: int, benchmark: str) -> Any:
-        """The rows of one part that are of the benchmark, every column there and of its type."""
+        """Return the rows of one part that belong to the benchmark, with every column in its type."""
         self._parts += 1
         if "benchmark" in table.column_names and (column := _cast(table["benchmark"], pa.string())) is not None:
-            of_it = pc.fill_null(pc.equal(column, benchmark), True)
-            table = table if pc.all(of_it).as_py() else table.filter(of_it)  # filtering copies
+            belongs = pc.fill_null(pc.equal(column, benchmark), True)
+            table = table if pc.all(belongs).as_py() else table.filter(belongs)  # filtering copies
         columns = {name: self._column(part, position, table, name, kind) for name, kind in self._columns.items()}
         columns[POSITION] = pa.array([position] * table.num_rows, pa.int64())
         return pa.table(columns)
 
     def absent(self) -> dict[str, frozenset[int]]:
-        """Positions of the parts that hold no values of a column, by column."""
+        """Return the positions of the parts without values of a column, by column."""
         names = dict.fromkeys([*self._absent, *self._mistyped])
         return {name: frozenset((*self._absent.get(name, ()), *self._mistyped.get(name, ()))) for name in names}
 
     def remarks(self) -> list[str]:
-        """A sentence on each change."""
+        """Return a sentence on each kind of change."""
         said = []
         by_count: dict[int, list[str]] = {}
         for name, positions in self._absent.items():
             by_count.setdefault(len(positions), []).append(name)
         for count, names in by_count.items():
             where = "all parts" if count == self._parts else f"{count:,} of {self._parts:,} parts"
-            said.append(f"{where} lack these columns, as other versions do: {', '.join(names)}; no value there")
+            said.append(
+                f"{where} lack these columns, as parts of other versions do: {', '.join(names)}; their values are null"
+            )
         for name, parts in self._mistyped.items():
             said.append(
-                f"column {name} of {_named([*parts.values()])} does not hold {self._columns[name]}; no value there"
+                f"column {name} of {_named([*parts.values()])} does not hold {self._columns[name]}; its values are null"
             )
         for (name, held), translated in self._translated.items():
             said.append(
                 f"column {name} of {_named(translated)} holds {held}; its values are read as {self._columns[name]}"
             )
         for name, count in self._not_finite.items():
-            said.append(f"{count:,} values of {name} are infinite or not a number, and enter no number here")
+            said.append(f"{count:,} values of {name} are infinite or not a number; they enter no average")
         return said
 
     def _column(self, part: str, position: int, table: Any, name: str, kind: Any) -> Any:
+        """Return a column in its type. Values that do not fit, and numbers that are not finite, become null."""
         if name not in table.column_names:
             self._absent.setdefault(name, set()).add(position)
             return pa.nulls(table.num_rows, kind)
@@ -214,12 +228,12 @@ class _Conformed:
 
 
 def _named(parts: Sequence[str]) -> str:
-    """'part-0.parquet and 3 more'."""
+    """Return the names of parts in short, as 'part-0.parquet and 3 more'."""
     return f"{parts[0]} and {len(parts) - 1:,} more" if len(parts) > 1 else parts[0]
 
 
 def _sort_of(kind: Any) -> str:
-    """The sort of values that a type holds: types of one sort are read as each other without a word."""
+    """Return the sort of values that a type holds. Reading one type of a sort as another needs no remark."""
     held = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_string(held) or pa.types.is_large_string(held) or pa.types.is_string_view(held):
         return "text"
@@ -229,7 +243,7 @@ def _sort_of(kind: Any) -> str:
 
 
 def _cast(column: Any, kind: Any) -> Any | None:
-    """The column as another type; None where a value does not fit."""
+    """Return a column cast to another type; None if a value does not fit."""
     try:
         return column if column.type == kind else column.cast(kind, safe=not pa.types.is_timestamp(kind))
     except (pa.ArrowException, ValueError):

@@ -1,7 +1,7 @@
-"""Averages and a choice in, figures out: mean and 95% interval per cell.
+"""Draw averages as figures: mean and 95% interval of each cell.
 
-Knows how cells become marks, axes and captions. Does not know which factor goes where (choice.py), how columns
-read (columns.py), what all figures share (canvas.py), or files.
+Knows how cells become marks, axes and captions. Does not know the choice of the factors' places (figure_spec.py),
+titles and labels (column_titles.py, level_labels.py), the parts that all figures share (canvas.py), or files.
 """
 
 import math
@@ -14,63 +14,77 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
-from analysis.averages import Averages, grouped
+from analysis.averages import Averages
 from analysis.canvas import MAX_LEGEND, MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
-from analysis.choice import Choice, is_numeric, shown
-from analysis.columns import Scale, axis_title, scale_of, short_names, title_of, told_apart
-from analysis.labels import Labels
+from analysis.cell_factors import grouped
+from analysis.column_titles import Scale, axis_title, scale_of, title_of
+from analysis.figure_spec import FigureSpec, is_numeric, shown_cells
+from analysis.level_labels import LevelLabels, short_names, unique_names
 from sweeps.printable import middle_out
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LOG_Y_RATIO: Final = 50
+"""Ratio of largest to smallest mean above which the y axis is logarithmic."""
 _LEVEL_TICKS: Final = 10
+"""Levels of an x axis that all get a tick, or a name that is not upright."""
 
 
 @rules()
-def draw(averages: Averages, choice: Choice, file_name: str) -> list[Drawing]:
-    """Error-bar figures of one choice: one, or one per combination of the levels of `split`."""
-    cells, _ = shown(averages, choice)
+def draw(averages: Averages, figure_spec: FigureSpec, file_name: str) -> list[Drawing]:
+    """Draw the figures of a FigureSpec: one, or one per combination of the levels of its `split` factors."""
+    cells, _ = shown_cells(averages, figure_spec)
     cells = cells[np.isfinite(cells["mean"])]
-    scale = scale_of(choice.y, cells["mean"])
-    labels = Labels(averages)
+    scale = scale_of(figure_spec.y, cells["mean"])
+    labels = LevelLabels(averages.levels)
     drawings = []
-    groups = sorted(grouped(cells, choice.split), key=lambda group: labels.order(choice.split, group[0]))
+    groups = sorted(grouped(cells, figure_spec.split), key=lambda group: labels.order(figure_spec.split, group[0]))
     for number, (key, part) in enumerate(groups, start=1):
-        where = labels.named(choice.split, key, ", ")
-        figure = _draw_panels(part, averages, choice, scale, labels)
+        where = labels.named(figure_spec.split, key, ", ")
+        figure = _draw_panels(part, averages, figure_spec, scale, labels)
         if where:
             figure.suptitle(middle_out(where, 2 * MAX_LEGEND), fontsize=11)
-        name = f"{file_name}-{choice.y}" + (f"-{number}" if where else "")
-        drawings.append(finish(figure, name, _caption(part, choice.y, where)))
+        name = f"{file_name}-{figure_spec.y}" + (f"-{number}" if where else "")
+        drawings.append(finish(figure, name, _caption(part, figure_spec.y, where)))
     return drawings
 
 
-def _draw_panels(cells: pd.DataFrame, averages: Averages, choice: Choice, scale: Scale, labels: Labels) -> Any:
-    keys = [key for key, _ in grouped(cells, choice.series)]
-    keys.sort(key=lambda key: labels.order(choice.series, key))
-    names = told_apart([middle_out(labels.joined(choice.series, key), MAX_LEGEND) for key in keys])
-    panel = (choice.panel,) if choice.panel else ()
+def _draw_panels(
+    cells: pd.DataFrame, averages: Averages, figure_spec: FigureSpec, scale: Scale, labels: LevelLabels
+) -> Any:
+    """Return the matplotlib figure of some cells, a panel per level of the panel factor."""
+    keys = [key for key, _ in grouped(cells, figure_spec.series)]
+    keys.sort(key=lambda key: labels.order(figure_spec.series, key))
+    names = unique_names([middle_out(labels.joined(figure_spec.series, key), MAX_LEGEND) for key in keys])
+    panel = (figure_spec.panel,) if figure_spec.panel else ()
     parts = sorted(grouped(cells, panel), key=lambda part: labels.order(panel, part[0]))
-    axis_of_x = _XAxis.of(cells, averages, choice.x, labels)
-    figure, axes = panels(len(parts), names if choice.series else (), axis_of_x.names)
+    axis_of_x = _XAxis.of(cells, averages, figure_spec.x, labels)
+    figure, axes = panels(len(parts), names if figure_spec.series else (), axis_of_x.names)
     handles: list[Any] = []
     for axis, (key, part) in zip(axes, parts, strict=True):
         axis.set_title(middle_out(labels.named(panel, key, ""), MAX_TITLE), fontsize=10)
-        of_series = dict(grouped(part, choice.series))
+        of_series = dict(grouped(part, figure_spec.series))
         handles = [
             _draw_series(axis, of_series.get(levels, part.head(0)), axis_of_x, scale, (number, len(keys)))
             for number, levels in enumerate(keys)
         ]
         axis_of_x.set(axis)
     _set_y_axis(axes, cells, scale)
-    label_outer(figure, axes, title_of(choice.x), axis_title(choice.y, scale))
-    if choice.series:
-        legend(figure, handles, names, " · ".join(map(title_of, choice.series)))
+    label_outer(figure, axes, title_of(figure_spec.x), axis_title(figure_spec.y, scale))
+    if figure_spec.series:
+        legend(figure, handles, names, " · ".join(map(title_of, figure_spec.series)))
     return figure
 
 
 def _draw_series(axis: Any, rows: pd.DataFrame, along: "_XAxis", scale: Scale, series: tuple[int, int]) -> Any:
-    """Means with their intervals, joined by a line where x is a quantity; the drawn thing, for the legend."""
+    """Draw means with their intervals, joined by a line where x is a quantity. Return the marks, for the legend.
+
+    Args:
+        axis: the panel.
+        rows: cells of the series in this panel; an interval that is null or infinite gets no bar.
+        along: the x axis.
+        scale: unit of the y axis.
+        series: number of the series, and number of all series.
+    """
     number, count = series
     half_width = (rows["ci95_high"] - rows["ci95_low"]).to_numpy() / 2 / scale.divisor
     return axis.errorbar(
@@ -92,13 +106,13 @@ class _XAxis:
 
     factor: str
     levels: tuple[Any, ...]
-    """Those that are drawn, in order."""
+    """Levels that are drawn, in order."""
     names: tuple[str, ...]
-    """Their names; empty where they are quantities."""
+    """Names of the levels; empty where the levels are quantities."""
 
     @classmethod
-    def of(cls, cells: pd.DataFrame, averages: Averages, factor: str, labels: Labels) -> "_XAxis":
-        """The axis for these cells."""
+    def of(cls, cells: pd.DataFrame, averages: Averages, factor: str, labels: LevelLabels) -> "_XAxis":
+        """Return the x axis for these cells."""
         if factor not in averages.levels:
             level = averages.constants.get(factor, "")
             return cls(factor, (level,), tuple(short_names([level])))
@@ -109,7 +123,7 @@ class _XAxis:
         return cls(factor, levels, tuple(labels.short(factor, level) for level in levels))
 
     def places(self, rows: pd.DataFrame, aside: float) -> Any:
-        """Positions: the quantity itself; for names their index, series side by side."""
+        """Return the positions of cells: the quantity itself; for names their index, moved aside for each series."""
         if self.factor not in rows:
             return np.full(len(rows), aside)
         if not self.names:
@@ -118,7 +132,7 @@ class _XAxis:
         return np.array([place[None if pd.isna(level) else level] + aside for level in rows[self.factor]])
 
     def set(self, axis: Any) -> None:
-        """Ticks and their labels."""
+        """Set scale, ticks and tick labels of a panel."""
         if self.names:
             _set_names(axis, self.names)
             return
@@ -132,7 +146,11 @@ class _XAxis:
 
 
 def _is_geometric(levels: Sequence[float]) -> bool:
-    """Powers of two, or levels that grow by leaps: on a linear axis the small ones would lie on top of each other."""
+    """Tell whether levels need a logarithmic axis: on a linear axis the small levels would lie on top of each other.
+
+    They do if all levels are powers of two. They also do if each level is at least 1.5 times the level below, and the
+    largest at least 8 times the smallest.
+    """
     if min(levels) <= 0:
         return False
     rising = sorted(levels)
@@ -141,8 +159,9 @@ def _is_geometric(levels: Sequence[float]) -> bool:
 
 
 def _set_names(axis: Any, names: Sequence[str]) -> None:
+    """Write names along the x axis, turned where they are long or many."""
     axis.xaxis.set_major_locator(FixedLocator(range(len(names))))
-    axis.xaxis.set_major_formatter(FixedFormatter(names))  # which canvas.finish can write anew
+    axis.xaxis.set_major_formatter(FixedFormatter(names))  # a formatter whose labels canvas.finish can replace
     axis.set_xlim(-0.6, len(names) - 0.4)
     if sum(map(len, names)) > 30:
         upright = len(names) > _LEVEL_TICKS
@@ -152,7 +171,7 @@ def _set_names(axis: Any, names: Sequence[str]) -> None:
 
 
 def _set_y_axis(axes: Sequence[Any], cells: pd.DataFrame, scale: Scale) -> None:
-    """From zero, so that heights compare; logarithmic where the smallest would be a flat line."""
+    """Start the y axis at zero, so that heights compare; make it logarithmic where small means would look like zero."""
     if _is_log(cells):
         axes[0].set_yscale("log")
         axes[0].yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
@@ -165,13 +184,15 @@ def _set_y_axis(axes: Sequence[Any], cells: pd.DataFrame, scale: Scale) -> None:
 
 
 def _is_log(cells: pd.DataFrame) -> bool:
+    """Tell whether the y axis is logarithmic."""
     return bool(cells["mean"].min() > 0 and cells["mean"].max() > _LOG_Y_RATIO * cells["mean"].min())
 
 
 def _caption(cells: pd.DataFrame, y: str, where: str) -> str:
+    """Return the caption: metric, number of rows per cell, meaning of the bars, scale, and levels of the split."""
     n = sorted(cells["n"].unique())
     count = f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"
-    bars = "bars: 95% confidence interval (Student t)" if n[-1] > 1 else "one row a cell, so no interval"
+    bars = "bars: 95% confidence interval (Student t)" if n[-1] > 1 else "one row per cell, so no interval"
     scale = "; logarithmic axis" if _is_log(cells) else ""
     of = f" For {where}." if where else ""
-    return f"Mean {title_of(y)} of {count} rows a cell; {bars}{scale}.{of}"
+    return f"Mean {title_of(y)} of {count} rows per cell; {bars}{scale}.{of}"

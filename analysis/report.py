@@ -1,14 +1,14 @@
 """`python -m analysis.report RUN_DIR`: one self-contained HTML page, with its figures and tables beside it.
 
-Has everything computed (averages.py, failures.py), drawn (plots.py, histograms.py) and put into text (tables.py),
-and writes it; what the page says stands in page.py. Every file is written beside its name and then renamed, the
-page last, so that a killed report leaves no half file.
+The command computes (averages.py, failures.py), draws (plots.py, histograms.py), makes tables (tables.py) and the page
+(page.py), and writes the files. Every file is written under a temporary name and then renamed, the page last, so that a
+killed report leaves no half file.
 """
 
 import sys
 from pathlib import Path
 
-# `python -m` looks into the working directory first: a `sweeps.py` or `models/` there must not stand for ours.
+# `python -m` searches the working directory first: a `sweeps.py` or `models/` there must not replace ours.
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parents[1]), sys.path[0]]
 
@@ -19,22 +19,23 @@ from typing import Annotated, Final
 import pandas as pd
 import typer
 
+from analysis.auc import auc_by_cell
 from analysis.averages import Averages, average, is_scored
 from analysis.canvas import Drawing
-from analysis.choice import Choice, choose
-from analysis.columns import text_of, title_of
+from analysis.column_titles import title_of
 from analysis.failures import failures
+from analysis.figure_spec import FigureSpec, choose_figure
 from analysis.histograms import draw_scores
-from analysis.load import Run, Sweep, read_run, report_directory
+from analysis.level_labels import text_of
+from analysis.load import RunRows, SweepRows, read_run, report_directory
 from analysis.page import Section, environments_of, outline, progress_of, render, spec_of, statuses_of
 from analysis.plots import draw
-from analysis.separation import separation
-from analysis.tables import Table, failure_table, overview, separation_table, statistics
+from analysis.tables import Table, auc_table, failure_table, overview, statistics
 from sweeps.errors import UserError
 from sweeps.printable import printable
 
 FILE_NAME_BYTES: Final = 120
-"""Longer names of sweeps are cut in the names of their files."""
+"""Bytes of a sweep's name in the names of its files. Longer names are cut."""
 
 
 def write_report(directory: Path) -> Path:
@@ -44,12 +45,13 @@ def write_report(directory: Path) -> Path:
         The path of index.html.
 
     Raises:
-        UserError: nothing to report, or the report cannot be written.
+        UserError: the directory holds no rows, or the report cannot be written.
     """
     return _write_pages(read_run(directory))
 
 
-def _write_pages(run: Run) -> Path:
+def _write_pages(run: RunRows) -> Path:
+    """Write figures, tables and the page of a run. Return the path of the page."""
     report = report_directory(run.directory)
     try:
         sections = [_write_sweep(sweep, report) for sweep in run.sweeps]
@@ -58,17 +60,17 @@ def _write_pages(run: Run) -> Path:
         raise UserError(f"{report}: cannot write: {error.strerror or error}; check space and permissions") from error
 
 
-def _write_sweep(sweep: Sweep, report: Path) -> Section:
-    """Write a sweep's figures and tables; return what the page says of it."""
+def _write_sweep(sweep: SweepRows, report: Path) -> Section:
+    """Write a sweep's figures and tables. Return its section of the page."""
     averages = average(sweep)
-    choice = choose(averages, sweep.description.figure)
+    figure_spec = choose_figure(averages, sweep.description.figure)
     file_name = _file_name(sweep.name)
     tables = {"averages": averages.cells, "not-ok": failures(sweep)}
     extra: list[Table] = []
-    drawings, failed = _drawn(sweep, averages, choice)
+    drawings, failed = _drawn(sweep, averages, figure_spec)
     if _has_scores(sweep, averages):
-        tables["separation"] = separation(sweep, averages)
-        extra = [separation_table(tables["separation"], file_name)]
+        tables["separation"] = auc_by_cell(sweep, averages)
+        extra = [auc_table(tables["separation"], file_name)]
     for kind, table in tables.items():
         _write(report / "tables" / f"{file_name}-{kind}.csv", _encoded(table.to_csv(index=False)))
     for drawing in drawings:
@@ -82,7 +84,7 @@ def _write_sweep(sweep: Sweep, report: Path) -> Section:
         progress=progress_of(sweep),
         replaced=sweep.replaced,
         constants=tuple((title_of(name), text_of(level)) for name, level in averages.constants.items()),
-        notes=(*averages.notes, *(choice.notes if choice else ()), *failed),
+        notes=(*averages.notes, *(figure_spec.notes if figure_spec else ()), *failed),
         overview=overview(averages, file_name),
         details=(*extra, *(statistics(averages, metric, file_name) for metric in averages.metrics)),
         drawings=tuple(drawings),
@@ -94,29 +96,30 @@ def _write_sweep(sweep: Sweep, report: Path) -> Section:
     )
 
 
-def _drawn(sweep: Sweep, averages: Averages, choice: Choice | None) -> tuple[list[Drawing], list[str]]:
-    """The figures, or why there are none: no figure is worth the page."""
-    if choice is None:
+def _drawn(sweep: SweepRows, averages: Averages, figure_spec: FigureSpec | None) -> tuple[list[Drawing], list[str]]:
+    """Return the figures of a sweep, or a note why there are none: the page is written even if drawing fails."""
+    if figure_spec is None:
         return [], []
     try:
         if _has_scores(sweep, averages):
             return draw_scores(sweep, averages, _file_name(sweep.name)), []
-        return draw(averages, choice, _file_name(sweep.name)), []
+        return draw(averages, figure_spec, _file_name(sweep.name)), []
     except Exception as error:  # noqa: BLE001 - matplotlib refuses extreme values in many ways
         return [], [f"The figure could not be drawn ({type(error).__name__}: {error}); the tables hold all cells."]
 
 
-def _has_scores(sweep: Sweep, averages: Averages) -> bool:
+def _has_scores(sweep: SweepRows, averages: Averages) -> bool:
+    """Tell whether some text of the sweep has a score."""
     return is_scored(sweep) and "score" in averages.metrics and "author" in sweep.rows
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8; half characters, which file names may hold, as escapes."""
+    """Return text as UTF-8. Surrogates, which file names may hold, become escapes."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def _file_name(sweep_name: str) -> str:
-    """A sweep's name, or its beginning and a digest where files named after it would have too long a name."""
+    """Return a sweep's name for its files: a name that is too long is cut, and a digest keeps it unique."""
     name = os.fsencode(sweep_name)
     if len(name) <= FILE_NAME_BYTES:
         return sweep_name
@@ -124,7 +127,7 @@ def _file_name(sweep_name: str) -> str:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    """Write beside the name, then rename: the file is whole or not there."""
+    """Write under a temporary name, then rename: the file is whole or does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -140,9 +143,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="What `python -m sweeps.run` wrote to.")],
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that `python -m sweeps.run` wrote to.")],
 ) -> None:
-    """Averages, figures and one HTML page from a run's rows, in RUN_DIR/report."""
+    """Write averages, figures and one HTML page from a run's rows to RUN_DIR/report."""
     try:
         run = read_run(run_dir)
         for remark in run.remarks:
@@ -155,11 +158,11 @@ def main(
 
 
 def _print(index: Path) -> None:
-    """The page's path, byte by byte for scripts, printable on a terminal."""
+    """Print the path of the page: its exact bytes for scripts, printable characters on a terminal."""
     try:
         typer.echo(printable(str(index)) if sys.stdout.isatty() else os.fsencode(index))
         sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads the path: the page is there all the same
+    except BrokenPipeError:  # nobody reads the path, but the page is written
         _drop_stdout()
     except OSError as error:
         _drop_stdout()
@@ -168,7 +171,7 @@ def _print(index: Path) -> None:
 
 
 def _drop_stdout() -> None:
-    """Have the interpreter's last flush go nowhere, which would fail again."""
+    """Send the interpreter's last flush of stdout to /dev/null: on the old stdout it would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,7 +1,7 @@
-"""Statistics in, tables as the page shows them out: every cell is text, and long tables are cut.
+"""Tables as the page shows them: every cell is text, and long tables are cut.
 
-Knows what each table holds, in which order, and the name of the CSV file that holds it whole. Does not know
-rows, HTML, or who writes that file.
+Knows the content and order of each table, and the name of the CSV file that holds the whole table. Does not know rows,
+HTML, or how that file is written.
 """
 
 from collections.abc import Mapping
@@ -11,33 +11,36 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.averages import Averages
-from analysis.columns import NULL, axis_title, number, scale_of, text_of, title_of
+from analysis.column_titles import NULL, axis_title, number, scale_of, title_of
+from analysis.level_labels import text_of
 from sweeps.printable import middle_out
 
 MAX_TABLE_ROWS: Final = 500
-"""Longer tables are cut on the page, which says so, and whole in their CSV file."""
+"""Rows of a table on the page. The page says how many more the CSV file holds."""
 MAX_REASON: Final = 2_000
-"""Longer reasons lose their middle on the page, and stand whole in the CSV file."""
+"""Characters of a reason on the page. Longer reasons lose their middle; the CSV file holds them whole."""
 MARK: Final = "⚠"
-"""Stands behind values that are unsteady; the page's footnote explains it."""
+"""Mark behind unsteady values. A footnote of the page explains the mark."""
 _STATISTICS: Final = ("n", "mean", "median", "sd", "95% CI from", "to", "min", "max", "")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the page shows it: every cell is text."""
+    """A table of the page. Every cell is text."""
 
     title: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     names: int = 0
-    """How many columns from the left are names, not numbers."""
+    """Number of columns, from the left, that hold names and not numbers."""
     csv: str | None = None
+    """Path of the CSV file, relative to the page."""
     left_out: int = 0
+    """Number of rows that only the CSV file holds."""
 
 
 def overview(averages: Averages, file_name: str) -> Table | None:
-    """Cells × metrics: mean ± half the confidence interval."""
+    """Return the table of cells × metrics: mean ± half the confidence interval. None if nothing was measured."""
     if not averages.metrics:
         return None
     factors = list(averages.factors)
@@ -64,7 +67,7 @@ def overview(averages: Averages, file_name: str) -> Table | None:
 
 
 def statistics(averages: Averages, metric: str, file_name: str) -> Table:
-    """One metric in full: a row per cell."""
+    """Return the table of one metric's statistics, a row per cell."""
     cells = _of(averages, metric)
     scale = scale_of(metric, cells["mean"])
     shown = ("mean", "median", "sd", "ci95_low", "ci95_high", "min", "max")
@@ -86,8 +89,8 @@ def statistics(averages: Averages, metric: str, file_name: str) -> Table:
     )
 
 
-def separation_table(table: pd.DataFrame, file_name: str) -> Table:
-    """Table of AUCs, from separation.separation: a row per cell without its author."""
+def auc_table(table: pd.DataFrame, file_name: str) -> Table:
+    """Return the table of AUCs (see auc.auc_by_cell), a row per combination of the factors other than author."""
     factors = [name for name in table.columns if name not in ("auc", "n_human", "n_synthetic")]
     return Table(
         title="AUC: how often a human text scores above a synthetic one",
@@ -108,7 +111,7 @@ def separation_table(table: pd.DataFrame, file_name: str) -> Table:
 
 
 def failure_table(table: pd.DataFrame, file_name: str) -> Table | None:
-    """Table of failures, from failures.failures; None where every row is ok."""
+    """Return the table of failures (see failures.failures); None if every row is ok."""
     if table.empty:
         return None
     shown = table.head(MAX_TABLE_ROWS)[["status", "where", "reason", "rows", "cells"]].astype(str)
@@ -125,15 +128,17 @@ def failure_table(table: pd.DataFrame, file_name: str) -> Table | None:
 
 
 def _of(averages: Averages, metric: str) -> pd.DataFrame:
+    """Return the cells of one metric."""
     return averages.cells[averages.cells["metric"] == metric]
 
 
 def _mark(cell: Mapping[Any, Any]) -> str:
+    """Return the mark of an unsteady cell; '' for a steady one."""
     return MARK if cell["sd_above_limit"] or cell["range_above_limit"] else ""
 
 
 def _mean_and_half_width(cell: Mapping[Any, Any], divisor: float) -> str:
-    """'12.31 ± 0.40 ⚠': the half width to the digits that the mean shows."""
+    """Return '12.31 ± 0.40 ⚠', the half width with as many decimals as the mean; the mean alone for n = 1."""
     mean = number(cell["mean"], divisor)
     if pd.isna(cell["sd"]):
         return mean

@@ -1,7 +1,7 @@
-"""Why a model's files cannot be loaded, found out after the libraries failed at them.
+"""Find out why a model's files cannot be loaded, after a library has failed to load them.
 
-Their own words seldom name the file. Nothing here runs when loading goes well, and what no file explains
-(out of memory, a time limit) is raised again as it was.
+The messages of the libraries seldom name the file. Nothing here runs when loading succeeds. An error that no file
+explains (out of memory, a time limit) is raised again as it was.
 """
 
 import json
@@ -29,7 +29,7 @@ TOKENIZER_FILES: Final = (
     "vocab.txt",
     "tiktoken.model",
 )
-"""One of them must be there: what a tokenizer can be made from."""
+"""Files that a tokenizer can be made from: one of them must be there."""
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
 GGUF_MAGIC: Final = b"GGUF"
@@ -43,12 +43,12 @@ _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 @contextmanager
 def tokenizer_explained(files: ModelFiles) -> Iterator[None]:
-    """While the tokenizer of `files` is loaded.
+    """Explain errors of the block, in which the tokenizer of `files` is loaded.
 
     Raises:
-        ModelUnavailable: files are missing.
-        ModelDamaged: one of them is not what it should be.
-        ModelUnsupported: nothing here can read that kind of tokenizer or model.
+        ModelUnavailable: a file is missing.
+        ModelDamaged: a file is damaged.
+        ModelUnsupported: no installed library can read this kind of tokenizer or model.
     """
     with _explained(files, _explain_tokenizer):
         yield
@@ -56,16 +56,16 @@ def tokenizer_explained(files: ModelFiles) -> Iterator[None]:
 
 @contextmanager
 def weights_explained(files: ModelFiles) -> Iterator[None]:
-    """While the weights of `files` are loaded; raises as `tokenizer_explained` does."""
-    with _explained(files, _explain_weights), _report_told():
+    """Explain errors of the block, in which the weights of `files` are loaded; raises as `tokenizer_explained` does."""
+    with _explained(files, _explain_weights), _with_load_report():
         yield
 
 
 def refuse_foreign_code(files: ModelFiles) -> None:
-    """Refuse a model that may run its code, where that code lies in another repository: no commit pins it.
+    """Refuse a model that may run its code if the code lies in another repository, because no commit pins that code.
 
     Raises:
-        ModelUnsupported: the file and the entry that lead there.
+        ModelUnsupported: an entry leads to another repository. The message names the file and the entry.
     """
     for path in (files.directory / name for name in CODE_REFERENCES) if files.runs_code else ():
         for entry in re.findall(r'"([^"]*--[^"]*)"', _auto_map(path)):
@@ -76,15 +76,16 @@ def refuse_foreign_code(files: ModelFiles) -> None:
 
 
 def _auto_map(path: Path) -> str:
-    """Where a model's classes are, as JSON text again; nothing where the file does not say, or does not read."""
+    """Return the file's `auto_map` (where the model's classes are) as JSON; '' if the file has none or is damaged."""
     try:
         return json.dumps(json.loads(path.read_bytes()).get("auto_map", ""))
-    except (OSError, ValueError, AttributeError):  # its load tells better
+    except (OSError, ValueError, AttributeError):  # loading the file gives the better message
         return ""
 
 
 @contextmanager
 def _explained(files: ModelFiles, explain: Callable[[ModelFiles, Exception], None]) -> Iterator[None]:
+    """Look for the cause of an error in the files; raise the error again where no file explains it."""
     try:
         yield
     except ModelError:
@@ -101,10 +102,10 @@ def _explained(files: ModelFiles, explain: Callable[[ModelFiles, Exception], Non
 
 
 @contextmanager
-def _report_told() -> Iterator[None]:
-    """transformers logs why weights could not be converted, and raises 'see above': put the two together.
+def _with_load_report() -> Iterator[None]:
+    """Add the load report to an error: transformers logs why weights could not be converted, and raises 'see above'.
 
-    Running out of memory while weights are quantized is such a reason, and must be seen to be one.
+    Running out of memory while weights are quantized is in that report. The worker recognizes it by these words.
     """
     reports: list[str] = []
 
@@ -127,20 +128,24 @@ def _report_told() -> Iterator[None]:
 
 
 def _explain_config(files: ModelFiles, error: Exception) -> None:
+    """Raise if config.json is missing or damaged, or names a model type that transformers does not have."""
     path = files.directory / "config.json"
     if not path.is_file():
         raise _unavailable(files, "config.json") from error
     model_type = _read_object(files, path, error).get("model_type")
     if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not files.runs_code:
         raise ModelUnsupported(
-            f"model {files.name!r}: {path} says model_type {model_type!r}, and the transformers that is installed "
-            f"has no causal language model of that type ({TO_TRUST})"
+            f"model {files.name!r}: {path} says model_type {model_type!r}; the installed transformers has no "
+            f"causal language model of that type ({TO_TRUST})"
         ) from error
 
 
 def _explain_tokenizer(files: ModelFiles, error: Exception) -> None:
+    """Raise if the tokenizer's files are missing or damaged, or are of a kind that no library here reads."""
     if "trust_remote_code" in str(error):
-        raise ModelUnsupported(f"model {files.name!r}: its tokenizer is code of its own ({TO_TRUST})") from error
+        raise ModelUnsupported(
+            f"model {files.name!r}: its tokenizer needs code that comes with it ({TO_TRUST})"
+        ) from error
     present = [name for name in TOKENIZER_FILES if (files.directory / name).is_file()]
     if not present:
         raise _unavailable(files, f"tokenizer (one of {', '.join(TOKENIZER_FILES)})") from error
@@ -149,16 +154,17 @@ def _explain_tokenizer(files: ModelFiles, error: Exception) -> None:
             _read_object(files, files.directory / name, error)
     if "tokenizer.json" not in present:
         raise ModelUnsupported(
-            f"model {files.name!r}: {', '.join(present)} in {files.directory} cannot be made a tokenizer here: {error}"
+            f"model {files.name!r}: no tokenizer can be made from {', '.join(present)} in {files.directory}: {error}"
         ) from error
     path = files.directory / "tokenizer.json"
     try:
         Tokenizer.from_file(str(path))
-    except Exception as reason:  # noqa: BLE001 - the library raises nothing more special
+    except Exception as reason:  # noqa: BLE001 - the library raises no narrower type
         raise _damaged(files, path, reason) from error
 
 
 def _explain_weights(files: ModelFiles, error: Exception) -> None:
+    """Raise if a weight file is missing or damaged."""
     index = files.directory / INDEX
     names = {WEIGHTS}
     if index.is_file():
@@ -170,19 +176,21 @@ def _explain_weights(files: ModelFiles, error: Exception) -> None:
         path = files.directory / name
         try:
             with safe_open(path, framework="pt"):
-                pass  # opening reads the header, which says how long the file must be
+                pass  # opening checks the file's size against its header
         except SafetensorError as reason:
             raise _damaged(files, path, reason) from error
 
 
 def _explain_gguf(files: ModelFiles, error: Exception) -> None:
+    """Raise if the file does not begin as a GGUF file does."""
     (path,) = files.weights
     with path.open("rb") as file:
         if file.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
-            raise _damaged(files, path, "it does not begin as a GGUF file does") from error
+            raise _damaged(files, path, "the file does not begin as a GGUF file does") from error
 
 
 def _read_object(files: ModelFiles, path: Path, error: Exception) -> dict[str, Any]:
+    """Return the object that a JSON file holds; raise ModelDamaged if there is none."""
     try:
         content = json.loads(path.read_bytes())
     except ValueError as reason:  # not JSON, or not even text
@@ -193,8 +201,10 @@ def _read_object(files: ModelFiles, path: Path, error: Exception) -> dict[str, A
 
 
 def _damaged(files: ModelFiles, path: Path, reason: object) -> ModelDamaged:
+    """Return the exception for a damaged file."""
     return ModelDamaged(f"model {files.name!r}: {path} is damaged ({reason}); {REMEDY}")
 
 
 def _unavailable(files: ModelFiles, what: str) -> ModelUnavailable:
+    """Return the exception for a missing file."""
     return ModelUnavailable(f"model {files.name!r}: no {what} in {files.directory}; put it there")

@@ -1,11 +1,12 @@
-"""What a model directory is, by its content: the revision of a model that has no commit.
+"""Fingerprint of a model directory's content: the revision of a model that has no commit.
 
-A copy or a move keeps it; another configuration, tokenizer or checkpoint changes it. Paths and dates have no part in
-it. Small files are read whole. Of a large file of weights the beginning (which for safetensors holds names and shapes),
-the size, and blocks spread over the rest are read: what training changes is changed everywhere. So a fingerprint takes
-milliseconds where hashing the file would take minutes; it tells models apart, and is no defence against forgery.
+A copy or a move of the directory keeps the fingerprint. Another configuration, tokenizer or checkpoint changes it.
+Paths and dates do not enter it. Small files are read whole. Of a large weight file, three things are read: its size,
+its beginning (which in safetensors holds names and shapes), and blocks spread over the rest. Training changes weights
+everywhere, so such blocks differ between checkpoints. A fingerprint takes milliseconds, where hashing the whole file
+would take minutes. It tells models apart, and is no defence against forgery.
 
-Imports no torch. Nothing is remembered: a directory can be replaced while this process lives.
+Imports no torch. Fingerprints are not cached: a directory can be replaced while this process runs.
 """
 
 import hashlib
@@ -41,13 +42,13 @@ READ_WHOLE: Final = (
 BLOCK_BYTES: Final = 4096
 BLOCKS: Final = 64
 SMALL_BYTES: Final = 2**20
-"""A file of weights of up to so many bytes is read whole; of a larger one that much is read from the beginning."""
+"""Weight files up to this size are read whole. Of a larger file, so many bytes are read from its beginning."""
 LONGEST_HEADER_BYTES: Final = 100 * 2**20
-"""What safetensors itself takes at most; where the length says more, the file is damaged, and its load tells."""
+"""Longest header that safetensors accepts. A file with a longer one is damaged: loading it gives the message."""
 
 
 def fingerprint(files: "ModelFiles") -> str:
-    """Hash of what is in the files of a model, as `sha256:` and 16 hex digits.
+    """Return a hash of the content of a model's files, as `sha256:` and 16 hex digits.
 
     Raises:
         ModelUnavailable: a file cannot be read.
@@ -56,7 +57,8 @@ def fingerprint(files: "ModelFiles") -> str:
     try:
         for path in sorted({*_small_files(files), *weights}):
             name = os.fsencode(path.name)
-            digest.update(b"%d %s %d " % (len(name), name, path.stat().st_size))  # so that no file can pass for two
+            # With lengths, so that the content of one file cannot look like two files.
+            digest.update(b"%d %s %d " % (len(name), name, path.stat().st_size))
             for piece in _sample(path) if path in weights else (path.read_bytes(),):
                 digest.update(piece)
     except OSError as error:
@@ -67,15 +69,17 @@ def fingerprint(files: "ModelFiles") -> str:
 
 
 def _small_files(files: "ModelFiles") -> Iterator[Path]:
+    """Yield the files beside the weights that decide what the model computes."""
     for path in files.directory.iterdir():
         if path.is_file() and any(fnmatch(path.name, pattern) for pattern in READ_WHOLE):
             yield path
 
 
 def _sample(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a weight file that enter the fingerprint."""
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        if hasattr(os, "posix_fadvise"):  # no reading ahead: it would bring a large part of the file into memory
+        if hasattr(os, "posix_fadvise"):  # reading ahead would bring much of the file into the page cache
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
         first_bytes = min(size, max(SMALL_BYTES, _header_bytes(file.read(8))))
         yield from _read(file.fileno(), 0, first_bytes)
@@ -88,12 +92,13 @@ def _sample(path: Path) -> Iterator[bytes]:
 
 
 def _header_bytes(first: bytes) -> int:
-    """End of a safetensors header; 0 for a file of another kind."""
+    """Return the length of a safetensors header from the first 8 bytes of the file; 0 for a file of another kind."""
     length = 8 + int.from_bytes(first, "little")
     return length if length <= LONGEST_HEADER_BYTES else 0
 
 
 def _read(descriptor: int, start: int, length: int) -> Iterator[bytes]:
+    """Yield `length` bytes from `start`, in pieces; fewer where the file ends."""
     while length > 0 and (piece := os.pread(descriptor, min(length, SMALL_BYTES), start)):
         yield piece
         start, length = start + len(piece), length - len(piece)

@@ -1,6 +1,6 @@
-"""From files to a model in memory, on the devices of a slot, and back out again.
+"""Load a model from its files onto the devices of a slot, and unload it.
 
-Knows nothing of benchmarks or of timing. `load_model` returns only when every weight is where it belongs.
+Knows nothing of benchmarks or of timing. `load_model` returns only when every weight is on its device.
 """
 
 import ctypes
@@ -17,7 +17,6 @@ from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
-    BitsAndBytesConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -32,7 +31,7 @@ from models.agreement import (
     refuse_other_tokenizer,
 )
 from models.diagnosis import weights_explained
-from models.packing import quantized_share, refuse_other_bits, refuse_unfit_for_cpu, refuse_unpacked
+from models.packing import packing_config, quantized_share, refuse_other_bits, refuse_unfit_for_cpu, refuse_unpacked
 from models.placement import limits_by_device, placement_explained, refuse_disk, torch_devices
 from models.prepacked import computing_in, is_packed, refuse_empty_claim, refuse_other_packing
 from models.resolve import ModelFiles, resolve
@@ -43,12 +42,12 @@ Quantization = Literal["none", "4-bit", "8-bit"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 FAST_FLOAT16: Final = {(5, 3), (6, 0), (6, 2)}
-"""Compute capabilities below 7.0 that run float16 faster than float32; the GTX 1070's 6.1 runs it at 1/64."""
+"""Compute capabilities below 7.0 that run float16 faster than float32. 6.1 (GTX 1070) runs it at 1/64 of the speed."""
 
 
 @dataclass(frozen=True)
-class ModelOutline:
-    """All of a model but its weights: what is read before them, and apart from them where their load is timed."""
+class ModelMeta:
+    """Files, configuration and tokenizer of a model: all that is read before its weights, whose load is timed alone."""
 
     files: ModelFiles
     config: PreTrainedConfig
@@ -57,29 +56,29 @@ class ModelOutline:
 
 @dataclass
 class LoadedModel:
-    """A model in memory with its tokenizer, and what it turned out to be."""
+    """A model in memory with its tokenizer, and the settings that took effect."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     files: ModelFiles
     quantization: Quantization
     dtype: torch.dtype
-    """Compute dtype: that of the parameters that are not quantized."""
+    """Compute dtype: the dtype of the parameters that are not quantized."""
 
     @property
     def devices(self) -> tuple[torch.device, ...]:
-        """Every device that holds weights, in the order met.
-
-        By the map where there is one: weights that accelerate keeps on the CPU for a GPU are `meta` in the model.
-        """
-        if placed := self._placed:
+        """Return every device that holds weights, in the order of the modules."""
+        if placed := self._placed:  # weights that accelerate keeps on the CPU for a GPU are on `meta` in the model
             return tuple(dict.fromkeys(placed.values()))
         tensors = [*self.model.parameters(), *self.model.buffers()]
         return tuple(dict.fromkeys(tensor.device for tensor in tensors))
 
     @property
     def input_device(self) -> torch.device:
-        """Where token ids go in: where the embedding computes, which for one kept on the CPU is a GPU."""
+        """Return the device for token ids: the device on which the embedding computes.
+
+        An embedding that accelerate keeps on the CPU computes on a GPU.
+        """
         device: torch.device = self.model.get_input_embeddings().weight.device
         if device.type != "meta":
             return device
@@ -87,23 +86,23 @@ class LoadedModel:
 
     @property
     def device_map(self) -> str:
-        """The map that took effect, as JSON: module name to torch device."""
+        """Return the map that took effect, as JSON: torch device by module name."""
         placed = self._placed or {"": self.input_device}
         return json.dumps({module: str(device) for module, device in placed.items()})
 
     @property
     def dtype_name(self) -> str:
-        """`float32`, `bfloat16` or `float16`."""
+        """Return the compute dtype as `float32`, `bfloat16` or `float16`."""
         return str(self.dtype).removeprefix("torch.")
 
     @property
     def quantized_share(self) -> float | None:
-        """Share of the parameters, counted before packing, that are packed; None where nothing is to be quantized."""
+        """Return the share of the parameters, counted before packing, that are packed; None without quantization."""
         return None if self.quantization == "none" else quantized_share(self.model)
 
     @property
     def _placed(self) -> dict[str, torch.device]:
-        """Module name to device, where accelerate shared the model out; empty where all is in one place."""
+        """Return the device by module name where accelerate placed the model; empty where one device holds all."""
         return torch_devices(getattr(self.model, "hf_device_map", {}))
 
 
@@ -119,20 +118,20 @@ def load_model(
     """Load a causal language model and its tokenizer.
 
     Args:
-        name: as models/names.py reads it.
-        devices: torch names of the devices it may use; `single` takes the first, the others share out over all.
-        device_map: `single`, or how accelerate spreads the layers.
-        max_memory: by device, as accelerate reads it (`{"0": "7GiB", "cpu": "30GiB"}`); none: what is free.
-        quantization: bitsandbytes NF4 or LLM.int8 at load, or none.
-        dtype: of the computation; `auto` is the fastest that the slowest device runs natively.
+        name: a model's name (see models/names.py).
+        devices: torch names of the devices to use. `single` uses the first, other maps use all.
+        device_map: `single`, or the rule by which accelerate spreads the layers.
+        max_memory: limits by device, as accelerate reads them (`{"0": "7GiB", "cpu": "30GiB"}`); None for no limits.
+        quantization: bitsandbytes NF4 (`4-bit`) or LLM.int8 (`8-bit`) at load, or `none`.
+        dtype: of the computation. `auto` is the fastest dtype that all devices run natively.
 
     Raises:
-        ModelUnavailable: no such files here.
-        ModelDamaged: a file is not what it should be.
-        ModelUnsupported: this device, build or combination cannot run it.
+        ModelUnavailable: files are missing here.
+        ModelDamaged: a file is damaged, or does not belong to the others.
+        ModelUnsupported: this device, build or combination cannot run the model.
     """
     return load_weights(
-        read_outline(resolve(name)),
+        read_meta(resolve(name)),
         devices=devices,
         device_map=device_map,
         max_memory=max_memory,
@@ -141,8 +140,8 @@ def load_model(
     )
 
 
-def read_outline(files: ModelFiles) -> ModelOutline:
-    """Read configuration and tokenizer, and import the code of such models; raises as `load_model` does."""
+def read_meta(files: ModelFiles) -> ModelMeta:
+    """Read configuration and tokenizer, and import the model's class; raises as `load_model` does."""
     _quiet_libraries()
     tokenizer = read_tokenizer(files)
     with weights_explained(files):
@@ -152,12 +151,12 @@ def read_outline(files: ModelFiles) -> ModelOutline:
         refuse_half(files, config)
         refuse_more_layers(files, config)
         refuse_empty_claim(files, config)
-    MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)  # imports the class: seconds that are no part of a load
-    return ModelOutline(files, config, tokenizer)
+    MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)  # imports the class: seconds, and no part of a load
+    return ModelMeta(files, config, tokenizer)
 
 
 def load_weights(
-    outline: ModelOutline,
+    meta: ModelMeta,
     *,
     devices: tuple[str, ...],
     device_map: DeviceMap,
@@ -165,22 +164,23 @@ def load_weights(
     quantization: Quantization,
     dtype: Dtype,
 ) -> LoadedModel:
-    """Bring the weights to their devices; arguments and exceptions are those of `load_model`.
+    """Load the weights onto their devices. Arguments and exceptions are those of `load_model`.
 
-    On the CPU, weights whose file has the dtype asked for stay mapped to it: pages are read when they are touched.
+    On the CPU, weights that the file holds in the compute dtype stay mapped to the file: a page is read when it is
+    touched.
     """
-    files, name = outline.files, outline.files.name
-    refuse_other_packing(files, outline.config, quantization)
+    files, name = meta.files, meta.files.name
+    refuse_other_packing(files, meta.config, quantization)
     compute_dtype = getattr(torch, native_dtype(devices) if dtype == "auto" else dtype)
-    packed = is_packed(outline.config)
+    packed = is_packed(meta.config)
     with weights_explained(files), placement_explained(name, device_map, quantization):
         model, info = AutoModelForCausalLM.from_pretrained(
             files.directory,
-            config=computing_in(outline.config, compute_dtype),
+            config=computing_in(meta.config, compute_dtype),
             dtype=compute_dtype,
             device_map={"": devices[0]} if device_map == "single" else device_map,
             max_memory=limits_by_device(max_memory),
-            quantization_config=None if packed else _quantization_config(quantization, compute_dtype),
+            quantization_config=None if packed else packing_config(quantization, compute_dtype),
             use_safetensors=files.gguf_file is None or None,
             trust_remote_code=files.runs_code,
             local_files_only=True,
@@ -188,41 +188,42 @@ def load_weights(
             output_loading_info=True,
             **_gguf(files),
         )
-    refuse_mismatch(files, info, outline.config)
+    refuse_mismatch(files, info, meta.config)
     refuse_other_head(files, model)
-    refuse_other_tokenizer(files, model, outline.tokenizer)
+    refuse_other_tokenizer(files, model, meta.tokenizer)
     refuse_other_bits(name, quantization, model)
     if quantization != "none":
         refuse_unpacked(name, quantization, model)
         refuse_unfit_for_cpu(name, model)
     refuse_disk(name, device_map, quantization, getattr(model, "hf_device_map", {}))
     model.eval()
-    return LoadedModel(model, outline.tokenizer, files, quantization, compute_dtype)
+    return LoadedModel(model, meta.tokenizer, files, quantization, compute_dtype)
 
 
 def unload(loaded: LoadedModel) -> None:
-    """Drop the weights and give the memory back to devices and system; `loaded` is unusable afterwards."""
+    """Drop the weights and return their memory to devices and system. `loaded` cannot be used afterwards."""
     del loaded.model
     release_memory()
 
 
 def release_memory() -> None:
-    """Return what Python, CUDA's caching allocator and malloc hold but nobody uses."""
+    """Return memory to the system that Python, CUDA's caching allocator and malloc hold unused."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):  # glibc keeps freed arenas otherwise, and the next peak starts too high
+    if hasattr(libc, "malloc_trim"):  # without it glibc keeps freed memory, and the next peak starts too high
         libc.malloc_trim(0)
 
 
 def native_dtype(devices: tuple[str, ...]) -> str:
-    """The fastest dtype that every one of `devices` runs natively: bfloat16, else float16, else float32."""
+    """Return the fastest dtype that all devices run natively: bfloat16, float16 or float32. Unlike devices: float32."""
     choices = [_native_dtype(device) for device in devices]
     return choices[0] if len(set(choices)) == 1 else "float32"
 
 
 def _native_dtype(device: str) -> str:
+    """Return the fastest dtype of one device."""
     if not device.startswith("cuda"):
         return "bfloat16" if _cpu_has_bfloat16() else "float32"
     capability = torch.cuda.get_device_capability(device)
@@ -232,28 +233,18 @@ def _native_dtype(device: str) -> str:
 
 
 def _cpu_has_bfloat16() -> bool:
+    """Tell whether this CPU has instructions that compute in bfloat16."""
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def _quantization_config(quantization: Quantization, compute_dtype: torch.dtype) -> BitsAndBytesConfig | None:
-    match quantization:
-        case "none":
-            return None
-        case "4-bit":
-            return BitsAndBytesConfig(
-                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute_dtype
-            )
-        case "8-bit":
-            return BitsAndBytesConfig(load_in_8bit=True)
-
-
 def _quiet_libraries() -> None:
-    """No bars in a worker's log; and bitsandbytes says at every matmul that LLM.int8 computes in float16."""
+    """Turn off progress bars in a worker's log, and bitsandbytes' note on float16 at every matrix product."""
     transformers_logging.disable_progress_bar()
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
 
 
 def _gguf(files: ModelFiles) -> dict[str, Any]:
+    """Return the argument of transformers that names a GGUF file; nothing for safetensors."""
     return {} if files.gguf_file is None else {"gguf_file": files.gguf_file}

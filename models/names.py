@@ -1,12 +1,12 @@
-"""What a model's name says: where it is, at which revision, which file of it, and whether code of its own may run.
+"""Names of models: each says where the model is, its revision, its file, and whether the model's own code may run.
 
     org/name    org/name@revision    org/name@commit?trust_remote_code
     /directory   ./directory   ~/directory   directory#file.gguf    builtin://name
 
-A name means one thing wherever it is read: `org/name` is always a Hub id, and a directory is a name that begins with
-`/`, `.` or `~`, or that ends in `#file.gguf`. What a user writes relative to a place is made absolute once, by
-`anchored`, which alone looks at the disk. The permission to run code is part of the name, so that it is given for one
-model at one commit and stands in every row that it had a part in.
+A name means the same wherever it is read. `org/name` is always a Hub id. A directory is a name that begins with `/`,
+`.` or `~`, or that ends in `#file.gguf`. `anchored` makes relative names absolute, once; only this function looks at
+the disk. The permission to run code is part of the name: it is given for one model at one commit, and stands in every
+row of that model.
 """
 
 import difflib
@@ -23,7 +23,7 @@ BUILT_IN: Final = ("tiny-base", "tiny-instruct")
 TRUST: Final = "?trust_remote_code"
 GGUF: Final = ".gguf"
 LONGEST: Final = 4096
-"""Characters of a name: what Linux takes as a path."""
+"""Characters of a name: the longest path on Linux."""
 _PATHS: Final = ("/", ".", "~")
 _SHOWN: Final = 80
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -31,35 +31,35 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class ModelName:
-    """A name, taken apart."""
+    """Parts of a model's name."""
 
     text: str
-    """As the spec says it."""
+    """The whole name, as the spec says it."""
     place: str
     """Hub id, directory or `builtin://name`."""
     revision: str | None
     """Branch, tag or commit, of a Hub id only."""
     gguf_file: str | None
     runs_code: bool
-    """Whether code that comes with the model may run here, with all rights of the user."""
+    """Code that comes with the model may run here, with all rights of the user."""
 
     @property
     def directory(self) -> str:
-        """What it would be as a directory, an `@` in its path included."""
+        """Return the name as a path, without its GGUF file; an `@` is part of the path."""
         return self.text if self.gguf_file is None else self.text[: -len(self.gguf_file) - 1]
 
     @property
     def is_path(self) -> bool:
-        """Whether it can be nothing but a path."""
+        """Tell whether the name can only be a path."""
         return self.place.startswith(_PATHS)
 
 
 def parse(text: str) -> ModelName:
-    """Take a name apart; looks at no file.
+    """Return the parts of a name. No file is looked at.
 
     Raises:
-        ModelNameError: empty, too long, not text that can be written to a file, not built in, or code is to run that
-            no commit pins.
+        ModelNameError: the name is empty, is too long, cannot be written to a file, is not built in, or would run code
+            that no commit pins.
     """
     _refuse_odd(text)
     whole, trust, rest = text.partition(TRUST)
@@ -72,8 +72,8 @@ def parse(text: str) -> ModelName:
     name = ModelName(text, place, revision or None, gguf_file, bool(trust))
     if name.runs_code and (gguf_file or not _COMMIT.fullmatch(revision)):
         raise ModelNameError(
-            f"{text!r} would run whatever code is in that place on the day of the run; pin the commit that you have "
-            f"read, as org/name@<its 40 hex digits>{TRUST} (a directory or a file has none: use the Hub's id)"
+            f"{text!r} would run whatever code is there on the day of the run; pin the commit that you have read, "
+            f"as org/name@<its 40 hex digits>{TRUST} (a directory or a file has no commit: use the Hub id)"
         )
     if not name.is_path and "#" in place + revision:
         raise ModelNameError(
@@ -85,50 +85,52 @@ def parse(text: str) -> ModelName:
 
 
 def check(text: str) -> str:
-    """The name itself, if it is one; raises as `parse` does."""
+    """Return a name unchanged if it is valid; raises as `parse` does."""
     return parse(text).text
 
 
 def anchored(text: str, base: Path) -> str:
-    """The same name, wherever it is read: a directory as an absolute path, anything else as it is.
+    """Return a name that means the same from any directory: a directory as an absolute path, other names unchanged.
 
-    A directory is what can be nothing else (`./m`, `../m`, `~/m`, `m#q4.gguf`), and a plain name (`m`, `org/name`) of
-    which there is a directory in `base`. Symbolic links stay as they are. `#file.gguf` is kept.
+    A name is a directory if it can only be a path (`./m`, `../m`, `~/m`, `m#q4.gguf`), or if `base` holds a directory
+    of that name (`m`, `org/name`). Symbolic links are not followed. `#file.gguf` is kept.
 
     Args:
-        text: as the user wrote it.
-        base: what relative paths are relative to: the spec's directory, or that of the command's caller.
+        text: the name as the user wrote it.
+        base: directory for relative paths: that of the spec, or the working directory of the command.
 
     Raises:
-        ModelNameError: it is no name, or begins with the `~` of a user that this machine does not know.
+        ModelNameError: the name is not valid, or begins with `~user` of a user that this machine does not know.
     """
     name = parse(text)
     if name.place.startswith(BUILTIN) or name.runs_code:
         return text
-    path = os.path.expanduser(name.directory)  # noqa: PTH111 - of a user without a home pathlib makes a RuntimeError
+    path = os.path.expanduser(name.directory)  # noqa: PTH111 - pathlib raises RuntimeError for an unknown user
     if path.startswith("~"):
         raise ModelNameError(f"model {text!r}: this machine knows no home directory for {path.split('/')[0]!r}")
-    path = "/" + os.path.normpath(base.absolute() / path).lstrip("/")  # POSIX lets two slashes stand
+    path = "/" + os.path.normpath(base.absolute() / path).lstrip("/")  # normpath keeps two leading slashes
     if name.gguf_file is not None:
         return f"{path}#{name.gguf_file}"
-    return path if name.is_path or os.path.isdir(path) else text  # noqa: PTH112 - raises for no name, however long
+    return path if name.is_path or os.path.isdir(path) else text  # noqa: PTH112 - never raises, also for a name that is too long
 
 
 def _without_file(whole: str) -> tuple[str, str | None]:
-    """Place and GGUF file: a `#` may be part of a directory's name, too."""
+    """Return place and GGUF file of a name. A `#` may also be part of a directory's name."""
     place, mark, file = whole.rpartition("#")
     return (place, file) if mark and len(file) > len(GGUF) and file.lower().endswith(GGUF) else (whole, None)
 
 
 def _refuse_odd(text: str) -> None:
+    """Raise ModelNameError for a name that is too long or that cannot be written to a file."""
     shown = f"{text[:_SHOWN]!r}{'…' if len(text) > _SHOWN else ''}"
     if len(text) > LONGEST:
         raise ModelNameError(f"{shown} is no model: {len(text)} characters, and a name has {LONGEST} at most")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ModelNameError(f"{shown} is no model: it holds a character that is no text; rename the directory")
+        raise ModelNameError(f"{shown} is no model: it holds a null byte or half a character; rename the directory")
 
 
 def _refuse_not_built_in(name: ModelName) -> None:
+    """Raise ModelNameError for a `builtin://` name that is no built-in model."""
     model = name.place.removeprefix(BUILTIN)
     if name.gguf_file is not None:
         raise ModelNameError(f"model {name.text!r}: a built-in model has no {GGUF} files; write {name.place!r}")

@@ -1,7 +1,7 @@
-"""How a model is shared out over devices: what limits mean to accelerate, and which maps do not do.
+"""Placement of a model on devices: memory limits as accelerate reads them, and device maps that are refused.
 
-Knows no weights and no files: a map comes from accelerate, which fills the GPUs in their order, then the CPU, then
-the disk.
+Knows no weights and no files. A device map comes from accelerate, which fills the GPUs in their order, then the CPU,
+then the disk.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,18 +13,21 @@ import torch
 from models.errors import ModelUnsupported
 
 _SPILL_SIGNS: Final = ("dispatched on the CPU or the disk", "offloaded to the disk")
-"""How transformers says that a map does not do for quantized weights, or for a GGUF file."""
+"""Words of transformers for a map that is not possible for quantized weights, or for a GGUF file."""
 
 
 def limits_by_device(max_memory: Mapping[str, str | int] | None) -> dict[int | str, str | int] | None:
-    """With GPUs as numbers: TOML's keys are strings, accelerate's are not; None where nothing is limited."""
+    """Return the limits with GPUs as numbers, as accelerate needs them; None where nothing is limited.
+
+    The keys of a TOML table are always strings.
+    """
     if not max_memory:
         return None
     return {int(device) if device.isdigit() else device: limit for device, limit in max_memory.items()}
 
 
 def torch_devices(device_map: Mapping[str, int | str | torch.device]) -> dict[str, torch.device]:
-    """Module name to device, of a map in which accelerate numbers the GPUs."""
+    """Return a torch device by module name, from a map in which accelerate numbers the GPUs."""
     return {
         module: torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
         for module, device in device_map.items()
@@ -33,10 +36,10 @@ def torch_devices(device_map: Mapping[str, int | str | torch.device]) -> dict[st
 
 @contextmanager
 def placement_explained(name: str, device_map: str, quantization: str) -> Iterator[None]:
-    """While the model `name` is loaded: what libraries refuse to do with it is told as what to do about it.
+    """Explain refusals of the block, in which the model `name` is loaded, with what the user can do.
 
     Raises:
-        ModelUnsupported: no kernels for that quantization here, or a map that it does not allow.
+        ModelUnsupported: there are no kernels for the quantization here, or the quantization does not allow the map.
     """
     try:
         yield
@@ -50,22 +53,23 @@ def placement_explained(name: str, device_map: str, quantization: str) -> Iterat
 
 
 def refuse_disk(name: str, device_map: str, quantization: str, effective: Mapping[str, object]) -> None:
-    """Refuse a model of which a part stayed on the disk: what is timed then is the disk.
+    """Refuse a model of which a part stayed on the disk: the disk would be timed.
 
     Args:
         name: of the model.
-        device_map: as asked for.
-        quantization: likewise.
-        effective: the map that accelerate made of it; empty where all is in one place.
+        device_map: as the spec asks.
+        quantization: as the spec asks.
+        effective: device by module name, as accelerate placed them; empty where all modules are on one device.
 
     Raises:
-        ModelUnsupported: so it is.
+        ModelUnsupported: a module is on the disk.
     """
     if "disk" in effective.values():
         raise _unsupported(name, device_map, quantization, "would be read from the disk at every step")
 
 
 def _unsupported(name: str, device_map: str, quantization: str, reason: str) -> ModelUnsupported:
+    """Return the exception for a model of which a part is in a place that is not possible."""
     return ModelUnsupported(
         f"model {name!r} with device_map {device_map!r} and quantization {quantization}: part of it {reason}; "
         "raise max_memory (a device that it does not name takes nothing, 'cpu' too), ask for more or larger GPUs, "

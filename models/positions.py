@@ -1,4 +1,4 @@
-"""Number of tokens that a model has positions for, where it looks them up in a table."""
+"""Number of tokens that a model has positions for."""
 
 import re
 from typing import Any, Final
@@ -9,17 +9,17 @@ from transformers import PreTrainedModel
 from models.errors import ModelUnsupported
 
 _BY_LENGTH: Final = re.compile(r"longrope$|su$|.*dynamic")
-"""Kinds of rotary positions whose frequencies are chosen by the longest text of a batch (`su`: longrope's old name)."""
+"""Rotary types whose frequencies depend on the longest text of a batch (`su` is the old name of longrope)."""
 
 
 def position_limit(model: PreTrainedModel) -> int | None:
-    """Most tokens that fit the model's tables of absolute positions, learned or computed once; None: it has none.
+    """Return the most tokens that fit the model's tables of absolute positions; None for a model without a table.
 
-    A table is an embedding, or a matrix among the buffers, that is called after positions: `wpe`, `embed_positions`,
-    `position_embeddings`, `pos_encoding`. MPT makes its table anew in each pass, as long as its configuration says.
-    Most rotary models have no table and take any length.
+    A table is an embedding, or a matrix among the buffers, with a name such as `wpe`, `embed_positions`,
+    `position_embeddings` or `pos_encoding`. MPT makes a table in each pass, as long as its configuration says. Most
+    rotary models have no table and take any length.
     """
-    decoder = model.get_decoder()  # a vision tower beside it has positions too, of patches
+    decoder = model.get_decoder()  # a vision tower beside the decoder has positions of image patches
     limits = _made_anew(model.config.get_text_config())
     for name, module in decoder.named_modules():
         if isinstance(module, nn.Embedding) and _is_of_positions(name):
@@ -31,16 +31,16 @@ def position_limit(model: PreTrainedModel) -> int | None:
 
 
 def readable_tokens(model: PreTrainedModel) -> int | None:
-    """Most tokens of which the model makes sense: its table, and what its configuration says that it was made for."""
+    """Return the most tokens that the model was made for, by its tables and its configuration; None if unlimited."""
     made_for = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     known = [limit for limit in (position_limit(model), made_for) if limit]
     return min(known, default=None)
 
 
 def steady_tokens(model: PreTrainedModel) -> int | None:
-    """Most tokens in a batch's longest text for which each text's positions are those that it has alone; None: any.
+    """Return the longest text of a batch, in tokens, up to which a text is scored as if it were alone; None for any.
 
-    Beyond it, longrope turns the tokens of every text of the batch by other frequencies, the first ones too.
+    With a longer text in the batch, longrope uses other frequencies for every token of every text.
     """
     config = model.config.get_text_config()
     limits = [
@@ -52,17 +52,19 @@ def steady_tokens(model: PreTrainedModel) -> int | None:
 
 
 def refuse_too_long(name: str, model: PreTrainedModel, tokens: int, what: str, remedy: str) -> None:
-    """Before the pass: an index beyond a table of positions breaks the CUDA context, and with it the worker.
+    """Refuse a text that is too long for a table of positions.
+
+    Called before the forward pass: an index beyond the table breaks the CUDA context, and the worker with it.
 
     Args:
         name: of the model.
         model: in memory.
-        tokens: that it is to have positions for.
-        what: has so many tokens.
-        remedy: what to do.
+        tokens: number of tokens of the text.
+        what: begins the message: the text, with a verb ("prompt and new tokens are").
+        remedy: ends the message: what the user can do.
 
     Raises:
-        ModelUnsupported: the model looks positions up in a table, and it is too short.
+        ModelUnsupported: the model has a table of fewer positions.
     """
     limit = position_limit(model)
     if limit is not None and tokens > limit:
@@ -70,23 +72,27 @@ def refuse_too_long(name: str, model: PreTrainedModel, tokens: int, what: str, r
 
 
 def _ropes(said: Any) -> list[dict[str, Any]]:
-    """What a config says of rotary positions: once, or for each kind of layer."""
+    """Return the rotary parameters of a configuration, which has them once or per kind of layer."""
     if not isinstance(said, dict):
         return []
     return [said, *(part for part in said.values() if isinstance(part, dict))]
 
 
 def _made_anew(config: Any) -> list[int]:
-    """The length of a table that is no part of the model; where it is one, `max_seq_len` has the usual name, too."""
+    """Return the length of a table that is made in each pass; nothing for a model without such a table.
+
+    Such models say `max_seq_len`. A model with `max_position_embeddings` keeps its table, if any, among its weights.
+    """
     length = getattr(config, "max_seq_len", None)
     return [length] if length and not hasattr(config, "max_position_embeddings") else []
 
 
 def _is_of_positions(name: str) -> bool:
+    """Tell whether a module or buffer of this name holds positions."""
     return re.search(r"wpe|pos(?!t)", name.rpartition(".")[2]) is not None
 
 
 def _first_position(table: nn.Embedding) -> int:
-    """Rows that no token uses: OPT and BART begin at `offset`, RoBERTa behind its padding."""
+    """Return the number of rows before the first token's: OPT and BART begin at `offset`, RoBERTa after its padding."""
     offset = getattr(table, "offset", 0)
     return int(offset) if table.padding_idx is None else table.padding_idx + 1

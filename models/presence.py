@@ -1,6 +1,6 @@
-"""Look on the disk whether a model is where its name says, before anything starts; it costs nothing.
+"""Check on the disk that a model is where its name says, before anything starts.
 
-Imports no torch, and asks no Hub.
+The check takes no noticeable time: it imports no torch, and asks no Hub.
 """
 
 import difflib
@@ -14,12 +14,12 @@ NO_WEIGHTS: Final = "no *.safetensors in {} (pickled weights are not loaded: the
 
 
 def missing_model(text: str) -> str | None:
-    """Reason why the directory or file of an absolute name holds no model; None: it holds one, or the name is no path.
+    """Return the reason why the directory or file of an absolute name holds no model.
 
-    What is in the files is not looked at.
+    None means that it holds a model, or that the name is no path. The content of the files is not read.
 
     Raises:
-        ModelNameError: it is no name.
+        ModelNameError: the name is not valid.
     """
     name = parse(text)
     path = Path(name.directory)
@@ -27,20 +27,21 @@ def missing_model(text: str) -> str | None:
         return None
     if name.gguf_file is not None:
         file = path / name.gguf_file
-        return None if os.path.isfile(file) else _absent(file, "file")  # noqa: PTH113 - raises for no name
+        return None if os.path.isfile(file) else _absent(file, "file")  # noqa: PTH113 - never raises
     if os.path.isfile(path):  # noqa: PTH113
         is_gguf = path.name.lower().endswith(GGUF)
         return f"{path} is a file{f'; write {path.parent}#{path.name}' if is_gguf else ', not a directory'}"
     if not os.path.isdir(path):  # noqa: PTH112
         return _absent(path, "directory")
     try:
-        entries = os.listdir(path)  # noqa: PTH208 - names are all that is needed
+        entries = os.listdir(path)  # noqa: PTH208 - only names are needed
     except OSError as error:
         return f"{path} cannot be read: {error.strerror or error}"
     return _incomplete(path, entries)
 
 
 def _incomplete(directory: Path, entries: list[str]) -> str | None:
+    """Return the file that a directory lacks, in words; None where config.json and weights are there."""
     if any(entry.endswith(".safetensors") for entry in entries):
         return None if "config.json" in entries else f"no config.json in {directory}; put it there"
     if files := sorted(entry for entry in entries if entry.lower().endswith(GGUF)):
@@ -49,7 +50,7 @@ def _incomplete(directory: Path, entries: list[str]) -> str | None:
 
 
 def _absent(path: Path, what: str) -> str:
-    """No such file or directory, with what is there instead."""
+    """Return a message that says which part of a path does not exist, with a similar name that does."""
     parent = path.parent
     if not os.path.isdir(parent):  # noqa: PTH112
         found = next(up for up in parent.parents if os.path.isdir(up))  # noqa: PTH112
@@ -59,6 +60,7 @@ def _absent(path: Path, what: str) -> str:
 
 
 def _meant(directory: Path, name: str) -> str:
+    """Return a hint with the most similar name in a directory; '' where there is none."""
     try:
         near = difflib.get_close_matches(name, os.listdir(directory), n=1)  # noqa: PTH208
     except OSError:

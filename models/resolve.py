@@ -1,8 +1,8 @@
-"""From a model's name to the files that hold it: Hub id, directory, `dir#file.gguf` or `builtin://…`.
+"""Resolve a model's name to the files that hold it: Hub id, directory, `dir#file.gguf` or `builtin://…`.
 
-Knows nothing of devices or of how weights get into memory. Everything resolves to a local directory before
-any clock starts, so that a download never hides in a timing. Only safetensors and GGUF count as weights:
-pickles execute code. Python files are fetched only for a name that lets them run (names.py).
+Knows nothing of devices, or of how weights get into memory. Every name resolves to a local directory before any clock
+starts, so that a download never hides in a timing. Only safetensors and GGUF count as weights, because loading a pickle
+runs code. Python files are fetched only for a name that lets them run (names.py).
 """
 
 import os
@@ -22,34 +22,34 @@ CODE_PATTERN: Final = "*.py"
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Where a model's files lie on this machine."""
+    """Files of a model on this machine."""
 
     name: str
-    """As the spec says it."""
+    """The model's name, as the spec says it."""
     directory: Path
     gguf_file: str | None
     """File name inside `directory`, or None for safetensors."""
     revision: str | None
     """Hub commit, build id, or the fingerprint of a directory or file."""
     runs_code: bool = False
-    """Whether code that lies there may run: the name says so, and `revision` is the commit that it pins."""
+    """Code in `directory` may run: the name allows it, and `revision` is the commit that the name pins."""
 
     @property
     def weights(self) -> tuple[Path, ...]:
-        """The weight files, sorted."""
+        """Return the weight files, sorted."""
         if self.gguf_file is not None:
             return (self.directory / self.gguf_file,)
         return tuple(sorted(self.directory.glob("*.safetensors")))
 
 
 def resolve(text: str) -> ModelFiles:
-    """Find (for a Hub id: fetch, for `builtin://`: build) the files of a name.
+    """Find the files of a model. A Hub id is fetched, a `builtin://` model is built, if they are not here yet.
 
-    A plain `org/name` is never looked for in the working directory: a name would mean another model elsewhere.
+    A plain `org/name` is never searched in the working directory: there it would mean another model than elsewhere.
 
     Raises:
-        ModelNameError: it is no name.
-        ModelUnavailable: nothing of that name can be had here; the message says where was looked.
+        ModelNameError: the name is not valid.
+        ModelUnavailable: the model is not here and cannot be fetched. The message says where it was searched.
     """
     name = parse(text)
     if name.place.startswith(BUILTIN):
@@ -60,12 +60,14 @@ def resolve(text: str) -> ModelFiles:
 
 
 def _builtin(name: ModelName) -> ModelFiles:
+    """Return the files of a built-in model, built if they are not here yet."""
     directory = cache.model_directory(name.place.removeprefix(BUILTIN))
     return ModelFiles(name.text, directory, None, cache.BUILD_ID)
 
 
 def _local(name: ModelName) -> ModelFiles:
-    directory = Path(os.path.expanduser(name.directory))  # noqa: PTH111 - raises for no `~`, whoever's it is
+    """Return the files of a directory, with their fingerprint as revision."""
+    directory = Path(os.path.expanduser(name.directory))  # noqa: PTH111 - pathlib raises for an unknown user
     file = f"#{name.gguf_file}" if name.gguf_file else ""
     if reason := missing_model(f"{directory.absolute()}{file}"):
         raise ModelUnavailable(f"model {name.text!r}: {reason}")
@@ -74,6 +76,7 @@ def _local(name: ModelName) -> ModelFiles:
 
 
 def _hub(name: ModelName) -> ModelFiles:
+    """Return the files of a Hub id from the Hub cache, fetched if they are not here yet."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -84,7 +87,7 @@ def _hub(name: ModelName) -> ModelFiles:
         raise ModelNameError(f"model {name.text!r} is no Hub id (org/name){_hint(name)}") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelUnavailable(
-            f"model {name.text!r}: not in the Hub cache, and not to be fetched: {_reason(error)}{_hint(name)}"
+            f"model {name.text!r}: not in the Hub cache, and cannot be fetched: {_reason(error)}{_hint(name)}"
         ) from error
     files = ModelFiles(name.text, directory, None, directory.name, name.runs_code)
     if not files.weights:
@@ -93,14 +96,14 @@ def _hub(name: ModelName) -> ModelFiles:
 
 
 def _hint(name: ModelName) -> str:
-    """What a user may have meant by a name that is no path."""
-    if os.path.isdir(name.directory):  # noqa: PTH112 - raises for no name, however long
+    """Return a hint for a Hub id that is also the name of a directory here; '' for any other."""
+    if os.path.isdir(name.directory):  # noqa: PTH112 - never raises, also for a name that is too long
         return f". There is a directory of that name here: write {'./' + name.directory!r} for it"
     return ""
 
 
 def _reason(error: Exception) -> str:
-    """Why the Hub did not give a model, in a line: its own first line is often only an HTTP status."""
+    """Return a line that says why the Hub did not send a model. The Hub's own first line is often an HTTP status."""
     from huggingface_hub import errors
 
     match error:
@@ -111,6 +114,6 @@ def _reason(error: Exception) -> str:
         case errors.RevisionNotFoundError():
             return "that repository has no such revision"
         case errors.LocalEntryNotFoundError():
-            return "the Hub is not reached, or HF_HUB_OFFLINE is set"
+            return "the Hub cannot be reached, or HF_HUB_OFFLINE is set"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,6 +1,6 @@
-"""Where a model lies under a source: a directory on some drive, laid out as a Hub cache or as plain copies.
+"""Find a model under a source: a directory on some drive, laid out as a Hub cache or as plain copies.
 
-A source stands for the drive that is to be measured, so nothing is ever fetched for it. Knows nothing of timing.
+A source stands for the drive to measure, so no model is ever fetched into it. Knows nothing of timing.
 """
 
 import json
@@ -16,29 +16,29 @@ from models.names import BUILTIN, ModelName, parse
 from models.resolve import ModelFiles, resolve
 
 DEFAULT: Final = "default"
-"""The source that is wherever `resolve` finds or fetches the model."""
+"""The source for a model that `resolve` may find anywhere, or fetch."""
 SINGLE: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
 
 
 def find(name: str, source: str = DEFAULT) -> ModelFiles:
-    """The files of a model under a source.
+    """Return the files of a model under a source.
 
     Args:
-        name: Hub id (`org/name`, `org/name@revision`), `builtin://…`, a directory, of which the last or the
-            last two parts of the path count; each may end in `#file.gguf`.
-        source: `default`, or a directory that holds the model as `org/name` or `name`, or as a Hub cache does,
-            itself or in `hub`. A revision is looked for in Hub caches only: a plain copy does not say which it is of,
-            and has the fingerprint of its content for one.
+        name: Hub id (`org/name`, `org/name@revision`), `builtin://…`, or a directory, of whose path the last part or
+            the last two parts count. Each may end in `#file.gguf`.
+        source: `default`, or a directory that holds the model as `org/name`, as `name`, or as a Hub cache does, itself
+            or in `hub`. A revision is searched in Hub caches only. A plain copy does not say its revision: the
+            fingerprint of its content is its revision.
 
     Raises:
-        ModelNameError: it is no name.
-        ModelUnavailable: it is not there; the message names the paths that were looked at.
+        ModelNameError: the name is not valid.
+        ModelUnavailable: the source does not hold the model. The message names the paths that were searched.
     """
     if source == DEFAULT:
         return resolve(name)
-    root = Path(os.path.expanduser(source))  # noqa: PTH111 - raises for no `~`, whoever's it is
-    if not os.path.isdir(root):  # noqa: PTH112 - raises for no name, however long
+    root = Path(os.path.expanduser(source))  # noqa: PTH111 - pathlib raises for an unknown user
+    if not os.path.isdir(root):  # noqa: PTH112 - never raises, also for a name that is too long
         raise ModelUnavailable(f"source {source!r}: no such directory on this machine")
     parsed = parse(name)
     looked_at = []
@@ -55,13 +55,13 @@ def find(name: str, source: str = DEFAULT) -> ModelFiles:
 
 
 def weight_files(files: ModelFiles) -> tuple[Path, ...]:
-    """The files that a load reads, symbolic links followed, each once.
+    """Return the files that a load reads, each once, with symbolic links followed.
 
-    Not every safetensors file beside them is one: some repositories hold the weights a second time, in another split.
+    Other safetensors files in the directory are left out: some repositories hold the weights twice, split in two ways.
 
     Raises:
-        ModelUnavailable: one that must be there is not.
-        ModelDamaged: the index of the shards cannot be read.
+        ModelUnavailable: a weight file is missing.
+        ModelDamaged: the index of the weight files cannot be read.
     """
     paths = {files.directory / name for name in _weight_names(files)}
     if missing := sorted(str(path) for path in paths if not path.is_file()):
@@ -70,7 +70,7 @@ def weight_files(files: ModelFiles) -> tuple[Path, ...]:
 
 
 def _places(root: Path, name: ModelName) -> Iterator[tuple[Path, str | None]]:
-    """Directories where the model may be, and which revision it is there."""
+    """Yield the directories where the model may be, each with the revision that it holds there; None if unknown."""
     if name.is_path or name.place.startswith(BUILTIN):
         path = Path(name.directory.removeprefix(BUILTIN))
         yield root / path.parent.name / path.name, None
@@ -86,13 +86,14 @@ def _places(root: Path, name: ModelName) -> Iterator[tuple[Path, str | None]]:
 
 
 def _snapshot(repository: Path, revision: str) -> tuple[Path, str]:
-    """A branch or tag is a file that holds its commit; a commit is a directory of that name."""
+    """Return the directory and the commit of a revision. A branch or tag is a file in `refs` that holds its commit."""
     reference = repository / "refs" / revision
     commit = reference.read_text().strip() if reference.is_file() else revision
     return repository / "snapshots" / commit, commit
 
 
 def _weight_names(files: ModelFiles) -> set[str]:
+    """Return the names of the weight files, those of the index where there is one."""
     if files.gguf_file is not None:
         return {files.gguf_file}
     index = files.directory / INDEX

@@ -1,4 +1,4 @@
-"""A model's tokenizer from its files, without weights: what the load of a model and the encoding benchmark share."""
+"""Read a model's tokenizer from its files, without weights, for the load of a model and the encoding benchmark."""
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -7,19 +7,19 @@ from models.resolve import ModelFiles
 
 
 def read_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
-    """The tokenizer that lies beside the weights, or in the GGUF file.
+    """Read the tokenizer that is beside the weights, or in the GGUF file.
 
     Raises:
-        ModelUnavailable: files are missing.
-        ModelDamaged: one of them is not what it should be.
-        ModelUnsupported: nothing here can read that kind of tokenizer, or it wants code that may not run.
+        ModelUnavailable: a file is missing.
+        ModelDamaged: a file is damaged.
+        ModelUnsupported: no installed library reads this kind of tokenizer, or it needs code that may not run.
     """
     refuse_foreign_code(files)
     with tokenizer_explained(files):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             files.directory,
             gguf_file=files.gguf_file,
-            trust_remote_code=files.runs_code,  # never left out: transformers would ask on the terminal
+            trust_remote_code=files.runs_code,  # always given: without it, transformers asks on the terminal
             local_files_only=True,
         )
     return tokenizer

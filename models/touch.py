@@ -1,4 +1,4 @@
-"""Brings every page of a loaded model into memory: weights that are mapped to their file are read when touched."""
+"""Bring every page of a loaded model into memory: weights that are mapped to their file are read only when touched."""
 
 import mmap
 from collections.abc import Iterable, Iterator
@@ -8,13 +8,13 @@ import torch
 
 
 def cpu_tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:
-    """Every parameter and buffer that lies in host memory, those too that accelerate brings to a GPU when needed."""
+    """Return every parameter and buffer in host memory, those included that accelerate moves to a GPU when needed."""
     kept_aside = {}
     for module in model.modules():
         hook = getattr(module, "_hf_hook", None)
         for part in getattr(hook, "hooks", (hook,)):
             tensors = getattr(getattr(part, "weights_map", None), "dataset", {})
-            kept_aside[id(tensors)] = tensors  # one for all modules
+            kept_aside[id(tensors)] = tensors  # all modules share one
     everything = chain(model.parameters(), model.buffers(), *(tensors.values() for tensors in kept_aside.values()))
     return (tensor for tensor in everything if tensor.device.type == "cpu")
 
@@ -22,7 +22,8 @@ def cpu_tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:
 def touch(tensors: Iterable[torch.Tensor]) -> None:
     """Read one byte of every page of these CPU tensors.
 
-    In the order of their addresses, which for mapped ones is the file's: the drive reads on instead of seeking.
+    Tensors are read in the order of their addresses. For mapped tensors that is the order of the file, so the drive
+    reads on instead of seeking.
     """
     storages = {storage.data_ptr(): storage for storage in (tensor.untyped_storage() for tensor in tensors)}
     for _, storage in sorted(storages.items()):

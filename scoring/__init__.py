@@ -1,10 +1,10 @@
-"""Binoculars scoring as a library: texts and models in, scores out; knows no Ray, no sweeps.
+"""Binoculars scoring as a library: texts and models in, scores out. Knows no Ray and no sweeps.
 
     from scoring import Binoculars
     Binoculars("builtin://tiny-base", "builtin://tiny-instruct").score(["A text.", "Another."])
 
-Names are looked up when they are first used, so that `scoring.fragments` and `scoring.corpora.corpus`, which specs
-are validated with, import no torch.
+Names are imported on first use. So `scoring.fragments` and `scoring.corpora.corpus`, which validate specs, import no
+torch.
 """
 
 from importlib import import_module
@@ -70,6 +70,11 @@ _MODULES: Final = {
 
 
 def __getattr__(name: str) -> Any:
+    """Import a public name on its first use.
+
+    Raises:
+        AttributeError: the package has no such name.
+    """
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

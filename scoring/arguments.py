@@ -1,4 +1,4 @@
-"""What `Binoculars` may be told: every argument is looked at before anything is loaded, and told by its name."""
+"""Checks of the arguments of `Binoculars`, before any model is loaded. Every message names the argument."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -20,33 +20,33 @@ CHOICES: Final = {
     "quantization": get_args(Quantization),
     "dtype": get_args(Dtype),
 }
-FEWEST_TOKENS: Final = 2
-"""Of one token nothing is predicted."""
-OF_THE_LOAD: Final[Mapping[str, object]] = {
+MIN_TOKENS: Final = 2
+"""A text of a single token has no prediction."""
+LOAD_DEFAULTS: Final[Mapping[str, object]] = {
     "devices": None,
     "device_map": "single",
     "quantization": "none",
     "dtype": "auto",
 }
-"""What says how models are loaded, with what it is if it is not given."""
+"""Arguments that say how models are loaded, with their defaults."""
 
 
 def check_choices(**arguments: object) -> None:
-    """Check arguments that take one of a few words.
+    """Check arguments that take a word out of `CHOICES`.
 
     Raises:
-        ArgumentError: with the words.
+        ArgumentError: an argument has another value; the message lists the allowed words.
     """
     for name, value in arguments.items():
         if not isinstance(value, str) or value not in CHOICES[name]:
-            raise ArgumentError(f"{name} is {value!r}; choose {_either(map(repr, CHOICES[name]))}")
+            raise ArgumentError(f"{name} is {value!r}; choose {_alternatives(map(repr, CHOICES[name]))}")
 
 
 def check_whole_number(name: str, value: object, least: int) -> int:
-    """The number as an int.
+    """Return the number as an int.
 
     Raises:
-        ArgumentError: it is none (a truth value and 2.0 are none), or less than `least`.
+        ArgumentError: the value is no whole number (True and 2.0 are none), or less than `least`.
     """
     is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
     if not is_whole or int(value) < least:  # type: ignore[call-overload]
@@ -55,10 +55,12 @@ def check_whole_number(name: str, value: object, least: int) -> int:
 
 
 def check_model(name: str, value: object) -> str | LoadedModel:
-    """A model that is loaded, or its name; a path is made absolute, because `org/name` alone is a name of the Hub.
+    """Return a loaded model or a model's name as given, and a path as an absolute name.
+
+    A path is made absolute because a relative `org/name` would be read as a name of the Hub.
 
     Raises:
-        ArgumentError: it is neither.
+        ArgumentError: the value is neither a loaded model, nor a name, nor a path.
     """
     if isinstance(value, str | LoadedModel):
         return value
@@ -70,10 +72,11 @@ def check_model(name: str, value: object) -> str | LoadedModel:
 
 
 def check_devices(value: object) -> tuple[str, ...]:
-    """The devices; where none are given, the GPUs, else the CPU.
+    """Return the devices; for None all GPUs of this machine, or the CPU where it has none.
 
     Raises:
-        ArgumentError: it is no tuple of names, or this machine has no such device; with those that it has.
+        ArgumentError: the value is no tuple of names, or names a device that this machine lacks; the message lists
+            the devices that it has.
     """
     gpus = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
     if value is None:
@@ -88,10 +91,10 @@ def check_devices(value: object) -> tuple[str, ...]:
 
 
 def check_tile(value: object) -> Tile | None:
-    """The tile.
+    """Return the tile, or None for the default.
 
     Raises:
-        ArgumentError: it is no tile, or one without tokens or columns.
+        ArgumentError: the value is no `Tile`, or has less than one token or column.
     """
     if value is None:
         return None
@@ -102,22 +105,23 @@ def check_tile(value: object) -> Tile | None:
     return value
 
 
-def refuse_unheeded(models: Collection[str | LoadedModel], **arguments: object) -> None:
-    """Refuse arguments of the load where both models are loaded already.
+def refuse_unused_load_arguments(models: Collection[str | LoadedModel], **arguments: object) -> None:
+    """Refuse arguments that say how models are loaded, where both models are loaded already.
 
     Raises:
-        ArgumentError: the first of them.
+        ArgumentError: an argument differs from its default; the message names the first such argument.
     """
     if any(isinstance(model, str) for model in models):
         return
     for name, value in arguments.items():
-        if value != OF_THE_LOAD[name]:
+        if value != LOAD_DEFAULTS[name]:
             raise ArgumentError(
-                f"{name} is {value!r}, and both models are loaded already; say it where they are loaded "
+                f"{name} is {value!r}, and both models are loaded already; give {name} where they are loaded "
                 "(models.load.load_model)"
             )
 
 
-def _either(words: "map[str]") -> str:
+def _alternatives(words: "map[str]") -> str:
+    """Join words as in `a, b or c`."""
     *others, last = words
     return f"{', '.join(others)} or {last}"

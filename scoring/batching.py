@@ -1,8 +1,8 @@
-"""Which texts go through the models together, and what happens when they do not fit.
+"""Batches of texts under a token budget, and their retry when memory runs out.
 
-Lengths sorted, longest first, so that a batch pads little and the largest one is tried first; a budget counts
-tokens with their padding. An out-of-memory error halves the budget and the texts are batched again; one that
-does not fit alone is handed back. Invariant: every text is either scored or handed back, exactly once.
+Texts are sorted by length, longest first: a batch pads little, and the largest batch is tried first. The budget counts
+tokens with their padding. An out-of-memory error halves the budget, and the remaining texts are batched again. A text
+that does not fit alone has the result `Unfit`. Invariant: every text has exactly one result.
 Shapes: B texts, L padded length.
 """
 
@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 
 from models.load import release_memory
+from models.oom import is_oom
 
 Result = TypeVar("Result")
-OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True)
 class Unfit:
-    """In the place of a result: the text does not fit into memory even alone."""
+    """Result of a text that does not fit into memory even alone."""
 
 
 def plan(lengths: Sequence[int], indices: Sequence[int], token_budget: int) -> list[list[int]]:
-    """Split `indices` into batches whose padded size keeps to the budget; a longer text goes alone.
+    """Split `indices` into batches whose padded size keeps to the budget. A text longer than the budget is alone.
 
     Args:
         lengths: Tokens of every text.
-        indices: Which of them to batch.
+        indices: Texts to batch, as positions in `lengths`.
         token_budget: Most tokens of one batch, padding included.
     """
     batches: list[list[int]] = []
@@ -43,9 +43,9 @@ def plan(lengths: Sequence[int], indices: Sequence[int], token_budget: int) -> l
 
 
 def collate(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Token ids [B, L] padded on the right, and which of them are real, as booleans [B, L].
+    """Return token ids [B, L], padded on the right, and a mask [B, L] that is True for the texts' own tokens.
 
-    Any id pads, eos too: what is real is known by lengths, never by ids.
+    Any id may pad, eos included: the mask comes from the lengths, never from the ids.
     """
     lengths_B = torch.tensor([len(ids) for ids in texts])
     real_BL = torch.arange(int(lengths_B.max())) < lengths_B[:, None]
@@ -55,7 +55,7 @@ def collate(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor
 
 
 class BudgetedRunner:
-    """Runs batches under a token budget that shrinks when memory runs out, and stays shrunk."""
+    """Runs batches under a token budget that halves when memory runs out, and stays halved."""
 
     def __init__(self, token_budget: int) -> None:
         self.token_budget = token_budget
@@ -63,11 +63,11 @@ class BudgetedRunner:
     def results(
         self, lengths: Sequence[int], run: Callable[[list[int]], list[Result]]
     ) -> Iterator[tuple[int, Result | Unfit]]:
-        """Index and result of every text, in the order they are run.
+        """Yield index and result of every text, in the order in which the texts are run.
 
         Args:
             lengths: Tokens of every text.
-            run: Gets the indices of a batch and returns one result for each, in that order.
+            run: Takes the indices of a batch and returns a result for each, in that order.
         """
         batches = plan(lengths, range(len(lengths)), self.token_budget)[::-1]
         while batches:
@@ -84,17 +84,11 @@ class BudgetedRunner:
 
 
 def _try(run: Callable[[list[int]], list[Result]], batch: list[int]) -> list[Result] | None:
+    """Run a batch; None where memory ran out."""
     try:
         return run(batch)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
+    except Exception as error:
+        if not is_oom(error):
             raise
-    release_memory()  # only here: while the error lives, its frames hold the tensors
+    release_memory()  # not within `except`: the frames of a living error hold the tensors
     return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the host ran out of memory; torch says it in three ways."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in OUT_OF_MEMORY_WORDS)

@@ -1,7 +1,7 @@
 """The Binoculars score of texts and fragments with a pair of models (Hans et al. 2024, arXiv 2401.12070).
 
-Encodes, sorts into batches, scores, and puts each result beside its origin. Knows nothing of files or of
-where rows go. Invariant: every text and every fragment (every prefix of it) has exactly one result.
+Encodes texts, scores them in batches, and joins each score with the fragment that it belongs to. Knows neither files
+nor rows on disk. Invariant: every text, every fragment and every prefix of a fragment has exactly one result.
 """
 
 import os
@@ -12,13 +12,13 @@ from typing import Final
 
 from models.load import DeviceMap, Dtype, LoadedModel, Quantization, load_model
 from scoring.arguments import (
-    FEWEST_TOKENS,
+    MIN_TOKENS,
     check_choices,
     check_devices,
     check_model,
     check_tile,
     check_whole_number,
-    refuse_unheeded,
+    refuse_unused_load_arguments,
 )
 from scoring.batching import BudgetedRunner, Unfit
 from scoring.fragments import Fragment
@@ -28,23 +28,24 @@ from scoring.results import OUT_OF_MEMORY, Alignment, FragmentScore, Score, Toke
 from scoring.tokens import Encoding, encode
 
 PUBLISHED_MAX_TOKENS: Final = 512
-"""What the authors' code cuts texts to."""
+"""Tokens to which the authors' code cuts texts."""
 CPU_TOKEN_BUDGET: Final = 2048
-"""Activations of more tokens leave the cache: docs/scoring.md has the figures."""
+"""Tokens of a batch. Activations of more tokens do not fit into the CPU's cache; docs/scoring.md has the figures."""
 GPU_TOKEN_BUDGET: Final = 8192
 SORTING_WINDOW: Final = 2048
-"""Fragments that are sorted by length together: what is held in memory of a stream."""
+"""Fragments of a stream that are held in memory, and sorted by length, together."""
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """A text after the models saw it, or the reason why they did not."""
+class _TextResult:
+    """The token sums of a text, or the reason why it has none."""
 
     encoding: Encoding | None = None
     sums: TokenSums | None = None
     null_reason: str | None = None
 
     def score(self, alignment: Alignment) -> Score:
+        """Return the score of the text, null where it has no sums."""
         if self.sums is not None:
             return self.sums.score(alignment)
         if self.encoding is None:
@@ -57,7 +58,7 @@ class _Measured:
 
 
 class Binoculars:
-    """A pair of models, checked and ready to score."""
+    """A pair of models, checked and ready to score texts and fragments."""
 
     def __init__(
         self,
@@ -74,37 +75,40 @@ class Binoculars:
         token_budget: int | None = None,
         tile: Tile | None = None,
     ) -> None:
-        """Load what is given by name, split bodies and heads, and check that the two fit.
+        """Load the models given by name, split bodies and heads, and check that the models fit together.
 
         Args:
-            observer: Base model: a name as `models.load.load_model` takes it, a path, or loaded. The same name or
-                object as `performer` is loaded, and run, once.
-            performer: Instruct model.
+            observer: Base model: a name as `models.load.load_model` takes it, a path, or a loaded model. Where
+                `performer` is the same name or object, the model is loaded and run once.
+            performer: Instruct model, given as the observer is.
             alignment: `reference` counts the prediction after the last token in the cross-entropy, `aligned`
                 does not.
-            placement: `split` runs the two bodies at the same time; of models given by name the observer goes
-                to the first device and the performer to the last.
-            devices: torch names of the devices, for models given by name; the GPUs, else the CPU, if None.
-            device_map: `single`, or how layers are shared out over `devices`; for models given by name.
+            placement: `split` runs the two bodies at the same time. Of models given by name, `split` loads the
+                observer on the first device and the performer on the last.
+            devices: torch names of the devices, for models given by name. None: all GPUs, or the CPU without a GPU.
+            device_map: `single`, or how layers are spread over `devices`; for models given by name.
             quantization: `none`, `4-bit` or `8-bit`; for models given by name.
-            dtype: `auto` is the fastest that the devices run natively; for models given by name.
-            max_tokens: Longer texts are cut, and their results say `truncated`; 2 or more.
-            token_budget: Tokens of one batch with padding, by device if None; halves when memory runs out.
-            tile: Tokens and vocabulary columns of logits in flight; by device if None.
+            dtype: dtype of the computation, for models given by name. `auto`: the fastest that the devices run
+                natively.
+            max_tokens: Texts with more tokens are cut, and their results say `truncated`; 2 or more.
+            token_budget: Tokens of a batch with padding. None: by device. Halves when memory runs out.
+            tile: Tokens and vocabulary columns of logits in memory at a time. None: by device.
 
         Raises:
-            ArgumentError: an argument is not what it may be, or would have no effect; nothing was loaded.
-            IncompatiblePair: tokenizers or logits of the two differ; the message shows where.
-            ModelError: a model cannot be had or run, does not predict (it sees later tokens, as an encoder), or
-                turns to other positions for texts below `max_tokens`.
+            ArgumentError: an argument has a value that is not allowed, or would have no effect; nothing was loaded.
+            IncompatiblePair: tokenizers or logits of the models differ; the message shows where.
+            ModelError: a model is not available, cannot run, sees later tokens (as an encoder does), or changes its
+                positions for texts that `max_tokens` allows.
         """
         check_choices(
             alignment=alignment, placement=placement, device_map=device_map, quantization=quantization, dtype=dtype
         )
         models = check_model("observer", observer), check_model("performer", performer)
-        refuse_unheeded(models, devices=devices, device_map=device_map, quantization=quantization, dtype=dtype)
+        refuse_unused_load_arguments(
+            models, devices=devices, device_map=device_map, quantization=quantization, dtype=dtype
+        )
         allowed = check_devices(devices)
-        self._max_tokens = check_whole_number("max_tokens", max_tokens, FEWEST_TOKENS)
+        self._max_tokens = check_whole_number("max_tokens", max_tokens, MIN_TOKENS)
         budget = None if token_budget is None else check_whole_number("token_budget", token_budget, 1)
         tile = check_tile(tile)
         places = (allowed[:1], allowed[-1:]) if placement == "split" else (allowed, allowed)
@@ -117,30 +121,30 @@ class Binoculars:
         first = load(models[0], places[0])
         second = first if models[1] is models[0] or models[1] == models[0] else load(models[1], places[1])
         self.pair = Pair(first, second, placement, tile)
-        self.pair.refuse_unsteady(self._max_tokens)
+        self.pair.refuse_unsteady_positions(self._max_tokens)
         self.alignment: Alignment = alignment
-        self._runner = BudgetedRunner(self.pair.affordable(budget or default_token_budget(first)))
+        self._runner = BudgetedRunner(self.pair.capped_budget(budget or default_token_budget(first)))
 
     def score(self, texts: Iterable[object]) -> list[Score]:
         """Score each text, in the order given.
 
-        One that cannot be scored has None for its metrics and a `null_reason`; the others are not affected. What is no
-        string (None, NaN, a number) is `not_text`.
+        A text that cannot be scored has None for its metrics and a `null_reason`; the other texts are not affected. A
+        value that is no string (None, NaN, a number) has the null reason `not_text`.
 
         Args:
-            texts: a list, tuple, generator, one-dimensional array, or a pandas Series, whose index does not count.
+            texts: a list, tuple, generator, one-dimensional array, or pandas Series (its index is ignored).
 
         Raises:
-            TypeError: a single string or bytes, which would be scored letter by letter; a dict or set, whose order is
-                none; a table.
+            TypeError: `texts` is a single string or bytes (its letters would be scored), a dict or set (they have no
+                order), or a table.
         """
-        return [measured.score(self.alignment) for measured in self._measure(_listed(texts), self._max_tokens)]
+        return [measured.score(self.alignment) for measured in self._measure(_as_list(texts), self._max_tokens)]
 
     def score_fragments(self, fragments: Iterable[Fragment]) -> Iterator[FragmentScore]:
-        """Score a stream of fragments: one result for each, or for each of its prefixes, in the order given.
+        """Score a stream of fragments, in the order given: a result for each fragment, or for each of its prefixes.
 
-        A fragment that does not fit into memory alone has the null reason `out_of_memory` (and
-        `needs_more_memory`): hand it to a larger slot.
+        A fragment that does not fit into memory even alone has the null reason `out_of_memory`, and its
+        `needs_more_memory` is True: score it on a larger slot.
         """
         stream = iter(fragments)
         while window := list(islice(stream, SORTING_WINDOW)):
@@ -153,45 +157,45 @@ class Binoculars:
         measured = iter(self._measure([fragment.text for fragment in ready], limit))
         for fragment in fragments:
             known = fragment.null_reason
-            one = next(measured) if known is None else _Measured(null_reason=known)
+            result = next(measured) if known is None else _TextResult(null_reason=known)
             if not prefixes:
-                yield fragment_score(fragment, one.score(self.alignment))
+                yield fragment_score(fragment, result.score(self.alignment))
             for prefix in prefixes:
-                yield self._prefix_score(fragment, one, prefix)
+                yield self._prefix_score(fragment, result, prefix)
 
-    def _prefix_score(self, fragment: Fragment, one: _Measured, prefix: int) -> FragmentScore:
-        encoding = one.encoding
-        if encoding is None or one.null_reason == OUT_OF_MEMORY:
-            return fragment_score(fragment, one.score(self.alignment), prefix)
+    def _prefix_score(self, fragment: Fragment, result: _TextResult, prefix: int) -> FragmentScore:
+        encoding = result.encoding
+        if encoding is None or result.null_reason == OUT_OF_MEMORY:
+            return fragment_score(fragment, result.score(self.alignment), prefix)
         if prefix > self._max_tokens:
             beyond = Score(length_tokens=len(encoding.ids), null_reason="prefix_beyond_max_tokens")
             return fragment_score(fragment, beyond, prefix)
-        if one.sums is None or prefix > len(encoding.ids):
+        if result.sums is None or prefix > len(encoding.ids):
             reason = "prefix_beyond_model" if encoding.truncated else "shorter_than_prefix"
             return fragment_score(fragment, Score(length_tokens=len(encoding.ids), null_reason=reason), prefix)
-        score = replace(one.sums.score(self.alignment, prefix), truncated=False)
+        score = replace(result.sums.score(self.alignment, prefix), truncated=False)
         return fragment_score(fragment, score, prefix, encoding.words_before(fragment.text, prefix))
 
-    def _measure(self, texts: Sequence[object], max_tokens: int) -> list[_Measured]:
-        measured = [_Measured(null_reason=_unscorable(text)) for text in texts]
+    def _measure(self, texts: Sequence[object], max_tokens: int) -> list[_TextResult]:
+        measured = [_TextResult(null_reason=_null_reason_of(text)) for text in texts]
         pairs = enumerate(zip(texts, measured, strict=True))
-        scorable = {i: text for i, (text, one) in pairs if isinstance(text, str) and one.null_reason is None}
-        limit, known_ids = min(max_tokens, self.pair.max_positions), self.pair.known_ids
+        scorable = {i: text for i, (text, result) in pairs if isinstance(text, str) and result.null_reason is None}
+        limit, id_limit = min(max_tokens, self.pair.max_positions), self.pair.id_limit
         encodings = encode(self.pair.observer.tokenizer, list(scorable.values()), limit)
         ready: list[tuple[int, Encoding]] = []
         for index, encoding in zip(scorable, encodings, strict=True):
-            if max(encoding.ids, default=0) >= known_ids:
-                measured[index] = _Measured(encoding, null_reason="token_beyond_model")
+            if max(encoding.ids, default=0) >= id_limit:
+                measured[index] = _TextResult(encoding, null_reason="token_beyond_model")
             elif len(encoding.ids) < 2:
-                measured[index] = _Measured(encoding, null_reason="one_token")
+                measured[index] = _TextResult(encoding, null_reason="one_token")
             else:
                 ready.append((index, encoding))
         for place, sums in self._sums([encoding for _, encoding in ready]):
             index, encoding = ready[place]
             if isinstance(sums, Unfit):
-                measured[index] = _Measured(encoding, null_reason=OUT_OF_MEMORY)
+                measured[index] = _TextResult(encoding, null_reason=OUT_OF_MEMORY)
             else:
-                measured[index] = _Measured(encoding, sums)
+                measured[index] = _TextResult(encoding, sums)
         return measured
 
     def _sums(self, encodings: Sequence[Encoding]) -> Iterator[tuple[int, TokenSums | Unfit]]:
@@ -202,8 +206,12 @@ class Binoculars:
         return self._runner.results([len(encoding.ids) for encoding in encodings], run)
 
 
-def _listed(texts: Iterable[object]) -> list[object]:
-    """The texts in the order in which they are given."""
+def _as_list(texts: Iterable[object]) -> list[object]:
+    """Return the texts as a list, in the order given.
+
+    Raises:
+        TypeError: the value is no ordered collection of texts.
+    """
     if isinstance(texts, str | bytes | bytearray):
         raise TypeError("texts must be a list of strings, not one string: score([text])")
     if isinstance(texts, Mapping | Set) or getattr(texts, "ndim", 1) != 1:
@@ -213,17 +221,17 @@ def _listed(texts: Iterable[object]) -> list[object]:
     return list(texts)
 
 
-def _unscorable(text: object) -> str | None:
-    """Why a text cannot even be encoded."""
+def _null_reason_of(text: object) -> str | None:
+    """Return why a text cannot be encoded; None where it can."""
     if not isinstance(text, str):
         return "not_text"
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, and nothing else
+    except UnicodeEncodeError:  # nothing but half a surrogate pair raises this
         return "not_unicode"
     return None if text.strip() else "empty_text"
 
 
 def default_token_budget(loaded: LoadedModel) -> int:
-    """Tokens of one batch, by kind of device."""
+    """Return the tokens of a batch for the model's kind of device."""
     return CPU_TOKEN_BUDGET if loaded.input_device.type == "cpu" else GPU_TOKEN_BUDGET

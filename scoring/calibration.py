@@ -1,7 +1,7 @@
-"""`calibration.json`: which scores count as machine-made, and for what pair that was measured.
+"""`calibration.json`: the threshold below which a text counts as machine-made, and the pair it was measured with.
 
-Written by `analysis.thresholds`, read here. A threshold holds for the pair, dtype, quantization and alignment
-that it was chosen with, and for nothing else: the paper's own numbers are off for every other pair.
+`analysis.thresholds` will write the file; this module reads it. A threshold holds only for the pair, dtype,
+quantization and alignment that it was chosen with: the paper's own thresholds are wrong for every other pair.
 """
 
 from datetime import datetime
@@ -28,41 +28,42 @@ class LengthThreshold(BaseModel):
 
 
 class Binding(BaseModel):
-    """What a threshold is bound to: with anything else of these, scores are other numbers."""
+    """The settings for which a threshold holds. With other settings the same text has another score."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     observer: str
     performer: str
     dtype: Literal["float32", "bfloat16", "float16"]
-    """Of the computation."""
+    """dtype of the computation."""
     quantization: Quantization
     alignment: Alignment
 
 
 class Calibration(Binding):
-    """A threshold and what it is bound to; keys beyond these are for human readers."""
+    """A threshold and the settings for which it holds. Other keys of the file are for human readers."""
 
     threshold: float = Field(gt=0)
     direction: Literal["score <= threshold is machine"] = "score <= threshold is machine"
     fpr_target: float = Field(gt=0, lt=1)
-    """False-positive rate that the threshold was chosen for."""
+    """False-positive rate (FPR) for which the threshold was chosen."""
     by_length: tuple[LengthThreshold, ...] = ()
-    """Used where a text's length falls into one; `threshold` elsewhere."""
+    """Thresholds by length of the text. `threshold` is for lengths that none of them covers."""
     created_at: datetime
 
     @classmethod
     def read(cls, path: Path) -> "Calibration":
-        """Read and validate a file.
+        """Read and validate a calibration file.
 
         Raises:
-            CalibrationError: not there, no JSON, or a key is missing or wrong.
+            CalibrationError: the file cannot be read, is no JSON, or lacks a key or has a wrong value.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             raise CalibrationError(
-                f"calibration {path}: {error.strerror or error}; what writes one, analysis.thresholds, is still to come"
+                f"calibration {path}: {error.strerror or error}; analysis.thresholds, which writes such files, is "
+                "still to come"
             ) from error
         except ValidationError as error:
             first = error.errors()[0]
@@ -70,22 +71,22 @@ class Calibration(Binding):
             raise CalibrationError(f"calibration {path}: {key}: {first['msg']}") from error
 
     def threshold_for(self, words: int | None) -> float:
-        """The threshold for a text of that many words."""
+        """Return the threshold for a text of so many words."""
         fitting = (part for part in self.by_length if words and part.min_words <= words <= part.max_words)
         part = next(fitting, None)
         return self.threshold if part is None else part.threshold
 
     def verdict(self, score: float | None, words: int | None) -> Verdict | None:
-        """What a score says about who wrote it; None without a score."""
+        """Return who wrote a text of this score and length; None without a score."""
         if score is None:
             return None
         return "machine" if score <= self.threshold_for(words) else "human"
 
     def check(self, used: Binding) -> None:
-        """Refuse to judge scores that were made with anything else than the calibration was.
+        """Refuse scores that were made with other settings than the calibration.
 
         Raises:
-            CalibrationError: with every difference.
+            CalibrationError: a setting differs; the message lists every difference.
         """
         differences = [
             f"{key} is {value!r} here, {getattr(self, key)!r} in the calibration"
@@ -94,5 +95,5 @@ class Calibration(Binding):
         ]
         if differences:
             raise CalibrationError(
-                f"the calibration is for something else: {'; '.join(differences)}. Score with what it was made with"
+                f"the calibration is for other settings: {'; '.join(differences)}. Score with those of the calibration"
             )

@@ -1,7 +1,8 @@
-"""Whether a model predicts: what it says of a token must not depend on later tokens, on padding, or on other texts.
+"""A probe that a model is causal: the logits of a token may not depend on later tokens, padding or other texts.
 
-An encoder behind a language-model head gives logits of the right shape, and they mean nothing: it has seen the token
-that it is to predict. Its configuration does not always say so, so a probe at load finds out.
+An encoder behind a language-model head gives logits of the right shape, and they mean nothing: the encoder has seen the
+token that it should predict. A configuration does not always say that a model is an encoder, so each model is probed at
+load.
 
 Shapes: B texts, L padded length, T tokens of the probe, X width of a state, V vocabulary.
 """
@@ -21,76 +22,80 @@ from scoring.batching import collate
 PROBE_TEXT: Final = "The quick brown fox jumps over 13 lazy dogs, doesn't it?"
 OTHER_TEXT: Final = "And 7 of them slept under a tree by the old stone mill, far away from here."
 PROBE_TOKENS: Final = 32
-FEWEST_TOKENS: Final = 4
+MIN_TOKENS: Final = 4
 PADDING: Final = 8
 LATER_LIMIT: Final = 1e-5
-"""Passes of one shape over the same tokens are equal to the last bit, in every dtype, where later ones are masked."""
+"""Largest difference when only later tokens differ. Where a model masks later tokens, two passes of one shape give
+equal bits for the tokens before, in every dtype."""
 EXPERTS_LIMIT: Final = 0.1
-"""Where experts take tokens together, later ones change the shape of what earlier ones go through."""
+"""Largest such difference of a mixture of experts. An expert multiplies all its tokens at once, so later tokens change
+the shape of the matmul, and so the rounding, of earlier ones."""
 NOISE_FACTOR: Final = 4
-"""How far above what a second, equal pass differs by a difference must be to mean something."""
+"""Differences below this multiple of the difference between two equal passes are noise."""
 BATCH_LIMIT: Final = {torch.float64: 1e-3, torch.float32: 1e-3}
-"""Passes of different shapes round differently; in half precision, and with experts, much more."""
+"""Largest difference between a text alone and the same text in a batch, by dtype. Passes of different shapes round
+differently."""
 HALF_BATCH_LIMIT: Final = 0.5
+"""BATCH_LIMIT of half precision, where rounding differs much more."""
 
 
 class Scorable(Protocol):
-    """What gives states of tokens and logits of states."""
+    """A model that gives a state for each token, and logits for each state."""
 
     @property
     def device(self) -> torch.device:
-        """Where its states come out."""
+        """Device of the states."""
 
     @property
     def vocabulary(self) -> int:
-        """V."""
+        """V, the number of logits per token."""
 
     def states(self, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
-        """States [T, X] of the real tokens, text after text."""
+        """Return the states [T, X] of the real tokens, text after text."""
 
     def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
-        """Logits of columns [start, start + C)."""
+        """Write the logits of columns [start, start + C) into `out_TC`."""
 
 
 def probe_ids(loaded: LoadedModel, text: str = PROBE_TEXT) -> list[int]:
-    """Token ids of a text, no more than the model can read twice over."""
+    """Return token ids of a text, at most half as many as the model has positions for."""
     limit = min(PROBE_TOKENS, (readable_tokens(loaded.model) or PROBE_TOKENS * 2) // 2)
     ids: list[int] = loaded.tokenizer(text)["input_ids"]
     return ids[:limit]
 
 
-def refuse_influence(loaded: LoadedModel, model: Scorable) -> None:
+def refuse_noncausal(loaded: LoadedModel, model: Scorable) -> None:
     """Refuse a model whose logits of a token depend on anything but the tokens up to it.
 
     Args:
-        loaded: for its name, tokenizer and dtype.
-        model: what scores with it.
+        loaded: The model's name, tokenizer and dtype.
+        model: The same model as it is used for scoring.
 
     Raises:
-        ModelUnsupported: later tokens, padding or another text of the batch change what it says.
+        ModelUnsupported: later tokens, padding or another text of the batch change the logits.
     """
     text, other = probe_ids(loaded), probe_ids(loaded, OTHER_TEXT)[1:]
-    if len(text) < FEWEST_TOKENS or len(other) < FEWEST_TOKENS:
+    if len(text) < MIN_TOKENS or len(other) < MIN_TOKENS:
         return
     name, half = loaded.files.name, len(text) // 2
     ends_otherwise = text[:half] + (other * len(text))[: len(text) - half]
-    with torch.inference_mode(), _rows_quantized_apart(loaded.model):
+    with torch.inference_mode(), _without_int8_outliers(loaded.model):
         alone_TV = _logits(loaded, model, [text])
-        later = _difference(alone_TV[:half], _logits(loaded, model, [ends_otherwise])[:half])
+        later = _worst_difference(alone_TV[:half], _logits(loaded, model, [ends_otherwise])[:half])
         if later > LATER_LIMIT and later > max(
-            NOISE_FACTOR * _difference(alone_TV, _logits(loaded, model, [text])),
+            NOISE_FACTOR * _worst_difference(alone_TV, _logits(loaded, model, [text])),
             EXPERTS_LIMIT if _has_experts(loaded.model) else 0.0,
         ):
             raise ModelUnsupported(
-                f"model {name!r} sees later tokens: its logits of a token change with what follows it (by {later:.2g} "
-                "of their size), so it predicts nothing, as an encoder; take a causal language model"
+                f"model {name!r} sees later tokens: its logits of a token change with the tokens after it (by "
+                f"{later:.2g} of their size), so it predicts nothing, as an encoder; take a causal language model"
             )
         longer = (other * len(text))[: len(text) + PADDING]
-        beside = _difference(alone_TV, _logits(loaded, model, [text, longer])[: len(text)])
+        beside = _worst_difference(alone_TV, _logits(loaded, model, [text, longer])[: len(text)])
         if beside > BATCH_LIMIT.get(loaded.dtype, HALF_BATCH_LIMIT):
             raise ModelUnsupported(
-                f"model {name!r} says something else of a text that is alone than of the same text beside a longer one "
-                f"(by {beside:.2g} of its logits' size), so its scores would depend on the batch; take another model"
+                f"model {name!r} gives a text other logits alone than in a batch with a longer text (by {beside:.2g} "
+                "of their size), so its scores would depend on the batch; take another model"
             )
 
 
@@ -102,8 +107,8 @@ def _logits(loaded: LoadedModel, model: Scorable, texts: Sequence[Sequence[int]]
     return logits_TV
 
 
-def _difference(one_TV: Tensor, other_TV: Tensor) -> float:
-    """How far two lots of logits are apart, as a fraction of the spread of a token's; that of the worst token."""
+def _worst_difference(one_TV: Tensor, other_TV: Tensor) -> float:
+    """Return the largest difference of a token: the RMS difference of its logits over their standard deviation."""
     spread_T = one_TV.std(-1, correction=0).clamp_min(torch.finfo(torch.float32).tiny)
     return float(((one_TV - other_TV).square().mean(-1).sqrt() / spread_T).max())
 
@@ -113,8 +118,8 @@ def _has_experts(model: nn.Module) -> bool:
 
 
 @contextmanager
-def _rows_quantized_apart(model: nn.Module) -> Iterator[None]:
-    """While this is open, LLM.int8 looks for no outliers: it looks for them in all tokens of a pass at once."""
+def _without_int8_outliers(model: nn.Module) -> Iterator[None]:
+    """Turn off the outlier search of LLM.int8: it looks at all tokens of a pass, so that each depends on the others."""
     states: list[Any] = [module.state for module in model.modules() if type(module).__name__ == "Linear8bitLt"]
     before = [state.threshold for state in states]
     for state in states:

@@ -1,16 +1,16 @@
 """`python -m scoring.detect`: score texts from files or stdin and, with a calibration, say who wrote them.
 
-Exit codes: 0 at least one text was looked at (one that has no score says why, and so does a file that cannot be read);
-1 the answer could not be written; 2 the command, a model or the calibration is wrong, or no file could be read.
+Exit codes: 0 at least one file was read (a text without score and a file that cannot be read say why); 1 the answer
+could not be written; 2 the command, a model or the calibration is wrong, or no file could be read.
 
-Torch comes only when there is something to score: `--help` and mistakes are answered at once.
+Torch is imported only when there is a text to score: `--help` and mistakes are answered at once.
 """
 
 import os
 import sys
 
 if __name__ == "__main__":
-    # What lies in the caller's directory (models.py, a folder models, torch.py) must not come before what is meant.
+    # Files in the caller's directory (models.py, a folder models, torch.py) must not come before the real packages.
     _root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib comes later
     if sys.path[0] != _root and not sys.flags.safe_path:
         sys.path.append(sys.path.pop(0))
@@ -32,7 +32,7 @@ from models.errors import ModelError
 from models.names import anchored
 from scoring.calibration import Binding, Calibration, Quantization, Verdict
 from scoring.errors import ScoringError
-from scoring.judging import Judged, Source, binding, judge
+from scoring.judging import JudgedText, Source, binding_of, judge
 from scoring.results import Alignment
 
 DEMO_PAIR: Final = ("builtin://tiny-base", "builtin://tiny-instruct")
@@ -42,7 +42,7 @@ DEMO_WARNING: Final = (
 )
 SHOWN_CHARACTERS: Final = 48
 UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""Why an answer cannot be written; who closes a pipe (EPIPE) has read enough."""
+"""Errors after which an answer cannot be written. EPIPE is none: a reader that closes its pipe has read enough."""
 COLOURS: Final[dict[Verdict, str]] = {"machine": "red", "human": "green"}
 APP = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -53,7 +53,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 def detect(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Text files; - is stdin.")],
     calibration: Annotated[
-        Path | None, typer.Option(help="A calibration file; it sets every option below that is not named.")
+        Path | None, typer.Option(help="A calibration file; it sets every option below that is not given.")
     ] = None,
     observer: Annotated[str | None, typer.Option(help="Base model.")] = None,
     performer: Annotated[str | None, typer.Option(help="Instruct model.")] = None,
@@ -72,7 +72,7 @@ def detect(
         models = _models(observer, performer, bound)
         sources = _read_all(files)
         if models is None:
-            _tell(DEMO_WARNING)
+            _print_message(DEMO_WARNING)
 
         from scoring.binoculars import Binoculars
 
@@ -83,21 +83,21 @@ def detect(
             quantization=quantization or (bound.quantization if bound else "none"),
             max_tokens=max_tokens,
         )
-        used = binding(scorer)
+        used = binding_of(scorer)
         if bound is not None:
             bound.check(used)
         judged = list(judge(scorer, sources, windows, bound))
     except (ScoringError, ModelError) as error:
-        _tell(f"error: {error}", style="red")
+        _print_message(f"error: {error}", style="red")
         raise typer.Exit(2) from error
     if as_json:
-        _write(json.dumps(used.model_dump() | {"results": [one.as_json() for one in judged]}, indent=2) + "\n")
+        _print_answer(json.dumps(used.model_dump() | {"results": [one.as_json() for one in judged]}, indent=2) + "\n")
     else:
-        _write(_table(judged, used, bound))
+        _print_answer(_table(judged, used, bound))
 
 
 def _models(observer: str | None, performer: str | None, bound: Calibration | None) -> tuple[str, str] | None:
-    """The pair that is named, by options or else by the calibration; None where none is."""
+    """Return the pair that the options, or else the calibration, name; None where neither does."""
     if observer or performer:
         here = Path.cwd()
         observer, performer = (model and anchored(model, here) for model in (observer, performer))
@@ -111,10 +111,10 @@ def _models(observer: str | None, performer: str | None, bound: Calibration | No
 
 
 def _read_all(files: list[str]) -> list[Source]:
-    """Every file with its text or with why it has none.
+    """Read every file.
 
     Raises:
-        ScoringError: none of them can be read; each is told.
+        ScoringError: no file can be read (the message has the reason of each), or stdin is named twice.
     """
     if files.count("-") > 1:
         raise ScoringError("stdin (-) can be read once; name it once")
@@ -123,7 +123,7 @@ def _read_all(files: list[str]) -> list[Source]:
     if len(unread) == len(sources):
         raise ScoringError("\n".join(f"{source.name}: {source.error}" for source in unread))
     if unread:
-        _tell(f"{len(unread)} of {len(sources)} files cannot be read; the others are scored")
+        _print_message(f"{len(unread)} of {len(sources)} files cannot be read; the other files are scored")
     return sources
 
 
@@ -138,7 +138,7 @@ def _read(file: str) -> Source:
 
 
 def _text_of(content: bytes) -> str:
-    """What was written, without what editors and systems add: a mark in front, ends of lines, newlines at the end."""
+    """Decode a file without its byte order mark and final newlines, and with LF as line ends."""
     return content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
 
 
@@ -150,7 +150,7 @@ def _bytes_of(file: str) -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _table(judged: list[Judged], used: Binding, bound: Calibration | None) -> str:
+def _table(judged: list[JudgedText], used: Binding, bound: Calibration | None) -> str:
     table = Table("file", "words", "tokens", "score", *(["verdict"] if bound else []), "text")
     for one in judged:
         cells = _cells(one)
@@ -162,7 +162,7 @@ def _table(judged: list[Judged], used: Binding, bound: Calibration | None) -> st
     return captured.get()
 
 
-def _cells(one: Judged) -> list[Text]:
+def _cells(one: JudgedText) -> list[Text]:
     row, first, count = one.row, one.row.start_word or 0, one.row.length_words or 0
     words = "–" if row.length_words is None else f"{first}–{first + count}"
     tokens = "–" if row.length_tokens is None else f"{row.length_tokens}{' (cut)' if row.truncated else ''}"
@@ -187,25 +187,25 @@ def _footer(used: Binding, bound: Calibration | None) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text with escapes for whatever a terminal would obey or cannot show."""
+    """Escape every character that a terminal would obey or cannot show."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
     )
 
 
-def _tell(message: str, style: str = "") -> None:
-    """Print to stderr, line by line; a stderr that is closed or full stops nothing."""
+def _print_message(message: str, style: str = "") -> None:
+    """Print to stderr, line by line. A stderr that is closed or full is ignored."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     with suppress(OSError):
         for line in message.splitlines():
             console.print(Text(_printable(line), style=style))
 
 
-def _write(text: str) -> None:
-    """Print to stdout, and be sure that it is out.
+def _print_answer(text: str) -> None:
+    """Print to stdout and flush. A reader that has closed its pipe is ignored.
 
     Raises:
-        OSError: it cannot be written, for another reason than that its reader has read enough.
+        OSError: stdout is closed, or cannot be written.
     """
     if sys.stdout is None:
         raise OSError(errno.EBADF, "stdout is closed")
@@ -213,17 +213,17 @@ def _write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_stdout()
+        _discard_stdout()
 
 
-def _drop_stdout() -> None:
-    """Let go of what is still in the buffer: it would be tried again, and fail, at the end of the process."""
+def _discard_stdout() -> None:
+    """Discard the buffer of stdout: Python would write it again, and fail, when the process ends."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main() -> None:
-    for stream in (sys.stdout, sys.stderr):  # a locale that is not UTF-8 must not end in a traceback
+    for stream in (sys.stdout, sys.stderr):  # without this, a locale that is not UTF-8 ends in a traceback
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -231,8 +231,8 @@ def _main() -> None:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        _drop_stdout()
-        _tell(f"error: the answer cannot be written: {error.strerror}", style="red")
+        _discard_stdout()
+        _print_message(f"error: the answer cannot be written: {error.strerror}", style="red")
         sys.exit(1)
 
 

@@ -1,22 +1,22 @@
-"""What can go wrong between texts and scores; each message says what was seen, what is allowed, what to do.
+"""Errors of scoring. Each message says what was seen, what is allowed, and what to do.
 
 ScoringError
-├── CorpusError (ValueError)      a corpus that cannot be read as asked, found before anything is scored
-│   ├── CorpusChanged            rows that are no longer what they were when the run was planned, or scored earlier
-│   └── CorpusUnavailable (OSError)  a dataset of the Hub that is not reached from here; it may be another time
-├── ArgumentError (ValueError)    an argument of `Binoculars` is not what it may be
+├── CorpusError (ValueError)      a corpus cannot be read as its settings say; found before any text is scored
+│   ├── CorpusChanged            rows differ from those that were planned, or scored earlier
+│   └── CorpusUnavailable (OSError)  a dataset of the Hub is not reached from this machine now; a retry may reach it
+├── ArgumentError (ValueError)    an argument of `Binoculars` has a value that is not allowed
 ├── IncompatiblePair (ValueError) observer and performer do not share one tokenizer
-└── CalibrationError (ValueError) a calibration file that is broken, or made for something else
+└── CalibrationError (ValueError) a calibration file is broken, or made for other settings
 
-None takes constructor parameters of its own, so that all of them survive pickling. A fragment that cannot
-be scored is no exception: it is a result with a `null_reason`.
+No class takes constructor parameters of its own, so all of them can be pickled. A fragment that cannot be scored raises
+nothing: its result has a `null_reason`.
 """
 
 
 class ScoringError(Exception):
-    """Base: scoring cannot be done as asked.
+    """Base class of the errors of scoring.
 
-    Its message can always be written to a file or a terminal, whatever names of files it tells.
+    Its message can always be written to a file or a terminal, also where it holds names that are no UTF-8.
     """
 
     def __str__(self) -> str:
@@ -28,19 +28,19 @@ class CorpusError(ScoringError, ValueError):
 
 
 class CorpusChanged(CorpusError):
-    """Rows of a file were edited, reordered, replaced or taken away; the message names the file."""
+    """Rows of a file were edited, reordered, replaced or removed. The message names the file."""
 
 
 class CorpusUnavailable(CorpusError, OSError):
-    """A dataset of the Hub cannot be loaded here and now; nothing is known of its rows."""
+    """A dataset of the Hub cannot be loaded on this machine now."""
 
 
 class ArgumentError(ScoringError, ValueError):
-    """An argument has a value that means nothing; the message has its name and what it may be."""
+    """An argument has a value that is not allowed. The message names the argument and the allowed values."""
 
 
 class IncompatiblePair(ScoringError, ValueError):
-    """The two models disagree about tokens; the message shows the first difference."""
+    """The tokenizers or the logits of the models differ. The message shows the first difference."""
 
 
 class CalibrationError(ScoringError, ValueError):

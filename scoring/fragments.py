@@ -1,8 +1,8 @@
-"""Which pieces of a record's texts are scored: random fragments, all prefixes, windows, or whole texts.
+"""Fragments of a record's texts: random fragments, prefixes, windows, or whole texts.
 
-Words are what `str.split()` gives; a fragment is the text from its first word to its last, blanks between
-them as they were. What is cut depends on the settings and the record alone, never on the shard that the
-record came in or on what was cut before. Imports no torch: specs are validated with this.
+Words are what `str.split()` gives. A fragment is the text from its first word to its last, with the blanks between them
+as they were. The fragments of a record depend on the settings and the record alone, never on its shard or on records
+cut before. Imports no torch: specs are validated with this module.
 """
 
 import hashlib
@@ -15,22 +15,20 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, TypeAdapter, ValidatorFunctionWrapHandler, WrapValidator, field_validator, model_validator
 
 from scoring.corpora.records import NO_TEXT, Record, Text
-from scoring.wording import Settings, in_our_words
+from scoring.wording import Settings, validate_or_explain
 
 Span = tuple[int, int]
-"""First word and the word after the last."""
+"""First word, and the word after the last."""
 WORD: Final = re.compile(r"\S+")
-
-
 INT32_MAX: Final = 2**31 - 1
-"""Rows hold counts of words and tokens in 32 bits."""
+"""Largest count of words or tokens: columns of rows have 32 bits."""
 Count = Annotated[int, Field(strict=True, ge=1, le=INT32_MAX)]
 PrefixLength = Annotated[int, Field(strict=True, ge=2, le=INT32_MAX)]
 Seed = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
 
 
 class RandomFragments(Settings):
-    """Fragments of random length, walked through all texts of a record in step, as published."""
+    """Fragments of random length, cut at the same places in all texts of a record, as published."""
 
     mode: Literal["random"]
     min_words: Count = 10
@@ -38,37 +36,40 @@ class RandomFragments(Settings):
     seed: Seed = 0
 
     @model_validator(mode="after")
-    def _ordered(self) -> "RandomFragments":
+    def _check_order(self) -> "RandomFragments":
         if self.min_words > self.max_words:
             raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}: swap them")
         return self
 
 
 class PrefixFragments(Settings):
-    """The first n tokens of each text, for every n, from one pass through the models."""
+    """The first n tokens of each text, for every n of `tokens`, from one pass through the models."""
 
     mode: Literal["prefix"]
     tokens: tuple[PrefixLength, ...] = Field(min_length=1)
 
     @field_validator("tokens")
     @classmethod
-    def _rising(cls, tokens: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_rising(cls, tokens: tuple[int, ...]) -> tuple[int, ...]:
         if list(tokens) != sorted(set(tokens)):
             raise ValueError(f"tokens must rise without repeats, not {list(tokens)}")
         return tokens
 
 
 class WindowFragments(Settings):
-    """Overlapping windows, to see which part of a long text is machine-made."""
+    """Windows at every `step` words, to see which part of a long text is machine-made."""
 
     mode: Literal["window"]
     words: Count = 200
     step: Count = 100
 
     @model_validator(mode="after")
-    def _covering(self) -> "WindowFragments":
+    def _check_step(self) -> "WindowFragments":
         if self.step > self.words:
-            raise ValueError(f"step {self.step} is above words {self.words}: words between windows are lost")
+            raise ValueError(
+                f"step {self.step} is above words {self.words}: words between windows would be lost; "
+                f"give a step of {self.words} or less"
+            )
         return self
 
 
@@ -78,13 +79,13 @@ class WholeTexts(Settings):
     mode: Literal["whole"]
 
 
-def _told(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    return in_our_words(value, handler)
+def _explain_mistakes(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    return validate_or_explain(value, handler)
 
 
 FragmentSettings = Annotated[
     Annotated[RandomFragments | PrefixFragments | WindowFragments | WholeTexts, Field(discriminator="mode")],
-    WrapValidator(_told),
+    WrapValidator(_explain_mistakes),
 ]
 _ADAPTER: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
 
@@ -100,7 +101,7 @@ def fragment_settings(level: Mapping[str, object]) -> FragmentSettings:
 
 @dataclass(frozen=True)
 class Fragment:
-    """A piece of text to score; `(record_id, author, generator, fragment_index)` names it within a corpus."""
+    """A piece of text to score. `(record_id, author, generator, fragment_index)` is unique within a corpus."""
 
     record_id: str
     fragment_index: int
@@ -111,30 +112,30 @@ class Fragment:
     start_word: int | None
     length_words: int | None
     prefix_tokens: tuple[int, ...] = ()
-    """Lengths of the prefixes to score; empty: the fragment itself."""
+    """Lengths in tokens of the prefixes to score; empty: the fragment itself is scored."""
     null_reason: str | None = None
-    """Why it cannot be scored, where that is known before the models see it."""
+    """Reason why the fragment cannot be scored, where that is known without the models."""
     dropped_words: int = 0
-    """Words of its record that are in none of the record's fragments."""
+    """Words of the record that are in none of its fragments."""
 
     @property
     def text_sha256(self) -> str | None:
-        """Of the text's UTF-8; None where there is no text."""
+        """SHA-256 of the text in UTF-8, as hex; None where there is no text."""
         return hashlib.sha256(self.text.encode()).hexdigest() if self.text else None
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The fragments of a record and how many words of its texts are in none of them."""
+    """The fragments of a record, and the number of words of its texts that are in none of them."""
 
     fragments: tuple[Fragment, ...]
     dropped_words: int
 
 
 def cut(record: Record, settings: FragmentSettings) -> Cut:
-    """Cut a record into fragments: at least one row comes of every record, if only a null one."""
+    """Cut a record into fragments. A text without fragments, and a record without texts, has a null fragment."""
     if record.null_reason is not None:
-        return Cut((_null(record, NO_TEXT, record.null_reason),), 0)
+        return Cut((_null_fragment(record, NO_TEXT, record.null_reason),), 0)
     words = [[match.span() for match in WORD.finditer(text.text)] for text in record.texts]
     spans = _spans(record, [len(text_words) for text_words in words], settings)
     kept = sum(len({word for span in text_spans for word in range(*span)}) for text_spans in spans)
@@ -142,7 +143,7 @@ def cut(record: Record, settings: FragmentSettings) -> Cut:
     fragments = [
         replace(fragment, dropped_words=dropped)
         for text, text_words, text_spans in zip(record.texts, words, spans, strict=True)
-        for fragment in _of_text(record, text, text_words, text_spans, settings)
+        for fragment in _fragments_of_text(record, text, text_words, text_spans, settings)
     ]
     return Cut(tuple(fragments), dropped)
 
@@ -152,21 +153,21 @@ def _spans(record: Record, lengths: list[int], settings: FragmentSettings) -> li
         case RandomFragments():
             return _random_spans(record, lengths, settings)
         case WindowFragments():
-            return [_windows(length, settings) for length in lengths]
+            return [_window_spans(length, settings) for length in lengths]
         case PrefixFragments() | WholeTexts():
             return [[(0, length)] for length in lengths]
 
 
-def _of_text(
+def _fragments_of_text(
     record: Record, text: Text, words: list[Span], spans: list[Span], settings: FragmentSettings
 ) -> Iterator[Fragment]:
     prefixes = settings.tokens if isinstance(settings, PrefixFragments) else ()
     if not words or not spans:
-        yield _null(record, text, "too_short" if words else "empty_text", len(words), prefixes)
+        yield _null_fragment(record, text, "too_short" if words else "empty_text", len(words), prefixes)
         return
     for index, (start, stop) in enumerate(spans):
         if isinstance(settings, PrefixFragments | WholeTexts):
-            piece = text.text  # blanks at its ends are part of a whole text
+            piece = text.text  # with the blanks at its ends, which models see
         else:
             piece = text.text[words[start][0] : words[stop - 1][1]]
         yield Fragment(
@@ -182,7 +183,7 @@ def _of_text(
         )
 
 
-def _null(
+def _null_fragment(
     record: Record, text: Text, reason: str, length_words: int | None = None, prefixes: tuple[int, ...] = ()
 ) -> Fragment:
     return Fragment(
@@ -200,10 +201,10 @@ def _null(
 
 
 def _random_spans(record: Record, lengths: list[int], settings: RandomFragments) -> list[list[Span]]:
-    """One walk for all texts of the record, as far as the shortest goes, so that lengths tell nothing.
+    """Draw the same lengths for all texts of the record, so that a length says nothing about the author.
 
-    Lengths are uniform; the draw that reaches beyond the end stops the walk, and what is left is dropped. A
-    coin decides whether the walk starts at the front or the back of each text.
+    Lengths are uniform. The draw that reaches beyond the shortest text ends the walk, and the words left over are
+    dropped. A coin decides whether the walk starts at the front or the back of the texts.
     """
     draw = random.Random(f"{settings.seed}:{record.record_id}")
     from_back = draw.random() < 0.5
@@ -225,7 +226,7 @@ def _walk(draw: random.Random, total: int, settings: RandomFragments) -> list[Sp
     return steps
 
 
-def _windows(length: int, settings: WindowFragments) -> list[Span]:
-    """Windows at every step; the last is moved back so that it ends with the text at full width."""
+def _window_spans(length: int, settings: WindowFragments) -> list[Span]:
+    """Return a window at every step. The last window ends with the text, and is moved back to have full width."""
     last = max(0, length - settings.words)
     return [*((start, start + settings.words) for start in range(0, last, settings.step)), (last, length)]

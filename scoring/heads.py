@@ -1,15 +1,15 @@
-"""A language model as body and head: hidden states of real tokens, and logits of any tile of the vocabulary.
+"""A language model split into body and head: hidden states of real tokens, and logits of any vocabulary tile.
 
 Shapes: B texts, L padded length, T real tokens of all texts, H hidden size, V vocabulary, C columns of a
 tile, X width of a state (H or V).
 
-A head is more than a matmul in some families (Gemma 2 caps, Cohere and Granite scale), so a model is split
-only where a probe shows that the split gives its own logits: the head must read exactly what the body
-returns, what happens after the head must be a known elementwise map, and the logits must agree. Everything
-else scores through `WholeModel`, whose states are the logits themselves: the same results, more memory.
+A head is more than a matmul in some families: Gemma 2 caps its logits, Cohere and Granite scale them. So a model is
+split only where a probe shows three things: the head reads exactly what the body returns; the logits after the head are
+a known elementwise map of the head's output; body and head apart give the model's own logits. Any other model is a
+`WholeModel`, whose states are the logits themselves: the same scores, more memory.
 
-No attention mask is ever passed: the models are causal (causality.py makes sure) and padding is on the right, so no
-real token sees a padded one, and attention without a mask is faster.
+No attention mask is passed. Models are causal (causality.py makes sure) and padding is on the right, so no real token
+sees a padded one. Attention without a mask is faster.
 """
 
 # ruff: noqa: N815 - names end in their shape
@@ -22,24 +22,24 @@ import torch
 from torch import Tensor, nn
 
 from models.load import LoadedModel, native_dtype
-from scoring.causality import probe_ids, refuse_influence
+from scoring.causality import probe_ids, refuse_noncausal
 
 LOG = logging.getLogger(__name__)
 RAMP_LIMIT = 200.0
-"""Logits that the probe puts in the head's place span ± this: far enough to see any soft cap."""
+"""The probe replaces the head's output by logits from −RAMP_LIMIT to RAMP_LIMIT: wide enough to show any soft cap."""
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 4e-3}
-"""Largest difference of the self-check, as a fraction of the largest absolute logit."""
+"""Largest difference of two lots of logits that count as equal, as a fraction of the largest absolute logit."""
 
 
 @dataclass(frozen=True)
 class LogitMap:
-    """What a model does to its logits after the head, elementwise."""
+    """The elementwise map that a model applies to its head's output."""
 
     kind: Literal["identity", "scale", "softcap"] = "identity"
     value: float = 1.0
 
     def apply_(self, logits_TC: Tensor) -> Tensor:
-        """Map in place."""
+        """Map the logits in place, and return them."""
         match self.kind:
             case "identity":
                 return logits_TC
@@ -51,32 +51,33 @@ class LogitMap:
 
 @dataclass(frozen=True, eq=False)
 class SplitModel:
-    """Body and head apart; a state is a hidden state, X = H."""
+    """Body and head apart. A state is a hidden state: X = H."""
 
     body: nn.Module
     weight_VH: Tensor
     bias_V: Tensor | None
     logit_map: LogitMap
     matmul_dtype: torch.dtype
-    """float32 where the device has no fast matmul of the weights' dtype: a tile is cast in no time."""
+    """dtype of the head's matmul: float32 where the device has no fast matmul of the weights' dtype. Casting the
+    weights of a tile costs little."""
 
     @property
     def device(self) -> torch.device:
-        """The head's."""
+        """Device of the head."""
         return self.weight_VH.device
 
     @property
     def vocabulary(self) -> int:
-        """V."""
+        """V, the number of logits per token."""
         return len(self.weight_VH)
 
     def states(self, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
-        """Hidden states [T, H] of the real tokens, text after text; padding is on the right."""
+        """Return the hidden states [T, H] of the real tokens, text after text. Padding is on the right."""
         hidden_BLH: Tensor = self.body(input_ids=ids_BL, use_cache=False).last_hidden_state
         return hidden_BLH[real_BL.to(hidden_BLH.device)].to(self.device)
 
     def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
-        """Logits of columns [start, start + C), as float32 but with the precision of the model's dtype."""
+        """Write the logits of columns [start, start + C) as float32, rounded to the model's dtype."""
         stop = start + out_TC.shape[1]
         weight_HC = self.weight_VH[start:stop].T.to(self.matmul_dtype)
         if out_TC.dtype == self.matmul_dtype:
@@ -86,55 +87,55 @@ class SplitModel:
         if self.bias_V is not None:
             out_TC += self.bias_V[start:stop]
         if self.matmul_dtype != self.weight_VH.dtype:
-            out_TC.copy_(out_TC.to(self.weight_VH.dtype))  # dtype says what scores mean, on every machine
+            out_TC.copy_(out_TC.to(self.weight_VH.dtype))  # a dtype gives the same scores on every machine
         self.logit_map.apply_(out_TC)
 
-    def cut(self, vocabulary: int) -> "SplitModel":
-        """The same model with the first `vocabulary` logits alone."""
+    def first_logits(self, vocabulary: int) -> "SplitModel":
+        """Return the model with its first `vocabulary` logits only."""
         bias_V = None if self.bias_V is None else self.bias_V[:vocabulary]
         return replace(self, weight_VH=self.weight_VH[:vocabulary], bias_V=bias_V)
 
 
 @dataclass(frozen=True, eq=False)
 class WholeModel:
-    """A model that cannot be split; a state is its row of logits, X = V."""
+    """A model that cannot be split. A state is a token's row of logits: X = V."""
 
     model: nn.Module
     device: torch.device
     vocabulary: int
 
     def states(self, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
-        """Logits [T, V] of the real tokens, text after text, as the model gives them."""
+        """Return the logits [T, V] of the real tokens, text after text, as the model gives them."""
         logits_BLV: Tensor = self.model(input_ids=ids_BL, use_cache=False).logits
         return logits_BLV[..., : self.vocabulary][real_BL.to(logits_BLV.device)].to(self.device)
 
     def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
-        """Columns [start, start + C) of the states, as float32."""
+        """Write columns [start, start + C) of the states as float32."""
         out_TC.copy_(state_TX[:, start : start + out_TC.shape[1]])
 
-    def cut(self, vocabulary: int) -> "WholeModel":
-        """The same model with the first `vocabulary` logits alone."""
+    def first_logits(self, vocabulary: int) -> "WholeModel":
+        """Return the model with its first `vocabulary` logits only."""
         return replace(self, vocabulary=vocabulary)
 
 
 ScorableModel = SplitModel | WholeModel
 
 
-def scorable(loaded: LoadedModel) -> ScorableModel:
-    """Split `loaded` where a probe shows that this changes nothing; else take it whole, and log why once.
+def scorable_model(loaded: LoadedModel) -> ScorableModel:
+    """Split `loaded` where a probe shows that the logits stay the same; else return it whole, and log why.
 
     Raises:
-        ModelUnsupported: what it says of a token depends on more than the tokens up to it.
+        ModelUnsupported: the model's logits of a token depend on more than the tokens up to it.
     """
     ids_1L = torch.tensor([probe_ids(loaded)], device=loaded.input_device)
     with torch.inference_mode():
         split, reason = _split(loaded.model, ids_1L)
         if split is not None:
-            refuse_influence(loaded, split)
+            refuse_noncausal(loaded, split)
             return split
         logits_1LV = loaded.model(input_ids=ids_1L, use_cache=False).logits
     whole = WholeModel(loaded.model, logits_1LV.device, logits_1LV.shape[-1])
-    refuse_influence(loaded, whole)
+    refuse_noncausal(loaded, whole)
     LOG.warning("%s is scored without splitting its head: %s", loaded.files.name, reason)
     return whole
 
@@ -146,24 +147,24 @@ def _split(model: Any, ids_1L: Tensor) -> tuple[SplitModel | None, str]:
     if head.weight.device.type == "meta" or body is model:
         return None, "its head is offloaded, or it has no separate body"
     read_1LH, ramp_1LV, mapped_1LV = _probe_head(model, head, ids_1L)
-    logit_map = _find_map(model.config.get_text_config(), ramp_1LV, mapped_1LV)
+    logit_map = _find_logit_map(model.config.get_text_config(), ramp_1LV, mapped_1LV)
     if read_1LH is None or logit_map is None:
-        return None, "what it does after its head is no elementwise map known here"
+        return None, "it changes its logits after the head, by no known elementwise map"
     weight_VH, bias_V = head.weight.detach(), None if head.bias is None else head.bias.detach()
     split = SplitModel(body, weight_VH, bias_V, logit_map, _matmul_dtype(weight_VH))
     state_TH = split.states(ids_1L, torch.ones_like(ids_1L, dtype=torch.bool))
-    if not _agree(state_TH, read_1LH[0].to(split.device)):
-        return None, "its head does not read what its body returns"
+    if not _is_close(state_TH, read_1LH[0].to(split.device)):
+        return None, "its head does not read the output of its body"
     logits_TV = torch.empty(len(state_TH), split.vocabulary, device=split.device)
     split.logits_into(logits_TV, state_TH, 0)
     own_TV = model(input_ids=ids_1L, use_cache=False).logits[0].to(split.device)
-    if not _agree(own_TV, logits_TV):
+    if not _is_close(own_TV, logits_TV):
         return None, "body and head apart give other logits than the whole model"
     return split, ""
 
 
 def _probe_head(model: Any, head: nn.Module, ids_1L: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-    """What the head reads, and what the model makes of a ramp put in the place of the head's output."""
+    """Replace the head's output by a ramp; return the head's input, the ramp, and the model's logits of the ramp."""
     seen: dict[str, Tensor] = {}
 
     def replace(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -180,7 +181,7 @@ def _probe_head(model: Any, head: nn.Module, ids_1L: Tensor) -> tuple[Tensor | N
     return seen.get("read"), seen.get("ramp", mapped_1LV), mapped_1LV
 
 
-def _find_map(config: Any, ramp_1LV: Tensor, mapped_1LV: Tensor) -> LogitMap | None:
+def _find_logit_map(config: Any, ramp_1LV: Tensor, mapped_1LV: Tensor) -> LogitMap | None:
     candidates = [LogitMap()]
     if cap := getattr(config, "final_logit_softcapping", None):
         candidates.append(LogitMap("softcap", float(cap)))
@@ -188,12 +189,12 @@ def _find_map(config: Any, ramp_1LV: Tensor, mapped_1LV: Tensor) -> LogitMap | N
         if value := getattr(config, name, None):
             candidates.append(LogitMap("scale", float(value) ** power))
     for candidate in candidates:
-        if _agree(mapped_1LV, candidate.apply_(ramp_1LV.to(torch.float32, copy=True))):
+        if _is_close(mapped_1LV, candidate.apply_(ramp_1LV.to(torch.float32, copy=True))):
             return candidate
     return None
 
 
-def _agree(own: Tensor, other: Tensor) -> bool:
+def _is_close(own: Tensor, other: Tensor) -> bool:
     if own.shape != other.shape:
         return False
     limit = TOLERANCE.get(own.dtype, 1e-4) * float(own.abs().max())

@@ -1,4 +1,4 @@
-"""From texts to scored pieces with verdicts, as `python -m scoring.detect` tells them; reads and prints nothing."""
+"""Scores and verdicts of texts, for `python -m scoring.detect`. Reads and prints nothing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ UNREADABLE: Final = "unreadable"
 
 @dataclass(frozen=True)
 class Source:
-    """A file that was named: its text, or why it has none."""
+    """A file that the user named: its text, or the error that reading it gave."""
 
     name: str
     text: str | None = None
@@ -25,8 +25,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A scored piece of a file with its verdict, where there is a calibration; or a file that cannot be read."""
+class JudgedText:
+    """A scored fragment of a file, with a verdict if there is a calibration; or a file that cannot be read."""
 
     row: FragmentScore
     text: str
@@ -35,7 +35,7 @@ class Judged:
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Build what `--json` prints of it."""
+        """Return the entry that `--json` prints."""
         kept = ("start_word", "length_words", "length_tokens", "score", "log_ppl", "log_xppl")
         said = {"threshold": self.threshold, "verdict": self.verdict}
         rest = {"truncated": self.row.truncated, "null_reason": self.row.null_reason, "error": self.error}
@@ -44,9 +44,12 @@ class Judged:
 
 def judge(
     scorer: "Binoculars", sources: Sequence[Source], windows: int | None, calibration: Calibration | None
-) -> Iterator[Judged]:
-    """Score every text, or windows of it that overlap by half, in order; what is unreadable stands in its place."""
-    pieces = [_row_identities(source, windows) for source in sources]
+) -> Iterator[JudgedText]:
+    """Score every text, or windows of every text that overlap by half, in order.
+
+    A file that cannot be read has a row without score at its place.
+    """
+    pieces = [_fragments_of(source, windows) for source in sources]
     rows = scorer.score_fragments(fragment for of_source in pieces for fragment in of_source)
     for source, of_source in zip(sources, pieces, strict=True):
         if source.text is None:
@@ -54,15 +57,15 @@ def judge(
         for fragment in of_source:
             row = next(rows)
             if calibration is None:
-                yield Judged(row, fragment.text)
+                yield JudgedText(row, fragment.text)
             else:
                 threshold = calibration.threshold_for(row.length_words)
                 verdict = calibration.verdict(row.score, row.length_words)
-                yield Judged(row, fragment.text, threshold, verdict)
+                yield JudgedText(row, fragment.text, threshold, verdict)
 
 
-def binding(scorer: "Binoculars") -> Binding:
-    """What a threshold for this scorer's numbers is bound to."""
+def binding_of(scorer: "Binoculars") -> Binding:
+    """Return the settings for which a threshold of this scorer's scores holds."""
     observer, performer = scorer.pair.observer, scorer.pair.performer
     return Binding.model_validate(
         {
@@ -75,12 +78,12 @@ def binding(scorer: "Binoculars") -> Binding:
     )
 
 
-def _unreadable(source: Source) -> Judged:
+def _unreadable(source: Source) -> JudgedText:
     nothing = Fragment(source.name, 0, None, None, None, "", None, None, (), UNREADABLE)
-    return Judged(fragment_score(nothing, Score(null_reason=UNREADABLE)), "", error=source.error)
+    return JudgedText(fragment_score(nothing, Score(null_reason=UNREADABLE)), "", error=source.error)
 
 
-def _row_identities(source: Source, windows: int | None) -> tuple[Fragment, ...]:
+def _fragments_of(source: Source, windows: int | None) -> tuple[Fragment, ...]:
     if source.text is None:
         return ()
     settings: FragmentSettings = WholeTexts(mode="whole")

@@ -1,6 +1,6 @@
-"""Observer and performer as one thing that turns token ids into sums per token.
+"""Observer and performer together: token ids in, nll and cross-entropy of every token out.
 
-Shapes: B texts, L padded length, T real tokens of all texts, X width of a state. Knows no text, no fragment.
+Shapes: B texts, L padded length, T real tokens of all texts, X width of a state. Knows neither texts nor fragments.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,20 @@ from models.errors import ModelUnsupported
 from models.load import LoadedModel
 from models.positions import readable_tokens, steady_tokens
 from scoring.batching import collate
-from scoring.heads import ScorableModel, WholeModel, scorable
+from scoring.heads import ScorableModel, WholeModel, scorable_model
 from scoring.perplexity import NO_TARGET, Tile, token_sums
 from scoring.results import Floats
-from scoring.tokens import check_same_tokens, shared_width
+from scoring.tokens import check_same_tokens, shared_vocabulary
 
 Placement = Literal["same", "split"]
 WHOLE_LOGITS: Final = 2**28
-"""Most logits of a batch (1 GiB of float32) where a model cannot be split."""
+"""Logits of a batch, at most, where a model cannot be split: 1 GiB of float32."""
 UNBOUNDED: Final = 10**9
+"""Positions of a model that names no limit."""
 
 
 class Pair:
-    """Two models of one tokenizer, their bodies and heads apart where that changes nothing."""
+    """Two models with one tokenizer, each split into body and head where the split changes no logits."""
 
     def __init__(
         self,
@@ -36,11 +37,11 @@ class Pair:
         placement: Placement = "same",
         tile: Tile | None = None,
     ) -> None:
-        """Check that the two fit and probe their heads; the same object twice runs once.
+        """Check that the models fit together, and probe their heads. A model given twice runs once.
 
         Raises:
             IncompatiblePair: tokenizers or logits differ; the message shows the first difference.
-            ModelUnsupported: one of them sees later tokens, or other texts of a batch.
+            ModelUnsupported: a model sees later tokens, or other texts of a batch.
         """
         self.observer, self.performer = observer, performer
         self._concurrent = placement == "split" and observer is not performer
@@ -48,22 +49,22 @@ class Pair:
         names = observer.files.name, performer.files.name
         if observer is not performer:
             check_same_tokens(observer.tokenizer, performer.tokenizer, names)
-        q = scorable(performer)
-        o = q if observer is performer else scorable(observer)
-        width = shared_width((o.vocabulary, q.vocabulary), (observer.tokenizer, performer.tokenizer), names)
-        self._q: ScorableModel = q.cut(width)
-        self._o: ScorableModel = self._q if o is q else o.cut(width)
+        q = scorable_model(performer)
+        o = q if observer is performer else scorable_model(observer)
+        width = shared_vocabulary((o.vocabulary, q.vocabulary), (observer.tokenizer, performer.tokenizer), names)
+        self._q: ScorableModel = q.first_logits(width)
+        self._o: ScorableModel = self._q if o is q else o.first_logits(width)
 
     @property
     def max_positions(self) -> int:
-        """Tokens that both models can read."""
+        """Tokens that both models have positions for."""
         return min(readable_tokens(loaded.model) or UNBOUNDED for loaded in (self.observer, self.performer))
 
-    def refuse_unsteady(self, max_tokens: int) -> None:
-        """Refuse a model that reads a text otherwise beside a longer one, where texts may become that long.
+    def refuse_unsteady_positions(self, max_tokens: int) -> None:
+        """Refuse a model whose positions change for a whole batch with its longest text, if texts may be that long.
 
         Raises:
-            ModelUnsupported: with the length up to which it does not.
+            ModelUnsupported: the message has the length up to which the positions stay.
         """
         longest = min(max_tokens, self.max_positions)
         for loaded in (self.observer, self.performer):
@@ -76,18 +77,18 @@ class Pair:
                 )
 
     @property
-    def known_ids(self) -> int:
-        """Ids from 0 that both models have an embedding and a logit for."""
+    def id_limit(self) -> int:
+        """Exclusive upper limit of the ids for which both models have an embedding and a logit."""
         embeddings = (loaded.model.get_input_embeddings() for loaded in (self.observer, self.performer))
         return min(self._q.vocabulary, *(len(embedding.weight) for embedding in embeddings))
 
-    def affordable(self, token_budget: int) -> int:
-        """The budget, less where whole logits have to be held."""
+    def capped_budget(self, token_budget: int) -> int:
+        """Return the token budget, smaller where a model that cannot be split holds the logits of a whole batch."""
         whole = isinstance(self._o, WholeModel) or isinstance(self._q, WholeModel)
         return min(token_budget, max(1, WHOLE_LOGITS // self._q.vocabulary)) if whole else token_budget
 
     def token_sums(self, texts: Sequence[Sequence[int]]) -> list[tuple[Floats, Floats]]:
-        """nll [L] and cross-entropy [L] of each text's tokens, in nats; the last nll of a text is NaN."""
+        """Return nll [L] and cross-entropy [L] of each text's tokens, in nats. The last nll of a text is NaN."""
         ids_BL, real_BL = collate(texts, pad_id=0)
         target_T = torch.tensor([target for ids in texts for target in [*ids[1:], NO_TARGET]])
         with torch.inference_mode():
@@ -105,13 +106,13 @@ class Pair:
                 _states_of(self._o, self.observer, ids_BL, real_BL),
                 _states_of(self._q, self.performer, ids_BL, real_BL),
             )
-        # a thread each: two devices have a stream each, and a launch on one does not wait for the other
+        # a thread for each body: every device has its own stream, and launches on them need not wait for each other
         with ThreadPoolExecutor(max_workers=1) as pool:
             observing = pool.submit(_states_of, self._o, self.observer, ids_BL, real_BL)
             state_q_TX = _states_of(self._q, self.performer, ids_BL, real_BL)
             return observing.result(), state_q_TX
 
 
-@torch.inference_mode()  # of its own: the mode belongs to the thread
+@torch.inference_mode()  # again: the mode holds for the thread that sets it, and this may run in another
 def _states_of(model: ScorableModel, loaded: LoadedModel, ids_BL: Tensor, real_BL: Tensor) -> Tensor:
     return model.states(ids_BL.to(loaded.input_device), real_BL)

@@ -6,10 +6,11 @@ the head could not be split off). `o` is the observer, `q` the performer, as in 
     nll_t  = lse(q_t) − q_t[x_{t+1}]
     xent_t = lse(q_t) − Σ_v softmax(o_t)_v · q_tv
 
-A [T, V] tensor of logits never exists: a tile of [T, C] is made by the head, reduced to three numbers a token
-and overwritten, so memory is O(token tile × vocabulary tile) whatever V and L are. Logits and exponentials are
-float32, what is kept of each tile is float64. Knows neither models nor padding: every state that comes in is
-that of a real token.
+A [T, V] tensor of logits never exists. The head writes a tile of [T, C] logits, the tile is reduced to three numbers
+per token (log-sum-exp of o, log-sum-exp of q, and Σ softmax(o) · q over the tile), and the next tile overwrites it. So
+memory is O(token tile × vocabulary tile), whatever V and L are. At the end the numbers of all tiles are combined, each
+tile weighted by its share of the observer's probability. Logits and exponentials are float32, the three numbers are
+float64. Knows neither models nor padding: every state belongs to a real token.
 """
 
 from collections.abc import Iterator
@@ -20,15 +21,15 @@ import torch
 from torch import Tensor
 
 NO_TARGET = -1
-"""In `target_T`: nothing follows this token, so its nll has no meaning."""
+"""Value in `target_T` of a token that no token follows. Its nll is NaN."""
 
 
 class Head(Protocol):
-    """What makes logits of states."""
+    """A head that computes logits from states."""
 
     @property
     def device(self) -> torch.device:
-        """Where its logits come out."""
+        """Device of the logits."""
 
     @property
     def vocabulary(self) -> int:
@@ -40,13 +41,13 @@ class Head(Protocol):
 
 @dataclass(frozen=True)
 class Tile:
-    """How much is in flight at once."""
+    """Tokens and vocabulary columns of the logits that are in memory at a time."""
 
     tokens: int
     columns: int
 
     def token_ranges(self, total: int) -> Iterator[slice]:
-        """Slices over `total` tokens, of nearly equal size: a short last tile would waste its matmul."""
+        """Return slices over `total` tokens of nearly equal size. A short last tile would be a slow matmul."""
         count = -(-total // self.tokens)
         size = -(-total // count) if count else 0
         return (slice(start, min(start + size, total)) for start in range(0, total, size or 1))
@@ -55,11 +56,11 @@ class Tile:
 CPU_TILE = Tile(tokens=256, columns=2048)
 """Three float32 tiles are 6 MiB: they stay in the last-level cache between matmul and reduction."""
 GPU_TILE = Tile(tokens=1024, columns=8192)
-"""Larger, so that kernel launches do not dominate; 96 MiB for the three tiles."""
+"""Three float32 tiles are 96 MiB. Smaller tiles would cost more time in kernel launches than in kernels."""
 
 
 def default_tile(device: torch.device) -> Tile:
-    """The tile for a kind of device."""
+    """Return the tile for a kind of device."""
     return CPU_TILE if device.type == "cpu" else GPU_TILE
 
 
@@ -71,15 +72,15 @@ def token_sums(
     target_T: Tensor,
     tile: Tile | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """nll and cross-entropy of every token, in nats.
+    """Return nll and cross-entropy of every token, in nats.
 
     Args:
-        observer: Head that makes o; may be the performer itself, then each tile is computed once.
-        performer: Head that makes q, of the same vocabulary.
+        observer: Head that computes o. Where it is the performer, each tile is computed once.
+        performer: Head that computes q, with the same V.
         state_o_TX: The observer's states of T real tokens, on the observer head's device.
         state_q_TX: The performer's states of the same tokens, on the performer head's device.
-        target_T: int64 id of the token that follows, or `NO_TARGET`.
-        tile: Tokens and columns in flight; by device if None.
+        target_T: int64 id of the next token, or `NO_TARGET`.
+        tile: Tokens and columns in memory at a time. None: by device.
 
     Returns:
         `nll_T` and `xent_T`, float64 on CPU; `nll_T` is NaN where there is no target.
@@ -100,7 +101,7 @@ def token_sums(
 def _sums_of_tokens(
     observer: Head, performer: Head, state_o_TX: Tensor, state_q_TX: Tensor, target_T: Tensor, columns: int
 ) -> tuple[Tensor, Tensor]:
-    """One tile's softmax and log-sum-exp after the other; how much each tile weighs is settled at the end."""
+    """Reduce one vocabulary tile after the other, then combine the tiles by their weights."""
     shared = observer is performer
     device, tokens = performer.device, len(target_T)
     columns = min(columns, performer.vocabulary)
@@ -113,7 +114,7 @@ def _sums_of_tokens(
     for k, start in enumerate(starts):
         width = min(columns, performer.vocabulary - start)
         q_TC, o_TC, softmax_TC = q_buffer[:, :width], o_buffer[:, :width], softmax_buffer[:, :width]
-        if not shared:  # queued first, so that a second device works while this one does
+        if not shared:  # before the performer, so that a second device works at the same time
             observer.logits_into(o_TC, state_o_TX, start)
         performer.logits_into(q_TC, state_q_TX, start)
         _pick_targets(target_logit_T, q_TC, target_T, start)
@@ -122,16 +123,16 @@ def _sums_of_tokens(
         mean_q_TK[:, k] = softmax_TC.mul_(q_TC).sum(-1)
     lse_q_T = lse_q_TK.logsumexp(-1)
     weight_TK = lse_o_TK.softmax(-1)
-    # A tile that the observer masks whole weighs nothing; its own mean does not exist.
+    # where the observer gives a whole tile no probability, the tile's mean is NaN and weighs nothing
     mean_q_TK.masked_fill_(weight_TK == 0, 0.0)
     return lse_q_T - target_logit_T.double(), lse_q_T - (weight_TK * mean_q_TK).sum(-1)
 
 
 def _softmax_into(out_TC: Tensor, x_TC: Tensor) -> Tensor:
-    """Write softmax(x) over this tile alone into `out_TC`; the tile's log-sum-exp [T].
+    """Write softmax(x) over this tile alone into `out_TC`, and return the tile's log-sum-exp [T].
 
-    The largest probability is 1 / Σ exp(x − max): torch's fused softmax, the fastest exponential it has on a
-    CPU, thus gives the sum away for the price of two maxima.
+    The largest probability is 1 / Σ exp(x − max). So the log-sum-exp follows from the softmax and two maxima, and
+    torch's fused softmax, its fastest exponential on a CPU, is the only pass of exponentials.
     """
     torch.softmax(x_TC, -1, out=out_TC)
     largest_T = x_TC.amax(-1)
@@ -139,6 +140,7 @@ def _softmax_into(out_TC: Tensor, x_TC: Tensor) -> Tensor:
 
 
 def _pick_targets(target_logit_T: Tensor, q_TC: Tensor, target_T: Tensor, start: int) -> None:
+    """Write the logits of the targets that lie in this tile into `target_logit_T`."""
     column_T = target_T - start
     here_T = (column_T >= 0) & (column_T < q_TC.shape[1]) & (target_T != NO_TARGET)
     picked_T = q_TC.gather(1, column_T.clamp(0, q_TC.shape[1] - 1)[:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""From per-token sums to scores: what is reported of a text, of a fragment, and of each prefix of it.
+"""Scores of texts, fragments and prefixes, from the sums of their tokens.
 
     log_ppl = Σ nll / n_nll        log_xppl = Σ xent / n_xent        score = log_ppl / log_xppl
 
@@ -23,23 +23,23 @@ Floats = npt.NDArray[np.float64]
 OUT_OF_MEMORY: Final = "out_of_memory"
 NULL_REASONS: Final = {
     "empty_text": "the text has no words",
-    "one_token": "the tokenizer makes fewer than two tokens of it, so nothing is predicted",
+    "one_token": "the text has fewer than two tokens, so no token is predicted",
     "shorter_than_prefix": "the text has fewer tokens than the prefix asked for",
     "prefix_beyond_max_tokens": "the prefix is longer than max_tokens",
     "prefix_beyond_model": "the prefix is longer than the model can read",
-    "token_beyond_model": "the tokenizer makes a token of it that the model has no embedding or no logit for",
-    "not_text": "it is no string",
-    "not_unicode": "it holds half a surrogate pair, which is no character",
+    "token_beyond_model": "the text has a token for which the model has no embedding or no logit",
+    "not_text": "the value is no string",
+    "not_unicode": "the text holds half a surrogate pair, which is no character",
     "not_finite": "a sum is infinite or not a number: the dtype overflowed",
     "zero_cross_entropy": "log_xppl is zero, so the ratio does not exist",
-    OUT_OF_MEMORY: "it did not fit into this slot's memory even alone",
+    OUT_OF_MEMORY: "the text did not fit into this slot's memory even alone",
 }
-"""Why a text has no score; records that are no valid records have the reasons of `scoring.corpora.records`."""
+"""Null reasons of texts, with their meaning. `scoring.corpora.records` has those of rows that are no valid records."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """What one text scores; every metric is None where `null_reason` says why."""
+    """The score of a text. Every metric is None where there is a `null_reason`."""
 
     nll_sum: float | None = None
     """Σ nll, nats."""
@@ -56,13 +56,13 @@ class Score:
     length_tokens: int | None = None
     """Tokens scored, special tokens included."""
     truncated: bool | None = None
-    """Whether the text went on beyond `max_tokens`; None where it was never encoded."""
+    """True where the text had more than `max_tokens` tokens; None where the text was not encoded."""
     null_reason: str | None = None
 
 
 @dataclass(frozen=True)
 class FragmentScore:
-    """One row: where a fragment comes from and what it, or one prefix of it, scores.
+    """The origin and the score of a fragment, or of a prefix of a fragment.
 
     Field names are the columns of the `binoculars` rows.
     """
@@ -90,21 +90,21 @@ class FragmentScore:
 
     @property
     def needs_more_memory(self) -> bool:
-        """Whether a larger slot could score it."""
+        """True where the fragment ran out of memory, and a larger slot might score it."""
         return self.null_reason == OUT_OF_MEMORY
 
 
 @dataclass(frozen=True)
 class TokenSums:
-    """nll and cross-entropy of each token of one text, in nats, and whether the text was cut."""
+    """nll and cross-entropy of each token of a text, in nats, and whether the text was cut."""
 
     nll_L: Floats
-    """The last one means nothing."""
+    """nll of each token. The last is NaN: no token follows."""
     xent_L: Floats
     truncated: bool
 
     def score(self, alignment: Alignment, tokens: int | None = None) -> Score:
-        """Score of the text, or of its first `tokens` tokens."""
+        """Return the score of the text, or of its first `tokens` tokens."""
         length = len(self.nll_L) if tokens is None else tokens
         if length < 2:
             return Score(length_tokens=length, truncated=self.truncated, null_reason="one_token")
@@ -131,7 +131,7 @@ class TokenSums:
 def fragment_score(
     fragment: Fragment, score: Score, prefix_tokens: int | None = None, length_words: int | None = None
 ) -> FragmentScore:
-    """Join a fragment's origin with its score; `length_words` is that of the prefix, if it is one."""
+    """Join a fragment's origin with its score. For a prefix, `length_words` is the number of its words."""
     return FragmentScore(
         record_id=fragment.record_id,
         fragment_index=fragment.fragment_index,

@@ -1,7 +1,7 @@
-"""Texts to token ids, and whether two models mean the same by them.
+"""Token ids of texts, and checks that two models mean the same by an id.
 
-Special tokens are added exactly as the tokenizer does by default, as the authors' code does: a tokenizer that
-puts a bos token in front has it in the counts, one that does not has none. Padding never happens here.
+Special tokens are added as the tokenizer does by default, as in the authors' code. So a bos token that the tokenizer
+puts in front counts as a token. Nothing is padded here.
 """
 
 from collections.abc import Sequence
@@ -28,20 +28,20 @@ class Encoding:
 
     ids: list[int]
     truncated: bool
-    """Whether the text had more tokens than were asked for."""
+    """True where the text had more tokens than the limit, and was cut."""
     char_ends: list[int] | None
-    """Where in the text each token ends (0 for one that is not of the text); None with a slow tokenizer."""
+    """End of each token in the text, in characters; 0 for a special token. None with a slow tokenizer."""
 
     def words_before(self, text: str, tokens: int) -> int | None:
-        """Words that the first `tokens` tokens of `text` reach into; None with a slow tokenizer."""
+        """Count the words of `text` that its first `tokens` tokens cover or reach into; None with a slow tokenizer."""
         return None if self.char_ends is None else len(text[: max(self.char_ends[:tokens])].split())
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int) -> list[Encoding]:
-    """Encode each text alone, cut to `max_tokens`, special tokens included."""
+    """Encode each text alone, cut to `max_tokens` tokens, special tokens included."""
     if not texts:
         return []
-    # a slow tokenizer shows that it cut a text only by giving one token too many
+    # a slow tokenizer does not say that it cut a text, so it is asked for an extra token
     limit = max_tokens if tokenizer.is_fast else max_tokens + 1
     batch = tokenizer(list(texts), truncation=True, max_length=limit)
     rows = zip(batch["input_ids"], batch.encodings or [None] * len(texts), strict=True)
@@ -59,33 +59,34 @@ def _encoding(ids: list[int], fast_encoding: object, max_tokens: int) -> Encodin
 def check_same_tokens(
     observer: PreTrainedTokenizerBase, performer: PreTrainedTokenizerBase, names: tuple[str, str]
 ) -> None:
-    """Refuse a pair whose tokenizers disagree about a probe text or a special token.
+    """Refuse a pair whose tokenizers give other ids for a probe text or a special token.
 
-    The observer's tokenizer encodes for both, so each id must mean the same token to the performer. Comparing
-    vocabularies, as the authors do, does not see a different pre-tokenizer or bos.
+    The observer's tokenizer encodes for both models, so each id must mean the same token to the performer. The authors
+    compare vocabularies, which does not show a different pre-tokenizer or bos token.
 
     Raises:
-        IncompatiblePair: with the first difference.
+        IncompatiblePair: the tokenizers differ; the message shows the first difference.
     """
     for text in PROBE_TEXTS:
         _compare_ids(text, observer(text)["input_ids"], performer(text)["input_ids"], names)
     for token in sorted({*observer.all_special_tokens, *performer.all_special_tokens}):
-        ids = _id_of(observer, token), _id_of(performer, token)
+        ids = _token_id(observer, token), _token_id(performer, token)
         if None not in ids and ids[0] != ids[1]:
             raise IncompatiblePair(
                 f"special token {token!r} is id {ids[0]} to {names[0]} but {ids[1]} to {names[1]}; {REMEDY}"
             )
 
 
-def shared_width(
+def shared_vocabulary(
     widths: tuple[int, int], tokenizers: tuple[PreTrainedTokenizerBase, PreTrainedTokenizerBase], names: tuple[str, str]
 ) -> int:
-    """How many logits the two have in common: all of them, or what both have where the rest belongs to no token.
+    """Return the number of logits that both models have.
 
-    Embeddings of one tokenizer are padded to different widths; such rows are never a target, and mean nothing.
+    Where it differs between the models, the logits of only one model must be padding, beyond every id of the
+    tokenizers: models with one tokenizer are padded to different widths, and padding is never a target.
 
     Raises:
-        IncompatiblePair: they differ in number, and the smaller number leaves out tokens.
+        IncompatiblePair: the numbers differ, and the smaller number leaves out ids of a tokenizer.
     """
     width = min(widths)
     if widths[0] == widths[1]:
@@ -114,7 +115,7 @@ def _compare_ids(text: str, ids_o: list[int], ids_p: list[int], names: tuple[str
     )
 
 
-def _id_of(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
+def _token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
     token_id: int | None = tokenizer.convert_tokens_to_ids(token)
     unknown = token_id is None or (token_id == tokenizer.unk_token_id and token != tokenizer.unk_token)
     return None if unknown else token_id

@@ -1,7 +1,6 @@
-"""How messages of this package show values: escaped for a terminal, cut, with the nearest allowed name.
+"""Values in messages: escaped for a terminal, shortened, and with the closest allowed name.
 
-Settings that a user writes say what is wrong with them in these words, never in those of pydantic. Knows nothing of
-corpora or scores.
+Mistakes in a user's settings are explained in these words instead of pydantic's. Knows neither corpora nor scores.
 """
 
 import difflib
@@ -11,18 +10,18 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, model_validator
 
 SHOWN_CHARACTERS: Final = 60
-"""Of one value in a message."""
+"""Characters of a value in a message."""
 SHOWN_ITEMS: Final = 8
-"""Of a list in a message; the rest is counted."""
+"""Items of a list in a message. The other items are counted."""
 
 
 def utf8(text: str) -> str:
-    """The same text where UTF-8 can hold it; half a surrogate pair becomes its escape, as in `Zo\\udceb`."""
+    """Replace each half of a surrogate pair, which UTF-8 cannot hold, by its escape, as in `Zo\\udceb`."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def shown(value: object, longest: int = SHOWN_CHARACTERS) -> str:
-    """A value for a terminal: control characters escaped, long ones cut."""
+def printable(value: object, longest: int = SHOWN_CHARACTERS) -> str:
+    """Return the value as text for a terminal: control characters escaped, and cut to `longest` characters."""
     text = str(value)
     text = f"{text[: longest - 1]}…" if len(text) > longest else text
     escaped = (char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
@@ -30,65 +29,70 @@ def shown(value: object, longest: int = SHOWN_CHARACTERS) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value in quotes, where its blanks matter."""
-    return f"'{shown(value)}'"
+    """Return the value as printable text in quotes, which show blanks at its ends."""
+    return f"'{printable(value)}'"
 
 
 def listed(items: Iterable[object], most: int = SHOWN_ITEMS) -> str:
-    """Items with commas; what is beyond `most` is counted."""
-    texts = [shown(item, longest=200) for item in items]
+    """Join up to `most` items with commas, and count the others."""
+    texts = [printable(item, longest=200) for item in items]
     rest = len(texts) - most
     return ", ".join(texts[:most]) + (f", … and {rest} more" if rest > 0 else "")
 
 
 def counted(counts: Mapping[str, int], most: int = SHOWN_ITEMS) -> str:
-    """`human 20, synthetic 18`: the most frequent first."""
+    """Return counts as `human 20, synthetic 18`, the largest first."""
     by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return listed((f"{shown(name)} {count}" for name, count in by_count), most)
+    return listed((f"{printable(name)} {count}" for name, count in by_count), most)
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 row`, `2 rows`."""
+    """Return `1 row` or `2 rows`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """A hint in brackets with the nearest known name, or nothing."""
-    close = near(name, known)
+    """Return a hint in brackets with the closest known name; empty where no name is close."""
+    close = closest(name, known)
     return f" (did you mean {quoted(close)}?)" if close is not None else ""
 
 
-def near(name: str, known: Collection[str]) -> str | None:
-    """The known name that differs from `name` by case, blanks, or a few characters."""
+def closest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that differs from `name` by case, blanks, or a few characters; else None."""
     by_key = {other.strip().casefold(): other for other in known if other != name}
     found = difflib.get_close_matches(name.strip().casefold(), by_key, n=1)
     return by_key[found[0]] if found else None
 
 
 class Settings(BaseModel):
-    """A table of a user's file: unknown keys and wrong values are told in our words."""
+    """Base of the tables of a user's file. Unknown keys and wrong values are explained in plain words."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="wrap")
     @classmethod
-    def _in_our_words(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        return in_our_words(value, handler, cls.model_fields)
+    def _explain_mistakes(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        return validate_or_explain(value, handler, cls.model_fields)
 
 
-def in_our_words(value: Any, handler: Callable[[Any], Any], allowed: Collection[str] = ()) -> Any:
-    """Validate, and tell the first mistake as one that a user understands.
+def validate_or_explain(value: Any, handler: Callable[[Any], Any], allowed: Collection[str] = ()) -> Any:
+    """Validate with `handler`, and explain the first mistake in plain words.
+
+    Args:
+        value: What the user wrote.
+        handler: Validates it, as pydantic passes it to a wrap validator.
+        allowed: The allowed keys, for the message about an unknown key.
 
     Raises:
-        ValueError: the key, what was seen, and what is allowed.
+        ValueError: the value is wrong; the message has the key, what was seen, and what is allowed.
     """
     try:
         return handler(value)
     except ValidationError as error:
-        raise ValueError(_explained(error.errors()[0], allowed)) from None
+        raise ValueError(_explanation(error.errors()[0], allowed)) from None
 
 
-def _explained(detail: Any, allowed: Collection[str]) -> str:
+def _explanation(detail: Any, allowed: Collection[str]) -> str:
     places, kind, context = [str(place) for place in detail["loc"]], detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         message = str(context["error"])
@@ -107,14 +111,15 @@ def _explained(detail: Any, allowed: Collection[str]) -> str:
         hint = did_you_mean(context["tag"], names)
         return f"{key} {quoted(context['tag'])} is unknown{hint}; allowed are {listed(names)}"
     place = ".".join(part for part in places if part not in _BRANCHES)
-    return f"{place + ': ' if place else ''}seen {shown(repr(detail['input']))}; {_needed(kind, context)}"
+    return f"{place + ': ' if place else ''}seen {printable(repr(detail['input']))}; {_requirement(kind, context)}"
 
 
 _BRANCHES: Final = ("str", "int", "float", "bool", "tuple[str, ...]", "constrained-str", "tuple[constrained-str, ...]")
-"""Names that pydantic gives to the members of a union."""
+"""Names of union members in the locations of pydantic's errors. They are no keys of the user."""
 
 
-def _needed(kind: str, context: Mapping[str, Any]) -> str:
+def _requirement(kind: str, context: Mapping[str, Any]) -> str:
+    """Say which values are allowed where pydantic found a mistake of this kind."""
     match kind:
         case "string_type":
             return "text in quotes is needed"

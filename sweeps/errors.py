@@ -1,4 +1,4 @@
-"""Everything that this project raises on purpose, as one tree:
+"""All errors that this project raises on purpose, as one tree:
 
     SweepsError
     ├── UserError(ValueError)          the spec, the command or the input is wrong: exit code 2
@@ -16,7 +16,7 @@ own, because exceptions that cross Ray must unpickle from their message alone.
 
 
 class SweepsError(Exception):
-    """Base of every error that a message of ours explains."""
+    """Base of every error whose message explains it to the user."""
 
 
 class UserError(SweepsError, ValueError):
@@ -48,4 +48,4 @@ class InputElsewhere(SweepsError, FileNotFoundError):
 
 
 class InputUnreached(InputElsewhere):
-    """The data that a task names are on a hub that is not reached from here: nobody can say that they have changed."""
+    """The data that a task names are on a hub that is not reached from here; whether they changed is not known."""

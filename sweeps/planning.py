@@ -1,8 +1,8 @@
-"""From a spec and what its run directory holds to the one plan of a run.
+"""Makes the one plan of a run, from a spec and the rows that its run directory holds.
 
-The dry run shows it, what is wrong is refused here, and the coordinator runs it. A changed spec of the same name is
-refused with the difference where it leaves out a task that was tried: it may add cells, and to timed sweeps rounds and
-iterations, and take back what never ran.
+The dry run shows the plan, and the coordinator runs it. A changed spec of the same name is refused with the difference
+where it leaves out a task that was tried. It may add cells, add rounds and iterations to timed sweeps, and drop tasks
+that never ran.
 """
 
 import json
@@ -63,9 +63,9 @@ def make_plan(
 
     Args:
         spec: with every factor spelled out.
-        registry: what its benchmarks declare.
+        registry: of its benchmarks.
         directory: of the run; only read.
-        progress: told how far the look at large inputs is, from time to time.
+        progress: called with a sentence on how far the look at large inputs is, from time to time.
 
     Raises:
         UserError: a cell is impossible, an input cannot be read or changed, or rows on disk are of another spec
@@ -76,7 +76,7 @@ def make_plan(
         folder = directory / sweep.name
         benchmark = registry[sweep.benchmark]
         on_disk = read_on_disk(folder, benchmark.columns.measure, lambda _part, _error: None)
-        # What was unavailable was never tried: no changed spec could be mixed with it.
+        # An unavailable task was never tried: no row of it could be mixed with those of a changed spec.
         tried = {task_id for task_id, status in on_disk.statuses.items() if status != "unavailable"}
         is_new = not tried and (bool(on_disk.statuses) or not SweepLayout(folder).parts())
         metadata = RunMetadata() if is_new else read_run_metadata(folder)
@@ -115,9 +115,9 @@ def _grid(
 
 
 def _known_inputs(metadata: RunMetadata, revisions: Collection[str]) -> dict[str, Any]:
-    """Record of what the rows are of; of an older version's, which corpora there were, and nothing of their content.
+    """Return the record of the inputs of the rows; of the first version's rows, only which corpora there were.
 
-    A model binds where something was measured with it: one that was damaged, say, may be mended.
+    A model binds only where a row was measured with it: a model that was damaged may be mended.
     """
     if metadata.inputs is not None:
         models: Mapping[str, str] = metadata.inputs.get("models", {})
@@ -132,7 +132,7 @@ def _known_inputs(metadata: RunMetadata, revisions: Collection[str]) -> dict[str
 
 
 def _refuse_changed(folder: Path, old: dict[str, Any], grid: Grid, tried: set[str]) -> None:
-    """Refuse a spec that leaves out what was tried; what was not may come and go."""
+    """Refuse a spec that leaves out a task which was tried; tasks that were not tried may come and go."""
     new = grid.sweep.model_dump(mode="json")
     if old == new:
         return

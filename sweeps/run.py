@@ -1,4 +1,4 @@
-"""`python -m sweeps.run`: the command line, and the only place where everything is wired together."""
+"""`python -m sweeps.run`: the command line, and the only module that wires everything together."""
 
 from sweeps.process import import_order, terminal
 from sweeps.process import interrupts as stopping
@@ -50,6 +50,7 @@ from sweeps.store.history import slot_timings
 from sweeps.store.run_directory import refuse_rows, wait_until_free
 from sweeps.task_status import TaskStatus
 from sweeps.view.dry_run import print_plan
+from sweeps.view.explain import print_explanation, refuse_other_arguments
 from sweeps.view.messages import complain, say
 from sweeps.view.notices import tell_finished, tell_inputs, tell_unused_interpreters
 from sweeps.view.progress import summarize, view, waiting
@@ -62,6 +63,7 @@ Benchmarks = Mapping[str, Benchmark]
 
 
 def main(
+    context: typer.Context,
     spec: Annotated[list[str] | None, typer.Argument(help="TOML paths or built-in names")] = None,
     address: Annotated[
         str, typer.Option(help="local starts Ray here, auto joins one, inline needs none, or HOST:PORT")
@@ -69,6 +71,12 @@ def main(
     out: Annotated[Path, typer.Option(help="rows land in OUT/<spec>/<sweep>/part-*.parquet")] = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="<sweep>.<key path>=<TOML value>, repeatable")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="print a benchmark's factors and metrics, or for 'spec' the keys of a spec, and stop"
+        ),
+    ] = None,
     retry: Annotated[list[str] | None, typer.Option(help="run again what ended with this status, repeatable")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="start in an empty directory or fail")] = False,
     isolation: Annotated[str, typer.Option(help="device, or node: one timed task a node at a time")] = "device",
@@ -83,6 +91,10 @@ def main(
     console = Console()
     code = EXIT_INTERRUPTED
     try:
+        if explain is not None:
+            refuse_other_arguments(context)
+            print_explanation(console, explain, find_benchmarks())
+            raise typer.Exit
         command = Command(
             specs=tuple(spec or ["quickstart"]),
             address=address,
@@ -106,7 +118,7 @@ def main(
 
 
 def run(command: Command, console: Console) -> int:
-    """Read the specs, find the nodes, plan, run one spec after the other; the exit code.
+    """Read the specs, find the nodes, plan, run one spec after the other; return the exit code.
 
     Raises:
         SweepsError: with a message for the user.
@@ -169,7 +181,7 @@ def _refuse_one_name(specs: list[Spec]) -> None:
 
 
 def _spells_out_slots(spec: Spec) -> bool:
-    """Tell if nothing of its plan depends on the cluster."""
+    """Tell whether a spec names device and cores of every sweep, so that its plan does not depend on the cluster."""
     return all({"device", "cpu_cores"} <= sweep.factors.keys() for sweep in spec.sweep)
 
 
@@ -182,7 +194,7 @@ def _described(node: Node) -> Node:
 
 
 def _run_nothing(one: Prepared, console: Console) -> int:
-    """Tell how a run stands that was finished before."""
+    """Print the summary of a run that earlier commands finished; return the exit code."""
     counts = sum(one.finished.counts.values(), Counter[str]())
     status = Status(
         total=len(one.plan),
@@ -209,7 +221,7 @@ def _build_builtin(plans: list[Plan], benchmarks: Benchmarks, console: Console) 
 
 
 def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]:
-    """Start or join Ray, tell where its dashboard is, and ask its nodes what they have."""
+    """Start or join Ray, print the address of its dashboard, and ask its nodes for their devices."""
     from actors.ray_pool.cluster import cluster
     from actors.ray_pool.nodes import cluster_nodes  # only here: inline runs on machines without Ray
 
@@ -292,14 +304,14 @@ def _device_classes(nodes: list[Node]) -> list[str]:
 
 
 def _defaults(nodes: list[Node]) -> Defaults:
-    """A GPU where there is one; four cores or what the smallest suitable node has."""
+    """Return the device classes of the cluster by memory, the smallest first, and last the CPU."""
     has_gpu = any(node.gpus for node in nodes)
     cores = min((len(node.cores) for node in nodes if node.cores and (node.gpus or not has_gpu)), default=1)
     return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))
 
 
 def devices_by_memory(nodes: list[Node]) -> tuple[str, ...]:
-    """Device classes of the cluster by memory, the smallest first, and the CPU, which has most, last."""
+    """Return the device classes of the cluster by memory, the smallest first, and last the CPU, which has the most."""
     memory_bytes = {gpu.device_class: gpu.memory_bytes for node in nodes for gpu in node.gpus}
     return (*sorted(memory_bytes, key=lambda name: memory_bytes[name]), "cpu")
 

@@ -29,7 +29,7 @@ class SweepLayout:
 
     @property
     def old_metadata(self) -> Path:
-        """The same, of runs of the first version."""
+        """Metadata of runs of the first version."""
         return self.directory / OLD_METADATA
 
     def parts(self) -> list[Path]:

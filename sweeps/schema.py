@@ -145,7 +145,7 @@ class Columns:
     factors: Mapping[str, pa.DataType] = field(default_factory=dict)
     """Its own factors, as the spec asked for them: set in every row, whatever its status."""
     metrics: Mapping[str, pa.DataType] = field(default_factory=dict)
-    """What took effect and what was measured: null in every row that is not `ok`."""
+    """Effective settings and measurements: null in every row that is not `ok`."""
     identity: Mapping[str, pa.DataType] = field(default_factory=dict)
     """Tells apart the many rows of one task, such as its texts: set in rows of any status."""
     headlines: tuple[str, ...] = ()

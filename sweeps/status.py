@@ -74,7 +74,7 @@ def _look(console: Console, address: str, *, watch: bool, as_json: bool) -> None
 
 
 def await_ray(console: Console, address: str) -> None:
-    """Return when a Ray runs on this machine, if it is one of this machine that is asked for."""
+    """Wait until a Ray runs on this machine, unless `address` names another one."""
     from actors.ray_pool.address import NoneHere, find
 
     told = False
@@ -90,7 +90,7 @@ def await_ray(console: Console, address: str) -> None:
 
 
 def await_run(console: Console, found: str, ask: Callable[[], RunStatuses], is_there: Callable[[], bool]) -> None:
-    """Return when there is a run.
+    """Wait until the Ray has a run.
 
     Raises:
         UserError: the Ray ended meanwhile.
@@ -106,7 +106,7 @@ def await_run(console: Console, found: str, ask: Callable[[], RunStatuses], is_t
 
 
 def plain(value: Any) -> Any:
-    """A value in what JSON has: slots and other keys as their text, dataclasses by their fields."""
+    """Convert a value to what JSON has: slots and other keys to their text, dataclasses to their fields."""
     if isinstance(value, Slot):
         return str(value)
     if dataclasses.is_dataclass(value):
@@ -119,7 +119,7 @@ def plain(value: Any) -> Any:
 
 
 def show(console: Console, run_statuses: RunStatuses) -> None:
-    """Every run once."""
+    """Print every run once."""
     for run, status in run_statuses.items():
         if status is None:
             say(console, f"{run}: does not answer; it may be reading what earlier runs wrote")
@@ -128,7 +128,7 @@ def show(console: Console, run_statuses: RunStatuses) -> None:
 
 
 def follow(console: Console, ask: Callable[[], RunStatuses]) -> None:
-    """Every run until none is left; how far each was seen to get stays on the terminal."""
+    """Show every run until none is left; the last state of each stays on the terminal."""
     shown: dict[str, View] = {}
     last: dict[str, Status] = {}
     with views(console) as open_view:

@@ -1,4 +1,4 @@
-"""How a row, and a task by its last row, ended."""
+"""The status of a row; a task has the status of its last row."""
 
 from enum import StrEnum
 from typing import Final
@@ -29,12 +29,12 @@ class TaskStatus(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """Sentence for people."""
+        """Meaning of the status, in a sentence for people."""
         return _MEANINGS[self]
 
 
 FAILURES: Final = frozenset(status.value for status in TaskStatus if status.is_failure)
-"""The same for statuses read from files, which may be of another version."""
+"""Statuses that are failures, to compare with text from files, which may be of another version."""
 
 _MEANINGS: Final[dict[TaskStatus, str]] = {
     TaskStatus.OK: "measured",

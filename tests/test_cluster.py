@@ -374,6 +374,7 @@ def test_a_plan_starts_nothing_and_takes_nothing_of_the_working_directory(idle: 
     assert plan.split() == ["gtx-1070", str(local_node().cores[0]), "GPU-c"]
 
 
+@pytest.mark.slow
 def test_a_token_is_made_once_and_private(idle: Box) -> None:
     token = idle.home / ".ray" / "auth_token"
     first = _succeeded(idle.start_node("token"))
@@ -403,6 +404,7 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("mistake", WRONG)
+@pytest.mark.slow
 def test_a_mistake_is_told_and_starts_nothing(mistake: str, idle: Box) -> None:
     arguments, variables, expected = WRONG[mistake]
     if "TOKEN" in variables:

@@ -94,13 +94,13 @@ def _problems(benchmark: Any) -> Iterator[str]:
 def _mismatches(benchmark: Benchmark) -> Iterator[str]:
     """Yield contradictions between a benchmark's factors, its columns, and its other declarations."""
     factors = benchmark.factors.model_fields.keys()
-    if homeless := factors - COMMON.keys() - benchmark.columns.factors.keys():
-        yield f"columns.factors lacks {', '.join(sorted(homeless))}, which its factors have"
+    if undeclared := factors - COMMON.keys() - benchmark.columns.factors.keys():
+        yield f"columns.factors lacks {', '.join(sorted(undeclared))}, which its factors have"
     if unknown := benchmark.columns.factors.keys() - factors:
         yield f"columns.factors has {', '.join(sorted(unknown))}, which its factors lack"
     named = {*benchmark.load_factors, *filter(None, [benchmark.memory_grows_with])}
-    if strange := named - factors:
-        yield f"load_factors or memory_grows_with names {', '.join(sorted(strange))}, which its factors lack"
+    if foreign := named - factors:
+        yield f"load_factors or memory_grows_with names {', '.join(sorted(foreign))}, which its factors lack"
 
 
 def _members(protocol: type) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""From a recipe to the files of the embedded models and corpus, in a directory that it is given.
+"""Builds the files of the built-in models and corpus from a recipe, in a given directory.
 
-Knows nothing of caches, locks or who asked. Modules are dealt out whole to four readers, so that no model has read
+Knows nothing of caches and locks. Modules are dealt out whole to four readers, so that no model has read
 a record's human text, and the third model has read nothing that the pair has.
 """
 
@@ -24,7 +24,7 @@ from models.builtin.corpus import Passage, passages, sentences
 from models.builtin.recipe import Recipe
 
 THREADS: Final = 1
-"""Of torch, in either branch. The two branches fill two cores already, and with more threads the order of float
+"""Threads of torch, in either branch. The two branches fill two cores already, and with more threads the order of float
 sums, and so the weights, would depend on the machine."""
 SHARES: Final = {"base": 0.45, "instruct": 0.15, "third": 0.25, "records": 0.15}
 GROUP_TEXTS: Final = 64
@@ -35,7 +35,7 @@ TOKEN_MARGIN: Final = 1.2
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A piece of one module's prose: what the third model gets to read, and how the human goes on."""
+    """A piece of one module's prose: a prompt for the third model, and the human's continuation."""
 
     module: str
     prompt: str
@@ -71,7 +71,7 @@ def _build_pair(
     tokenizer: PreTrainedTokenizerFast,
     directory: Path,
 ) -> None:
-    """The instruct model is the base model, trained on with questions and answers that base has not read."""
+    """Train the base model, and go on to the instruct model with questions and answers that base has not read."""
     training.train(model, _stream(tokenizer, map(_as_text, shares["base"])), recipe.base_schedule)
     training.save(directory / "tiny-base", model, tokenizer, chat=False)
     training.train(model, _stream(tokenizer, map(_as_chat, shares["instruct"])), recipe.instruct_schedule)
@@ -103,7 +103,7 @@ def _build_corpus(
 
 
 def _deal(found: list[Passage], seed: int) -> dict[str, list[Passage]]:
-    """Passages by reader; all of one module go to the same, as neighbours repeat each other."""
+    """Return the passages of every reader; all of one module go to one reader, because neighbours repeat each other."""
     modules = sorted({passage.module for passage in found})
     random.Random(seed).shuffle(modules)
     readers: dict[str, str] = {}
@@ -125,13 +125,13 @@ def _as_chat(passage: Passage) -> str:
 
 
 def _stream(tokenizer: PreTrainedTokenizerFast, texts: Iterable[str]) -> Tensor:
-    """All texts one after the other: token ids [T]."""
+    """Return the token ids [T] of all texts, one text after the other."""
     encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     return torch.tensor([token for ids in encoded for token in ids])
 
 
 def _excerpts(recipe: Recipe, held_out: list[Passage], tokenizer: PreTrainedTokenizerFast) -> list[Excerpt]:
-    """Up to `recipe.records` excerpts in a seeded order."""
+    """Return up to `recipe.records` excerpts in a seeded order."""
     draw = random.Random(recipe.seed)
     by_module: dict[str, list[str]] = {}
     for passage in held_out:
@@ -166,7 +166,7 @@ def _cut(
 def _continue_all(
     recipe: Recipe, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, excerpts: list[Excerpt]
 ) -> list[str]:
-    """A continuation of each prompt, of as many words as the human's."""
+    """Return a continuation of each prompt, with as many words as the human's."""
     draw = torch.Generator().manual_seed(recipe.sampling.seed)
     lengths = [len(ids) for ids in tokenizer([excerpt.human for excerpt in excerpts])["input_ids"]]
     order = sorted(range(len(excerpts)), key=lengths.__getitem__)

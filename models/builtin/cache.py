@@ -1,8 +1,8 @@
 """Tiny models and a corpus that need no network: built on first use into the user's cache, in Hugging Face format.
 
-Knows nothing of how they are made (`embedded_build`) or of what (`embedded_recipe`), and imports no torch until
-something has to be built. A build directory is whole or absent: the one process that holds the lock renames it into
-place once every file of it is on disk.
+The models are made by build.py after recipe.py; torch is imported only when something has to be built. A build
+directory is whole or absent: the one process that holds the lock renames it into place once every file of it is on
+disk.
 
 Weights are the same again for the same versions and kind of CPU; machines that must agree to the last bit share
 one `XDG_CACHE_HOME`.
@@ -34,7 +34,7 @@ def _say(message: str) -> None:
 
 
 def model_directory(name: str) -> Path:
-    """Directory of one of `MODELS`, built if absent.
+    """Return the directory of one of `MODELS`, built if absent.
 
     Raises:
         ModelUnavailable: no such built-in model, or nowhere to build it.
@@ -45,12 +45,15 @@ def model_directory(name: str) -> Path:
 
 
 def docs_path() -> Path:
-    """The corpus `builtin://docs`, built if absent: JSONL of id, dataset, generator, source, human, synthetic."""
+    """Return the file of the corpus `builtin://docs`, built if absent.
+
+    JSONL of id, dataset, generator, source, human, synthetic.
+    """
     return ensure_built() / "docs.jsonl"
 
 
 def sample_text(words: int, seed: int) -> str:
-    """`words` blank-separated words of human prose from the corpus; another seed starts elsewhere."""
+    """Return `words` blank-separated words of human prose from the corpus; another seed starts elsewhere."""
     if words < 1:
         raise ValueError(f"words must be at least 1, not {words}")
     records = _human_words(docs_path())
@@ -65,7 +68,7 @@ def sample_text(words: int, seed: int) -> str:
 
 
 def ensure_built(announce: Callable[[str], None] = _say, recipe: Recipe = RECIPE) -> Path:
-    """Root of the build, made if absent; `announce` hears of it once, before this or another process does it.
+    """Return the root of the build, made if absent; `announce` is called once before this or another process builds.
 
     Raises:
         ModelUnavailable: the cache cannot be written.
@@ -75,20 +78,20 @@ def ensure_built(announce: Callable[[str], None] = _say, recipe: Recipe = RECIPE
         return root
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        announce(f"building the embedded models in {root}, once: about a minute on two cores")
+        announce(f"building the built-in models in {root}, once: about a minute on two cores")
         with FileLock(root.with_suffix(".lock")):
             if not root.is_dir():  # else another process built it while this one waited
                 _build_into(root, recipe)
     except OSError as error:
         raise ModelUnavailable(
-            f"cannot build the embedded models in {root}: {error.strerror or error}; "
+            f"cannot build the built-in models in {root}: {error.strerror or error}; "
             "set XDG_CACHE_HOME to a directory that can be written and has 20 MB left"
         ) from error
     return root
 
 
 def cache_directory() -> Path:
-    """`$XDG_CACHE_HOME/sweeps`, or `~/.cache/sweeps`."""
+    """Return `$XDG_CACHE_HOME/sweeps`, or `~/.cache/sweeps`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sweeps"
 
 

@@ -1,4 +1,4 @@
-"""Human prose from the docstrings of installed libraries: what the embedded models read and are tested on.
+"""Human prose from the docstrings of installed libraries: the built-in models are trained and tested on it.
 
 Knows nothing of models or tokens. Files are parsed and never imported, so that no library's import side
 effects run here. For given installed versions the passages and their order are always the same.
@@ -19,7 +19,7 @@ SKIPPED_FOLDERS: Final = frozenset(
 )
 MIN_PARAGRAPH_WORDS: Final = 6
 MIN_PROSE_CHARACTER_SHARE: Final = 0.93
-"""Of letters, blanks and plain punctuation; tables, formulas and code fall below."""
+"""Share of letters, blanks and plain punctuation in prose; tables, formulas and code have less."""
 
 _PROSE_CHARACTER: Final = re.compile(r"[A-Za-z ,.;:'’()\-]")
 _NOT_PROSE: Final = re.compile(
@@ -45,7 +45,7 @@ class Passage:
 
 
 def passages(sources: tuple[str, ...]) -> list[Passage]:
-    """The prose of every docstring under `sources`, each paragraph once, in order of source and path.
+    """Yield the prose of every docstring under `sources`, each paragraph once, in order of source and path.
 
     Args:
         sources: `stdlib`, or paths inside site-packages such as `torch/nn`; what is not installed is skipped.
@@ -63,7 +63,7 @@ def passages(sources: tuple[str, ...]) -> list[Passage]:
 
 
 def prose_paragraphs(docstring: str) -> Iterator[str]:
-    """Paragraphs of a cleaned docstring that read as sentences, markup stripped, each on one line."""
+    """Return the paragraphs of a cleaned docstring that read as sentences, markup stripped, each on one line."""
     for block in re.split(r"\n\s*\n", docstring):
         lines = block.splitlines()
         if any(line.startswith((" ", "\t")) or _NOT_PROSE.search(line) for line in lines):
@@ -74,7 +74,7 @@ def prose_paragraphs(docstring: str) -> Iterator[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """`text` cut after each full stop that a capital follows."""
+    """Cut `text` after each full stop that a capital follows."""
     return _SENTENCE_END.split(text)
 
 
@@ -90,7 +90,7 @@ def _is_prose(text: str) -> bool:
 
 
 def _python_files(source: str) -> Iterator[tuple[Path, str]]:
-    """Files under `source` with their dotted module names, in an order that no file system decides."""
+    """Yield the files under `source` with their dotted module names, in an order that no file system decides."""
     paths = sysconfig.get_paths()
     base = Path(paths["stdlib"]) if source == "stdlib" else Path(paths["purelib"])
     for folder, subfolders, names in os.walk(base if source == "stdlib" else base / source):
@@ -103,7 +103,7 @@ def _python_files(source: str) -> Iterator[tuple[Path, str]]:
 
 
 def _docstrings(path: Path) -> Iterator[tuple[str, str]]:
-    """(name, cleaned docstring) of the module and of its classes and functions; nothing of an unreadable file."""
+    """Yield name and cleaned docstring of the module, its classes and functions; nothing of an unreadable file."""
     try:
         source = path.read_text("utf-8")
         with warnings.catch_warnings():

@@ -1,6 +1,6 @@
-"""What the embedded models and corpus are made of; any change here is a new build under a new id.
+"""The recipe of the built-in models and corpus; any change here is a new build under a new id.
 
-Knows nothing of torch, so that the id is to be had without it. The id covers the installed versions as well: the
+Imports no torch, so that the id can be had without it. The id covers the installed versions as well: the
 text comes from their docstrings, so another version is another model and must not share a revision.
 """
 
@@ -32,7 +32,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and on what batches to train: AdamW with linear warm-up and cosine decay."""
+    """Steps and batches of the training: AdamW with linear warm-up and cosine decay."""
 
     steps: int
     batch_texts: int
@@ -43,7 +43,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the third model writes."""
+    """Sampling settings of the third model."""
 
     temperature: float
     top_k: int

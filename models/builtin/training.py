@@ -1,4 +1,4 @@
-"""Tokenizer, training and sampling of the embedded models: a loop of AdamW and a loop of multinomial draws.
+"""Tokenizer, training and sampling of the built-in models: a loop of AdamW and a loop of multinomial draws.
 
 Knows nothing of caches, nor where its texts come from. Only `new_model` touches torch's global random state; its
 caller forks that. B texts, K candidates, T tokens, V vocabulary.
@@ -32,7 +32,7 @@ CHAT_TEMPLATE: Final = (
 
 
 def train_tokenizer(texts: list[str], vocabulary: int, max_tokens: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE of `vocabulary` tokens, specials included; encodes with a leading bos, as Llama's do."""
+    """Train a byte-level BPE of `vocabulary` tokens, specials included; encodes with a leading bos, as Llama's do."""
     bpe = Tokenizer(models.BPE(unk_token=UNK))
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -60,7 +60,7 @@ def train_tokenizer(texts: list[str], vocabulary: int, max_tokens: int) -> PreTr
 
 
 def new_model(shape: Shape, vocabulary: int, max_tokens: int, seed: int) -> LlamaForCausalLM:
-    """A Llama with random weights, float32, on the CPU; seeds torch's global generator."""
+    """Return a Llama with random weights, float32, on the CPU; seeds torch's global generator."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=vocabulary,
@@ -83,7 +83,7 @@ def new_model(shape: Shape, vocabulary: int, max_tokens: int, seed: int) -> Llam
 
 
 def train(model: LlamaForCausalLM, stream_T: Tensor, schedule: Schedule) -> float:
-    """Fit `model` in place to windows drawn from a stream of token ids; mean loss of the last tenth, in nats."""
+    """Fit `model` in place to windows drawn from a stream of token ids; return the last tenth's mean loss in nats."""
     draw = torch.Generator().manual_seed(schedule.seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=schedule.peak_rate, betas=(0.9, 0.95), weight_decay=0.1, fused=True
@@ -118,7 +118,7 @@ def _rate_share(step: int, steps: int) -> float:
 def sample(
     model: LlamaForCausalLM, prompts_BT: Tensor, new_tokens: int, sampling: Sampling, draw: torch.Generator
 ) -> Tensor:
-    """Continue every prompt by `new_tokens` tokens, none of them special: ids [B, new_tokens].
+    """Continue every prompt by `new_tokens` tokens, none of them special; return ids [B, new_tokens].
 
     An own loop, because `generate` draws from torch's global generator.
     """

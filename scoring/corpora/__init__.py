@@ -1,0 +1,1 @@
+"""Corpora: files or datasets in, records of texts with their authors out."""

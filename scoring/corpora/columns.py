@@ -1,7 +1,7 @@
-"""Mapping of columns to texts, authors and ids, as the user gives it, and what it finds in rows of one shape.
+"""Mapping of columns to texts, authors and ids, as a user names it, and the columns that it finds in a row.
 
-Three mappings: paired (a column written by humans, one by a model), labelled (a text and who wrote it) and text alone.
-Knows nothing of files.
+There are three mappings: paired (a column of human texts and a column of a model's texts), labelled (a column of texts
+and a column of their authors), and a column of texts alone. Knows nothing of files.
 """
 
 from collections.abc import Collection
@@ -15,53 +15,53 @@ from scoring.wording import Settings
 
 Name = Annotated[str, Field(min_length=1)]
 OPTIONAL: Final = ("id", "dataset", "generator")
-"""Columns that say more about a text; a row can do without."""
+"""Keys of columns that say more about a text. A row without such a column or value is valid."""
 
 
 class Shape(NamedTuple):
-    """Columns that a mapping finds in rows that all have the same columns."""
+    """Columns that a mapping finds in rows with the same column names."""
 
     human: str | None
     synthetic: str | None
     ambiguous: tuple[str, ...]
     """Columns that `synthetic` matches, where it matches several."""
     missing: tuple[str, ...]
-    """Keys of the mapping whose column these rows have not."""
+    """Keys of the mapping whose column these rows lack."""
 
 
 class Columns(Settings):
-    """Names of the columns; `synthetic` may be an `fnmatch` pattern where files name that column differently."""
+    """Names of the columns. `synthetic` may be an `fnmatch` pattern, for files that name that column differently."""
 
     human: Name | tuple[Name, ...] | None = None
-    """Paired: the human text; of several names the first that the row has."""
+    """Paired: the human text. Of several names the first that the row has is taken."""
     synthetic: Name | None = None
-    """Paired: the machine's text; a pattern such as `*_generated_text_wo_prompt`, which never takes a human column."""
+    """Paired: the model's text. A pattern, as `*_generated_text_wo_prompt`, never matches a human column."""
     text: Name | None = None
-    """Labelled, or alone where nobody knows who wrote it: the text."""
+    """Labelled, or alone where the author is unknown: the text."""
     label: Name | None = None
-    """Labelled: who wrote it."""
+    """Labelled: the author of the text."""
     human_labels: tuple[Label, ...] = ("human", "0", "false")
     synthetic_labels: tuple[Label, ...] = ("synthetic", "machine", "ai", "generated", "1", "true")
-    """`["*"]`: every label that is not one of `human_labels`; `NA`, `nan`, `None` and their like are no labels."""
+    """`["*"]`: every label that is not one of `human_labels`. `NA`, `nan`, `None` and the like are no labels."""
     id: Name | None = None
-    """A column; without it a record is named by its file and row."""
+    """Column of the record's id. Without it the id is `file:row`."""
     dataset: Name | None = None
-    """A column; without it the dataset is named by the file."""
+    """Column of the dataset's name. Without it the dataset has the file's name."""
     generator: Name | None = None
-    """A column; without it the generator is named by the file or by the synthetic column."""
+    """Column of the generator's name. Without it the file or the synthetic column names the generator."""
 
     @model_validator(mode="after")
-    def _named_labels_first(self) -> "Columns":
-        """Take a label that one list names out of the default of the other."""
+    def _prefer_named_labels(self) -> "Columns":
+        """Remove labels that the user named in one list from the default of the other list."""
         for named, other in (("human_labels", "synthetic_labels"), ("synthetic_labels", "human_labels")):
             if named in self.model_fields_set and other not in self.model_fields_set:
                 keys = {label_key(label) for label in getattr(self, named)}
                 rest = tuple(label for label in getattr(self, other) if label_key(label) not in keys)
-                self.__dict__[other] = rest  # as a default: it is not what the user named
+                self.__dict__[other] = rest  # not by assignment: `model_fields_set` must not name it
         return self
 
     @model_validator(mode="after")
-    def _one_mapping(self) -> "Columns":
+    def _check_mapping(self) -> "Columns":
         paired, labelled = (self.human, self.synthetic), (self.text, self.label)
         half_paired = any(paired) and not all(paired)
         if half_paired or (any(paired) and any(labelled)) or (self.label and not self.text):
@@ -83,12 +83,12 @@ class Columns(Settings):
 
     @property
     def human_names(self) -> tuple[str, ...]:
-        """Names of the human column, the first that a row has counts."""
+        """Names of the human column. The first that a row has is taken."""
         return (self.human,) if isinstance(self.human, str) else self.human or ()
 
     @property
     def wanted(self) -> dict[str, str]:
-        """Keys of the mapping and what they ask for."""
+        """Keys of the mapping that the user named, with the column names."""
         given = self.model_dump(include={"human", "synthetic", "text", "label", *OPTIONAL}, exclude_none=True)
         return {key: " or ".join(name) if isinstance(name, tuple) else str(name) for key, name in given.items()}
 

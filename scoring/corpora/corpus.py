@@ -1,9 +1,9 @@
-"""A corpus: which files it has, what their rows are, and the shards that tasks name.
+"""A corpus: its files, the counts and fingerprints of their rows, and the shards that tasks name.
 
-Opening passes over every row once: what cannot be read as asked is one clear error before anything starts, and what
-is there is counted (`survey`) and fingerprinted (`history`); no rows are held. A shard says where its rows are and what
-they were: it is read where it is scored, or its rows are read here and sent (`read_rows`, then `records_of`). Imports
-no torch.
+Opening a corpus reads every row once and holds none. A corpus that cannot be read as its settings say is a clear error
+before anything is scored. The rows are counted (`survey`) and fingerprinted (`history`). A shard has the place and the
+fingerprint of its rows. A worker reads the shard itself, or gets its rows sent from where the file is visible
+(`read_rows`, then `records_of`). Imports no torch.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,193 +15,200 @@ from typing import NamedTuple
 import numpy as np
 
 from models.builtin.cache import docs_path
-from scoring.corpora.found_files import Found, find_files
-from scoring.corpora.history import Continued, End, History, checkpoints_of, continue_history
-from scoring.corpora.passing import Pass, Passed, Progress, ids_of
+from scoring.corpora.found_files import FoundFiles, find_files
+from scoring.corpora.history import ContinuedFile, FileState, History, checkpoints_of, continue_history
+from scoring.corpora.passing import Progress, ScannedFile, Scanner, ids_of
+from scoring.corpora.raw_rows import RawRow
 from scoring.corpora.readers import HUB_PREFIX
-from scoring.corpora.record_ids import Run, id_hash, made_unique, repeated_hashes
-from scoring.corpora.records import Record, RecordMaker, Row
+from scoring.corpora.record_ids import RowRange, id_hash, repeated_hashes, unique_ids
+from scoring.corpora.records import Record, RecordMaker
 from scoring.corpora.settings import BUILTIN_DOCS, CorpusSettings, origin_of
-from scoring.corpora.shards import Cuttable, Shard, cut_file, read_rows
+from scoring.corpora.shards import FileToCut, Shard, cut_file, read_rows
 from scoring.corpora.survey import Survey, survey
 from scoring.corpora.tally import Tally
 from scoring.errors import CorpusError
-from scoring.wording import listed, plural, shown
+from scoring.wording import listed, plural, printable
 
 __all__ = ["Corpus", "CorpusFile", "CorpusSettings", "Shard", "read_records", "read_rows", "records_of"]
 
 
 @dataclass(frozen=True)
 class CorpusFile:
-    """One file with its rows counted."""
+    """A file of a corpus, with its rows counted."""
 
     file: str
     """Path, or `hf://dataset:split`."""
     name: str
-    """Within the corpus; of a file that was moved, what it was when it was first seen."""
+    """Name within the corpus. A file that was moved keeps the name under which it was first seen."""
     rows: int
-    ends: tuple[End, ...]
-    """Where its rows ended when the corpus was first seen, and each time it grew."""
+    states: tuple[FileState, ...]
+    """State of the file when the corpus was first seen, and each time the corpus grew."""
     record_ids: Mapping[int, str]
-    """New id by row, of rows whose own id an earlier row has."""
+    """New ids by row, for rows whose own id an earlier row has."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """An opened corpus: counted and fingerprinted, nothing of it held."""
+    """An opened corpus: its rows are counted and fingerprinted, and none is held."""
 
     settings: CorpusSettings
     files: tuple[CorpusFile, ...]
     survey: Survey
-    _passed: tuple[Passed, ...] = field(repr=False, compare=False)
+    _scanned: tuple[ScannedFile, ...] = field(repr=False, compare=False)
     _repeated: "_RepeatedIds" = field(repr=False, compare=False)
 
     @classmethod
     def open(
         cls, settings: CorpusSettings, checkpoints: frozenset[int] = frozenset(), progress: Progress = lambda _: None
     ) -> "Corpus":
-        """Find every file and pass over its rows.
+        """Find every file, and read its rows once.
 
         Args:
-            settings: the corpus, as a spec names it.
-            checkpoints: row counts at which fingerprints are remembered, for `continued`.
-            progress: told how far the pass is, from time to time.
+            settings: The corpus, as a spec names it.
+            checkpoints: Row counts at which fingerprints are kept, for `continued`.
+            progress: Called with a sentence from time to time while rows are read.
 
         Raises:
-            CorpusError: nothing there, a file that cannot be read, or one that has not the columns asked for.
+            CorpusError: the path has no file with rows, a file cannot be read, or lacks the columns of the settings.
         """
         try:
-            found = _find(settings.path)
+            found = _find_corpus_files(settings.path)
             columns = settings.columns
             maker = RecordMaker(columns)
             tally = Tally(columns, maker, settings.encoding)
-            one_pass = Pass(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
-            passed = [one_pass.over(file, name, origin_of(name), checkpoints) for file, name in found.files]
-            if not any(file.rows for file in passed):
-                raise CorpusError(f"corpus {shown(settings.path, 500)} has no rows; name files that have")
-            repeated = _repeated_ids(passed, settings)
+            scanner = Scanner(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
+            scanned = [scanner.scan(file, name, origin_of(name), checkpoints) for file, name in found.files]
+            if not any(file.rows for file in scanned):
+                raise CorpusError(f"corpus {printable(settings.path, 500)} has no rows; name files that have")
+            repeated = _repeated_ids(scanned, settings)
         except CorpusError:
             raise
         except OSError as error:
-            file = shown(error.filename or settings.path, 500)
+            file = printable(error.filename or settings.path, 500)
             raise CorpusError(f"{file}: cannot be read: {error.strerror or error}") from error
-        told = survey(tally, columns, repeated.counts, [*found.warnings, *_copies(passed)], settings.encoding)
-        return cls._of(settings, continue_history(passed, {}, settings.path), told, repeated)
+        told = survey(tally, columns, repeated.counts, [*found.warnings, *_copy_lines(scanned)], settings.encoding)
+        return cls._of(settings, continue_history(scanned, {}, settings.path), told, repeated)
 
     @classmethod
     def _of(
-        cls, settings: CorpusSettings, files: Sequence[Continued], told: Survey, repeated: "_RepeatedIds"
+        cls, settings: CorpusSettings, files: Sequence[ContinuedFile], told: Survey, repeated: "_RepeatedIds"
     ) -> "Corpus":
         new_ids = _new_ids(files, repeated) if repeated.ids else {}
         opened = tuple(
-            CorpusFile(file.file, name, file.rows, ends, new_ids.get(name, {})) for file, name, ends in files
+            CorpusFile(file.file, name, file.rows, states, new_ids.get(name, {})) for file, name, states in files
         )
         return cls(settings, opened, told, tuple(file for file, _, _ in files), repeated)
 
     @property
     def rows(self) -> int:
-        """Rows of all files."""
+        """Number of rows of all files."""
         return sum(file.rows for file in self.files)
 
     @property
     def history(self) -> dict[str, list[list[int | str]]]:
-        """Rows and fingerprint by file, each time the corpus was first seen or grew: for `continued`."""
-        return {file.name: [[end.rows, end.sha256] for end in file.ends] for file in self.files}
+        """States of every file as `{name: [[rows, sha256], …]}`, for `continued` of a later run."""
+        return {file.name: [[state.rows, state.sha256] for state in file.states] for file in self.files}
 
     def continued(self, history: History) -> "Corpus":
-        """The corpus as a continuation of what it was: names, shards and record ids of older rows stay.
+        """Return the corpus as a continuation of an earlier state: older rows keep their names, shards and record ids.
 
-        A file that was moved keeps the name that it had. Reads the corpus once more where the fingerprints that the
-        history needs were not remembered when it was opened (`checkpoints`).
+        A file that was moved keeps the name that it had. Reads the corpus again where it was opened without the
+        history's row counts as `checkpoints`.
 
         Raises:
-            CorpusChanged: rows that were there are gone or are not what they were.
-            CorpusError: the corpus cannot be read any more.
+            CorpusChanged: rows of the history are gone, or differ.
+            CorpusError: the corpus can no longer be read.
         """
         wanted = checkpoints_of(history)
-        if any(rows <= file.rows and rows not in file.digests for file in self._passed for rows in wanted):
+        if any(rows <= file.rows and rows not in file.digests for file in self._scanned for rows in wanted):
             return Corpus.open(self.settings, wanted).continued(history)
-        files = continue_history(self._passed, history, shown(self.settings.path, 500))
+        files = continue_history(self._scanned, history, printable(self.settings.path, 500))
         moved = [
-            f"{shown(file.name)} is what {shown(name)} was, and keeps that name"
+            f"{printable(file.name)} is the file that was {printable(name)}, and keeps that name"
             for file, name, _ in files
             if file.name != name
         ]
-        files = [Continued(replace(file, name=name), name, ends) for file, name, ends in files]
+        files = [ContinuedFile(replace(file, name=name), name, states) for file, name, states in files]
         repeated = _repeated_ids([file for file, _, _ in files], self.settings) if moved else self._repeated
         told = replace(self.survey, lines=(*self.survey.lines, *moved))
         return self._of(self.settings, files, told, repeated)
 
     def shards(self, rows_per_shard: int) -> Iterator[Shard]:
-        """Cut the rows that came together into shards of at most `rows_per_shard` rows, in order, file by file.
+        """Cut every file into shards of at most `rows_per_shard` rows, in order.
+
+        No shard has rows from both before and after a growth of the corpus.
 
         Raises:
-            CorpusChanged: a file is no longer what it was when the corpus was opened.
-            OSError: it is no longer there.
+            CorpusChanged: a file has changed since the corpus was opened.
+            OSError: a file is no longer there.
         """
         for file in self.files:
-            ends = [end.rows for end in file.ends]
-            cuttable = Cuttable(
-                file.file, file.name, ends, file.ends[-1].sha256, file.record_ids, self.settings.dialect
+            states = [state.rows for state in file.states]
+            cuttable = FileToCut(
+                file.file, file.name, states, file.states[-1].sha256, file.record_ids, self.settings.dialect
             )
             yield from cut_file(cuttable, rows_per_shard)
 
     def records(self) -> Iterator[Record]:
-        """Every record in order, one shard after the other."""
+        """Yield every record, in order."""
         for shard in self.shards(rows_per_shard=1000):
             yield from read_records(self.settings, shard)
 
 
-def records_of(settings: CorpusSettings, rows: Iterable[Row]) -> Iterator[Record]:
-    """Make records of rows, wherever they were read."""
+def records_of(settings: CorpusSettings, rows: Iterable[RawRow]) -> Iterator[Record]:
+    """Make records of rows, on any machine."""
     maker, origin = RecordMaker(settings.columns), cache(origin_of)
     return (maker.record(row, origin(row.file)) for row in rows)
 
 
 def read_records(settings: CorpusSettings, shard: Shard) -> Iterator[Record]:
-    """The records of a shard, where its file is visible."""
+    """Yield the records of a shard, on a machine that sees its file."""
     return records_of(settings, read_rows(shard))
 
 
-def _find(path: str) -> Found:
-    """Files of a path with their names within the corpus, sorted."""
+def _find_corpus_files(path: str) -> FoundFiles:
+    """Return the files of a corpus' path, with their names within the corpus, sorted.
+
+    Raises:
+        CorpusError: the path has no file that can be read, or an unknown scheme.
+    """
     if path == BUILTIN_DOCS:
-        return Found(((str(docs_path()), "docs"),))
+        return FoundFiles(((str(docs_path()), "docs"),))
     if path.startswith(HUB_PREFIX):
         dataset, _, split = path.removeprefix(HUB_PREFIX).partition(":")
         name = f"{dataset}:{split or 'train'}"
-        return Found(((HUB_PREFIX + name, name),))
+        return FoundFiles(((HUB_PREFIX + name, name),))
     if "://" in path:
         raise CorpusError(
-            f"corpus {shown(path, 500)} is not known; allowed are {BUILTIN_DOCS}, {HUB_PREFIX}… and paths"
+            f"corpus {printable(path, 500)} is not known; allowed are {BUILTIN_DOCS}, {HUB_PREFIX}… and paths"
         )
     return find_files(Path(path))
 
 
-def _copies(files: Iterable[Passed]) -> Iterator[str]:
-    """Files with the same rows: a copy, or the same file packed and unpacked."""
+def _copy_lines(files: Iterable[ScannedFile]) -> Iterator[str]:
+    """Yield a line about files with the same rows: copies, or the same file packed and unpacked."""
     first: dict[str, str] = {}
     again = []
     for file in files:
         name = first.setdefault(file.digests[file.rows], file.name)
         if name != file.name and file.rows:
-            again.append(f"{shown(file.name)} as {shown(name)}")
+            again.append(f"{printable(file.name)} as {printable(name)}")
     if again:
         yield f"{plural(len(again), 'file')} with the same rows as another, each is scored: {listed(again)}"
 
 
 class _RepeatedIds(NamedTuple):
-    """Ids that stand in several rows."""
+    """Ids that several rows have."""
 
     ids: Mapping[int, str]
-    """By hash."""
+    """Ids by their hash."""
     counts: Mapping[str, int]
-    """Rows that have it."""
+    """Number of rows by id."""
 
 
-def _repeated_ids(files: Iterable[Passed], settings: CorpusSettings) -> _RepeatedIds:
-    """Find them by their hashes, and read the files again for what they are: only where there are such."""
-    hashes = {file: file.ids.of_file(file.name) for file in files if file.ids is not None}
+def _repeated_ids(files: Iterable[ScannedFile], settings: CorpusSettings) -> _RepeatedIds:
+    """Find repeated hashes of ids, then read the files with such ids again for the ids themselves."""
+    hashes = {file: file.ids.hashes(file.name) for file in files if file.ids is not None}
     counts = repeated_hashes(hashes.values())
     if not counts:
         return _RepeatedIds({}, {})
@@ -214,15 +221,15 @@ def _repeated_ids(files: Iterable[Passed], settings: CorpusSettings) -> _Repeate
     return _RepeatedIds(ids, {record_id: counts[value] for value, record_id in ids.items()})
 
 
-def _new_ids(files: Sequence[Continued], repeated: _RepeatedIds) -> Mapping[str, Mapping[int, str]]:
-    """New ids by file and row; rows that came to the corpus earlier come first."""
-    hashes = {name: file.ids.of_file(name) for file, name, _ in files if file.ids is not None}
+def _new_ids(files: Sequence[ContinuedFile], repeated: _RepeatedIds) -> Mapping[str, Mapping[int, str]]:
+    """Return new ids by file and row. Of rows with the same id, the row that came to the corpus first keeps the id."""
+    hashes = {name: file.ids.hashes(name) for file, name, _ in files if file.ids is not None}
     runs = []
-    for time in range(max(len(ends) for _, _, ends in files)):
-        for _, name, ends in files:
-            first = ends[time - 1].rows if time else 0
-            runs.append(Run(name, first, hashes[name][first : ends[time].rows]))
+    for time in range(max(len(states) for _, _, states in files)):
+        for _, name, states in files:
+            first = states[time - 1].rows if time else 0
+            runs.append(RowRange(name, first, hashes[name][first : states[time].rows]))
     new_ids: dict[str, dict[int, str]] = {}
-    for (name, row), record_id in made_unique(runs, repeated.ids).items():
+    for (name, row), record_id in unique_ids(runs, repeated.ids).items():
         new_ids.setdefault(name, {})[row] = record_id
     return new_ids

@@ -1,4 +1,4 @@
-"""Fingerprints: what rows are, by their content. The first n rows of a file have one, and so has every shard."""
+"""Fingerprints of rows, by their content: of the first n rows of a file, and of every shard."""
 
 import hashlib
 from typing import Final
@@ -8,17 +8,17 @@ NO_ROWS: Final = hashlib.sha256().hexdigest()
 
 
 class Fingerprint:
-    """Takes the content of one row after the other."""
+    """SHA-256 of the content of rows, added one after the other."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self.rows = 0
 
     def add(self, content: bytes) -> None:
-        """Take one more row; its length goes first, so that rows cannot be cut elsewhere and be the same."""
+        """Add the content of a row, after its length: the same bytes, cut into other rows, have another fingerprint."""
         self._hash.update(len(content).to_bytes(8, "big") + content)
         self.rows += 1
 
     def hex(self) -> str:
-        """Fingerprint of all rows so far."""
+        """Return the fingerprint of all rows so far."""
         return self._hash.hexdigest()

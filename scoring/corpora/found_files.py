@@ -1,6 +1,6 @@
-"""Which files a corpus has: those of a path, a folder or a glob, with their names within the corpus.
+"""Files of a corpus: those of a path, a folder or a glob, with their names within the corpus.
 
-What is there and is not read is named, too. Opens nothing.
+Files that are not read are named in warnings. Opens no file.
 """
 
 import glob
@@ -12,45 +12,45 @@ from pathlib import Path, PurePosixPath
 from scoring.corpora.readers import READABLE, is_readable
 from scoring.corpora.streams import suffixes
 from scoring.errors import CorpusError
-from scoring.wording import did_you_mean, listed, plural, quoted, shown, utf8
+from scoring.wording import did_you_mean, listed, plural, printable, quoted, utf8
 
 
 @dataclass(frozen=True)
-class Found:
-    """Files with their names, and what is to be said of the others."""
+class FoundFiles:
+    """Files that are read, and warnings about the others."""
 
     files: tuple[tuple[str, str], ...]
-    """Absolute path and name within the corpus, in order of the names."""
+    """Absolute path and name within the corpus of each file, in order of the names."""
     warnings: tuple[str, ...] = ()
 
 
-def find_files(path: Path) -> Found:
+def find_files(path: Path) -> FoundFiles:
     """Find the files of a path: a file, a folder with all below it, or a glob.
 
-    A path that is there is taken as it is written, brackets and all; so is the part of a glob that is there.
+    A path that exists is taken literally, also where it has brackets. So are the leading folders of a glob.
 
     Raises:
-        CorpusError: no file there that can be read.
+        CorpusError: the path has no file that can be read.
     """
     try:
         path = path.expanduser().absolute()
     except RuntimeError:
-        raise CorpusError(f"corpus {shown(path, 500)}: there is no such user on this machine") from None
+        raise CorpusError(f"corpus {printable(path, 500)}: there is no such user on this machine") from None
     if path.is_file():
-        return Found(((str(path), utf8(path.name)),))
-    root, pattern = _split(path)
-    entries = sorted(_walked(root) if pattern is None else _matched(root, pattern))
-    readable = [file for file in entries if file.is_file() and _is_open(file) and is_readable(str(file))]
+        return FoundFiles(((str(path), utf8(path.name)),))
+    root, pattern = _split_pattern(path)
+    entries = sorted(_walk_entries(root) if pattern is None else _glob_entries(root, pattern))
+    readable = [file for file in entries if file.is_file() and _is_visible(file) and is_readable(str(file))]
     read = set(readable)
-    warnings = _left_out(root, [file for file in entries if file not in read], is_deep="**" in (pattern or ""))
+    warnings = _left_out_warnings(root, [file for file in entries if file not in read], is_deep="**" in (pattern or ""))
     if not readable:
-        raise CorpusError(_nothing(path, entries))
-    files, repeated = _once(readable)
-    return Found(_named(root, files), (*warnings, *repeated))
+        raise CorpusError(_no_file_message(path, entries))
+    files, repeated = _unique_files(readable)
+    return FoundFiles(_names_in_corpus(root, files), (*warnings, *repeated))
 
 
-def _split(path: Path) -> tuple[Path, str | None]:
-    """The part of a path that is there, and the pattern that follows."""
+def _split_pattern(path: Path) -> tuple[Path, str | None]:
+    """Split a path into the folder that exists and the pattern that follows; None: the path is a folder."""
     if path.is_dir():
         return path, None
     root = Path(path.anchor)
@@ -62,8 +62,11 @@ def _split(path: Path) -> tuple[Path, str | None]:
     return root, None
 
 
-def _walked(root: Path) -> Iterator[Path]:
-    """Every file below a folder, through links to folders as well, but no folder twice."""
+def _walk_entries(root: Path) -> Iterator[Path]:
+    """Yield the entries below a folder, also through links to folders, but visit no folder twice.
+
+    Entries are files, hidden folders, and folders named like a file.
+    """
 
     def refuse(error: OSError) -> None:
         raise error
@@ -77,12 +80,12 @@ def _walked(root: Path) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         hidden = [name for name in folders if name.startswith(".")]
         folders[:] = [name for name in folders if not name.startswith(".")]
-        # a folder that ends as a file does may have been meant as one
+        # a folder with the suffix of a file may be a mistake, so it is reported
         odd = [name for name in folders if is_readable(name)]
         yield from (Path(folder, name) for name in (*files, *hidden, *odd))
 
 
-def _matched(root: Path, pattern: str) -> Iterator[Path]:
+def _glob_entries(root: Path, pattern: str) -> Iterator[Path]:
     try:
         names = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - pathlib's does not follow links
     except ValueError as error:
@@ -90,12 +93,12 @@ def _matched(root: Path, pattern: str) -> Iterator[Path]:
     return (root / name for name in names)
 
 
-def _is_open(file: Path) -> bool:
+def _is_visible(file: Path) -> bool:
     return not file.name.startswith(".")
 
 
-def _left_out(root: Path, entries: list[Path], is_deep: bool) -> tuple[str, ...]:
-    if is_deep:  # a deep pattern matches folders on its way to their files
+def _left_out_warnings(root: Path, entries: list[Path], is_deep: bool) -> tuple[str, ...]:
+    if is_deep:  # `**` matches folders on the way to their files
         entries = [entry for entry in entries if not entry.is_dir()]
     if not entries:
         return ()
@@ -117,8 +120,8 @@ def _reason(entry: Path) -> str:
     return f"cannot read {form + compression or 'files without suffix'}"
 
 
-def _once(files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """Each file once, however many names lead to it."""
+def _unique_files(files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """Drop files that are other names of a file; return the rest, and a warning about the dropped names."""
     kept: dict[tuple[int, int], Path] = {}
     again: list[str] = []
     for file in sorted(files, key=lambda file: (file.is_symlink(), file)):
@@ -130,24 +133,24 @@ def _once(files: list[Path]) -> tuple[list[Path], tuple[str, ...]]:
     return sorted(kept.values()), warnings if again else ()
 
 
-def _named(root: Path, files: list[Path]) -> tuple[tuple[str, str], ...]:
+def _names_in_corpus(root: Path, files: list[Path]) -> tuple[tuple[str, str], ...]:
     named: dict[str, str] = {}
     for file in files:
         name = utf8(file.relative_to(root).as_posix())
-        while name in named:  # two names that only bytes tell apart, which are no text
+        while name in named:  # two names that are no UTF-8 and look the same when escaped
             name += "'"
         named[name] = str(file)
     ordered = sorted(named, key=PurePosixPath)
     return tuple((named[name], name) for name in ordered)
 
 
-def _nothing(path: Path, entries: list[Path]) -> str:
+def _no_file_message(path: Path, entries: list[Path]) -> str:
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     hint = did_you_mean(path.name, beside)
     seen = f"{plural(len(entries), 'other entry').replace('entrys', 'entries')}"
     if entries:
         seen += f": {listed(entry.name for entry in entries)}"
     return (
-        f"corpus {shown(path, 500)}: no file there that ends in {READABLE} ({seen}){hint}; "
+        f"corpus {printable(path, 500)}: no file there that ends in {READABLE} ({seen}){hint}; "
         "name a file, a folder or a glob"
     )

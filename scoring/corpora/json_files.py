@@ -1,6 +1,6 @@
-"""`.json` files: a list of objects, read an object at a time, or one object of equally long lists, read as a whole.
+"""Readers of `.json` files: a list of objects, read an object at a time, or an object of equally long lists.
 
-A file of that name with an object a line is JSON lines, and is read as that.
+An object of lists is read as a whole. A `.json` file with an object on each line is read as JSON lines.
 """
 
 from collections.abc import Iterator
@@ -8,25 +8,25 @@ from itertools import islice
 from typing import IO, Final
 
 from scoring.corpora.json_lines import JsonLines, ObjectDecoder
-from scoring.corpora.raw_rows import Dialect, Raw, Reader, Start, all_contents, canonical
-from scoring.corpora.streams import LONGEST_LINE, naming, open_text, refuse_wide
+from scoring.corpora.raw_rows import Dialect, ParsedRow, Reader, Start, canonical_json, contents_without_bytes
+from scoring.corpora.streams import LONGEST_LINE, errors_naming, open_text, refuse_utf16
 from scoring.errors import CorpusError
-from scoring.wording import listed, shown
+from scoring.wording import listed, printable
 
 CHUNK_CHARACTERS: Final = 2**16
 BLANKS: Final = " \t\r\n"
 
 
 def json_reader(file: str, dialect: Dialect) -> Reader:
-    """The reader for what the file holds.
+    """Return the reader for the file's content.
 
     Raises:
         CorpusError: the file is broken.
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     if dialect.encoding is None:
-        refuse_wide(file)
-    with naming(file), open_text(file, dialect.encoding) as stream:
+        refuse_utf16(file)
+    with errors_naming(file), open_text(file, dialect.encoding) as stream:
         first = next((line for line in iter(lambda: stream.readline(LONGEST_LINE), "") if line.strip()), "")
         if first.lstrip()[:1] != "{":
             return JsonList(file, dialect)
@@ -39,59 +39,63 @@ def json_reader(file: str, dialect: Dialect) -> Reader:
 
 
 class JsonList:
-    """A list of objects."""
+    """A file of a list of objects."""
 
-    passes_all: Final = True
+    reads_from_start: Final = True
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
 
-    def rows(self, start: Start) -> Iterator[Raw]:
-        """Rows from `start` on; all rows before are passed."""
+    def rows(self, start: Start) -> Iterator[ParsedRow]:
+        """Yield the rows from `start` on. The rows before are read, too."""
         yield from islice(self._rows(), start.row, None)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row."""
-        return all_contents(self._rows())
+        """Yield the content of every row."""
+        return contents_without_bytes(self._rows())
 
     def check(self) -> None:
-        """Nothing that finding the reader did not look at."""
+        """Do nothing: `json_reader` has looked at the head of the file."""
 
-    def _rows(self) -> Iterator[Raw]:
+    def _rows(self) -> Iterator[ParsedRow]:
         decoder = ObjectDecoder(self._encoding)
-        with naming(self._file), open_text(self._file, self._encoding) as stream:
+        with errors_naming(self._file), open_text(self._file, self._encoding) as stream:
             for index, value in enumerate(_elements(stream, decoder)):
-                yield decoder.checked(canonical(value), value, f"element {index}")
+                yield decoder.checked(canonical_json(value), value, f"element {index}")
 
 
 class JsonColumns:
-    """One object whose keys are columns and whose values are lists of the same length."""
+    """A file of an object whose keys are columns and whose values are lists of the same length."""
 
-    passes_all: Final = True
+    reads_from_start: Final = True
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
 
-    def rows(self, start: Start) -> Iterator[Raw]:
-        """Rows from `start` on."""
+    def rows(self, start: Start) -> Iterator[ParsedRow]:
+        """Yield the rows from `start` on."""
         columns = self._columns()
         length = len(next(iter(columns.values()), []))
         for index in range(start.row, length):
             values = {name: column[index] for name, column in columns.items()}
-            yield Raw(canonical(values), values)
+            yield ParsedRow(canonical_json(values), values)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row."""
-        return all_contents(self.rows(Start()))
+        """Yield the content of every row."""
+        return contents_without_bytes(self.rows(Start()))
 
     def check(self) -> None:
-        """See that it is such an object."""
+        """Read the file.
+
+        Raises:
+            CorpusError: the file is no object of equally long lists.
+        """
         self._columns()
 
     def _columns(self) -> dict[str, list[object]]:
-        with naming(self._file), open_text(self._file, self._encoding) as stream:
+        with errors_naming(self._file), open_text(self._file, self._encoding) as stream:
             row = ObjectDecoder(self._encoding).row(stream.read().strip().encode("utf-8", "surrogatepass"), "the file")
-        where = shown(self._file, 500)
+        where = printable(self._file, 500)
         if row.values is None:
             raise CorpusError(f"{where}: {row.flaw}; a list of objects, or an object of lists, is needed")
         columns = {name: value for name, value in row.values.items() if isinstance(value, list)}
@@ -108,12 +112,12 @@ class JsonColumns:
 
 
 def _elements(stream: IO[str], decoder: ObjectDecoder) -> Iterator[object]:
-    """Elements of the outermost list; no more than one of them is held.
+    """Yield the elements of the outermost list, and hold a single element at a time.
 
     Raises:
-        ValueError: it is no list, or breaks off.
+        ValueError: the stream is no list, or breaks off.
     """
-    window = _Window(stream)
+    window = _Buffer(stream)
     if not window.next_is("["):
         if window.peek():
             raise ValueError("a list of objects, or an object of lists, is needed")
@@ -131,32 +135,36 @@ def _elements(stream: IO[str], decoder: ObjectDecoder) -> Iterator[object]:
             if mark != ",":
                 raise ValueError(f"the list breaks off, or a comma is missing, at {mark!r}")
     if window.peek():
-        raise ValueError("more follows after the list's end")
+        raise ValueError("the file goes on after the list's end")
 
 
-class _Window:
-    """The part of a stream that is looked at."""
+class _Buffer:
+    """The part of a stream that is being decoded."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream, self._text = stream, ""
         self.position = 0
 
     def peek(self) -> str:
-        """The next character that is not blank; empty at the end."""
+        """Return the next character that is not blank; empty at the end."""
         while True:
             while self.position < len(self._text):
                 if self._text[self.position] not in BLANKS:
                     return self._text[self.position]
                 self.position += 1
-            if not self._more(CHUNK_CHARACTERS):
+            if not self._read_more(CHUNK_CHARACTERS):
                 return ""
 
     def next_is(self, mark: str) -> bool:
-        """Whether the next character that is not blank is this one."""
+        """Return True where the next character that is not blank is `mark`."""
         return self.peek() == mark
 
     def element(self, decoder: ObjectDecoder) -> object:
-        """Decode the value that is next."""
+        """Decode the next value.
+
+        Raises:
+            ValueError: there is no JSON value, or it is nested too deeply or too long.
+        """
         self.peek()
         while True:
             try:
@@ -166,15 +174,15 @@ class _Window:
                 raise ValueError("an element is nested too deeply") from None
             except ValueError:
                 is_whole = False
-                if not self._more(len(self._text)):
+                if not self._read_more(len(self._text)):
                     raise
                 continue
-            if is_whole or not self._more(CHUNK_CHARACTERS):
+            if is_whole or not self._read_more(CHUNK_CHARACTERS):
                 self.position = end
                 return value
 
-    def _more(self, characters: int) -> bool:
-        """Read on by at least so many; what was passed is dropped."""
+    def _read_more(self, characters: int) -> bool:
+        """Drop the text before `position`, and read at least `characters` more; False at the end of the stream."""
         self._text, self.position = self._text[self.position :], 0
         if len(self._text) > LONGEST_LINE:
             raise ValueError(f"an element is longer than {LONGEST_LINE >> 20} MiB")

@@ -1,50 +1,54 @@
-"""JSON lines, and the decoding of objects: strict, and whatever is no object says why."""
+"""Reader of JSON lines, and strict decoding of JSON objects."""
 
 import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, Raw, Start, is_seekable
-from scoring.corpora.streams import byte_lines, lines, naming, open_bytes, open_text, refuse_wide
-from scoring.wording import quoted, shown
+from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, ParsedRow, Start, is_seekable
+from scoring.corpora.streams import byte_lines, errors_naming, lines, open_bytes, open_text, refuse_utf16
+from scoring.wording import printable, quoted
 
 UTF8_MARK: Final = b"\xef\xbb\xbf"
 
 
 class JsonLines:
-    """One JSON object a line; blank lines are no rows."""
+    """A file with a JSON object on each line. Blank lines are no rows."""
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
         self._seekable = is_seekable(file, dialect)
 
     @property
-    def passes_all(self) -> bool:
-        """Only where it cannot be read from a byte on."""
+    def reads_from_start(self) -> bool:
+        """True where the file cannot be read from a byte on."""
         return not self._seekable
 
-    def rows(self, start: Start) -> Iterator[Raw]:
-        """Rows from `start` on."""
+    def rows(self, start: Start) -> Iterator[ParsedRow]:
+        """Yield the rows from `start` on."""
         skipped = start.row if start.byte is None else 0
         decoder = ObjectDecoder(self._encoding)
         for number, _, line in islice(self._lines(start.byte or 0), skipped, None):
             yield decoder.row(line, f"line {number}")
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row, to the byte where the file can be read from there."""
+        """Yield the content of every row, with the byte at which it starts; None where reading cannot begin there."""
         for _, byte, line in self._lines(0):
             yield (byte if self._seekable else None), line
 
     def check(self) -> None:
-        """Refuse UTF-16 and UTF-32, unless the settings name them."""
+        """Refuse UTF-16 and UTF-32, unless the settings name them.
+
+        Raises:
+            CorpusError: the file is UTF-16 or UTF-32; the message has the key that reads it.
+        """
         if self._encoding is None:
-            refuse_wide(self._file)
+            refuse_utf16(self._file)
 
     def _lines(self, first_byte: int) -> Iterator[tuple[int, int, bytes]]:
-        """Number, byte and content of every line that is not blank."""
+        """Yield number, byte and content of every line that is not blank."""
         position = first_byte
-        with naming(self._file):
+        with errors_naming(self._file):
             for number, line in enumerate(self._raw_lines(first_byte), start=1):
                 content = (line.removeprefix(UTF8_MARK) if position == 0 else line).strip()
                 if content:
@@ -63,47 +67,47 @@ class JsonLines:
 
 
 class ObjectDecoder:
-    """Decodes JSON objects, one a row; what is none is a row without values that says why."""
+    """Decoder of a JSON object per row. Anything else gives a row without values, whose flaw says why."""
 
     def __init__(self, encoding: str | None = None) -> None:
         self._encoding = encoding
         self._repeated: str | None = None
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_constant=_refuse_constant)
 
-    def row(self, content: bytes, place: str) -> Raw:
-        """The row of one object's bytes."""
+    def row(self, content: bytes, place: str) -> ParsedRow:
+        """Return the row of an object's bytes."""
         try:
             text = content.decode("utf-8", "strict" if self._encoding is None else "surrogatepass")
             value = self._decoder.decode(text)
         except UnicodeDecodeError as error:
-            return Raw(content, None, f"{place}: not UTF-8 ({error.reason})", undecodable=True)
+            return ParsedRow(content, None, f"{place}: not UTF-8 ({error.reason})", undecodable=True)
         except RecursionError:
-            return Raw(content, None, f"{place}: nested too deeply")
+            return ParsedRow(content, None, f"{place}: nested too deeply")
         except ValueError as error:
-            return Raw(content, None, f"{place}: no JSON ({shown(str(error), 80)})")
+            return ParsedRow(content, None, f"{place}: no JSON ({printable(str(error), 80)})")
         if self._encoding is not None and not text.isascii() and ESCAPED_BYTE.search(text):
             flaw = f"{place}: holds bytes that are not {self._encoding}"
             return self.checked(content, value, place)._replace(flaw=flaw, undecodable=True)
         return self.checked(content, value, place)
 
-    def checked(self, content: bytes, value: object, place: str) -> Raw:
-        """The row of what was decoded last."""
+    def checked(self, content: bytes, value: object, place: str) -> ParsedRow:
+        """Return the row of `value`, which must be the value decoded last."""
         if not isinstance(value, dict):
-            return Raw(content, None, f"{place}: no JSON object")
+            return ParsedRow(content, None, f"{place}: no JSON object")
         if self._repeated is not None:
-            return Raw(content, None, f"{place}: key {quoted(self._repeated)} stands twice")
-        return Raw(content, value)
+            return ParsedRow(content, None, f"{place}: key {quoted(self._repeated)} occurs twice")
+        return ParsedRow(content, value)
 
     def raw_decode(self, text: str, position: int) -> tuple[object, int]:
-        """Decode the value at `position`; also where it ends.
+        """Decode the value at `position`; return the value and its end.
 
         Raises:
-            ValueError: there is no JSON value, or it goes on beyond the text.
+            ValueError: there is no JSON value, or the text ends within the value.
         """
         return self._decoder.raw_decode(text, position)
 
     def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
-        # the outermost object is decoded last, so that what is noted is about the row's own keys
+        # the outermost object is decoded last, so `_repeated` is about the row's own keys at the end
         values = dict(pairs)
         self._repeated = None
         if len(values) != len(pairs):

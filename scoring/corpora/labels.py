@@ -1,4 +1,4 @@
-"""Who wrote a text, by its label: compared without case and blanks, and as numbers.
+"""Authors of texts by their labels, which are compared without case and blanks, and as numbers.
 
 `Human`, `HUMAN ` and `human` are one label; so are `0`, `0.0`, `false` and False.
 """
@@ -13,22 +13,22 @@ from typing import Final, Literal
 Author = Literal["human", "synthetic"]
 Label = str | int | float | bool
 EVERY_OTHER: Final = "*"
-"""In `synthetic_labels`: every label that is not one of `human_labels`."""
+"""Value of `synthetic_labels` that stands for every label that is not one of `human_labels`."""
 TRUTH: Final = {"true": "1", "false": "0"}
 NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII)
 MISSING: Final = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "nat"})
-"""What programs write for a value that is not there, casefolded."""
+"""Texts that programs write for a missing value, casefolded."""
 LONGEST_NUMBER: Final = 40
-"""Characters; what is longer is text."""
+"""Characters of a label that is read as a number, at most."""
 
 
 def is_missing(value: object) -> bool:
-    """Whether this is no value, or text that stands for none: blank, `NA`, `nan`, `None`."""
+    """Return True for None, and for text that stands for a missing value: blank, `NA`, `nan`, `None`."""
     return value is None or str(value).strip().casefold() in MISSING
 
 
 def label_key(value: object) -> str | None:
-    """What of a label is compared; None where it is none: null, blank, a list or a table."""
+    """Return the form in which labels are compared; None for a value that is no label: null, blank, list or table."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, Real | Decimal):
@@ -45,20 +45,20 @@ def _number(text: str) -> str:
     number = float(text)
     if not math.isfinite(number):
         return text
-    # beyond 2^53 a float no longer tells whole numbers apart
+    # from 2^53 on different whole numbers are the same float
     if number.is_integer() and abs(number) < 2**53:
         return str(int(number))
     return text if text.lstrip("+-").isdigit() else repr(number)
 
 
 class Authors:
-    """The authors of labels, as the settings say it."""
+    """The authors of labels, by the lists of the settings."""
 
     def __init__(self, human: Iterable[Label], synthetic: Iterable[Label]) -> None:
-        """Take the labels of both.
+        """Take both lists of labels.
 
         Raises:
-            ValueError: a label is none, or is one of both.
+            ValueError: a value is no label, or a label is in both lists.
         """
         human, synthetic = list(human), list(synthetic)
         self._human = {_key(label, "human_labels"): label for label in human}
@@ -73,7 +73,7 @@ class Authors:
             )
 
     def author(self, key: str | None) -> Author | None:
-        """Who wrote what has this label; None where neither list has it."""
+        """Return the author of texts with this label; None where neither list has the label."""
         if key is None:
             return None
         if key in self._human:

@@ -1,4 +1,4 @@
-"""The one pass over every row of a corpus: counts, fingerprints and ids; holds no row."""
+"""Scan of every row of a corpus, once: counts, fingerprints and hashes of ids. Holds no row."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -6,91 +6,99 @@ from pathlib import Path
 from typing import Final
 
 from scoring.corpora.fingerprints import NO_ROWS, Fingerprint
-from scoring.corpora.raw_rows import Dialect, Start
+from scoring.corpora.raw_rows import Dialect, RawRow, Start
 from scoring.corpora.readers import HUB_PREFIX, reader_of
 from scoring.corpora.record_ids import IdHashes
-from scoring.corpora.records import Origin, RecordMaker, Row, row_name
+from scoring.corpora.records import Origin, RecordMaker, row_name
 from scoring.corpora.tally import Tally
 from scoring.errors import CorpusChanged
-from scoring.wording import shown
+from scoring.wording import printable
 
 Progress = Callable[[str], object]
-"""Told how far it is, in a sentence, from time to time."""
-ROWS_UNTIL_TOLD: Final = 20_000
+"""Called with a sentence about the progress, from time to time."""
+PROGRESS_ROWS: Final = 20_000
+"""Rows of a file between two calls of `Progress`."""
 
 
-def _unseen(_sentence: str) -> None:
-    """For those who do not want to know."""
+def _ignore(_sentence: str) -> None:
+    """Drop a sentence about the progress."""
 
 
 @dataclass(frozen=True, eq=False)
-class Passed:
-    """One file, all its rows read."""
+class ScannedFile:
+    """A file after its scan."""
 
     file: str
     name: str
     rows: int
     digests: Mapping[int, str]
-    """Fingerprint of its first n rows: of all, of none, and of every checkpoint between."""
+    """Fingerprints of the first n rows by n: of no rows, of every checkpoint, and of all rows."""
     ids: IdHashes | None
-    """Where the corpus has a column of ids."""
+    """Hashes of the rows' ids; None where the corpus has no column of ids."""
 
 
-class Pass:
-    """Passes over files, one after the other."""
+class Scanner:
+    """Reads files and counts their rows, one file after the other."""
 
     def __init__(
-        self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool, progress: Progress = _unseen
+        self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool, progress: Progress = _ignore
     ) -> None:
         self._maker, self._tally, self._dialect, self._has_ids = maker, tally, dialect, has_ids
         self._progress = progress
 
-    def over(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> Passed:
+    def scan(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> ScannedFile:
         """Read every row of a file once.
 
+        Args:
+            file: Path, or `hf://dataset:split`.
+            name: Name of the file within the corpus.
+            origin: What the name says about the rows.
+            checkpoints: Row counts at which fingerprints are kept.
+
         Raises:
-            CorpusError: it cannot be read.
-            CorpusChanged: it changed meanwhile.
-            OSError: it is not there.
+            CorpusError: the file cannot be read.
+            CorpusChanged: the file changed during the scan.
+            OSError: the file is not there.
         """
         before = _state(file)
         reader = reader_of(file, self._dialect)
-        self._tally.start(file, name, reader.passes_all)
+        self._tally.start(file, name, reader.reads_from_start)
         reader.check()
         fingerprint, digests = Fingerprint(), {0: NO_ROWS}
         ids = IdHashes() if self._has_ids else None
         for raw in reader.rows(Start()):
-            row = Row(name, fingerprint.rows, raw.values)
+            row = RawRow(name, fingerprint.rows, raw.values)
             self._tally.add(raw, self._maker.record(row, origin))
             fingerprint.add(raw.content)
             if ids is not None:
                 ids.add(self._maker.own_id(row))
-            if fingerprint.rows % ROWS_UNTIL_TOLD == 0:
-                self._progress(f"{shown(name)}: {fingerprint.rows:,} rows looked at")
+            if fingerprint.rows % PROGRESS_ROWS == 0:
+                self._progress(f"{printable(name)}: {fingerprint.rows:,} rows looked at")
             if fingerprint.rows in checkpoints:
                 digests[fingerprint.rows] = fingerprint.hex()
         if _state(file) != before:
             raise CorpusChanged(
-                f"{shown(file, 500)}: changed while it was read; wait until what writes it is done, then start again"
+                f"{printable(file, 500)}: changed while it was read; "
+                "wait until the program that writes it is done, then start again"
             )
         digests[fingerprint.rows] = fingerprint.hex()
-        return Passed(file, name, fingerprint.rows, digests, ids)
+        return ScannedFile(file, name, fingerprint.rows, digests, ids)
 
 
-def ids_of(file: Passed, maker: RecordMaker, dialect: Dialect, is_wanted: Callable[[str], bool]) -> set[str]:
-    """The ids of a file's rows that are wanted.
+def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: Callable[[str], bool]) -> set[str]:
+    """Return the ids of a file's rows for which `is_wanted` is true.
 
     Raises:
         CorpusError: the file cannot be read.
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     rows = enumerate(reader_of(file.file, dialect).rows(Start()))
-    ids = (maker.own_id(Row(file.name, index, raw.values)) or row_name(file.name, index) for index, raw in rows)
+    ids = (maker.own_id(RawRow(file.name, index, raw.values)) or row_name(file.name, index) for index, raw in rows)
     return {record_id for record_id in ids if is_wanted(record_id)}
 
 
 def _state(file: str) -> tuple[int, ...]:
-    """What changes when a file is written."""
+    """Return device, inode, size and time of change, which change when a file is written; empty for a Hub dataset."""
     if file.startswith(HUB_PREFIX):
         return ()
     status = Path(file).stat()

@@ -1,12 +1,13 @@
-"""Raw rows, as a file has them, and what a reader of any format can do.
+"""Rows as a file has them, and the interface of the readers of all formats.
 
-A row that cannot be decoded has no values and says why, and the next one is read. A file that cannot be read raises.
-Knows nothing of what the columns mean.
+A row that cannot be decoded has no values and a flaw that says why, and reading goes on. A file that cannot be read is
+an error. Knows nothing of the meaning of columns.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from scoring.corpora.streams import suffixes
@@ -14,72 +15,87 @@ from scoring.corpora.streams import suffixes
 Values = Mapping[str, object] | None
 """The columns of a row, or None where it could not be decoded."""
 ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
-"""The character that a byte becomes where it is not of the file's encoding."""
+"""Characters that stand for bytes that are not of the file's encoding."""
 
 
 class Dialect(NamedTuple):
-    """Encoding and delimiter of the files, as the user names them."""
+    """Encoding and delimiter of a corpus' files, as the user names them."""
 
     encoding: str | None = None
-    """None: UTF-8, with or without a byte order mark."""
+    """Name of the encoding. None: UTF-8, with or without a byte order mark."""
     delimiter: str | None = None
-    """None: what the suffix says."""
+    """Character between columns. None: a comma, or a tab in TSV files."""
 
 
 PLAIN: Final = Dialect()
 
 
 class Start(NamedTuple):
-    """Where reading starts."""
+    """The row at which reading starts."""
 
     row: int = 0
     byte: int | None = None
-    """Offset of that row. Reading begins there, without the rows before it; None: not known."""
+    """Offset of the row, from which reading begins. None: unknown, so the rows before may be read, too."""
 
 
-class Raw(NamedTuple):
-    """One row as a file has it."""
+class ParsedRow(NamedTuple):
+    """A row as a reader gives it."""
 
     content: bytes
-    """Bytes of which its fingerprint is made: the same for the same row in another compression, or at another place."""
+    """Bytes that the fingerprint is made of. A row has the same bytes in another compression and at another place."""
     values: Values
     flaw: str | None = None
-    """Fault of the row, and its place: `line 7: 4 fields where the header has 2`."""
+    """Fault of the row and its place, as in `line 7: 4 fields where the header has 2`; None for a good row."""
     undecodable: bool = False
-    """True: it holds bytes that are not of the file's encoding."""
+    """True where the row holds bytes that are not of the file's encoding."""
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """The values of one row and its place in the corpus, without their meaning.
+
+    Small and picklable: a row is sent to workers that do not see its file.
+    """
+
+    file: str
+    """Name of the file within the corpus."""
+    index: int
+    values: Values
+    record_id: str | None = None
+    """New id of the record, where an earlier row has the row's own id; else None."""
 
 
 class Reader(Protocol):
-    """Reader of one file, whatever its format."""
+    """Reader of a file of any format."""
 
     @property
-    def passes_all(self) -> bool:
-        """Whether reading from a row on passes all rows before it."""
+    def reads_from_start(self) -> bool:
+        """True where reading from a row on reads all rows before it, too."""
 
-    def rows(self, start: Start) -> Iterator[Raw]:
-        """Rows from `start` on."""
+    def rows(self, start: Start) -> Iterator[ParsedRow]:
+        """Yield the rows from `start` on."""
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
-        """Content of every row, and at which byte the row starts, where reading can begin there."""
+        """Yield the content of every row, with the byte at which it starts; None where reading cannot begin there."""
 
     def check(self) -> None:
         """Look at the head of the file.
 
         Raises:
-            CorpusError: it is not of this format, or needs a key of the settings to be read.
+            CorpusError: the file is not of this format, or needs a key in the settings.
         """
 
 
 def is_seekable(file: str, dialect: Dialect) -> bool:
-    """Whether a file of lines can be read from a byte on."""
+    """Return True where a file of lines can be read from a byte on: uncompressed UTF-8."""
     return dialect.encoding is None and not suffixes(file)[1]
 
 
-def canonical(values: object) -> bytes:
-    """One spelling of a row's values, whatever the order of its columns."""
+def canonical_json(values: object) -> bytes:
+    """Return a row's values as JSON with sorted keys: the order of columns does not matter."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr).encode()
 
 
-def all_contents(rows: Iterable[Raw]) -> Iterator[tuple[int | None, bytes]]:
-    """Content of rows that can only be found by number."""
+def contents_without_bytes(rows: Iterable[ParsedRow]) -> Iterator[tuple[int | None, bytes]]:
+    """Yield the content of rows, with None for the byte at which each starts."""
     return ((None, row.content) for row in rows)

@@ -1,7 +1,7 @@
-"""From a row of a file to a record: texts with their authors, or the reason why there are none.
+"""Records of rows: texts with their authors, or the reason why a row has no texts.
 
-A row that is no valid record never stops anything: it becomes a record with a `null_reason`. Everything in a record
-can be written as UTF-8.
+A row that is no valid record raises nothing: it becomes a record with a `null_reason`. All text in a record can be
+written as UTF-8.
 """
 
 from collections.abc import Mapping
@@ -11,40 +11,28 @@ from typing import Final
 
 from scoring.corpora.columns import OPTIONAL, Columns, Shape
 from scoring.corpora.labels import Author, Authors, is_missing, label_key
+from scoring.corpora.raw_rows import RawRow
 from scoring.wording import utf8
 
-__all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Row", "Text"]
+__all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Text"]
 
 NULL_REASONS: Final = {
     "bad_row": "the line is no JSON object, the row has more or fewer fields than the header, or cannot be decoded",
     "missing_column": "a column of the mapping is absent",
     "ambiguous_column": "several columns match the pattern of `synthetic`",
-    "not_text": "a text column holds something else than text, null, or only a word such as NA or nan",
+    "not_text": "a text column holds no text, or only a word for a missing text, such as NA or nan",
     "not_unicode": "the text holds half a surrogate pair and has no UTF-8",
     "unknown_label": "the label is neither one of human_labels nor one of synthetic_labels",
 }
 SHORT_CELL: Final = 40
-"""Characters; what is longer is text."""
+"""Characters from which on a cell is text, even where its words look like a missing value."""
 KNOWN_SHAPES: Final = 1000
-"""Sets of columns that a maker remembers; more are looked at anew."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A raw row as read; small and picklable, so that it can be sent to where its file is not."""
-
-    file: str
-    """The file's name within the corpus."""
-    index: int
-    values: Mapping[str, object] | None
-    """None where the row could not be decoded."""
-    record_id: str | None = None
-    """Of the record, where the row's own is taken by an earlier row."""
+"""Sets of column names whose shape a `RecordMaker` remembers, at most."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """One text of a record."""
+    """A text of a record, with its author."""
 
     author: Author | None
     generator: str | None
@@ -56,7 +44,7 @@ NO_TEXT: Final = Text(None, None, "")
 
 @dataclass(frozen=True)
 class Record:
-    """The texts of one row; none where `null_reason` says why."""
+    """The texts of a row. A record without texts has a `null_reason`."""
 
     record_id: str
     dataset: str | None
@@ -66,29 +54,29 @@ class Record:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a file's name says about its rows."""
+    """Dataset and generator of a file's rows, by the file's name."""
 
     dataset: str
     generator: str | None
 
 
 class _BadRowError(Exception):
-    """The message is a null reason."""
+    """Raised for a row that is no valid record. The message is the null reason."""
 
 
 class RecordMaker:
-    """Makes records of rows by one mapping."""
+    """Makes records of rows, by a mapping of columns."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._authors = Authors(columns.human_labels, columns.synthetic_labels)
         self._shapes: dict[tuple[str, ...], Shape] = {}
 
-    def record(self, row: Row, origin: Origin) -> Record:
-        """Make a record of a row; one that is not valid has no texts and says why."""
+    def record(self, row: RawRow, origin: Origin) -> Record:
+        """Make a record of a row; without texts and with a `null_reason` where the row is not valid."""
         values = row.values if row.values is not None else {}
         record_id = row.record_id or self.own_id(row) or row_name(row.file, row.index)
-        dataset = _named(values, self._columns.dataset) or origin.dataset
+        dataset = _name_in(values, self._columns.dataset) or origin.dataset
         try:
             if row.values is None:
                 raise _BadRowError("bad_row")
@@ -98,15 +86,15 @@ class RecordMaker:
         return Record(record_id, dataset, texts)
 
     def author_of(self, label: object) -> Author | None:
-        """Who wrote what has this label; None where neither list has it."""
+        """Return the author of texts with this label; None where neither list has the label."""
         return self._authors.author(label_key(label))
 
-    def own_id(self, row: Row) -> str | None:
-        """The id that the row's own column gives; None where it gives none."""
-        return _named(row.values, self._columns.id) if row.values is not None else None
+    def own_id(self, row: RawRow) -> str | None:
+        """Return the id in the row's id column; None where there is none."""
+        return _name_in(row.values, self._columns.id) if row.values is not None else None
 
     def shape(self, values: Mapping[str, object]) -> Shape:
-        """Find the columns of the mapping in this row."""
+        """Find the columns of the mapping among those of this row."""
         names = tuple(values)
         shape = self._shapes.get(names)
         if shape is None:
@@ -115,9 +103,11 @@ class RecordMaker:
                 self._shapes[names] = shape
         return shape
 
-    def without_value(self, values: Mapping[str, object]) -> tuple[str, ...]:
-        """Keys of optional columns that are named and have no value in this row."""
-        return tuple(key for key in OPTIONAL if (name := getattr(self._columns, key)) and _named(values, name) is None)
+    def keys_without_value(self, values: Mapping[str, object]) -> tuple[str, ...]:
+        """Return the keys of optional columns that the mapping names and that have no value in this row."""
+        return tuple(
+            key for key in OPTIONAL if (name := getattr(self._columns, key)) and _name_in(values, name) is None
+        )
 
     def _paired(self, values: Mapping[str, object], origin: Origin) -> tuple[Text, ...]:
         shape = self.shape(values)
@@ -125,7 +115,7 @@ class RecordMaker:
             raise _BadRowError("ambiguous_column")
         if shape.human is None or shape.synthetic is None:
             raise _BadRowError("missing_column")
-        generator = self._generator(values, origin) or _from_column(shape.synthetic, self._columns)
+        generator = self._generator(values, origin) or _generator_from_column(shape.synthetic, self._columns)
         return (
             Text("human", generator, _text(values[shape.human])),
             Text("synthetic", generator, _text(values[shape.synthetic])),
@@ -141,21 +131,21 @@ class RecordMaker:
         return (Text(author, self._generator(values, origin), _text(values[text])),)
 
     def _generator(self, values: Mapping[str, object], origin: Origin) -> str | None:
-        return _named(values, self._columns.generator) or origin.generator
+        return _name_in(values, self._columns.generator) or origin.generator
 
 
 def row_name(file: str, index: int) -> str:
-    """Name of a row within its corpus."""
+    """Return the name of a row within its corpus."""
     return f"{file}:{index}"
 
 
-def stands_for_nothing(text: str) -> bool:
-    """Whether a cell is only what programs write for a text that is not there; a blank one is an empty text."""
+def is_missing_text(text: str) -> bool:
+    """Return True where a cell only holds a word for a missing text, such as NA. A blank cell is an empty text."""
     return len(text) < SHORT_CELL and not text.isspace() and text != "" and is_missing(text)
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or stands_for_nothing(value):
+    if not isinstance(value, str) or is_missing_text(value):
         raise _BadRowError("not_text")
     try:
         value.encode()
@@ -164,8 +154,8 @@ def _text(value: object) -> str:
     return value
 
 
-def _named(values: Mapping[str, object], column: str | None) -> str | None:
-    """What a column says, as text; None where it is absent, null, blank, not a number, or no single value."""
+def _name_in(values: Mapping[str, object], column: str | None) -> str | None:
+    """Return the value of a column as text; None where it is absent, null, blank, NaN, a list or a table."""
     value = values.get(column) if column else None
     if not isinstance(value, str | int | float | Decimal) or value != value:
         return None
@@ -173,8 +163,8 @@ def _named(values: Mapping[str, object], column: str | None) -> str | None:
     return None if not text or text.isspace() else text
 
 
-def _from_column(synthetic: str, columns: Columns) -> str | None:
-    """`falcon-7b` of the column `-fs-cml-models-Falcon-falcon-7b_generated_text_wo_prompt`."""
+def _generator_from_column(synthetic: str, columns: Columns) -> str | None:
+    """Return the part of a column's name that the pattern's `*` matches; the whole name where there is no pattern."""
     suffix = (columns.synthetic or "").lstrip("*")
     is_pattern = suffix != columns.synthetic and suffix
     name = synthetic.removesuffix(suffix).strip("-_ ") or None if is_pattern else synthetic

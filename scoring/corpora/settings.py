@@ -1,4 +1,4 @@
-"""A corpus as a spec names it, and what is known of a few names: the built-in corpus and the paper's six files."""
+"""Settings of a corpus in a spec, and the known columns of the built-in corpus and of the paper's six files."""
 
 import codecs
 from pathlib import PurePosixPath
@@ -14,7 +14,7 @@ from scoring.wording import did_you_mean, quoted
 
 BUILTIN_DOCS: Final = "builtin://docs"
 PAPER_COLUMNS: Final = Columns(human=("article", "text"), synthetic="*_generated_text_wo_prompt")
-"""Of the paper's six files (github.com/ahans30/Binoculars, datasets/core)."""
+"""Columns of the paper's six files (github.com/ahans30/Binoculars, datasets/core)."""
 PAPER_DATASETS: Final = ("cc_news", "cnn", "pubmed")
 PAPER_GENERATORS: Final = {"falcon7": "falcon-7b", "llama2_13": "llama2-13b"}
 PAPER_FILES: Final = {
@@ -28,48 +28,48 @@ COMMON_ENCODINGS: Final = ("utf-8", "latin-1", "cp1252", "utf-16", "shift_jis", 
 
 
 class CorpusSettings(Columns):
-    """A corpus as a spec names it: a path, and which columns hold what.
+    """Settings of a corpus: a path, and the columns of its texts.
 
-    `path` is a file, a folder, a glob, `hf://dataset[:split]` or `builtin://docs`. Without columns it is read as the
-    paper's files are.
+    `path` is a file, a folder, a glob, `hf://dataset[:split]` or `builtin://docs`. Without columns a corpus is read as
+    the paper's files are.
     """
 
     path: str = Field(min_length=1)
     encoding: str | None = None
-    """Of its JSON and CSV files; None: UTF-8."""
+    """Encoding of the JSON and CSV files. None: UTF-8."""
     delimiter: str | None = None
-    """Between the columns of its CSV and TSV files; None: a comma, or a tab."""
+    """Character between the columns of CSV and TSV files. None: a comma, or a tab in TSV files."""
 
     @model_validator(mode="before")
     @classmethod
-    def _just_a_path(cls, value: object) -> object:
+    def _accept_path_alone(cls, value: object) -> object:
         return {"path": value} if isinstance(value, str) else value
 
     @field_validator("encoding")
     @classmethod
-    def _known_encoding(cls, name: str | None) -> str | None:
+    def _check_encoding(cls, name: str | None) -> str | None:
         if name is None:
             return None
         try:
             known = codecs.lookup(name)
-            "".encode(name)  # not all codecs are of text: this refuses base64
+            "".encode(name)  # refuses codecs of bytes, such as base64
         except (LookupError, ValueError):
             hint = did_you_mean(name, COMMON_ENCODINGS)
             raise ValueError(
-                f"{quoted(name)} is no encoding of text{hint}; such are {', '.join(COMMON_ENCODINGS)}"
+                f"{quoted(name)} is no encoding of text{hint}; allowed are, among others, {', '.join(COMMON_ENCODINGS)}"
             ) from None
         return None if known.name == "utf-8" else name
 
     @field_validator("delimiter")
     @classmethod
-    def _one_character(cls, mark: str | None) -> str | None:
+    def _check_delimiter(cls, mark: str | None) -> str | None:
         if mark is not None and (len(mark) != 1 or mark in '"\r\n\0'):
             raise ValueError(f"seen {mark!r}; one character is needed, and no quote or line break, as in ';'")
         return mark
 
     @property
     def columns(self) -> Columns:
-        """The mapping in effect."""
+        """The mapping in effect: the user's columns, or those that are known for the path."""
         if self.named:
             return self
         if self.path == BUILTIN_DOCS:
@@ -79,12 +79,12 @@ class CorpusSettings(Columns):
 
     @property
     def dialect(self) -> Dialect:
-        """How its files are written, as far as they do not say it themselves."""
+        """Encoding and delimiter that the user named."""
         return Dialect(self.encoding, self.delimiter)
 
 
 def origin_of(name: str) -> Origin:
-    """Dataset and generator of the paper's files; of any other the dataset is its name without suffixes."""
+    """Return dataset and generator of the paper's files. The dataset of any other file is its name without suffixes."""
     form, compression = suffixes(name)
     path = PurePosixPath(name)
     stem = path.with_suffix("") if compression else path

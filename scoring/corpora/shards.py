@@ -1,4 +1,4 @@
-"""Shards: rows of one file that a task names, with what they were when they were cut."""
+"""Shards: consecutive rows of a file that a task names, with their fingerprint."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,59 +7,60 @@ from itertools import islice
 from typing import Final
 
 from scoring.corpora.fingerprints import Fingerprint
-from scoring.corpora.raw_rows import PLAIN, Dialect, Start
+from scoring.corpora.raw_rows import PLAIN, Dialect, RawRow, Start
 from scoring.corpora.readers import reader_of
-from scoring.corpora.records import Row
 from scoring.errors import CorpusChanged, CorpusError, CorpusUnavailable
-from scoring.wording import plural, shown
+from scoring.wording import plural, printable
 
 DIGEST_CHARACTERS: Final = 32
-"""Of a shard's fingerprint: 128 bits."""
+"""Hex digits of a shard's fingerprint: 128 bits."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows of one file; what a task names."""
+    """Rows of a file that a task names."""
 
     file: str
     """Path, or `hf://dataset:split`."""
     name: str
-    """The file's name within the corpus: part of record ids, the same on every machine."""
+    """Name of the file within the corpus, the same on every machine. Part of record ids."""
     first_row: int
     row_count: int
     sha256: str
-    """Fingerprint of the content of exactly these rows."""
+    """Fingerprint of these rows."""
     first_byte: int | None = None
-    """Where the first row starts, so that reading need not pass the rows before it; None where that is unknown."""
+    """Byte at which the first row starts, from which reading begins. None: unknown, so the rows before are read too."""
     record_ids: tuple[tuple[int, str], ...] = ()
-    """Row and new id of rows whose own id an earlier row has."""
+    """Row and new id, for rows whose own id an earlier row has."""
     dialect: Dialect = PLAIN
-    """How the file is written."""
+    """Encoding and delimiter of the file."""
 
 
 @dataclass(frozen=True)
-class Cuttable:
-    """A file that is to be cut."""
+class FileToCut:
+    """A file that is to be cut into shards."""
 
     file: str
     name: str
-    ends: Sequence[int]
-    """Row counts at which rows end that came together: no shard reaches across."""
+    row_counts: Sequence[int]
+    """Row counts of the file when the corpus was first seen, and each time it grew. No shard crosses such a count."""
     sha256: str
-    """Fingerprint of all its rows."""
+    """Fingerprint of all rows."""
     record_ids: Mapping[int, str]
     dialect: Dialect
 
 
-def cut_file(file: Cuttable, rows_per_shard: int) -> Iterator[Shard]:
+def cut_file(file: FileToCut, rows_per_shard: int) -> Iterator[Shard]:
     """Cut a file into shards of at most `rows_per_shard` rows, in order.
 
     Raises:
-        CorpusChanged: it is no longer what it was when the corpus was opened.
+        CorpusChanged: the file has changed since the corpus was opened.
     """
-    starts = [0, *file.ends]
-    cuts = [row for first, end in zip(starts, file.ends, strict=False) for row in range(first, end, rows_per_shard)]
-    with _unchanged(file.file):
+    starts = [0, *file.row_counts]
+    cuts = [
+        row for first, end in zip(starts, file.row_counts, strict=False) for row in range(first, end, rows_per_shard)
+    ]
+    with _read_errors_as_change(file.file):
         contents = reader_of(file.file, file.dialect).contents()
         whole = Fingerprint()
         for first, end in zip(cuts, [*cuts[1:], starts[-1]], strict=True):
@@ -69,49 +70,49 @@ def cut_file(file: Cuttable, rows_per_shard: int) -> Iterator[Shard]:
                 whole.add(content)
                 own.add(content)
             if own.rows < end - first:
-                raise _changed(file.file, f"{plural(whole.rows, 'row')} where {starts[-1]} were counted")
+                raise _corpus_changed(file.file, f"{plural(whole.rows, 'row')} where {starts[-1]} were counted")
             ids = tuple((row, file.record_ids[row]) for row in range(first, end) if row in file.record_ids)
             digest = own.hex()[:DIGEST_CHARACTERS]
             yield Shard(file.file, file.name, first, end - first, digest, first_byte, ids, file.dialect)
         if whole.hex() != file.sha256:
-            raise _changed(file.file, "its rows are not what they were")
+            raise _corpus_changed(file.file, "its rows are not what they were")
 
 
-def read_rows(shard: Shard) -> Iterator[Row]:
-    """The raw rows of a shard, where its file is visible; none before all of them are what they were.
+def read_rows(shard: Shard) -> Iterator[RawRow]:
+    """Yield the rows of a shard, on a machine that sees its file. All rows are read and compared before the first.
 
     Raises:
-        OSError: the file is not visible here; CorpusUnavailable, which is one: the Hub is not reached.
-        CorpusChanged: its rows are not what they were when the shard was cut.
+        OSError: the file is not visible on this machine; as its subclass CorpusUnavailable: the Hub is not reached.
+        CorpusChanged: the rows differ from those of which the shard was cut.
     """
     own = Fingerprint()
     ids = dict(shard.record_ids)
     rows = []
-    with _unchanged(shard.file):
+    with _read_errors_as_change(shard.file):
         reader = reader_of(shard.file, shard.dialect)
         raw_rows = islice(reader.rows(Start(shard.first_row, shard.first_byte)), shard.row_count)
         for index, raw in enumerate(raw_rows, start=shard.first_row):
             own.add(raw.content)
-            rows.append(Row(shard.name, index, raw.values, ids.get(index)))
+            rows.append(RawRow(shard.name, index, raw.values, ids.get(index)))
     if len(rows) < shard.row_count:
         seen = f"{plural(len(rows), 'row')} from row {shard.first_row} on where {shard.row_count} were counted"
-        raise _changed(shard.file, seen)
+        raise _corpus_changed(shard.file, seen)
     if own.hex()[:DIGEST_CHARACTERS] != shard.sha256:
         last = shard.first_row + shard.row_count - 1
-        raise _changed(shard.file, f"rows {shard.first_row} to {last}, counted from 0, are not what they were")
+        raise _corpus_changed(shard.file, f"rows {shard.first_row} to {last}, counted from 0, are not what they were")
     yield from rows
 
 
 @contextmanager
-def _unchanged(file: str) -> Iterator[None]:
-    """What could be read when the corpus was opened, and no longer can, has changed."""
+def _read_errors_as_change(file: str) -> Iterator[None]:
+    """Turn a CorpusError into a CorpusChanged: the file could be read when the corpus was opened."""
     try:
         yield
     except (CorpusChanged, CorpusUnavailable):
         raise
     except CorpusError as error:
-        raise _changed(file, str(error)) from error
+        raise _corpus_changed(file, str(error)) from error
 
 
-def _changed(file: str, how: str) -> CorpusChanged:
-    return CorpusChanged(f"{shown(file, 500)}: changed since the run was planned: {how}; start again")
+def _corpus_changed(file: str, how: str) -> CorpusChanged:
+    return CorpusChanged(f"{printable(file, 500)}: changed since the run was planned: {how}; start again")

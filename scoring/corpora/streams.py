@@ -1,6 +1,6 @@
-"""The bytes and lines of a file, compressed or not, in any encoding. Knows nothing of rows.
+"""Bytes and lines of a file, compressed or not, in any encoding. Knows nothing of rows.
 
-A file that is not there, or not visible, is an OSError. One that is there and broken is a CorpusError with its name.
+A file that is not there, or not visible, is an OSError. A broken file is a CorpusError with the file's name.
 """
 
 import codecs
@@ -16,11 +16,11 @@ from typing import IO, BinaryIO, Final, cast
 import pyarrow
 
 from scoring.errors import CorpusError
-from scoring.wording import shown
+from scoring.wording import printable
 
 COMPRESSIONS: Final = (".gz", ".zst")
 LONGEST_LINE: Final = 2**28
-"""Bytes, or characters; what is longer is no row of text."""
+"""Bytes or characters of a line, at most. A longer line is no row of text."""
 HEAD_BYTES: Final = 4096
 BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -28,8 +28,8 @@ BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Longer ones first: the mark of UTF-16 LE begins that of UTF-32 LE."""
-BROKEN: Final[tuple[type[Exception], ...]] = (
+"""Encodings by byte order mark, longer marks first: the mark of UTF-32 LE begins with that of UTF-16 LE."""
+READ_ERRORS: Final[tuple[type[Exception], ...]] = (
     OSError,
     ValueError,
     EOFError,
@@ -38,11 +38,11 @@ BROKEN: Final[tuple[type[Exception], ...]] = (
     zlib.error,
     pyarrow.ArrowException,
 )
-"""What libraries raise for a file that they cannot read: MemoryError too, for sizes that a broken footer makes up."""
+"""Errors of libraries for a broken file. MemoryError is among them: a broken footer may name absurd sizes."""
 
 
 def suffixes(file: str) -> tuple[str, str]:
-    """Format and compression by the file's name, in small letters: `('.jsonl', '.gz')`, `('.csv', '')`."""
+    """Return format and compression by the file's name, in lower case: `('.jsonl', '.gz')`, `('.csv', '')`."""
     path = Path(file)
     last = path.suffix.lower()
     if last in COMPRESSIONS:
@@ -51,8 +51,8 @@ def suffixes(file: str) -> tuple[str, str]:
 
 
 @contextmanager
-def naming(file: str) -> Iterator[None]:
-    """Turn what a broken file raises into one CorpusError with its name.
+def errors_naming(file: str) -> Iterator[None]:
+    """Turn every error of a broken file into a CorpusError with the file's name.
 
     Raises:
         CorpusError: the file's content is broken.
@@ -62,19 +62,19 @@ def naming(file: str) -> Iterator[None]:
         yield
     except CorpusError:
         raise
-    except BROKEN as error:
-        # what the system says has a number; what a decompressor says of its input has none
+    except READ_ERRORS as error:
+        # errors of the operating system have a number; those of a decompressor about its input have none
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = shown(str(error) or type(error).__name__, longest=200)
-        raise CorpusError(f"{shown(file, 500)}: cannot be read: {reason}") from error
+        reason = printable(str(error) or type(error).__name__, longest=200)
+        raise CorpusError(f"{printable(file, 500)}: cannot be read: {reason}") from error
 
 
 def open_bytes(file: str) -> BinaryIO:
-    """The file's bytes, decompressed.
+    """Open the file's bytes, decompressed.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     compression = suffixes(file)[1]
     if compression == ".gz":
@@ -85,10 +85,10 @@ def open_bytes(file: str) -> BinaryIO:
 
 
 def open_text(file: str, encoding: str | None, first_byte: int = 0) -> IO[str]:
-    """The file's text, from a byte on; bytes that are not of this encoding become halves of surrogate pairs.
+    """Open the file's text, from a byte on. Bytes that are not of the encoding become halves of surrogate pairs.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     stream = open_bytes(file)
     if first_byte:
@@ -97,21 +97,21 @@ def open_text(file: str, encoding: str | None, first_byte: int = 0) -> IO[str]:
     return io.TextIOWrapper(stream, encoding or own, errors="surrogateescape", newline="")
 
 
-def mark_bytes(file: str) -> int:
-    """Length of the byte order mark of a file of UTF-8.
+def byte_order_mark_length(file: str) -> int:
+    """Return the length of the UTF-8 byte order mark at the file's start; 0 where there is none.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file is not there.
     """
     with open_bytes(file) as stream:
         return len(codecs.BOM_UTF8) if stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
 
 
 def lines(stream: IO[str]) -> Iterator[str]:
-    """Lines with their ends.
+    """Yield lines with their ends.
 
     Raises:
-        CorpusError: one has no end within reason.
+        ValueError: a line is longer than `LONGEST_LINE`.
     """
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), ""), start=1):
         _check_length(len(line), number)
@@ -119,10 +119,10 @@ def lines(stream: IO[str]) -> Iterator[str]:
 
 
 def byte_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines with their ends, as bytes.
+    """Yield lines with their ends, as bytes.
 
     Raises:
-        CorpusError: one has no end within reason.
+        ValueError: a line is longer than `LONGEST_LINE`.
     """
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
         _check_length(len(line), number)
@@ -131,27 +131,28 @@ def byte_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 def _check_length(length: int, number: int) -> None:
     if length >= LONGEST_LINE:
-        raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: it is not a file of lines")
+        raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: the file is not a file of lines")
 
 
-def refuse_wide(file: str) -> None:
-    """Find UTF-16 and UTF-32, which are no lines of bytes.
+def refuse_utf16(file: str) -> None:
+    """Refuse UTF-16 and UTF-32, whose lines cannot be split as bytes.
 
     Raises:
-        CorpusError: the file is in one of them; the message has the key that reads it.
+        CorpusError: the file is UTF-16 or UTF-32; the message has the key that reads it.
     """
-    with naming(file), open_bytes(file) as stream:
+    with errors_naming(file), open_bytes(file) as stream:
         head = stream.read(HEAD_BYTES)
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
-    encoding = encoding or _without_mark(head)
+    encoding = encoding or _utf16_without_mark(head)
     if encoding:
         raise CorpusError(
-            f"{shown(file, 500)}: is {encoding.upper()}, not UTF-8; say encoding = '{encoding}' in the corpus settings"
+            f"{printable(file, 500)}: is {encoding.upper()}, not UTF-8; "
+            f"say encoding = '{encoding}' in the corpus settings"
         )
 
 
-def _without_mark(head: bytes) -> str | None:
-    """UTF-16 text has a zero in most of its pairs, at one side."""
+def _utf16_without_mark(head: bytes) -> str | None:
+    """Recognize UTF-16 by its zeros: most pairs of bytes have a zero at the same side."""
     if len(head) < 16:
         return None
     zeros = [side.count(0) / len(side) for side in (head[0::2], head[1::2])]

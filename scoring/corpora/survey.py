@@ -1,6 +1,6 @@
-"""Describe a corpus in a dozen lines, and name what its user should mend, each with the key that mends it.
+"""Survey of a corpus: a dozen lines that describe it, and warnings with the key that mends each.
 
-Counting is `scoring.corpora.tally`'s; this says it, and refuses a corpus that cannot be what was meant.
+`scoring.corpora.tally` counts the rows. This module words the counts, and refuses a corpus that is surely a mistake.
 """
 
 from collections import Counter
@@ -13,24 +13,24 @@ from scoring.corpora.raw_rows import ESCAPED_BYTE
 from scoring.corpora.records import NULL_REASONS
 from scoring.corpora.tally import FileTally, Tally
 from scoring.errors import CorpusError
-from scoring.wording import counted, listed, near, plural, quoted, shown
+from scoring.wording import closest, counted, listed, plural, printable, quoted
 
 SHOWN_FILES: Final = 5
 MANY_ROWS: Final = 20_000
-"""Of a file from which on it is worth a line that every shard passes the rows before it."""
+"""Rows of a file from which on a line says that every shard reads the rows before it, too."""
 SHOWN_WARNINGS: Final = 8
-"""About single files."""
+"""Warnings about single files that are shown. The others are counted."""
 SAY_ENCODING: Final = "if it is Latin-1, say encoding = 'latin-1'; if it is of Windows, encoding = 'cp1252'"
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Findings of one pass over a corpus; every line can be printed as it is."""
+    """Description of a corpus and warnings about it. Every line can be printed as it is."""
 
     lines: tuple[str, ...]
-    """Lines that say which files, rows, labels and columns are there."""
+    """Lines about files, rows, labels and columns."""
     warnings: tuple[str, ...]
-    """Lines that say what should be mended, and how."""
+    """Lines about probable mistakes, each with the key that mends it."""
 
 
 def survey(
@@ -40,17 +40,17 @@ def survey(
     left_out: Sequence[str],
     encoding: str | None,
 ) -> Survey:
-    """Say what was counted.
+    """Word the counts of a corpus.
 
     Args:
-        tally: of every row.
-        columns: the mapping in effect.
-        repeated_ids: ids that several rows have, with how many; some of them stand for all.
-        left_out: what is there and was not read.
-        encoding: of the files, where the user named one.
+        tally: Counts of every row.
+        columns: The mapping in effect.
+        repeated_ids: Ids that several rows have, with the number of rows.
+        left_out: Warnings about files that were not read, or are copies.
+        encoding: Encoding of the files, where the user named one.
 
     Raises:
-        CorpusError: a file has no record at all, an optional column is named that no row has, or no text has words.
+        CorpusError: a file has no record, no row has a named optional column, or no text has words.
     """
     for file in tally.files:
         _refuse_without_records(file, tally, columns, encoding)
@@ -58,28 +58,28 @@ def survey(
     if tally.blank_texts == tally.texts.total():
         raise CorpusError(
             f"corpus of {listed(file.name for file in tally.files)}: none of its {plural(tally.blank_texts, 'text')} "
-            f"has words; columns asked for: {_asked(columns)}"
+            f"has words; columns asked for: {_format_mapping(columns)}"
         )
     warnings = [*left_out]
-    warnings += _of_files(tally, encoding)
-    warnings += _of_missing_texts(tally)
-    warnings += _of_labels(tally, columns)
-    warnings += _of_columns(tally, columns)
-    warnings += _of_ids(tally, columns, repeated_ids)
+    warnings += _file_warnings(tally, encoding)
+    warnings += _missing_text_warnings(tally)
+    warnings += _label_warnings(tally, columns)
+    warnings += _column_warnings(tally, columns)
+    warnings += _id_warnings(tally, columns, repeated_ids)
     return Survey(tuple(_lines(tally, columns, encoding)), tuple(warnings))
 
 
 def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str]:
     rows = sum(file.rows for file in tally.files)
-    names = listed((f"{shown(file.name)} {file.rows}" for file in tally.files), SHOWN_FILES)
+    names = listed((f"{printable(file.name)} {file.rows}" for file in tally.files), SHOWN_FILES)
     yield f"{plural(len(tally.files), 'file')} with {plural(rows, 'row')}: {names}"
     if encoding is not None:
         yield f"read as {encoding}"
-    if slow := [shown(file.name) for file in tally.files if file.passes_all and file.rows > MANY_ROWS]:
+    if slow := [printable(file.name) for file in tally.files if file.reads_from_start and file.rows > MANY_ROWS]:
         yield f"read from the start for every shard: {listed(slow)}; unpacked JSONL in UTF-8 is read faster"
     reasons = sum((file.reasons for file in tally.files), Counter[str]())
     records = sum(file.records for file in tally.files)
-    yield plural(records, "record") + (f"; rows that are none: {counted(reasons)}" if reasons else "")
+    yield plural(records, "record") + (f"; rows that are no records: {counted(reasons)}" if reasons else "")
     yield f"{plural(tally.texts.total(), 'text')} by author: {counted(tally.texts)}"
     if tally.labels:
         yield f"labels: {listed(_with_author(tally))}"
@@ -87,7 +87,7 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
     if matched:
         yield f"columns, human with synthetic: {counted(matched)}"
     elif columns.text is not None:
-        yield f"columns: {_asked(columns)}"
+        yield f"columns: {_format_mapping(columns)}"
     yield f"{plural(len(tally.datasets), 'dataset')}: {counted(tally.datasets)}"
     if tally.generators:
         yield f"{plural(len(tally.generators), 'generator')}: {counted(tally.generators)}"
@@ -99,29 +99,29 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
 
 
 def _with_author(tally: Tally) -> Iterator[str]:
-    """`0 4 (human)`: the most frequent first."""
+    """Yield labels as `0 4 (human)`, the most frequent first."""
     for (label, author), rows in sorted(tally.labels.items(), key=lambda item: (-item[1], item[0])):
-        yield f"{shown(label)} {rows}" + (f" ({author})" if author else "")
+        yield f"{printable(label)} {rows}" + (f" ({author})" if author else "")
 
 
-def _of_files(tally: Tally, encoding: str | None) -> list[str]:
-    told = [warning for file in tally.files for warning in _of_file(file, encoding)]
+def _file_warnings(tally: Tally, encoding: str | None) -> list[str]:
+    told = [warning for file in tally.files for warning in _warnings_of_file(file, encoding)]
     rest = len(told) - SHOWN_WARNINGS
     return told[:SHOWN_WARNINGS] + (
         [f"{plural(rest, 'more warning')} of this kind about other files"] if rest > 0 else []
     )
 
 
-def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
-    name = shown(file.name)
+def _warnings_of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
+    name = printable(file.name)
     if file.rows == 0:
         yield f"{name}: is empty, no rows"
     if file.undecodable_rows:
-        yield f"{name}: {_undecodable(file, encoding)}"
+        yield f"{name}: {_undecodable_note(file, encoding)}"
     if file.utf8_rows:
         yield (
             f"{name}: {plural(file.utf8_rows, 'row')} valid as UTF-8 although encoding = {quoted(encoding)}; "
-            "leave encoding away where the file is UTF-8"
+            "leave out encoding where the file is UTF-8"
         )
     if file.control_rows:
         yield (
@@ -132,21 +132,21 @@ def _of_file(file: FileTally, encoding: str | None) -> Iterator[str]:
     if others:
         yield f"{name}: {plural(file.bad_rows, 'row')} cannot be read (bad_row): {listed(others)}"
     if file.suspicious_rows:
-        yield f"{name}: {plural(file.suspicious_rows, 'row')} may hold others: {listed(file.suspicions)}"
+        yield f"{name}: {plural(file.suspicious_rows, 'row')} may hold other rows: {listed(file.suspicions)}"
     for names, count in file.ambiguous.most_common(1):
-        matches = f"`synthetic` matches {shown(names, 200)}; name one"
+        matches = f"`synthetic` matches {printable(names, 200)}; name one"
         yield f"{name}: {plural(count, 'row')} left out (ambiguous_column): {matches}"
     if file.reasons["missing_column"]:
         absent = {key: count for key, count in file.missing.items() if key not in OPTIONAL}
         yield f"{name}: {plural(file.reasons['missing_column'], 'row')} without a column asked for: {counted(absent)}"
-    if file.no_text_rows:
-        yield f"{name}: {plural(file.no_text_rows, 'row')} left out (not_text): {_in_rows(file.not_text)}"
+    if file.not_text_rows:
+        yield f"{name}: {plural(file.not_text_rows, 'row')} left out (not_text): {_in_rows(file.not_text)}"
     if file.half_pair_rows:
         rows = plural(file.half_pair_rows, "row")
         yield f"{name}: {rows} left out (not_unicode): {NULL_REASONS['not_unicode']}"
 
 
-def _undecodable(file: FileTally, encoding: str | None) -> str:
+def _undecodable_note(file: FileTally, encoding: str | None) -> str:
     mend = "save it again, or name another encoding" if encoding else SAY_ENCODING
     return (
         f"{plural(file.undecodable_rows, 'row')} with bytes that are not {encoding or 'UTF-8'}"
@@ -155,28 +155,28 @@ def _undecodable(file: FileTally, encoding: str | None) -> str:
 
 
 def _in_rows(counts: Mapping[str, int]) -> str:
-    """`column 'ai' holds lists in 2 rows`."""
+    """Return counts as `column 'ai' holds lists in 2 rows`."""
     return listed(f"{what} in {plural(count, 'row')}" for what, count in Counter(counts).most_common())
 
 
-def _of_missing_texts(tally: Tally) -> Iterator[str]:
+def _missing_text_warnings(tally: Tally) -> Iterator[str]:
     for column, counts in tally.missing_texts.items():
         only = "text is" if counts.total() == 1 else "texts are"
         yield (
             f"{counts.total()} {only} only NA or nan, in column {quoted(column)}, and left out (not_text): "
-            f"{counted(counts)}; what wrote the file put that for a missing text"
+            f"{counted(counts)}; the program that wrote the file put that for a missing text"
         )
 
 
-def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
+def _label_warnings(tally: Tally, columns: Columns) -> Iterator[str]:
     if tally.unknown_labels:
         unknown = tally.unknown_labels
         yield (
             f"{plural(unknown.total(), 'row')} left out for a label that is in neither list: {counted(unknown)}; "
-            f"say who wrote them: {_label_key(unknown)}"
+            f"say who wrote them: {_label_hint(unknown)}"
         )
     if tally.null_labels:
-        yield f"{plural(tally.null_labels.total(), 'row')} left out, {_without_label(tally, columns)}"
+        yield f"{plural(tally.null_labels.total(), 'row')} left out, {_missing_label_note(tally, columns)}"
     if tally.numeric_labels and not columns.model_fields_set & {"human_labels", "synthetic_labels"}:
         yield (
             f"{plural(tally.numeric_labels, 'row')} with numbers or booleans as labels: 0 (false) is taken for human "
@@ -193,21 +193,21 @@ def _of_labels(tally: Tally, columns: Columns) -> Iterator[str]:
         )
 
 
-def _without_label(tally: Tally, columns: Columns) -> str:
+def _missing_label_note(tally: Tally, columns: Columns) -> str:
     return (
         f"without a label in column {quoted(columns.label)}: {counted(tally.null_labels)}; a word such as NA or None "
         "counts as no label unless human_labels or synthetic_labels name it"
     )
 
 
-def _label_key(unknown: Mapping[str, int]) -> str:
-    names = ", ".join(f"'{shown(label, 30)}'" for label, _ in Counter(unknown).most_common(3))
+def _label_hint(unknown: Mapping[str, int]) -> str:
+    names = ", ".join(f"'{printable(label, 30)}'" for label, _ in Counter(unknown).most_common(3))
     rest = ", …" if len(unknown) > 3 else ""
     return f"synthetic_labels = [{names}{rest}], or human_labels; synthetic_labels = ['*'] takes every other label"
 
 
-def _of_columns(tally: Tally, columns: Columns) -> Iterator[str]:
-    instead = {"id": "are named by file and row", "dataset": "take the file's name", "generator": "have none of it"}
+def _column_warnings(tally: Tally, columns: Columns) -> Iterator[str]:
+    instead = {"id": "are named by file and row", "dataset": "take the file's name", "generator": "have no generator"}
     for key in OPTIONAL:
         if tally.without_value[key]:
             yield (
@@ -221,54 +221,55 @@ def _of_columns(tally: Tally, columns: Columns) -> Iterator[str]:
             )
 
 
-def _of_ids(tally: Tally, columns: Columns, repeated: Mapping[str, int]) -> Iterator[str]:
+def _id_warnings(tally: Tally, columns: Columns, repeated: Mapping[str, int]) -> Iterator[str]:
     if tally.odd_ids:
         yield f"column {quoted(columns.id)} (id) is neither text nor whole numbers: {counted(tally.odd_ids)}"
     if repeated:
         yield (
-            f"{plural(len(repeated), 'id')} of column {quoted(columns.id)} stand in several rows: {counted(repeated)}; "
-            "the first row keeps it, the others get '#file:row' behind it"
+            f"{plural(len(repeated), 'id')} of column {quoted(columns.id)} occur in several rows: {counted(repeated)}; "
+            "the first row keeps its id, the others get '#file:row' appended"
         )
 
 
 def _refuse_without_records(file: FileTally, tally: Tally, columns: Columns, encoding: str | None) -> None:
     if file.rows == 0 or file.records:
         return
-    where = shown(file.file, 500)
+    where = printable(file.file, 500)
     reasons = f"of its {plural(file.rows, 'row')} none is a record ({counted(file.reasons)})"
     if file.undecodable_rows == file.rows:
-        raise CorpusError(f"{where}: {reasons}: {_undecodable(file, encoding)}{_hints(file, columns)}")
+        raise CorpusError(f"{where}: {reasons}: {_undecodable_note(file, encoding)}{_mapping_hints(file, columns)}")
     if file.ambiguous:
         names = file.ambiguous.most_common(1)[0][0]
         raise CorpusError(
-            f"{where}: {reasons}: `synthetic` = {quoted(columns.synthetic)} matches {shown(names, 300)}; name one"
+            f"{where}: {reasons}: `synthetic` = {quoted(columns.synthetic)} matches {printable(names, 300)}; name one"
         )
     if file.reasons["unknown_label"] and tally.unknown_labels:
         raise CorpusError(
             f"{where}: {reasons}; labels seen: {counted(tally.unknown_labels)}; say who wrote them: "
-            f"{_label_key(tally.unknown_labels)}"
+            f"{_label_hint(tally.unknown_labels)}"
         )
     if file.reasons["unknown_label"] and tally.null_labels:
-        raise CorpusError(f"{where}: {reasons}; rows {_without_label(tally, columns)}")
+        raise CorpusError(f"{where}: {reasons}; rows {_missing_label_note(tally, columns)}")
     seen = listed(map(quoted, file.columns), 20) if file.columns else "none, no row could be decoded"
     flaws = f"; {listed(file.flaws)}" if file.flaws else ""
     if file.undecodable_rows:
-        flaws += f"; {_undecodable(file, encoding)}"
+        flaws += f"; {_undecodable_note(file, encoding)}"
     if file.not_text:
         flaws += f"; {_in_rows(file.not_text)}"
     if file.reasons["not_text"]:
-        flaws += "".join(f"; {warning}" for warning in _of_missing_texts(tally))
+        flaws += "".join(f"; {warning}" for warning in _missing_text_warnings(tally))
     raise CorpusError(
-        f"{where}: {reasons}{flaws}; columns seen: {seen}; asked for: {_asked(columns)}{_hints(file, columns)}"
+        f"{where}: {reasons}{flaws}; columns seen: {seen}; asked for: {_format_mapping(columns)}"
+        f"{_mapping_hints(file, columns)}"
     )
 
 
-def _hints(file: FileTally, columns: Columns) -> str:
+def _mapping_hints(file: FileTally, columns: Columns) -> str:
     asked = {key: name for key, name in columns.wanted.items() if file.missing[key]}
-    hints = [f"{key} = {quoted(close)}" for key, name in asked.items() if (close := near(name, list(file.columns)))]
+    hints = [f"{key} = {quoted(close)}" for key, name in asked.items() if (close := closest(name, list(file.columns)))]
     encoding = "; their names are not UTF-8, say encoding = 'latin-1' if they are Latin-1, 'cp1252' if of Windows"
     broken = encoding if any(ESCAPED_BYTE.search(name) for name in file.columns) else ""
-    if isinstance(columns.human, tuple):  # nobody named columns
+    if isinstance(columns.human, tuple):  # the user named no columns
         broken += "; these are the columns of the paper's files, name yours, as in text = 'text', label = 'label'"
     return broken + (f" (did you mean {' and '.join(hints)}?)" if hints else "")
 
@@ -279,12 +280,12 @@ def _refuse_absent_columns(tally: Tally, columns: Columns) -> None:
         name = getattr(columns, key)
         if name is not None and sum(file.missing[key] for file in tally.files) == decoded:
             seen = list(dict.fromkeys(column for file in tally.files for column in file.columns))
-            close = near(name, seen)
+            close = closest(name, seen)
             hint = f" (did you mean {quoted(close)}?)" if close else ""
             raise CorpusError(
                 f"{key} = {quoted(name)}: no row has such a column{hint}; columns seen: {listed(map(quoted, seen), 20)}"
             )
 
 
-def _asked(columns: Columns) -> str:
+def _format_mapping(columns: Columns) -> str:
     return ", ".join(f"{key} = {quoted(name)}" for key, name in columns.wanted.items())

@@ -1,4 +1,4 @@
-"""Counts what the rows of a corpus are, in one pass and in bounded memory; says nothing of it."""
+"""Counts of the rows of a corpus, in one pass and in bounded memory. `scoring.corpora.survey` words them."""
 
 import re
 from array import array
@@ -12,63 +12,63 @@ import numpy as np
 
 from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.labels import TRUTH, is_missing, label_key
-from scoring.corpora.raw_rows import Raw
-from scoring.corpora.records import Record, RecordMaker, stands_for_nothing
-from scoring.wording import quoted, shown
+from scoring.corpora.raw_rows import ParsedRow
+from scoring.corpora.records import Record, RecordMaker, is_missing_text
+from scoring.wording import printable, quoted
 
-MOST_KINDS: Final = 1000
-"""Different labels, generators and so on that are told apart; what comes later is counted as one."""
+MAX_KINDS: Final = 1000
+"""Different labels, generators and so on that are counted apart. Further ones are counted together, as `OTHERS`."""
 OTHERS: Final = "(others)"
 EXAMPLES: Final = 3
 LONG_WORD: Final = 20
-"""Mean characters of a word from which on blanks hardly divide words."""
+"""Mean characters of a word above which blanks do not separate words."""
 WITHOUT_BLANKS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese script."""
+"""Characters of Thai, Lao, Burmese, Khmer, Japanese and Chinese, which have no blanks between words."""
 CONTROLS: Final = re.compile("[\x80-\x9f]")
-"""C1 control characters: no text has them, and Windows has quotes, dashes and the euro sign there."""
-LOOKED_AT_CHARACTERS: Final = 400
+"""C1 control characters. No text has them: in Windows' code pages these bytes are quotes, dashes and the euro sign."""
+HEAD_CHARACTERS: Final = 400
 
 
 @dataclass
 class FileTally:
-    """Counts of one file's rows."""
+    """Counts of a file's rows."""
 
     file: str
     name: str
-    passes_all: bool
-    """Whether reading from a row on passes all rows before it."""
+    reads_from_start: bool
+    """True where reading from a row on reads all rows before it, too."""
     rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Rows that are no records, by null reason."""
     missing: Counter[str] = field(default_factory=Counter)
-    """Rows by key of the mapping whose column they have not."""
+    """Rows that lack a column of the mapping, by its key."""
     matched: Counter[str] = field(default_factory=Counter)
-    """Rows by the columns that were taken, where names were chosen from several."""
+    """Rows by the human and the synthetic column that were taken."""
     ambiguous: Counter[str] = field(default_factory=Counter)
-    """Rows by the columns between which the pattern does not choose."""
+    """Rows by the columns that the pattern of `synthetic` matches, where it matches several."""
     columns: dict[str, None] = field(default_factory=dict)
-    """Names of columns seen, in order."""
+    """Names of the columns seen, in order (a dict as an ordered set)."""
     flaws: list[str] = field(default_factory=list)
-    """The first rows that could not be decoded."""
+    """Flaws of the first rows that could not be decoded."""
     bad_rows: int = 0
-    no_text_rows: int = 0
-    """Rows with something else than text in a text column."""
+    not_text_rows: int = 0
+    """Rows whose text column holds a value that is no text."""
     not_text: Counter[str] = field(default_factory=Counter)
-    """What these columns hold, as `column 'ai' holds lists`."""
+    """Rows by what their text column holds, as in `column 'ai' holds lists`."""
     suspicions: list[str] = field(default_factory=list)
     suspicious_rows: int = 0
     undecodable: list[str] = field(default_factory=list)
     undecodable_rows: int = 0
     half_pair_rows: int = 0
-    """Rows with half a surrogate pair in a text, which is not a byte that could not be decoded."""
+    """Rows with half a surrogate pair in a text that does not come from a byte of another encoding."""
     utf8_rows: int = 0
-    """Rows whose bytes are UTF-8 as well, although another encoding is named."""
+    """Rows whose bytes are valid as UTF-8, although the user named another encoding."""
     control_rows: int = 0
-    """Rows with C1 control characters, although an encoding is named."""
+    """Rows with C1 control characters, where the user named an encoding."""
 
     @property
     def records(self) -> int:
-        """Rows that have texts."""
+        """Number of rows that have texts."""
         return self.rows - self.reasons.total()
 
 
@@ -78,39 +78,39 @@ class Tally:
     def __init__(self, columns: Columns, maker: RecordMaker, encoding: str | None = None) -> None:
         self.files: list[FileTally] = []
         self.texts: Counter[str] = Counter()
-        """By author."""
+        """Texts by author."""
         self.labels: Counter[tuple[str, str]] = Counter()
-        """Known ones, as written, with who they stand for."""
+        """Rows by known label, as written, and its author."""
         self.numeric_labels = 0
         """Rows whose known label is a number or a boolean."""
         self.unknown_labels: Counter[str] = Counter()
         self.datasets: Counter[str] = Counter()
         self.generators: Counter[str] = Counter()
         self.without_value: Counter[str] = Counter()
-        """Rows by optional column that has no value in them."""
+        """Rows without a value in an optional column, by its key."""
         self.odd_ids: Counter[str] = Counter()
-        """Ids that are neither text nor whole numbers, by type."""
+        """Ids that are neither text nor whole numbers, by their type."""
         self.escaped: Counter[str] = Counter()
-        """Rows with half a surrogate pair in a name, by key."""
+        """Rows with half a surrogate pair in an id, dataset or generator, by its key."""
         self.null_labels: Counter[str] = Counter()
-        """Count what stands where a label is missing, as written."""
+        """Rows without a label, by what the label column holds, as written."""
         self.missing_texts: dict[str, Counter[str]] = {}
-        """By column, cells that are only `NA` or the like, as written."""
+        """Cells that hold only `NA` or the like, by column and as written."""
         self.blank_texts = 0
         self.without_blanks = 0
         self._columns, self._maker, self._encoding = columns, maker, encoding
         self._text_hashes = array("q")
 
-    def start(self, file: str, name: str, passes_all: bool) -> None:
-        """Begin the next file."""
-        self.files.append(FileTally(file, name, passes_all))
+    def start(self, file: str, name: str, reads_from_start: bool) -> None:
+        """Begin the counts of the next file."""
+        self.files.append(FileTally(file, name, reads_from_start))
 
-    def add(self, raw: Raw, record: Record) -> None:
-        """Count one row."""
+    def add(self, raw: ParsedRow, record: Record) -> None:
+        """Count a row of the file begun last."""
         tally = self.files[-1]
         tally.rows += 1
         if raw.flaw is not None:
-            _note(tally, raw)
+            _note_flaw(tally, raw)
         if record.null_reason is not None:
             tally.reasons[record.null_reason] += 1
             tally.half_pair_rows += record.null_reason == "not_unicode" and not raw.undecodable
@@ -126,16 +126,16 @@ class Tally:
                 count(self.generators, text.generator)
             if text.author != "synthetic":
                 self._text_hashes.append(hash(text.text))
-            self._look_at(text.text)
+            self._inspect_text(text.text)
 
     @property
     def repeated_texts(self) -> int:
-        """Texts of humans, or of unknown authors, that an earlier record has as well."""
+        """Number of texts by humans or unknown authors that an earlier record has as well, compared by hash."""
         hashes = np.frombuffer(self._text_hashes, np.int64) if self._text_hashes else np.empty(0, np.int64)
         return len(hashes) - len(np.unique(hashes))
 
-    def _add_values(self, tally: FileTally, raw: Raw, values: Mapping[str, object], record: Record) -> None:
-        if len(tally.columns) < MOST_KINDS:
+    def _add_values(self, tally: FileTally, raw: ParsedRow, values: Mapping[str, object], record: Record) -> None:
+        if len(tally.columns) < MAX_KINDS:
             tally.columns.update(dict.fromkeys(values))
         shape = self._maker.shape(values)
         tally.missing.update(shape.missing)
@@ -143,10 +143,10 @@ class Tally:
             count(tally.matched, f"{shape.human} with {shape.synthetic}")
         if shape.ambiguous:
             count(tally.ambiguous, " and ".join(shape.ambiguous))
-        for key in self._maker.without_value(values):
+        for key in self._maker.keys_without_value(values):
             self.without_value[key] += 1
         if record.null_reason == "not_text":
-            self._add_no_text(tally, {name: values[name] for name in self._text_columns(shape) if name in values})
+            self._add_not_text(tally, {name: values[name] for name in self._text_columns(shape) if name in values})
         label = self._columns.label
         if label is not None and label in values:
             self._add_label(values[label], record)
@@ -155,34 +155,34 @@ class Tally:
             if name is not None and (value := values.get(name)) is not None:
                 if key == "id" and (isinstance(value, bool) or not isinstance(value, str | int)):
                     self.odd_ids[type(value).__name__] += 1
-                if not raw.undecodable and isinstance(value, str) and not value.isascii() and _is_broken(value):
+                if not raw.undecodable and isinstance(value, str) and not value.isascii() and _has_half_pair(value):
                     self.escaped[key] += 1
 
     def _text_columns(self, shape: Shape) -> list[str]:
         return [name for name in (shape.human, shape.synthetic, self._columns.text) if name is not None]
 
-    def _add_no_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
+    def _add_not_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
         for name, cell in cells.items():
-            if isinstance(cell, str) and stands_for_nothing(cell):
+            if isinstance(cell, str) and is_missing_text(cell):
                 count(self.missing_texts.setdefault(name, Counter()), cell.strip())
-        others = {name: _kind(cell) for name, cell in cells.items() if not isinstance(cell, str)}
-        tally.no_text_rows += bool(others)
+        others = {name: _kind_of(cell) for name, cell in cells.items() if not isinstance(cell, str)}
+        tally.not_text_rows += bool(others)
         for name, kind in others.items():
             count(tally.not_text, f"column {quoted(name)} holds {kind}")
 
     def _add_label(self, label: object, record: Record) -> None:
         if record.null_reason == "unknown_label":
             if is_missing(label):
-                self.null_labels["null" if label is None else shown(str(label).strip()) or "blank"] += 1
+                self.null_labels["null" if label is None else printable(str(label).strip()) or "blank"] += 1
             else:
-                count(self.unknown_labels, str(label)[:MOST_KINDS])
+                count(self.unknown_labels, str(label)[:MAX_KINDS])
         elif author := self._maker.author_of(label):
             self.numeric_labels += label_key(label) in TRUTH.values()
-            known = (str(label)[:MOST_KINDS], author)
-            self.labels[known if known in self.labels or len(self.labels) < MOST_KINDS else (OTHERS, "")] += 1
+            known = (str(label)[:MAX_KINDS], author)
+            self.labels[known if known in self.labels or len(self.labels) < MAX_KINDS else (OTHERS, "")] += 1
 
-    def _look_at(self, text: str) -> None:
-        head = text[:LOOKED_AT_CHARACTERS]
+    def _inspect_text(self, text: str) -> None:
+        head = text[:HEAD_CHARACTERS]
         words = len(head.split())
         self.blank_texts += not words
         if len(head) > LONG_WORD * words > 0 and WITHOUT_BLANKS.search(head):
@@ -190,8 +190,8 @@ class Tally:
 
 
 def count(counter: Counter[str], item: str) -> None:
-    """Count an item; where there are too many different ones, as one of the others."""
-    if item not in counter and len(counter) >= MOST_KINDS:
+    """Count an item; as `OTHERS` where there are `MAX_KINDS` different items already."""
+    if item not in counter and len(counter) >= MAX_KINDS:
         item = OTHERS
     counter[item] += 1
 
@@ -205,14 +205,14 @@ def _add_encoding(tally: FileTally, values: Mapping[str, object], encoding: str)
 
 
 def _is_utf8(text: str, encoding: str) -> bool:
-    """Whether the bytes that this text was decoded from are UTF-8 of fewer characters."""
+    """Return True where the bytes of this text are valid as UTF-8, of fewer characters."""
     try:
         return len(text.encode(encoding, "surrogateescape").decode()) < len(text)
     except ValueError:
         return False
 
 
-def _kind(value: object) -> str:
+def _kind_of(value: object) -> str:
     if isinstance(value, float | Decimal) and value != value:
         return "NaN"
     kinds = {type(None): "null", bool: "booleans", list: "lists", dict: "tables", bytes: "bytes", Decimal: "numbers"}
@@ -220,7 +220,7 @@ def _kind(value: object) -> str:
     return kinds.get(type(value), f"values of type {type(value).__name__}")
 
 
-def _note(tally: FileTally, raw: Raw) -> None:
+def _note_flaw(tally: FileTally, raw: ParsedRow) -> None:
     flaw = raw.flaw or ""
     kinds = []
     if raw.undecodable:
@@ -237,5 +237,5 @@ def _note(tally: FileTally, raw: Raw) -> None:
             kind.append(flaw)
 
 
-def _is_broken(text: str) -> bool:
+def _has_half_pair(text: str) -> bool:
     return any("\ud800" <= char <= "\udfff" for char in text)

@@ -25,12 +25,21 @@ PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class Factors(BaseModel):
-    """The levels of one cell; `device` and `cpu_cores` depend on the cluster when the spec leaves them out."""
+    """The levels of one cell; `device` and `cpu_cores` depend on the cluster when the spec leaves them out.
+
+    Every factor has a description: the docs and `--explain` show it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    device: Device
-    cpu_cores: PositiveInt
+    device: Device = Field(
+        description='device that a cell runs on: `"cpu"`, `"gpu"` for any GPU, a device class such as `"tesla-k80"` or '
+        'words of its name such as `"k80"`, or several GPUs of one node such as `"gpu x3"`'
+    )
+    cpu_cores: PositiveInt = Field(
+        description="physical CPU cores that the worker has for itself, beside a GPU too; torch computes with as many "
+        "threads"
+    )
 
     @property
     def slot(self) -> Slot:

@@ -1,7 +1,7 @@
 """The tasks of a spec, by number, without holding them.
 
-A plan of 100,000 tasks is a few arrays of integers; a Task is made when somebody asks for it. Numbers follow
-the shuffled order, so a sweep's number is its `order_index`. It is made once, where the run is started
+A plan of 100,000 tasks is a few arrays of integers; a Task is made when it is asked for. Numbers follow the
+shuffled order, so a task's number within its sweep is its `order_index`. A plan is made once, where the run is started
 (planning.py): the dry run shows it, and the coordinator runs it.
 """
 
@@ -38,7 +38,7 @@ class _Unit(NamedTuple):
 
 
 class Grid:
-    """The cells of one sweep, and its tasks in the order in which they are handed out."""
+    """The cells of one sweep, and its tasks in the order in which they are leased."""
 
     def __init__(
         self, sweep: Sweep, benchmark: BenchmarkInfo, inputs: Inputs, iterations: Sequence[int] | None = None
@@ -47,9 +47,9 @@ class Grid:
         Args:
             sweep: with every factor spelled out, levels as `inputs` calls them.
             benchmark: that is measured.
-            inputs: what its cells read.
-            iterations: how many a cell had each time that some were added, rising; the last is the sweep's. None: all
-                at once.
+            inputs: that its cells read.
+            iterations: number of iterations of a cell after each run that added some, rising; the last is the sweep's.
+                None: all at once.
         """
         self.sweep = sweep
         self.inputs = inputs
@@ -80,7 +80,7 @@ class Grid:
         return self._benchmark.timed
 
     def task(self, order_index: int) -> Task:
-        """The task at that place of the order."""
+        """Return the task at that place of the order."""
         unit = self._order[order_index]
         cell = bisect_right(self._starts, unit) - 1
         levels = self.cells[cell]
@@ -104,7 +104,7 @@ class Grid:
         )
 
     def check(self) -> None:
-        """Refuse combinations of levels that the benchmark calls impossible, and a sweep without any cell left.
+        """Refuse impossible combinations of levels, and a sweep without any cell left.
 
         Raises:
             UserError: the first such cell, and how to leave it out.
@@ -136,7 +136,7 @@ class Grid:
         ]
 
     def _count_units(self) -> Iterator[int]:
-        """Where each cell's units start, and at last how many there are; an excluded cell has none."""
+        """Yield the first unit of each cell, and at last the number of units; an excluded cell has none."""
         units = 0
         for cell in range(len(self.cells)):
             yield units
@@ -166,7 +166,7 @@ class Grid:
 
 
 class _ShardUnits(Sequence[_Unit]):
-    """The shards of a cell as units that are made when they are asked for: a corpus may have a million."""
+    """The shards of a cell as units, each made when it is asked for: a corpus may have a million."""
 
     def __init__(self, shards: Sequence[TaskShard | None], iterations: int) -> None:
         self._shards = shards
@@ -188,7 +188,7 @@ class Plan:
             spec: with every factor spelled out.
             grids: one a sweep.
             directory: of the run: `<out>/<spec name>`, absolute.
-            known: what the run directory said of each sweep when this was made, to see whether it still does.
+            known: id of the rows on disk of each sweep when the plan was made, to see whether they are still the same.
         """
         self.spec = spec
         self.grids = list(grids)
@@ -199,7 +199,7 @@ class Plan:
         return sum(map(len, self.grids))
 
     def task(self, number: int) -> Task:
-        """The task of that number."""
+        """Return the task of that number."""
         for grid in self.grids:
             if number < len(grid):
                 return grid.task(number)
@@ -207,7 +207,7 @@ class Plan:
         raise IndexError(number)
 
     def tasks(self) -> Iterator[tuple[int, Task]]:
-        """Every number with its task, made on the way."""
+        """Yield every number with its task."""
         number = 0
         for grid in self.grids:
             for order_index in range(len(grid)):

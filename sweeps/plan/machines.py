@@ -1,10 +1,10 @@
-"""The machine file: with which interpreter the workers of a device class start.
+"""The machine file: the interpreter with which workers of a device class start.
 
     [device."tesla-k80"]
     python = "/opt/venvs/kepler/bin/python"
 
-No build of torch has kernels for every card, so cards of one cluster may need different ones. Here is what the file
-says; whether there is such an interpreter, the worker's node knows alone (actors/checks/interpreters.py).
+No build of torch has kernels for every card, so cards of one cluster may need different builds. Only the file is read
+here; whether an interpreter works is checked on the worker's node (actors/checks/interpreters.py).
 """
 
 import difflib
@@ -20,26 +20,26 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from sweeps.errors import UserError
 
 DEFAULT_FILE: Final = Path("machines.toml")
-"""Taken where it is there and `--machines` is not given."""
+"""File that is read when `--machines` is not given, if it exists."""
 EXAMPLE: Final = '[device."tesla-k80"] python = "/opt/venvs/kepler/bin/python"'
 _DEVICE_CLASS: Final = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
 
 
 @dataclass(frozen=True)
 class Machines:
-    """Interpreters by device name, and the file that says so."""
+    """Interpreters by device name, and the file that names them."""
 
     file: str = str(DEFAULT_FILE)
     pythons: Mapping[str, str] = field(default_factory=dict)
     """Absolute paths on the workers' nodes, by `cpu`, a device's slug, or words in a row of it (`k80`)."""
 
     def python(self, device_class: str) -> str | None:
-        """The interpreter for workers on that class: the longest name that means it decides; None: Ray's own."""
+        """Return the interpreter for a device class, by the longest name that means the class; None: Ray's own."""
         names = [name for name in self.pythons if _means(name, device_class)]
         return self.pythons[max(names, key=len)] if names else None
 
     def unused(self, device_classes: Collection[str]) -> list[str]:
-        """Names that mean none of those classes: mostly slips of the pen."""
+        """Return names that mean none of those classes: mostly typos."""
         return [name for name in self.pythons if not any(_means(name, known) for known in device_classes)]
 
 
@@ -47,7 +47,7 @@ def read_machines(path: Path | None) -> Machines:
     """Read and check a machine file.
 
     Args:
-        path: None takes `machines.toml` of this directory, if it is there.
+        path: of the file; None: `machines.toml` of this directory, if it exists.
 
     Raises:
         UserError: no such file, or the first mistake in it: file, key, seen and allowed.
@@ -63,7 +63,7 @@ def read_machines(path: Path | None) -> Machines:
 
 
 def _means(name: str, device_class: str) -> bool:
-    """As a spec's device names mean a class: `k80` means `tesla-k80`."""
+    """Tell whether a name means a class, as in a spec: `k80` means `tesla-k80`."""
     return f"-{name}-" in f"-{device_class}-"
 
 
@@ -75,7 +75,7 @@ def _is_device_class(name: str) -> str:
 
 def _is_path(python: str) -> str:
     if not PurePosixPath(python).is_absolute():
-        raise ValueError("write the interpreter's path from the root on: it is looked for on the worker's node")
+        raise ValueError("write the interpreter's path from the root on: the worker's node looks for it")
     return python
 
 
@@ -101,7 +101,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _explained(path: Path, error: ValidationError) -> str:
-    """The first mistake that pydantic found, in the terms of the file."""
+    """Explain the first mistake that pydantic found, by the keys of the file."""
     first = error.errors()[0]
     places = [str(place) for place in first["loc"] if place != "[key]"]
     key = ".".join(places)

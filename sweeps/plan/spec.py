@@ -36,44 +36,59 @@ class _Strict(BaseModel):
 class Figure(_Strict):
     """Columns that the report draws for a sweep; left out, the report chooses them."""
 
-    y: str = Field(description="metric on the y axis")
+    y: str = Field(description="metric on the y axis: a column of numbers")
     x: str = Field(description="column on the x axis")
-    panel: str | None = Field(default=None, description="column with a panel for each of its levels")
-    series: str | None = Field(default=None, description="column with a line or group of bars for each of its levels")
+    panel: str | None = Field(default=None, description="column whose levels have a panel each")
+    series: str | None = Field(default=None, description="column whose levels have a line, or a group of bars, each")
 
 
 class Sweep(_Strict):
     """A grid of factors and the one benchmark that is measured in every cell of it."""
 
-    name: Name = Field(description="name of the sweep and of its directory; `--set` begins with it")
-    benchmark: str = Field(description="what is measured in every cell")
-    iterations: int = Field(default=3, ge=1, le=MAX_REPEATS, description="timed rows a cell")
-    warmup: int = Field(default=1, ge=0, le=MAX_REPEATS, description="untimed runs before the timed ones of a cell")
-    rounds: int = Field(
-        default=1,
-        ge=1,
-        le=MAX_REPEATS,
-        description="how often the whole grid is gone through, each time in a fresh order",
+    name: Name = Field(
+        description="name of the sweep and of its directory, and the first word of its `--set`; allowed as in a spec's "
+        "name"
     )
-    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="seed of the order of tasks and of prompts")
+    benchmark: str = Field(description="name of the benchmark that is measured in every cell")
+    iterations: int = Field(
+        default=3, ge=1, le=MAX_REPEATS, description="timed runs of a cell in each round; each of them is a row"
+    )
+    warmup: int = Field(
+        default=1, ge=0, le=MAX_REPEATS, description="untimed runs of a cell before its timed ones; they have no rows"
+    )
+    rounds: int = Field(
+        default=1, ge=1, le=MAX_REPEATS, description="passes through the whole grid, each in a fresh random order"
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_SEED,
+        description="seed of the order of tasks, of the texts of prompts, and of sampled tokens",
+    )
     factors: dict[str, list[Any]] = Field(
-        default_factory=dict, description="for every factor the list of its levels; a factor left out has its default"
+        default_factory=dict, description="list of levels for each factor; a factor left out has its default"
     )
     exclude: list[dict[str, Any]] = Field(
-        default_factory=list, description="rules: cells that match all keys of one rule are left out, and counted"
+        default_factory=list,
+        description="rules that leave cells out: a rule names factors, each with a level or a list of levels, and "
+        "leaves out the cells that match all of them",
     )
-    figure: Figure | None = Field(default=None, description="columns of the report's figure; left out, it chooses")
+    figure: Figure | None = Field(
+        default=None, description="columns of the sweep's figure in the report; without it the report chooses them"
+    )
 
 
 class Spec(_Strict):
     """A named set of sweeps that run together and share a run directory."""
 
-    name: Name = Field(description="name of the spec and of its run directory")
-    sweep: list[Sweep] = Field(min_length=1, description="one table `[[sweep]]` for each sweep")
+    name: Name = Field(
+        description="name of the spec and of its run directory: letters, digits, `_`, `-` and `.`, at most 64"
+    )
+    sweep: list[Sweep] = Field(min_length=1, description="one table `[[sweep]]` for each sweep, at least one")
 
 
 class Defaults(_Strict):
     """Levels that depend on the cluster, for factors that a spec leaves out."""
 
-    device: str
-    cpu_cores: int
+    device: str = Field(description='`"gpu"` where the cluster has a GPU, else `"cpu"`')
+    cpu_cores: int = Field(description="4, or as many as there are")

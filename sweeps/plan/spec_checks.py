@@ -48,7 +48,7 @@ def check_sweep(sweep: Sweep, registry: Registry, where: str, overridden: Collec
 
 
 def _refuse_repeats(sweep: Sweep, *, timed: bool, where: str) -> None:
-    """Repeats of what is the same each time would count every text several times: intervals too narrow."""
+    """Refuse repeats of a sweep that measures no times: every text would count several times."""
     for key, once in () if timed else (("iterations", 1), ("warmup", 0), ("rounds", 1)):
         seen = getattr(sweep, key)
         if key in sweep.model_fields_set and seen != once:
@@ -113,7 +113,7 @@ def _check_level(level: Level, factors: type[Factors], name: str, where: str) ->
 def _check_exclude(
     rule: dict[str, Any], sweep: Sweep, factors: type[Factors], where: str, overridden: Collection[str]
 ) -> None:
-    """A rule that excludes nothing is a slip of the pen, unless `--set` took the levels away that it is about."""
+    """Refuse a rule that excludes nothing, mostly a typo; a rule may name levels that `--set` took away."""
     if not rule:
         raise UserError(f"{where}: an empty rule would exclude every cell; name at least one factor")
     for name, value in rule.items():

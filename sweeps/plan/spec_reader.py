@@ -51,7 +51,7 @@ def read_spec(source: str, overrides: Sequence[str], registry: Registry) -> Spec
 
 
 def _with_floats(sweep: Sweep, registry: Registry) -> Sweep:
-    """The sweep with whole numbers written as what their columns hold: 0 and 0.0 are one level."""
+    """Return the sweep with whole numbers as floats where the column holds floats: 0 and 0.0 are one level."""
     if sweep.benchmark not in registry:
         return sweep
     columns = registry[sweep.benchmark].columns.schema
@@ -65,7 +65,7 @@ def _with_floats(sweep: Sweep, registry: Registry) -> Sweep:
 
 
 def with_defaults(spec: Spec, defaults: Defaults, registry: Registry) -> Spec:
-    """The same spec with every factor spelled out, in the order in which the benchmark declares them."""
+    """Return the spec with every factor spelled out, in the order in which the benchmark declares them."""
     return spec.model_copy(update={"sweep": [_complete(sweep, defaults, registry) for sweep in spec.sweep]})
 
 
@@ -81,7 +81,7 @@ def _complete(sweep: Sweep, defaults: Defaults, registry: Registry) -> Sweep:
 
 
 def _explain(error: ValidationError, label: str, content: dict[str, Any]) -> str:
-    """The first mistake that pydantic found, in the terms of the file."""
+    """Explain the first mistake that pydantic found, by the keys of the file."""
     first = error.errors()[0]
     location = list(first["loc"])
     where = label

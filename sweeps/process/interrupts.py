@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and a terminal that closes: one line and exit code 130, whenever in the life of a command they come.
+"""Handles Ctrl-C, SIGTERM and a terminal that closes: one line and exit code 130, at any moment of a command.
 
-Imported before anything that takes long; imports nothing such itself.
+Imported before the modules that take long to import; imports none of them itself.
 """
 
 import contextlib
@@ -14,11 +14,11 @@ from typing import Final, NoReturn, Protocol
 
 EXIT_INTERRUPTED: Final = 130
 ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What asks a command to stop. SIGHUP comes when its terminal is closed."""
+"""Signals that ask a command to stop. SIGHUP comes when its terminal is closed."""
 
 
 class Counter(Protocol):
-    """Who counts how often the user asked."""
+    """Counts the user's requests to stop."""
 
     count: int
 
@@ -26,14 +26,16 @@ class Counter(Protocol):
 
 
 def quit_at_once() -> None:
-    """Until `guarded` runs: nothing was started yet that would have to be ended, and imports are not to be traced."""
+    """End the process at the first signal, until `guarded` runs: nothing is started yet, and no traceback of an import
+    is to be seen.
+    """
     _handle(_quit)
 
 
 def guarded(command: Callable[[], object]) -> None:
-    """Run a whole command; asked to stop, it gets KeyboardInterrupt, and the process ends with 130.
+    """Run a whole command; at a signal the command gets KeyboardInterrupt, and the process ends with 130.
 
-    What the interpreter still does when the command is over is not disturbed any more.
+    After the command, signals are ignored: the interpreter's own end is not disturbed.
     """
     asked: list[int] = []
 
@@ -49,7 +51,7 @@ def guarded(command: Callable[[], object]) -> None:
         print("stopped", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except SystemExit as end:
-        # Before and after our own code is at it, the library that reads the options ends with 1.
+        # A signal before or after our own code runs: the library that reads the options ends with 1.
         if asked and end.code not in (0, None):
             sys.exit(EXIT_INTERRUPTED)
         raise
@@ -59,7 +61,7 @@ def guarded(command: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def counted(interrupts: Counter) -> Iterator[None]:
-    """Asked once, a run is to end in good order; asked twice, it gets KeyboardInterrupt."""
+    """Count signals while a run goes on: the first asks it to end in good order, the second is a KeyboardInterrupt."""
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         _leave_terminal(number)
@@ -74,18 +76,20 @@ def counted(interrupts: Counter) -> Iterator[None]:
 
 @contextlib.contextmanager
 def restored() -> Iterator[None]:
-    """Handlers are afterwards what they were before: Ray brings its own, which ends with another exit code."""
+    """Restore the signal handlers afterwards: Ray installs its own, which ends with another exit code."""
     before = {number: signal.getsignal(number) for number in ASKING}
     try:
         yield
     finally:
         for number, handler in before.items():
-            if handler is not None:  # one that is not of Python
+            if handler is not None:  # a handler that is not Python's
                 signal.signal(number, handler)
 
 
 def _handle(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
-    """Not where who started this command has it ignore a signal: `nohup` does, and shells for what runs behind."""
+    """Install a handler for every signal that is not ignored: `nohup` has a command ignore some, and so do shells for
+    background jobs.
+    """
     for number in ASKING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
@@ -98,10 +102,10 @@ def _quit(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _leave_terminal(number: int) -> None:
-    """To a terminal that is closed nothing can be written, and a run is to end in good order all the same."""
+    """Write to nowhere once the terminal is closed: writing there would fail, and a run must end in good order."""
     if number == signal.SIGHUP:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for descriptor in (1, 2):
-            if stat.S_ISCHR(os.fstat(descriptor).st_mode):  # gone, it is not known as a terminal any more
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):  # a closed terminal is no longer known as one
                 os.dup2(nowhere, descriptor)
         os.close(nowhere)

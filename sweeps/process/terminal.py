@@ -1,4 +1,4 @@
-"""The terminal of a command, and its end where that is gone: a pipe that closed, a disk that is full."""
+"""Prepares a command's terminal for any text, and ends the command when the terminal is gone or its disk is full."""
 
 import contextlib
 import errno
@@ -10,17 +10,17 @@ GONE: Final = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF)
 
 
 def print_anything() -> None:
-    """Have the terminal take any text: a name that is no UTF-8, or a locale that knows ASCII only, stops nothing."""
+    """Let the terminal take any text: neither a name that is no UTF-8 nor an ASCII locale stops a run."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):  # a stream of somebody else's, as in tests
+        with contextlib.suppress(AttributeError, ValueError):  # not a stream of Python's, as in tests
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def give_up(error: OSError) -> None:
-    """Say on stderr that stdout is gone, and let nothing more be written there.
+    """Print on stderr that stdout is gone, and write nothing more to stdout.
 
     Raises:
-        OSError: `error` itself, where it is about something else.
+        OSError: `error` itself, if it is about another file.
     """
     if error.errno not in GONE or error.filename is not None:
         raise error
@@ -29,7 +29,7 @@ def give_up(error: OSError) -> None:
         os.dup2(nowhere, sys.stdout.fileno())
     with contextlib.suppress(OSError):
         print(
-            f"error: cannot print any more ({error.strerror}): the run ends; rows are on disk, and the same command "
+            f"error: cannot print any longer ({error.strerror}): the run ends; rows are on disk, and the same command "
             "carries on",
             file=sys.stderr,
         )

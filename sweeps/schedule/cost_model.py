@@ -1,4 +1,4 @@
-"""Whether one more worker should load a model that others hold already, by the durations seen so far in this run.
+"""Estimates whether one more worker should load a model that others hold already, by the durations seen in this run.
 
 Knows how long loads and tasks took on each kind of device; nothing of queues.
 """

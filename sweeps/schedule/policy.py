@@ -1,4 +1,4 @@
-"""How a run behaves, as its command line asks for."""
+"""The behaviour of a run, as its command line asks for."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,11 +10,11 @@ Isolation = Literal["device", "node"]
 
 @dataclass(frozen=True)
 class Policy:
-    """How a run behaves, beyond what it runs."""
+    """Isolation, time limit, retries and restart of a run."""
 
     isolation: Isolation = "device"
     timeout_s: float = 3600.0
     again: Again = field(default_factory=Again)
     fresh: bool = False
     command: str = ""
-    """The command that carries on: kept beside the rows."""
+    """Command that continues the run: kept beside the rows."""

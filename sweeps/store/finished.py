@@ -87,7 +87,7 @@ def read_finished(
 
 
 def pending_groups(plan: Plan, finished: Finished) -> dict[Group, "array[int]"]:
-    """Numbers of the tasks that are left, by slot and load key, each in the order in which they are to run.
+    """Return the numbers of the tasks that are left, by slot and load key, each in the order in which they run.
 
     Raises:
         SpecChanged: rows on disk are of tasks that the plan does not have, so counting them would be wrong.

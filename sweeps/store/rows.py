@@ -1,4 +1,4 @@
-"""From a task and its outcome to the columns of a row; the only place where rows are put together."""
+"""Puts rows together from a task and its outcome; the only place that does."""
 
 import json
 from collections.abc import Callable, Iterable

@@ -1,6 +1,6 @@
-"""The directory of a run: its lock, the sink of every sweep, the environments, and when rows go to disk.
+"""The directory of a run: its lock, the sink of every sweep, the environments, and the times when rows go to disk.
 
-Knows no queue and no worker. Invariant: one run at a time writes here, and only rows of one spec.
+Knows no queue and no worker. Invariant: one run at a time writes there, and only rows of one spec.
 """
 
 import time
@@ -21,17 +21,17 @@ from sweeps.store.sink import Sink
 from sweeps.task import Row
 
 FLUSH_S: Final = 3.0
-"""Rows are on disk at most this long after the next exchange: what a killed run can lose."""
+"""Longest time from an exchange to its rows on disk: a killed run loses no more."""
 FLUSH_ROWS: Final = 5_000
 TAKEN: Final = (
     "{}: another run is writing there; let it end (python -m sweeps.status shows it), or choose another --out"
 )
 LOCK_WAIT_S: Final = 30.0
-"""A run that was killed needs some seconds until its last process lets go of the directory."""
+"""Time for the last process of a killed run to end and release the lock."""
 
 
 def is_taken(path: Path) -> bool:
-    """Whether a run writes into that directory now."""
+    """Tell whether a run writes into that directory now."""
     if not RunLayout(path).lock.exists():
         return False
     try:
@@ -44,10 +44,14 @@ def is_taken(path: Path) -> bool:
 
 
 def wait_until_free(path: Path, tell: Callable[[str], object]) -> None:
-    """Wait for a run that writes there to let go, before anything is started that would disturb it.
+    """Wait until no other run writes into that directory, before anything is started that would disturb it.
+
+    Args:
+        path: of the run directory.
+        tell: called with a sentence if there is something to wait for.
 
     Raises:
-        UserError: it still writes there.
+        UserError: the other run still writes there after LOCK_WAIT_S.
     """
     if not is_taken(path):
         return
@@ -60,7 +64,7 @@ def wait_until_free(path: Path, tell: Callable[[str], object]) -> None:
 
 
 def refuse_rows(path: Path) -> None:
-    """What `--fresh` asks for.
+    """Refuse a run directory that has rows, as `--fresh` asks for.
 
     Raises:
         UserError: there are rows.
@@ -73,19 +77,19 @@ def refuse_rows(path: Path) -> None:
 
 
 class RunDirectory:
-    """`<out>/<spec name>`, and everything that is written there while a run goes on."""
+    """`<out>/<spec name>`: writes rows and environments there while a run goes on."""
 
     def __init__(self, plan: Plan, registry: Registry, command: str = "") -> None:
-        """Nothing is touched before `open`.
+        """Touch nothing on disk: `open` does.
 
         Args:
             plan: made from what the directory holds.
             registry: of its benchmarks.
-            command: which carries on, for people.
+            command: that continues the run, for people.
         """
         self.path = plan.directory
         self.failure: str | None = None
-        """Why the run cannot go on, if it cannot."""
+        """Reason why the run cannot go on; None: it can."""
         self._plan = plan
         self._registry = registry
         self._command = command
@@ -95,11 +99,11 @@ class RunDirectory:
         self._flushed_at_s = time.monotonic()
 
     def open(self, *, fresh: bool, warn: Callable[[str], None]) -> None:
-        """Lock it, check that its rows are of this plan, write down what will be measured.
+        """Lock the directory, check that its rows are of this plan, write down what will be measured.
 
         Args:
-            fresh: refuse rows that are there.
-            warn: told of parts that had to be set aside.
+            fresh: refuse a directory with rows.
+            warn: called with a sentence on every part that is set aside.
 
         Raises:
             UserError: not writable, in use, not empty though `fresh`, or changed since the plan was made.
@@ -128,14 +132,14 @@ class RunDirectory:
             raise
 
     def finished(self, again: Again, warn: Callable[[str], None]) -> Finished:
-        """Read the finished tasks, and delete the rows of tasks that run again."""
+        """Read the finished tasks, and delete the rows of those that run again."""
         finished = read_finished(self._plan, self._registry, again, lambda part, error: warn(f"{part}: {error}"))
         for sink in self._sinks.values():
             sink.forget(finished.again, warn)
         return finished
 
     def add_environment(self, environment_id: str, content: dict[str, Any]) -> None:
-        """Write down what an id in the rows stands for; where that fails, `failure` says why."""
+        """Write down the environment that an id in the rows stands for; where that fails, `failure` says why."""
         if environment_id not in self._environments:
             self._environments[environment_id] = content
             try:
@@ -153,13 +157,13 @@ class RunDirectory:
         return any(map(len, self._sinks.values()))
 
     def flush_if_due(self) -> list[Row]:
-        """Write what waits if it waits long enough or is much; returns as `flush` does."""
+        """Write the waiting rows if they wait long enough or are many; returns as `flush` does."""
         waiting = sum(map(len, self._sinks.values()))
         due = time.monotonic() - self._flushed_at_s > FLUSH_S or waiting > FLUSH_ROWS
         return self.flush() if waiting and due else []
 
     def flush(self) -> list[Row]:
-        """Write what waits; where that fails, `failure` says why and the rows are kept.
+        """Write the waiting rows; where that fails, `failure` says why and the rows are kept.
 
         Returns:
             Rows that could not be written as they were, and became errors.
@@ -174,13 +178,13 @@ class RunDirectory:
         return spoilt
 
     def close(self) -> list[Row]:
-        """Write what waits and let the directory go; returns as `flush` does."""
+        """Write the waiting rows and release the lock; returns as `flush` does."""
         spoilt = self.flush()
         self._lock.release()
         return spoilt
 
     def stop(self, reason: str) -> None:
-        """No more tasks: the run cannot go on. The first reason stays."""
+        """Mark the run as one that cannot go on; the first reason stays."""
         self.failure = self.failure or reason
 
     def _fail(self, error: SinkFailed) -> None:
@@ -202,7 +206,7 @@ class RunDirectory:
             refuse_rows(self.path)
         for grid in self._plan.grids:
             folder = self.path / grid.sweep.name
-            # The plan's own id: the run before, killed, may have written its first part while this one was planned.
+            # The plan's own id counts too: a killed run may have written its first part while this one was planned.
             if known_rows(folder) not in (self._plan.known.get(grid.sweep.name, ""), planned_rows(grid)):
                 raise UserError(f"{folder}: another run wrote there after this one was planned; give the command again")
 

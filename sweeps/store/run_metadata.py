@@ -1,7 +1,6 @@
-"""`_environment.json`, beside the parts: which spec, inputs and environments the rows are of, and their columns.
+"""`_environment.json`, beside the parts: the spec, inputs, environments and columns of the rows.
 
-The underscore is there so that pandas and pyarrow read a sweep's directory as it is. Older runs wrote
-`environment.json`, without inputs; it is read, and replaced when the run is continued.
+Runs of the first version wrote `environment.json`, without inputs; it is read, and replaced when the run is continued.
 """
 
 import json
@@ -24,16 +23,16 @@ class RunMetadata:
     """Content of the file; empty where there are neither file nor rows."""
 
     sweep: dict[str, Any] | None = None
-    """The resolved sweep."""
+    """The sweep with every factor spelled out."""
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     iterations: tuple[int, ...] = ()
-    """How many a cell had each time that some were added."""
+    """Number of iterations of a cell after each run that added some."""
     inputs: Mapping[str, Any] | None = None
-    """The record of what the rows read; None where an older version wrote the file, which did not look."""
+    """Record of the inputs of the rows; None where the first version wrote the file, which kept none."""
 
     @property
     def content_id(self) -> str:
-        """Short id of what the rows are of; the environments, which come as workers join, are left out."""
+        """Short id of sweep, iterations and inputs; environments, which come as workers join, are left out."""
         return _content_id(self.sweep, self.iterations, self.inputs)
 
 
@@ -41,7 +40,7 @@ def read_run_metadata(folder: Path) -> RunMetadata:
     """Read the file of one sweep's directory.
 
     Raises:
-        SpecChanged: there are rows, and nobody knows what they are of: the file is missing or cannot be read.
+        SpecChanged: there are rows, and the file that says how they were measured is missing or cannot be read.
     """
     layout = SweepLayout(folder)
     path = next((path for path in (layout.metadata, layout.old_metadata) if path.exists()), None)
@@ -59,7 +58,7 @@ def read_run_metadata(folder: Path) -> RunMetadata:
 
 
 def known_rows(folder: Path) -> str:
-    """Short id of what the file says of the rows beside it; empty where there are none.
+    """Return the content id of the rows on disk; empty where there are none.
 
     Raises:
         SpecChanged: as `read_run_metadata`.
@@ -68,22 +67,22 @@ def known_rows(folder: Path) -> str:
 
 
 def planned_rows(grid: Grid) -> str:
-    """The same id of what the file will say of a plan's rows."""
+    """Return the content id that the rows of a plan will have."""
     return _content_id(grid.sweep.model_dump(mode="json"), grid.iterations, grid.inputs.record)
 
 
 def write_run_metadata(folder: Path, name: str, grid: Grid, environments: Mapping[str, Any], command: str) -> None:
-    """Replace the file of one sweep's directory; an older version's goes.
+    """Replace the file of one sweep's directory; the file of an older version is deleted.
 
     Args:
         folder: of the sweep.
         name: of the spec.
-        grid: what the rows are of.
+        grid: that the rows are of.
         environments: by id.
-        command: which carries on.
+        command: that continues the run.
 
     Raises:
-        SinkFailed: it cannot be written; the old one is whole.
+        SinkFailed: the file cannot be written; the old one is whole.
     """
     content = {
         "version": METADATA_VERSION,

@@ -40,7 +40,7 @@ class Sink:
         self._next = self._layout.next_number()
 
     def __len__(self) -> int:
-        """Rows that are not on disk yet."""
+        """Return the number of rows that are not on disk yet."""
         return len(self._rows)
 
     def add(self, rows: Sequence[Row]) -> None:

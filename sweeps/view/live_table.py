@@ -1,7 +1,7 @@
-"""A run as a picture of any width: a bar, a line for each sweep, a line or more for each worker.
+"""The live table of a run, for any width: a bar, a line for each sweep, a line or more for each worker.
 
-Reads Status objects only. Lays text out itself: no line is ever wider than the terminal, and what is cut is the
-middle of a long name, never the level that tells two lines apart.
+Reads Status objects only. Lays text out itself: no line is wider than the terminal, and only the middle of a long
+name is cut, never the level that tells two lines apart.
 """
 
 import re
@@ -24,26 +24,26 @@ MAX_SWEEPS: Final = 12
 MAX_WORKERS: Final = 32
 _GAP: Final = "  "
 _BAR: Final = 12
-"""Cells below which a bar says nothing."""
+"""Width in cells below which a bar says nothing."""
 _SHORT_NAME: Final = 12
 """Cells that a long name keeps at least."""
 _LONG_LEVEL: Final = re.compile(r"(?<= )(?:model|pair|source|corpus|max_memory)=(.*?)(?= \w+=| \[|$)")
 """Levels in a task's label that may be long, by their factors."""
 _BREAK: Final = re.compile(r" (?=\w+=|\[)")
-"""Where a label may be broken: before a level."""
+"""Places where a label may be broken: before a level."""
 
 Cells = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Picture of one run, for a terminal."""
+    """The live table of one run."""
 
     title: str
     status: Status
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Lay it out for the terminal's width as it is now."""
+        """Yield the lines for the terminal's present width."""
         width = options.max_width
         yield from _head(printable(self.title), self.status, width)
         if len(self.status.sweeps) > 1:
@@ -55,15 +55,15 @@ class Picture:
 
 
 def worker_cells(worker: WorkerStatus) -> Cells:
-    """Who, on what, with which model, at what, for how long; fit for a terminal."""
+    """Return worker, device, model, task and time as printable cells."""
     running_s = duration(worker.running_s) if worker.running else ""
     return tuple(map(printable, (worker.worker_id, worker.device, worker.model, worker.running or IDLE, running_s)))
 
 
 def worker_lines(workers: Sequence[WorkerStatus], width: int) -> list[str]:
-    """All workers in the richest layout in which every line fits.
+    """Return the lines of all workers in the richest layout in which every line fits.
 
-    What goes first is what the levels say already, then the device; then long names lose their middle; at last
+    First the model goes, where the levels name it already; then the device; then long names lose their middle; at last
     levels get lines of their own.
     """
     rows = [worker_cells(worker) for worker in workers]
@@ -82,7 +82,7 @@ def worker_lines(workers: Sequence[WorkerStatus], width: int) -> list[str]:
 
 
 def shorten_names(label: str, cells: int) -> str:
-    """Take from the middle of long levels what the label has too much, and leave the rest as it is."""
+    """Shorten a label to `cells` by cutting the middle of its long levels; the rest stays."""
     for value in sorted(_LONG_LEVEL.findall(label), key=cell_len, reverse=True):
         if (surplus := cell_len(label) - cells) > 0:
             label = label.replace(value, middle_out(value, max(_SHORT_NAME, cell_len(value) - surplus)), 1)
@@ -90,7 +90,7 @@ def shorten_names(label: str, cells: int) -> str:
 
 
 def folded(words: Sequence[str], between: str, cells: int) -> list[str]:
-    """Lines of words, as many a line as there is room for; a word that has no room loses its middle."""
+    """Fold words into lines of `cells`; a word that is wider loses its middle."""
     lines: list[str] = []
     for word in (middle_out(word, cells) for word in words):
         if lines and cell_len(lines[-1] + between + word) <= cells:
@@ -101,7 +101,7 @@ def folded(words: Sequence[str], between: str, cells: int) -> list[str]:
 
 
 def _head(title: str, status: Status, width: int) -> Iterator[Table | Text]:
-    """Title, bar, count and pace in one line where they fit, else in several."""
+    """Yield title, bar, count and rate in one line where they fit, else in several."""
     count, words = f"{status.done}/{status.total}", throughput_words(status)
     beside = sum(cell_len(text) + len(_GAP) for text in (title, count, ", ".join(words)))
     if width - beside >= 2 * _BAR:
@@ -114,7 +114,7 @@ def _head(title: str, status: Status, width: int) -> Iterator[Table | Text]:
 
 
 def _sweeps(sweeps: Sequence[SweepStatus], width: int) -> Iterator[Table | Text]:
-    """Name, bar, count and failures of each; where there are too many, of those that are not finished."""
+    """Yield name, bar, count and failures of each sweep; of too many sweeps, of the unfinished ones."""
     unfinished = [sweep for sweep in sweeps if sweep.done < sweep.total]
     shown = list(sweeps if len(sweeps) <= MAX_SWEEPS else unfinished[:MAX_SWEEPS])
     counts = [f"{sweep.done}/{sweep.total}" for sweep in shown]
@@ -134,7 +134,7 @@ def _sweeps(sweeps: Sequence[SweepStatus], width: int) -> Iterator[Table | Text]
 
 
 def _row(name: str, bar_cells: int, progress: tuple[int, int], count: str, words: str) -> Table:
-    """One line with a bar, if there is room for one."""
+    """Return one line, with a bar if there is room for one."""
     done, total = progress
     row = Table.grid(padding=(0, len(_GAP), 0, 0), pad_edge=False)
     cells: list[Text | ProgressBar] = [Text(name, style="bold", no_wrap=True)]
@@ -148,13 +148,13 @@ def _row(name: str, bar_cells: int, progress: tuple[int, int], count: str, words
 
 
 def _width(rows: Sequence[Cells]) -> int:
-    """Cells of the aligned table; empty columns take none."""
+    """Return the width of the aligned table in cells; empty columns take none."""
     widths = [max(map(cell_len, column), default=0) for column in zip(*rows, strict=True)]
     return sum(width + len(_GAP) for width in widths if width) - len(_GAP)
 
 
 def _aligned(rows: Sequence[Cells]) -> list[str]:
-    """A line for each row, columns below each other, the last one to the right."""
+    """Return a line for each row, with aligned columns."""
     columns = [column for column in zip(*rows, strict=True) if any(column)]
     widths = [max(map(cell_len, column)) for column in columns]
     return [
@@ -164,7 +164,7 @@ def _aligned(rows: Sequence[Cells]) -> list[str]:
 
 
 def _block(row: Cells, width: int) -> Iterator[str]:
-    """Who and for how long; below, the levels."""
+    """Yield a line with the worker and its time, and below it lines with the levels."""
     worker_id, _, _, running, time = row
     yield _GAP.join(filter(None, (middle_out(worker_id, width - cell_len(time) - len(_GAP)), time)))
     room = width - len(_GAP)

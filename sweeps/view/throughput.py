@@ -1,4 +1,4 @@
-"""How a run gets on, in words: rows, rate, time left, failures. Reads Status objects only."""
+"""Progress of a run in words: rows, rate, time left, failures. Reads Status objects only."""
 
 from sweeps.printable import printable
 from sweeps.schedule.run_status import Status
@@ -6,17 +6,17 @@ from sweeps.task_status import FAILURES
 
 
 def headline(title: str, status: Status) -> str:
-    """Where a run stands, in one line."""
+    """Return the progress of a run in one line."""
     return f"{printable(title)}: {status.done}/{status.total} tasks, {throughput_line(status)}"
 
 
 def throughput_line(status: Status) -> str:
-    """Rows, rate, time left and failures in a few words."""
+    """Return rows, rate, time left and failures in a few words."""
     return ", ".join(throughput_words(status))
 
 
 def throughput_words(status: Status) -> list[str]:
-    """The same one by one, from what this session finished so far."""
+    """Return rows, rate, time left and failures one by one; the rate is that of this session."""
     elapsed_s = max(status.elapsed_s, 1e-9)
     done_now = status.done - status.done_before - status.untried
     per_s = done_now / elapsed_s
@@ -33,7 +33,7 @@ def throughput_words(status: Status) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """`42 s`, `3 min 5 s`, `2 h 10 min`."""
+    """Return a duration as `42 s`, `3 min 5 s` or `2 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -43,7 +43,7 @@ def duration(seconds: float) -> str:
 
 
 def sweep_counts(status: Status) -> list[str]:
-    """`logits 6/20 (1 failed)` for every sweep, where there are several."""
+    """Return `logits 6/20 (1 failed)` for every sweep, where there are several."""
     if len(status.sweeps) < 2:
         return []
     return [
@@ -53,5 +53,5 @@ def sweep_counts(status: Status) -> list[str]:
 
 
 def _why_no_estimate(status: Status) -> str:
-    """Words for what the run waits for before its first task is done."""
+    """Say what the run waits for before its first task is done."""
     return "no estimate yet" if status.workers else status.waiting_for or "starting workers"

@@ -1,4 +1,4 @@
-"""Which exception becomes which status."""
+"""Exceptions become the right statuses."""
 
 import pytest
 import torch
@@ -16,6 +16,11 @@ CASES = [
     (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "oom_gpu", False),
     (RuntimeError("CUDA error: out of memory"), "oom_gpu", False),
     (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), "oom_gpu", False),
+    (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "oom_gpu", False),
+    (RuntimeError("HIP out of memory. Tried to allocate 2 GiB"), "oom_gpu", False),
+    (OSError("CUDA out of memory"), "oom_gpu", False),
+    (OSError(12, "Cannot allocate memory"), "oom_host", False),
+    (ValueError("out of memory"), "error", False),
     (RuntimeError("CUDA error: device-side assert triggered"), "error", True),
     (Unsupported("x"), "unsupported", False),
     (ModelUnavailable("x"), "unavailable", False),
@@ -31,6 +36,20 @@ def test_status(error: Exception, status: str, poisons: bool) -> None:
     failure = classify(error)
     assert (failure.status, failure.poisons_device, failure.error_type) == (status, poisons, type(error).__name__)
     assert failure.message
+
+
+@pytest.mark.parametrize(
+    ("sign", "status"),
+    [
+        ("out of memory", "oom_gpu"),
+        ("alloc_failed", "oom_gpu"),
+        ("can't allocate memory", "oom_host"),
+        ("cannot allocate memory", "oom_host"),
+        ("not enough memory", "oom_host"),
+    ],
+)
+def test_every_sign_of_memory_that_ran_out_has_a_status(sign: str, status: str) -> None:
+    assert classify(RuntimeError(f"Allocator: {sign.capitalize()}: you tried to allocate 4 bytes")).status == status
 
 
 def test_a_long_message_keeps_its_end() -> None:

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.auc import auc_by_cell
 from analysis.averages import Averages, average
 from analysis.load import read_run
-from analysis.separation import separation
 
 RATE = "generation_rate_tokens_per_s"
 
@@ -64,6 +64,8 @@ def test_one_row_has_a_mean_but_neither_spread_nor_interval(run_dir: Path, write
         ([3.0, 3.0, 3.0], False, False),
         ([0.0, 0.0], False, False),
         ([0.0, 1.0], True, True),
+        ([-10.0, -10.1], False, False),  # the limit is a share of the mean's size
+        ([-1.0, 1.0], True, False),  # a ratio to a negative value means nothing
     ],
 )
 def test_marks_at_the_bounds(
@@ -92,6 +94,11 @@ def test_nulls_in_ok_rows_never_count(run_dir: Path, write: Any, row: Any) -> No
 def test_metrics_without_a_value_are_left_out(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0]))
     assert averages_of(run_dir).metrics == (RATE, "inference_time_s", "ttft_s", "peak_rss_bytes")
+
+
+def test_the_metric_that_the_figure_asks_for_is_shown_with_the_headlines(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0], new_tokens=7), figure={"y": "new_tokens"})
+    assert averages_of(run_dir).metrics == (RATE, "inference_time_s", "ttft_s", "peak_rss_bytes", "new_tokens")
 
 
 def test_factors_that_vary_tell_cells_apart_and_constants_are_named(run_dir: Path, write: Any, cell: Any) -> None:
@@ -164,6 +171,17 @@ def test_a_host_that_differs_between_cells_is_told(run_dir: Path, write: Any, ce
     assert note.startswith("host differs between cells (a, b)")
 
 
+def test_a_host_that_follows_from_one_factor_needs_no_note(run_dir: Path, write: Any, cell: Any) -> None:
+    rows = [
+        row
+        for tokens in (16, 32)
+        for cores in (1, 2)
+        for row in cell([1.0, 1.0], max_new_tokens=tokens, cpu_cores=cores, host=f"host {tokens}")
+    ]
+    write(run_dir, rows)
+    assert averages_of(run_dir).notes == ()
+
+
 def test_a_null_level_is_a_level(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0], quantization=None) + cell([2.0], quantization="4-bit"))
     assert averages_of(run_dir).levels == {"quantization": ["4-bit", None]}
@@ -189,6 +207,24 @@ def binoculars_rows(row: Callable[..., Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def test_scores_of_several_hosts_are_one_cell(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [r | {"host": f"host {number % 2}"} for number, r in enumerate(binoculars_rows(row)[:-1])]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    averages = averages_of(run_dir)
+    assert (averages.factors, averages.notes) == (("author",), ())
+
+
+def test_rarer_reasons_for_no_score_are_counted_together(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [
+        row(i, benchmark="binoculars", author="human", record_id=f"r{i}", null_reason=f"reason {min(i, 13):02}")
+        for i in range(15)
+    ]
+    write(run_dir, [*rows, *binoculars_rows(row)[:1]], "pairs", benchmark="binoculars")
+    notes = averages_of(run_dir).notes
+    assert notes[0] == "2 texts have no score and enter no number: reason 13."
+    assert (len(notes), notes[-1]) == (13, "2 texts have no score for 2 other reasons.")
+
+
 def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: Any) -> None:
     write(run_dir, binoculars_rows(row), "pairs", benchmark="binoculars")
     (sweep,) = read_run(run_dir).sweeps
@@ -199,7 +235,7 @@ def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: A
     assert not score["sd_above_limit"].any(), "texts differ: their spread is no unsteadiness"
     assert averages.notes == ("1 texts have no score and enter no number: too short.",)
 
-    (seen,) = separation(sweep, averages).to_dict("records")
+    (seen,) = auc_by_cell(sweep, averages).to_dict("records")
     pairs = [(h > s) + 0.5 * (h == s) for h in (1.0, 0.9, 0.8) for s in (0.7, 0.85, 0.8)]
     assert seen["auc"] == pytest.approx(statistics.mean(pairs))
     assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
@@ -211,7 +247,7 @@ def test_texts_of_no_known_author_enter_no_auc(run_dir: Path, write: Any, row: A
     write(run_dir, [r | {"observer": "o", "performer": "p"} for r in rows], "pairs", benchmark="binoculars")
     (sweep,) = read_run(run_dir).sweeps
     averages = average(sweep)
-    (seen,) = separation(sweep, averages).to_dict("records")
+    (seen,) = auc_by_cell(sweep, averages).to_dict("records")
     assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
     assert seen["auc"] < 1
     assert averages.notes == ("2 texts are neither of author human nor synthetic, and enter no AUC.",)
@@ -221,8 +257,20 @@ def test_texts_of_no_known_author_enter_no_auc(run_dir: Path, write: Any, row: A
 def test_without_one_of_the_authors_there_is_no_auc(run_dir: Path, write: Any, row: Any, alone: str) -> None:
     write(run_dir, [r for r in binoculars_rows(row) if r["author"] == alone], "pairs", benchmark="binoculars")
     (sweep,) = read_run(run_dir).sweeps
-    (seen,) = separation(sweep, average(sweep)).to_dict("records")
+    (seen,) = auc_by_cell(sweep, average(sweep)).to_dict("records")
     assert seen["auc"] is None
+
+
+def test_each_pair_has_an_auc_of_its_own(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [r | {"observer": "o", "cell_id": "o"} for r in binoculars_rows(row)[:-1]]
+    worse = [r | {"observer": "w", "cell_id": "w", "score": -r["score"]} for r in rows]
+    write(run_dir, rows + worse, "pairs", benchmark="binoculars")
+    (sweep,) = read_run(run_dir).sweeps
+    seen = auc_by_cell(sweep, average(sweep)).set_index("observer")
+    assert list(seen.index) == ["o", "w"]
+    assert seen.loc["o", "auc"] > 0.5
+    assert seen.loc["w", "auc"] == pytest.approx(1 - seen.loc["o", "auc"])
+    assert list(seen["n_human"]) == [3, 3]
 
 
 def test_fragments_are_told_of_only_within_a_cell(run_dir: Path, write: Any, row: Any) -> None:

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.averages import average
-from analysis.load import Sweep, read_run
+from analysis.load import SweepRows, read_run
 
 RATE = "generation_rate_tokens_per_s"
 
 
-def sweep_of(run_dir: Path) -> Sweep:
+def sweep_of(run_dir: Path) -> SweepRows:
     (sweep,) = read_run(run_dir).sweeps
     return sweep
 
@@ -40,7 +40,24 @@ def test_the_last_failure_counts_whether_or_not_it_ever_started(run_dir: Path, w
 
 def test_a_later_attempt_within_one_part_counts(run_dir: Path, write: Any, row: Any) -> None:
     write(run_dir, [row(0, status="error", attempt=1), row(0, attempt=2, **{RATE: 5.0})])
-    assert list(sweep_of(run_dir).rows["attempt"]) == [2]
+    sweep = sweep_of(run_dir)
+    assert (list(sweep.rows["attempt"]), sweep.replaced, sweep.repeated) == ([2], 1, 0)
+
+
+def test_a_failed_attempt_is_replaced_with_the_rows_that_it_had_measured(
+    run_dir: Path, write: Any, cell: Any, row: Any
+) -> None:
+    write(run_dir, [*cell([1.0, 2.0]), row(2, status="oom_gpu")], part="0")
+    write(run_dir, cell([7.0]), part="1")
+    sweep = sweep_of(run_dir)
+    assert (list(sweep.rows[RATE]), sweep.replaced) == ([7.0], 3)
+
+
+def test_measured_rows_outlive_a_later_attempt_that_failed(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
+    write(run_dir, cell([1.0, 2.0]), part="0")
+    write(run_dir, [row(0, status="error")], part="1")
+    sweep = sweep_of(run_dir)
+    assert (list(sweep.rows[RATE]), sweep.replaced, sweep.repeated) == ([1.0, 2.0], 0, 1)
 
 
 def test_rows_of_one_attempt_stay_together(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
@@ -55,7 +72,7 @@ def test_a_part_that_was_copied_counts_once_and_is_said(run_dir: Path, write: An
     sweep = sweep_of(run_dir)
     assert len(sweep.rows) == 4
     assert sweep.remarks == (
-        "4 rows repeat an iteration or a text that has a row already; each counts once, the last ok one",
+        "4 rows repeat an iteration or a text that has another row; the last ok row of each counts",
     )
 
 
@@ -84,6 +101,18 @@ def test_rows_of_two_revisions_of_a_model_are_two_cells(run_dir: Path, write: An
     assert list(averages.cells.loc[averages.cells["metric"] == RATE, "mean"]) == [1.0, 9.0]
 
 
+FACTORS = [("model", "n"), ("device", "gpu"), ("quantization", "8-bit"), ("dtype", "float16"), ("cpu_cores", 8)]
+
+
+@pytest.mark.parametrize(("name", "level"), [*FACTORS, ("max_new_tokens", 99)])
+def test_iterations_that_differ_in_a_factor_all_count(
+    run_dir: Path, write: Any, row: Any, name: str, level: Any
+) -> None:
+    identity = {"task_id": "t", "cell_id": "c", RATE: 1.0}
+    write(run_dir, [row(0, **identity), row(0, **identity, **{name: level})])
+    assert sweep_of(run_dir).repeated == 0
+
+
 def text(row: Any, index: int, **columns: Any) -> dict[str, Any]:
     made = row(index, benchmark="binoculars", observer="o", performer="p")
     identity = {"record_id": "r", "author": "human", "dataset": "d", "generator": None, "fragment_index": 0}
@@ -101,11 +130,12 @@ def text(row: Any, index: int, **columns: Any) -> dict[str, Any]:
         {"dataset": "e"},
         {"generator": "g"},
         {"start_word": 7},
+        *({name: level} for name, level in FACTORS),
     ],
     ids=str,
 )
 def test_texts_that_differ_in_anything_all_count(run_dir: Path, write: Any, row: Any, differs: Any) -> None:
-    write(run_dir, [text(row, 0), text(row, 1, **differs)], benchmark="binoculars")
+    write(run_dir, [text(row, 0, cell_id="c"), text(row, 1, **{"cell_id": "c"} | differs)], benchmark="binoculars")
     assert sweep_of(run_dir).repeated == 0
 
 
@@ -144,9 +174,7 @@ def test_without_authors_no_row_is_taken_for_a_repetition(run_dir: Path, write: 
     sweep = sweep_of(run_dir)
     assert sorted(sweep.rows["score"]) == [0.7, 0.7, 1.0, 1.0]
     assert sweep.repeated == 0
-    assert sweep.remarks[-1] == (
-        "whether 4 rows repeat others cannot be told, because their parts lack values of author; all of them count"
-    )
+    assert sweep.remarks[-1] == ("4 rows may repeat others: their parts lack values of author; all of these rows count")
 
 
 @pytest.mark.parametrize("column", ["cell_id", "record_id", "dataset", "generator", "fragment_index", "prefix_tokens"])
@@ -155,7 +183,13 @@ def test_rows_that_only_an_absent_column_told_apart_all_count(run_dir: Path, wri
     spoil(write(run_dir, rows, benchmark="binoculars"), column)
     sweep = sweep_of(run_dir)
     assert (len(sweep.rows), sweep.repeated) == (2, 0)
-    assert sweep.remarks[-1].startswith("whether 2 rows repeat others cannot be told")
+    assert sweep.remarks[-1].startswith("2 rows may repeat others")
+
+
+def test_rows_without_a_score_are_not_told_as_possible_repetitions(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [text(row, index, status="oom_gpu", score=None) for index in range(2)]
+    spoil(write(run_dir, rows, benchmark="binoculars"), "author")
+    assert not any("may repeat others" in remark for remark in sweep_of(run_dir).remarks)
 
 
 def test_iterations_without_a_number_all_count(run_dir: Path, write: Any, cell: Any) -> None:
@@ -173,10 +207,10 @@ def test_a_part_that_lacks_a_column_leaves_the_others_as_they_are(run_dir: Path,
     sweep = sweep_of(run_dir)
     assert (len(sweep.rows), sweep.repeated) == (8, 4)
     assert sweep.remarks[-2].startswith("4 rows repeat an iteration or a text")
-    assert sweep.remarks[-1].startswith("whether 4 rows repeat others cannot be told")
+    assert sweep.remarks[-1].startswith("4 rows may repeat others")
 
 
 def test_an_absent_column_is_no_matter_where_no_rows_are_alike(run_dir: Path, write: Any, row: Any) -> None:
     rows = [text(row, i, record_id=str(i)) for i in range(3)]
     spoil(write(run_dir, rows, benchmark="binoculars"), "prefix_tokens")
-    assert not any("cannot be told" in remark for remark in sweep_of(run_dir).remarks)
+    assert not any("may repeat others" in remark for remark in sweep_of(run_dir).remarks)

@@ -97,7 +97,11 @@ def test_a_directory_in_its_place_is_said(tmp_path: Path) -> None:
         (("spec", "name"), 5, "spec.name is a whole number, not a string; ignored"),
         (("spec", "sweep"), "x", "spec.sweep is a string, not an object; ignored"),
         (("spec", "sweep", "factors"), ["model"], "spec.sweep.factors is a list, not an object; ignored"),
-        (("spec", "sweep", "factors", "model"), "a", "factors.model is a string, not a list; its order is not known"),
+        (
+            ("spec", "sweep", "factors", "model"),
+            "a",
+            "factors.model is a string, not a list; the order of its levels is unknown",
+        ),
         (("spec", "sweep", "figure"), "x", "spec.sweep.figure is a string, not an object; ignored"),
         (("spec", "sweep", "figure", "x"), ["model"], "figure: x cannot be used; chosen by rule instead"),
         (("spec", "sweep", "figure", "z"), "model", "figure: z cannot be used; chosen by rule instead"),
@@ -106,7 +110,7 @@ def test_a_directory_in_its_place_is_said(tmp_path: Path) -> None:
         (("tasks",), True, "tasks is a boolean, not a whole number; ignored"),
         (("tasks",), -1, "tasks is -1; ignored"),
         (("command",), {}, "command is an object, not a string; ignored"),
-        (("version",), 3, "is of version 3, this report knows 2"),
+        (("version",), 3, "has version 3, this report knows version 2"),
     ],
 )
 def test_each_odd_place_is_named_and_the_rest_is_used(tmp_path: Path, place: Any, value: Any, says: str) -> None:
@@ -122,7 +126,9 @@ def test_each_odd_place_is_named_and_the_rest_is_used(tmp_path: Path, place: Any
 
 def test_keys_that_are_there_twice_are_named(tmp_path: Path) -> None:
     seen = described(tmp_path, '{"spec": {"name": "a", "name": "b"}, "tasks": 1, "tasks": 2}')
-    assert seen.remarks[0] == "_environment.json: twice in one object: name, tasks; the last one counts"
+    assert (
+        seen.remarks[0] == "_environment.json: keys that occur twice in one object: name, tasks; the last value is used"
+    )
     assert (seen.spec_name, seen.tasks) == ("b", 2)
 
 

@@ -38,6 +38,7 @@ def test_rarer_reasons_than_anybody_reads_are_counted_together(
         "seldom": 2,
         "one of 3 rarer reasons": 3,
     }
+    assert list(table["rows"]) == [3, 3, 2], "most rows first"
 
 
 def test_many_levels_are_counted(run_dir: Path, write: Any, row: Any) -> None:

@@ -65,8 +65,8 @@ MISTAKES = [
     (_missing, "no such directory; give a run directory"),
     (_a_file, "not a directory"),
     (_empty, "no rows here"),
-    (_parent, "holds runs, is none; choose one of"),
-    (_one_sweep, "one sweep of a run; give the run directory"),
+    (_parent, "a directory of runs, not a run; choose one of"),
+    (_one_sweep, "one sweep of a run, not a run; give the run directory"),
 ]
 
 

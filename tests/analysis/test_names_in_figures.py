@@ -14,9 +14,9 @@ from rich.cells import cell_len
 from analysis import canvas
 from analysis.averages import average
 from analysis.canvas import ESCAPED, Drawing
-from analysis.choice import choose
-from analysis.columns import MAX_LABEL, short_names
+from analysis.figure_spec import choose_figure
 from analysis.histograms import draw_scores
+from analysis.level_labels import MAX_LABEL, short_names
 from analysis.load import read_run
 from analysis.plots import draw
 
@@ -47,9 +47,9 @@ def drawn(run_dir: Path, write: Any, cell: Any, **factors: Any) -> Drawing:
     ]
     write(run_dir, rows)
     averages = average(read_run(run_dir).sweeps[0])
-    choice = choose(averages, factors)
-    assert choice is not None
-    (drawing,) = draw(averages, choice, "s")
+    figure_spec = choose_figure(averages, factors)
+    assert figure_spec is not None
+    (drawing,) = draw(averages, figure_spec, "s")
     return drawing
 
 
@@ -60,10 +60,11 @@ def texts(svg: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("place", ["series", "x", "panel"])
+@pytest.mark.slow
 def test_names_stand_in_the_svg_as_they_are(
     run_dir: Path, write: Any, cell: Any, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.choice.MAX_PANELS", len(NAMES))
+    monkeypatch.setattr("analysis.figure_spec.MAX_PANELS", len(NAMES))
     drawing = drawn(run_dir, write, cell, **{place: "model"})
     seen = [text.removeprefix("model: ") for text in texts(drawing.svg)]
     for name in NAMES[:8]:
@@ -89,17 +90,17 @@ def test_what_no_font_has_is_a_code_point_in_the_png(
 def test_names_that_every_font_has_need_no_remark(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0], model="a") + cell([1.0], model="b"))
     averages = average(read_run(run_dir).sweeps[0])
-    choice = choose(averages, None)
-    assert choice is not None
-    assert ESCAPED not in draw(averages, choice, "s")[0].caption
+    figure_spec = choose_figure(averages, None)
+    assert figure_spec is not None
+    assert ESCAPED not in draw(averages, figure_spec, "s")[0].caption
 
 
 def test_a_logarithmic_axis_has_numbers_that_can_be_read(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0], max_new_tokens=1) + cell([20_000.0], max_new_tokens=2))
     averages = average(read_run(run_dir).sweeps[0])
-    choice = choose(averages, None)
-    assert choice is not None
-    seen = texts(draw(averages, choice, "s")[0].svg)
+    figure_spec = choose_figure(averages, None)
+    assert figure_spec is not None
+    seen = texts(draw(averages, figure_spec, "s")[0].svg)
     assert {"1", "10", "100", "1,000", "10,000"} <= set(seen)
     assert not re.search(r"[$\\]", "".join(seen))
 

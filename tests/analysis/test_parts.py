@@ -1,6 +1,7 @@
 """Parts of any version and in any state: what can be read is used, what cannot is said."""
 
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.averages import average
-from analysis.load import Sweep, read_run
+from analysis.load import SweepRows, read_run
 from sweeps.schema import COMMON
 
 RATE = "generation_rate_tokens_per_s"
 Change = Callable[[pa.Table], pa.Table]
 
 
-def sweep_of(run_dir: Path) -> Sweep:
+def sweep_of(run_dir: Path) -> SweepRows:
     (sweep,) = read_run(run_dir).sweeps
     return sweep
 
@@ -92,7 +93,20 @@ def test_a_damaged_part_is_named_and_the_others_are_used(run_dir: Path, write: A
     assert len(sweep.rows) == 2
     (remark,) = sweep.remarks
     assert remark.startswith("part-1.parquet is not used: ")
-    assert "measures its tasks anew" in remark
+    assert "measures its tasks again" in remark
+
+
+def test_a_value_that_changed_on_the_disk_is_not_used(run_dir: Path, write: Any, cell: Any) -> None:
+    part = write(run_dir, cell([1234.5, 2.0])) / "part-0.parquet"
+    pq.write_table(
+        pq.ParquetFile(part).read(), part, compression="none", use_dictionary=False, write_page_checksum=True
+    )
+    content = part.read_bytes()
+    assert struct.pack("<d", 1234.5) in content
+    part.write_bytes(content.replace(struct.pack("<d", 1234.5), struct.pack("<d", 4321.5)))
+    sweep = sweep_of(run_dir)
+    assert len(sweep.rows) == 0
+    assert sweep.remarks[0].startswith("part-0.parquet is not used: ")
 
 
 def test_without_any_part_that_can_be_read_the_sweep_has_no_rows(run_dir: Path, write: Any, cell: Any) -> None:
@@ -108,7 +122,8 @@ def test_columns_that_an_older_version_lacked_have_no_value(run_dir: Path, write
     sweep = sweep_of(run_dir)
     assert list(sweep.rows["ttft_s"].isna()) == [False, True]
     assert (
-        sweep.remarks[0] == "1 of 2 parts lack these columns, as other versions do: neighbours, ttft_s; no value there"
+        sweep.remarks[0]
+        == "1 of 2 parts lack these columns, as parts of other versions do: neighbours, ttft_s; their values are null"
     )
 
 
@@ -145,7 +160,7 @@ def test_a_column_of_another_type_has_no_value(
     rewrite(folder / "part-0.parquet", with_column(column, values))
     sweep = sweep_of(run_dir)
     assert sweep.rows[column].isna().all()
-    assert any(f"{column}" in remark and "no value there" in remark for remark in sweep.remarks)
+    assert any(f"{column}" in remark and "values are null" in remark for remark in sweep.remarks)
     assert average(sweep).cells["mean"].iloc[0] == 1.0
 
 
@@ -195,14 +210,14 @@ def test_numbers_that_are_none_enter_no_average_and_are_counted(run_dir: Path, w
     sweep = sweep_of(run_dir)
     (cell,) = average(sweep).cells.to_dict("records")
     assert (cell["n"], cell["mean"]) == (2, 3.0)
-    assert sweep.remarks == (f"3 values of {RATE} are infinite or not a number, and enter no number here",)
+    assert sweep.remarks == (f"3 values of {RATE} are infinite or not a number; they enter no average",)
 
 
 def test_rows_of_another_benchmark_are_left_out_and_counted(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0]) + cell([5.0, 6.0, 7.0], benchmark="logits"))
     sweep = sweep_of(run_dir)
     assert (sweep.benchmark, len(sweep.rows)) == ("generation", 1)
-    assert sweep.remarks == ("rows of other benchmarks than generation are left out: logits (3 rows)",)
+    assert sweep.remarks == ("rows of benchmarks other than generation are left out: logits (3 rows)",)
 
 
 def test_the_rows_say_the_benchmark_where_the_spec_says_another(run_dir: Path, write: Any, cell: Any) -> None:
@@ -211,7 +226,7 @@ def test_the_rows_say_the_benchmark_where_the_spec_says_another(run_dir: Path, w
     path.write_text(path.read_text().replace('"benchmark": "generation"', '"benchmark": "encoding"'))
     sweep = sweep_of(run_dir)
     assert sweep.benchmark == "generation"
-    assert sweep.remarks == ("the spec says benchmark encoding, the rows say generation; the rows count",)
+    assert sweep.remarks == ("the spec names benchmark encoding, the rows name generation; the rows count",)
 
 
 def test_a_benchmark_that_nobody_describes_shows_its_time(run_dir: Path, write: Any, cell: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from analysis import plots
 from analysis.averages import average
-from analysis.choice import choose
+from analysis.figure_spec import choose_figure
 from analysis.histograms import draw_scores
 from analysis.load import read_run
 from analysis.plots import draw
@@ -15,37 +15,79 @@ from analysis.plots import draw
 RATE = "generation_rate_tokens_per_s"
 
 
+@pytest.mark.slow
 def test_one_figure_per_combination_that_is_left(grid: Any) -> None:
     factors = {"max_new_tokens": [16, 32], "model": list("abcd"), "quantization": list("abc"), "dtype": list("abc")}
     averages = grid(factors)
-    choice = choose(averages, None)
-    assert choice is not None
-    drawings = draw(averages, choice, "s")
+    figure_spec = choose_figure(averages, None)
+    assert figure_spec is not None
+    drawings = draw(averages, figure_spec, "s")
     assert [drawing.name for drawing in drawings] == [f"s-{RATE}-{number}" for number in (1, 2, 3)]
     assert drawings[1].caption.endswith("For dtype: b.")
 
 
 def test_figures_are_reproducible_and_whole(grid: Any) -> None:
     averages = grid({"max_new_tokens": [16, 32, 64], "model": ["x/a", "y/b"]})
-    choice = choose(averages, None)
-    assert choice is not None
-    (first,), (second,) = draw(averages, choice, "s"), draw(averages, choice, "s")
+    figure_spec = choose_figure(averages, None)
+    assert figure_spec is not None
+    (first,), (second,) = draw(averages, figure_spec, "s"), draw(averages, figure_spec, "s")
     assert first == second
     assert first.png.startswith(b"\x89PNG")
     assert b"</svg>" in first.svg
-    assert first.caption == "Mean generation rate of n = 2 rows a cell; bars: 95% confidence interval (Student t)."
+    assert first.caption == "Mean generation rate of n = 2 rows per cell; bars: 95% confidence interval (Student t)."
 
 
 def test_levels_that_are_null_or_alone_can_be_drawn(run_dir: Path, write: Any, cell: Any) -> None:
     rows = cell([1.0], quantization=None, cpu_cores=None) + cell([200.0], quantization="4-bit")
     write(run_dir, rows)
     averages = average(read_run(run_dir).sweeps[0])
-    choice = choose(averages, None)
-    assert choice is not None
-    (drawing,) = draw(averages, choice, "s")
+    figure_spec = choose_figure(averages, None)
+    assert figure_spec is not None
+    (drawing,) = draw(averages, figure_spec, "s")
     assert drawing.caption == (
-        "Mean generation rate of n = 1 rows a cell; one row a cell, so no interval; logarithmic axis."
+        "Mean generation rate of n = 1 rows per cell; one row per cell, so no interval; logarithmic axis."
     )
+
+
+def drawn(run_dir: Path, monkeypatch: pytest.MonkeyPatch, y: str) -> tuple[Any, str]:
+    """The panel of a run's figure, and its caption."""
+    seen: list[tuple[Any, str]] = []
+    monkeypatch.setattr(plots, "finish", lambda figure, name, caption: seen.append((figure, caption)))
+    averages = average(read_run(run_dir).sweeps[0])
+    figure_spec = choose_figure(averages, {"y": y})
+    assert figure_spec is not None
+    draw(averages, figure_spec, "s")
+    ((figure, caption),) = seen
+    (axis,) = figure.axes
+    return axis, caption
+
+
+def test_points_and_bars_are_means_and_intervals_in_the_unit_of_the_axis(
+    run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(run_dir, [row for tokens in (1, 2) for row in cell([1e3, 2e3, 3e3], max_new_tokens=tokens)])
+    cells = average(read_run(run_dir).sweeps[0]).cells
+    cells = cells[cells["metric"] == "ttft_s"]
+    axis, _ = drawn(run_dir, monkeypatch, "ttft_s")
+    assert axis.get_ylabel() == "TTFT (µs)"
+    points, _, (bars,) = axis.containers[0].lines
+    assert list(points.get_ydata()) == pytest.approx(list(1e6 * cells["mean"]))
+    assert [list(bar[:, 1]) for bar in bars.get_segments()] == [
+        pytest.approx([1e6 * low, 1e6 * high]) for low, high in zip(cells["ci95_low"], cells["ci95_high"], strict=True)
+    ]
+    low, high = axis.get_ylim()
+    assert low == 0
+    assert high > 1e6 * cells["ci95_high"].max()
+
+
+def test_a_cell_of_one_row_has_no_bar_and_the_caption_tells_the_numbers_of_rows(
+    run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(run_dir, cell([5.0]) + cell([5.0, 6.0, 7.0], max_new_tokens=32))
+    axis, caption = drawn(run_dir, monkeypatch, RATE)
+    _, _, (bars,) = axis.containers[0].lines
+    assert [len(bar) for bar in bars.get_segments()] == [0, 2], "ends that can be drawn"
+    assert caption.startswith("Mean generation rate of n = 1 to 3 rows per cell; bars: 95% confidence interval")
 
 
 def test_histogram_of_scores(run_dir: Path, write: Any, row: Any) -> None:

@@ -124,6 +124,21 @@ def test_a_second_report_overwrites_the_first(small_run: Path, write: Any, cell:
     assert write_report(small_run).read_bytes() != before
 
 
+def test_the_page_is_written_after_everything_that_it_shows(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    replace = Path.replace
+
+    def noted(self: Path, target: Path) -> Path:
+        written.append(target.name)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    write_report(small_run)
+    assert len(written) == 5
+    assert written[-1] == "index.html"
+    assert written.count("index.html") == 1
+
+
 def test_a_report_that_dies_leaves_the_last_one_whole(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = write_report(small_run)
     before = index.read_bytes()
@@ -170,7 +185,7 @@ def test_a_run_that_is_not_complete_says_so_and_how_to_go_on(run_dir: Path, writ
     write(run_dir, cell([1.0, 2.0, 3.0]), "first", tasks=1, command="python -m sweeps.run 's p.toml' --out <b>")
     (write(run_dir, [], "second", tasks=43) / "part-0.parquet").unlink()
     head = head_of(run_dir)
-    assert "1 of 44 tasks; the run is not complete. To go on: <code>python -m sweeps.run &#39;s p.toml&#39;" in head
+    assert "1 of 44 tasks; the run is not complete. To continue: <code>python -m sweeps.run &#39;s p.toml&#39;" in head
     assert "<b>&" not in head
     assert "3 rows; 1 of 44 tasks are done" in head
     assert "3 rows; 1 of 1 tasks are done" in head

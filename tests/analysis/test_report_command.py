@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from analysis.report import app, main
 
 
+@pytest.mark.slow
 def test_the_report_needs_no_ray_and_no_torch() -> None:
     code = "import sys, analysis.report; print({'ray', 'torch', 'transformers'} & set(sys.modules))"
     root = str(Path(__file__).parents[2])
@@ -19,6 +20,7 @@ def test_the_report_needs_no_ray_and_no_torch() -> None:
     assert result.stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_the_command_works_beside_files_that_are_called_like_ours(small_run: Path, tmp_path: Path) -> None:
     for name in ("sweeps", "models", "scoring"):
         (tmp_path / name).mkdir()
@@ -61,8 +63,8 @@ MISTAKES = {
     "missing": "no such directory; give a run directory, such as runs/quickstart",
     "a file": "not a directory; give the run directory that holds it",
     "empty": "no rows here",
-    "generation": "one sweep of a run; give the run directory",
-    "..": "holds runs, is none; choose one of",
+    "generation": "one sweep of a run, not a run; give the run directory",
+    "..": "a directory of runs, not a run; choose one of",
     "x" * 300: "cannot be read: File name too long",
     "new\nline \x1b[31m [b] $x$": "no such directory",
 }

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from analysis import report
 from analysis.averages import average
-from analysis.choice import choose
 from analysis.failures import failures
+from analysis.figure_spec import choose_figure
 from analysis.load import read_run
 from analysis.report import write_report
 from sweeps.errors import UserError
@@ -48,7 +48,7 @@ FIXTURES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures cost half a second each; what they are made of is tried all the same."""
-    monkeypatch.setattr(report, "_drawn", lambda sweep, averages, choice: ([], []))
+    monkeypatch.setattr(report, "_drawn", lambda sweep, averages, figure_spec: ([], []))
 
 
 def page_of(run_dir: Path) -> str:
@@ -77,6 +77,7 @@ def odd_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @FIXTURES
 @given(odd=odd_rows())
+@pytest.mark.slow
 def test_any_names_and_numbers(
     tmp_path_factory: pytest.TempPathFactory, write: Any, row: Any, undrawn: None, odd: list[dict[str, Any]]
 ) -> None:
@@ -87,7 +88,7 @@ def test_any_names_and_numbers(
     averages = average(sweep)
     assert averages.cells.empty or averages.cells["n"].max() <= len(odd)
     assert failures(sweep)["rows"].sum() == len(sweep.rows) - len(sweep.ok)
-    choose(averages, {"x": "model"})
+    choose_figure(averages, {"x": "model"})
     assert page_of(run_dir)
 
 
@@ -132,6 +133,7 @@ def damages(draw: st.DrawFn) -> Any:
 
 @FIXTURES
 @given(changes=st.lists(st.tuples(st.sampled_from(["part-0.parquet", "_environment.json"]), damages()), max_size=2))
+@pytest.mark.slow
 def test_any_damage_to_any_file(
     tmp_path_factory: pytest.TempPathFactory, small_run: Path, undrawn: None, changes: list[tuple[str, Any]]
 ) -> None:
@@ -150,6 +152,7 @@ def test_any_damage_to_any_file(
 
 @FIXTURES
 @given(name=st.binary(min_size=1, max_size=60).filter(lambda name: not {b"/", b"\0"} & {bytes([c]) for c in name}))
+@pytest.mark.slow
 def test_sweeps_and_runs_of_any_name(
     tmp_path_factory: pytest.TempPathFactory, small_run: Path, undrawn: None, name: bytes
 ) -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.averages import average
-from analysis.load import Sweep, read_run
+from analysis.load import SweepRows, read_run
 from analysis.report import write_report
 from sweeps.schema import COLUMNS, COMMON, Columns
 
@@ -30,7 +30,7 @@ def described(columns: Columns) -> dict[str, Any]:
     return types | {"headlines": list(columns.headlines), "measure": columns.measure}
 
 
-def painted(run_dir: Path, content: Any, columns: Columns = PAINTING, rows: Any = ROWS) -> Sweep:
+def painted(run_dir: Path, content: Any, columns: Columns = PAINTING, rows: Any = ROWS) -> SweepRows:
     """A sweep of a benchmark that nobody can import, read back; `content` is what its file says of its columns."""
     folder = run_dir / "painting"
     folder.mkdir(parents=True)
@@ -44,7 +44,7 @@ def painted(run_dir: Path, content: Any, columns: Columns = PAINTING, rows: Any 
     return seen
 
 
-def means(sweep: Sweep) -> dict[str, float]:
+def means(sweep: SweepRows) -> dict[str, float]:
     cells = average(sweep).cells
     return dict(zip(cells["metric"], cells["mean"], strict=True))
 

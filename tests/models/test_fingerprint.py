@@ -120,6 +120,34 @@ def test_a_large_file_is_not_read_whole(model: Path, monkeypatch: pytest.MonkeyP
     assert sum(read) < 2 * SMALL_BYTES
 
 
+def test_files_of_zeros_differ_by_their_size(model: Path) -> None:
+    seen = set()
+    for length in (64 * SMALL_BYTES, 65 * SMALL_BYTES):  # every byte that is read is the same
+        with (model / "model.safetensors").open("wb") as file:
+            file.truncate(length)
+        seen.add(of(model))
+    assert len(seen) == 2
+
+
+def test_a_long_header_is_read_whole(model: Path) -> None:
+    path, header_bytes = model / "model.safetensors", 8 * SMALL_BYTES
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", header_bytes))
+        file.truncate(256 * SMALL_BYTES)
+    before = of(model)
+    with path.open("r+b") as file:
+        file.seek(2 * SMALL_BYTES)  # blocks are 4 MiB apart
+        file.write(b"x")
+    assert of(model) != before
+
+
+def test_the_kernel_is_told_not_to_read_ahead(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advice: list[int] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda descriptor, start, length, wanted: advice.append(wanted))
+    of(model)
+    assert advice == [os.POSIX_FADV_RANDOM]
+
+
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff" * 64, bytes(8)])
 def test_damaged_weights_have_one_too_their_load_tells(model: Path, content: bytes) -> None:
     (model / "model.safetensors").write_bytes(content)

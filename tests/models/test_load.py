@@ -28,7 +28,7 @@ from actors.benchmarks.generation import GenerationFactors, measure, prompt_ids
 from actors.failures import classify
 from models.builtin.cache import model_directory
 from models.errors import ModelDamaged, ModelUnavailable, ModelUnsupported
-from models.load import LoadedModel, load_model, read_outline
+from models.load import LoadedModel, load_model, native_dtype, read_meta
 from models.resolve import resolve
 
 TINY = "builtin://tiny-base"
@@ -143,6 +143,40 @@ def test_a_quantized_model_is_as_much_smaller_as_its_bits_say(quantization: Any,
     assert small_bytes < whole.model.get_memory_footprint() * 0.75
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "dtype"),
+    [
+        ([(3, 7)], "float32"),  # K80
+        ([(5, 3)], "float16"),
+        ([(6, 0)], "float16"),
+        ([(6, 1)], "float32"),  # GTX 1070: float16 at 1/64 of the speed
+        ([(7, 0)], "float16"),
+        ([(7, 5)], "float16"),
+        ([(8, 0)], "bfloat16"),
+        ([(9, 0)], "bfloat16"),
+        ([(8, 0), (8, 6)], "bfloat16"),
+        ([(8, 0), (7, 0)], "float32"),
+    ],
+)
+def test_auto_is_the_fastest_dtype_that_every_card_runs_natively(
+    capabilities: list[tuple[int, int]], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = tuple(f"cuda:{index}" for index in range(len(capabilities)))
+    cards = dict(zip(devices, capabilities, strict=True))
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: cards[device])
+    assert native_dtype(devices) == dtype
+
+
+@pytest.mark.parametrize(
+    ("flag", "dtype"), [("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx2", "float32")]
+)
+def test_auto_on_a_cpu_is_bfloat16_where_the_cpu_computes_in_it(
+    flag: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path: f"flags : fpu {flag} sse")
+    assert native_dtype(("cpu",)) == dtype
+
+
 def test_running_out_of_memory_while_quantizing_is_seen_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     def convert(*arguments: Any, **named: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 86.00 MiB")
@@ -153,6 +187,13 @@ def test_running_out_of_memory_while_quantizing_is_seen_as_such(monkeypatch: pyt
     failure = classify(caught.value)
     assert failure.status == "oom_gpu"
     assert "Tried to allocate 86.00 MiB" in failure.message
+
+
+def test_pickled_weights_are_not_loaded(copy: Path) -> None:
+    torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
+    (copy / "model.safetensors").rename(copy / "another.safetensors")
+    with pytest.raises(ModelUnavailable, match=r"no model\.safetensors in "):
+        load_model(str(copy))
 
 
 def test_what_no_file_explains_is_told_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +273,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "too few weights": (
         lambda d: edit_config(d, num_hidden_layers=3, layer_types=None),
         ModelDamaged,
-        r"not those of its config.json: 9 missing \(model.layers.2.*, …\), 0 of another shape",
+        r"do not match its config.json: 9 missing \(model.layers.2.*, …\), 0 of another shape",
     ),
     "fewer layers than weights": (
         lambda d: edit_config(d, num_hidden_layers=1, layer_types=None),
@@ -242,7 +283,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "weights of no part": (
         lambda d: edit_weights(d, lambda weights: weights.update({"model.extra.weight": torch.zeros(1)})),
         ModelDamaged,
-        r"1 that the model has no place for \(model.extra.weight\); put the config.json there that belongs to them",
+        r"1 that the model has no place for \(model.extra.weight\); put the config.json of these weights there",
     ),
     "a vision tower of a model of text": (
         lambda d: edit_weights(d, lambda weights: weights.update({"vision_tower.weight": torch.zeros(1)})),
@@ -257,12 +298,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "two matrices where the config ties them": (
         lambda d: edit_config(d, tie_word_embeddings=True),
         ModelDamaged,
-        r"config.json says tie_word_embeddings, and the files hold an embedding and a head that differ",
+        r"config.json says tie_word_embeddings, but the files hold an embedding and a head that differ",
     ),
     "a tokenizer of more tokens than embeddings": (
         widen_the_tokenizer,
         ModelDamaged,
-        r"its tokenizer has 2049 tokens and its embedding 2048 rows",
+        r"its tokenizer has 2049 tokens, but its embedding has 2048 rows",
     ),
     "weights of another shape": (
         lambda d: edit_config(d, intermediate_size=64),
@@ -292,7 +333,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "a tokenizer that nothing here reads": (
         keep_an_unreadable_tokenizer,
         ModelUnsupported,
-        r"tokenizer.model in .*/model cannot be made a tokenizer here",
+        r"no tokenizer can be made from tokenizer.model in .*/model",
     ),
     "no config": (lambda d: (d / "config.json").unlink(), ModelUnavailable, r"no config.json in .*/model"),
     "a config that is not JSON": (
@@ -394,8 +435,8 @@ def test_the_decoder_of_an_encoder_decoder_is_no_language_model(tmp_path: Path) 
     config = BartConfig(vocab_size=2048, d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2)
     model = BartForConditionalGeneration(config)
     files = resolve(with_tokenizer(model, tmp_path))
-    with pytest.raises(ModelUnsupported, match="bart is an encoder-decoder, and only causal language models"):
-        read_outline(files)  # before gigabytes of weights
+    with pytest.raises(ModelUnsupported, match="bart is an encoder-decoder; only causal language models"):
+        read_meta(files)  # before gigabytes of weights
 
 
 @pytest.mark.parametrize("quantization", ["4-bit", "8-bit"])
@@ -424,7 +465,7 @@ def test_layers_that_a_cpu_kernel_would_fail_at_are_refused_at_load(
         monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda bfloat16=bfloat16: bfloat16)
         if bfloat16:
             with pytest.raises(
-                ModelUnsupported, match=rf"multiple of 32 .* one of 64, and transformer\.h\.0\.{path} has"
+                ModelUnsupported, match=rf"multiple of 32 .* multiple of 64, but transformer\.h\.0\.{path} has"
             ):
                 load_model(name, quantization="4-bit")
         else:
@@ -483,7 +524,7 @@ def test_a_gguf_file_is_loaded_whole_or_not_at_all(tmp_path: Path) -> None:
     assert loaded.model.config.num_hidden_layers == 2
     assert str(loaded.files.revision).startswith("sha256:")
     write_gguf(tmp_path / "more.gguf", 1, 2)
-    with pytest.raises(ModelDamaged, match=r"more\.gguf says that it has 1 layers, and holds 2"):
+    with pytest.raises(ModelDamaged, match=r"more\.gguf says 1 layers, but the file holds 2"):
         load_model(f"{tmp_path}#more.gguf")
     write_gguf(tmp_path / "less.gguf", 2, 2, without="blk.0.attn_q")
     with pytest.raises(ModelDamaged, match=r"1 missing \(model.layers.0.self_attn.q_proj.weight\)"):

@@ -52,6 +52,15 @@ def test_a_packed_checkpoint_is_loaded_only_as_what_it_is(packed: tuple[str, Pat
             load_model(str(directory), quantization=asked)  # type: ignore[arg-type]
 
 
+def test_weights_that_come_out_packed_are_refused_whatever_the_config_said(
+    packed: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, directory = packed
+    monkeypatch.setattr("models.load.refuse_other_packing", lambda files, config, quantization: None)
+    with pytest.raises(ModelUnsupported, match=f"quantization none: its weights are packed as {own}"):
+        load_model(str(directory), quantization="none")
+
+
 def test_a_packed_checkpoint_is_told_as_one_that_was_packed_at_load(packed: tuple[str, Path]) -> None:
     own, directory = packed
     loaded = load_model(str(directory), quantization=own, dtype="bfloat16")  # type: ignore[arg-type]
@@ -98,5 +107,5 @@ def test_weights_are_looked_at_after_the_load(kind: str, made_by: str, asked: st
     if asked == made_by:
         refuse_other_bits("m", asked, model)
         return
-    with pytest.raises(ModelUnsupported, match=f"quantization {asked}: it came out packed as {made_by}"):
+    with pytest.raises(ModelUnsupported, match=f"quantization {asked}: its weights are packed as {made_by}"):
         refuse_other_bits("m", asked, model)

@@ -1,6 +1,7 @@
 """Where a name leads, and what is said where it leads nowhere."""
 
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,7 +49,7 @@ ANSWERS: dict[str, tuple[Exception, str]] = {
     "gated": (answer(errors.GatedRepoError, 403), "its owner restricts access: accept the terms"),
     "none": (answer(errors.RepositoryNotFoundError, 404), "no such repository, or it is private"),
     "revision": (answer(errors.RevisionNotFoundError, 404), "no such revision"),
-    "offline": (errors.LocalEntryNotFoundError("x"), "the Hub is not reached, or HF_HUB_OFFLINE is set"),
+    "offline": (errors.LocalEntryNotFoundError("x"), "the Hub cannot be reached, or HF_HUB_OFFLINE is set"),
     "status": (answer(errors.HfHubHTTPError, 500), "500 Client Error"),
     "disk": (OSError(28, "No space left on device"), "No space left on device"),
     "silent": (OSError(), "OSError"),
@@ -67,6 +68,22 @@ def test_what_the_hub_does_not_give_is_unavailable_with_the_reason(why: str, mon
         resolve("org/other")
     assert "'org/other'" in str(caught.value)
     assert classify(caught.value).status == "unavailable"
+
+
+def test_the_hub_is_asked_for_no_pickles_and_for_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fetch(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.extend(allow_patterns)
+        (tmp_path / "config.json").write_text("{}")
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    with pytest.raises(ModelUnavailable, match=r"model 'org/m': no \*\.safetensors in .*pickled weights"):
+        resolve("org/m")
+    for name in ("pytorch_model.bin", "model.pt", "model.pth", "model.pkl", "model.ckpt", "modeling_own.py"):
+        assert not any(fnmatch(name, pattern) for pattern in asked), name
+    assert any(fnmatch("model-00001-of-00002.safetensors", pattern) for pattern in asked)
 
 
 def test_a_home_that_nobody_has_is_told() -> None:

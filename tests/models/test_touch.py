@@ -2,6 +2,7 @@
 
 import mmap
 from pathlib import Path
+from typing import Any
 
 import accelerate
 import pytest
@@ -38,6 +39,19 @@ def test_the_first_the_last_and_every_page_between(start: int, size: int) -> Non
 def test_tensors_of_any_kind() -> None:
     transposed_bfloat16 = torch.ones(3, 2, dtype=torch.bfloat16).T
     touch([torch.empty(0), transposed_bfloat16, torch.nn.Parameter(torch.ones(2, 2)), torch.tensor(True)])
+
+
+def test_storages_are_read_in_the_order_of_their_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensors = sorted((torch.zeros(5) for _ in range(5)), key=torch.Tensor.data_ptr, reverse=True)
+    seen: list[int] = []
+
+    def noted(tensor: torch.Tensor, storage: Any) -> torch.Tensor:
+        seen.append(storage.data_ptr())
+        return tensor.reshape(0)
+
+    monkeypatch.setattr(torch.Tensor, "set_", noted)
+    touch(tensors)
+    assert seen == [tensor.data_ptr() for tensor in reversed(tensors)]
 
 
 def test_what_accelerate_keeps_on_the_cpu_is_among_the_tensors() -> None:

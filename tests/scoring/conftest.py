@@ -1,4 +1,4 @@
-"""What every test of scoring shares."""
+"""Fixtures that the tests of scoring share."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What `Binoculars` is told is what it does, or is refused by name before a model is loaded."""
+"""Every argument of `Binoculars` has its effect, or is refused by name before a model is loaded."""
 
 from pathlib import Path
 from typing import Any

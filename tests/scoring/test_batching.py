@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring import batching
-from scoring.batching import BudgetedRunner, Unfit, collate, is_out_of_memory, plan
+from scoring.batching import BudgetedRunner, Unfit, collate, plan
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -61,33 +61,63 @@ def test_the_budget_halves_and_stays() -> None:
     assert sizes[-8:] == [2] * 8
 
 
-def test_other_errors_are_not_swallowed() -> None:
-    def run(batch: list[int]) -> list[int]:
-        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+def budget_after(error: Exception) -> int:
+    """Budget of a runner, from 40, after `error` met two texts that fit only alone."""
 
-    with pytest.raises(RuntimeError, match="shapes"):
-        list(BudgetedRunner(100).results([1, 2], run))
+    def run(batch: list[int]) -> list[int]:
+        if len(batch) > 1:
+            raise error
+        return batch
+
+    runner = BudgetedRunner(40)
+    assert sorted(runner.results([10, 10], run)) == [(0, 0), (1, 1)]
+    return runner.token_budget
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory"), True),
-        (MemoryError(), True),
-        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
-        (RuntimeError("CUDA error: device-side assert triggered"), False),
-        (ValueError("out of memory"), False),
-    ],
+    "sign",
+    ["out of memory", "alloc_failed", "can't allocate memory", "cannot allocate memory", "not enough memory"],
 )
-def test_out_of_memory_is_told_from_other_errors(error: BaseException, expected: bool) -> None:
-    assert is_out_of_memory(error) is expected
+def test_every_sign_of_memory_that_ran_out_halves_the_budget(sign: str) -> None:
+    assert budget_after(RuntimeError(f"Allocator: {sign.capitalize()}: you tried to allocate 4 bytes")) == 10
 
 
-def test_a_real_allocation_that_fails_counts_as_out_of_memory() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("HIP out of memory. Tried to allocate 2 GiB"),
+    ],
+    ids=str,
+)
+def test_errors_as_libraries_word_them_halve_the_budget(error: Exception) -> None:
+    assert budget_after(error) == 10
+
+
+def test_a_real_allocation_that_fails_halves_the_budget() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**58, dtype=torch.uint8)
-    assert is_out_of_memory(caught.value)
+    assert budget_after(caught.value) == 10
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        ValueError("out of memory"),
+    ],
+    ids=str,
+)
+def test_other_errors_are_not_swallowed(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        budget_after(error)
+    assert caught.value is error
 
 
 def test_padding_is_on_the_right_and_known_by_length() -> None:

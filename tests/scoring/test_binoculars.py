@@ -3,6 +3,7 @@
 import logging
 import math
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,9 @@ from torch import nn
 from transformers import OPTConfig, OPTForCausalLM
 
 from models.load import LoadedModel
-from scoring.binoculars import Binoculars, _unscorable
+from scoring.binoculars import Binoculars, _null_reason_of
 from scoring.fragments import Fragment
+from scoring.pair import WHOLE_LOGITS
 from scoring.perplexity import Tile
 from scoring.results import NULL_REASONS, Score
 from tests.scoring.families import CONFIGS, byte_tokenizer, loaded_model, random_model, random_pair
@@ -106,6 +108,55 @@ def test_split_placement_scores_the_same(llama_pair: Models) -> None:
     assert values(Binoculars(*llama_pair, placement="split").score(TEXTS)) == pytest.approx(together, abs=TOLERANCE)
 
 
+def test_split_placement_runs_both_bodies_at_the_same_time(llama_pair: Models) -> None:
+    binoculars = Binoculars(*llama_pair, placement="split")
+    together = threading.Barrier(2)
+
+    def wait_for_the_other(*_: object) -> None:
+        together.wait(timeout=60)
+
+    handles = [loaded.model.base_model.register_forward_pre_hook(wait_for_the_other) for loaded in llama_pair]
+    try:
+        (score,) = binoculars.score([TEXTS[1]])
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert score.score == pytest.approx(expected(llama_pair, TEXTS[1]), abs=TOLERANCE)
+
+
+def test_split_placement_loads_the_observer_on_the_first_device_and_the_performer_on_the_last(
+    llama_pair: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_name = dict(zip(("base", "instruct"), llama_pair, strict=True))
+    devices: dict[str, tuple[str, ...]] = {}
+
+    def load_model(name: str, **options: Any) -> LoadedModel:
+        devices[name] = options["devices"]
+        return by_name[name]
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr("scoring.binoculars.load_model", load_model)
+    Binoculars("base", "instruct", placement="split")
+    assert devices == {"base": ("cuda:0",), "instruct": ("cuda:2",)}
+    Binoculars("base", "instruct")
+    assert devices == dict.fromkeys(by_name, ("cuda:0", "cuda:1", "cuda:2"))
+
+
+def test_defaults_are_those_of_the_authors(llama_pair: Models) -> None:
+    binoculars = Binoculars(*llama_pair)
+    (score,) = binoculars.score(["x" * 590])
+    assert (score.length_tokens, score.truncated) == (512, True)
+    assert (score.n_nll, score.n_xent) == (511, 512)
+
+
+def test_the_observers_tokenizer_encodes_for_both(llama_pair: Models) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens(["zebra"])  # agrees on every probe text
+    observer, performer = llama_pair
+    (score,) = Binoculars(observer, loaded_model(performer.model, "other", tokenizer)).score(["zebra"])
+    assert score.length_tokens == 1 + len("zebra")
+
+
 def test_a_head_that_is_not_known_takes_the_plain_path(caplog: pytest.LogCaptureFixture) -> None:
     class Squared(nn.Linear):
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -119,6 +170,8 @@ def test_a_head_that_is_not_known_takes_the_plain_path(caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING):
         scores = Binoculars(*models, tile=UNEVEN).score(TEXTS)
     assert [record.message.split(" is ")[0] for record in caplog.records] == ["llama-instruct", "llama-base"]
+    assert Binoculars(*models).pair.capped_budget(10**9) == WHOLE_LOGITS // 300, "whole logits are held by batch"
+    assert Binoculars(*random_pair("llama")).pair.capped_budget(10**9) == 10**9
     assert values(scores) == pytest.approx([expected(models, text) for text in TEXTS], abs=TOLERANCE)
 
 
@@ -250,6 +303,17 @@ def test_a_token_without_an_embedding_costs_its_text_only(llama_pair: Models) ->
     assert scores[0].length_tokens == len(tokenizer("with <41> in it")["input_ids"])
 
 
+@pytest.mark.parametrize(("logits", "beyond", "within"), [(364, 41, 40), (290, 31, 30)])
+def test_a_token_needs_an_embedding_and_a_logit(logits: int, beyond: int, within: int) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens([f"<{number}>" for number in range(42)])  # ids 259 to 300; the model has 300 embeddings
+    model = random_model("llama", seed=0)
+    model.lm_head = nn.Linear(32, logits, bias=False)
+    loaded = loaded_model(model, "other-head", tokenizer)
+    scores = Binoculars(loaded, loaded).score([f"with <{beyond}> in it", f"with <{within}> in it"])
+    assert [score.null_reason for score in scores] == ["token_beyond_model", None]
+
+
 def short_opt() -> LoadedModel:
     torch.manual_seed(0)
     config = OPTConfig(vocab_size=300, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, ffn_dim=32)
@@ -267,6 +331,13 @@ def test_a_text_longer_than_the_table_of_positions_is_cut_and_says_so() -> None:
     assert long.score == pytest.approx(fitting.score)
     rows = Binoculars(opt, opt).score_fragments([fragment("x" * 50, 40, 41)])
     assert [row.null_reason for row in rows] == [None, "prefix_beyond_model"]
+
+
+def test_the_positions_of_either_model_are_a_limit(llama_pair: Models) -> None:
+    opt, (llama, _) = short_opt(), llama_pair
+    for pair in ((opt, llama), (llama, opt)):
+        (score,) = Binoculars(*pair).score(["x" * 50])
+        assert (score.length_tokens, score.truncated) == (40, True)
 
 
 def test_a_single_string_is_refused(llama_pair: Models) -> None:
@@ -357,7 +428,7 @@ def test_each_text_is_looked_at_once(llama_pair: Models, monkeypatch: pytest.Mon
         looked_at.append(text)
         return None if text == "a text" else "not_text"
 
-    monkeypatch.setattr("scoring.binoculars._unscorable", unscorable)
+    monkeypatch.setattr("scoring.binoculars._null_reason_of", unscorable)
     scores = Binoculars(*llama_pair).score(["a text", "another", "a text"])
     assert looked_at == ["a text", "another", "a text"]
     assert [score.null_reason for score in scores] == [None, "not_text", None]
@@ -365,5 +436,5 @@ def test_each_text_is_looked_at_once(llama_pair: Models, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("half", ["\ud800", "\udbff", "\udc00", "\udfff"])
 def test_half_a_surrogate_pair_is_seen_wherever_it_stands(half: str) -> None:
-    assert _unscorable(f"a{half}b") == "not_unicode"
-    assert _unscorable("\ud7ff\ue000\U0001f642") is None
+    assert _null_reason_of(f"a{half}b") == "not_unicode"
+    assert _null_reason_of("\ud7ff\ue000\U0001f642") is None

@@ -33,7 +33,7 @@ from models.builtin.cache import model_directory
 from models.errors import ModelUnsupported
 from models.load import load_model
 from scoring.binoculars import Binoculars
-from scoring.heads import WholeModel, scorable
+from scoring.heads import WholeModel, scorable_model
 from tests.scoring.families import CONFIGS, loaded_model, random_model
 
 SMALL = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2}
@@ -88,19 +88,19 @@ def test_what_sees_later_tokens_is_refused(kind: str, dtype: torch.dtype) -> Non
     with pytest.raises(
         ModelUnsupported, match=r"'random' sees later tokens: .* take a causal language model"
     ) as caught:
-        scorable(loaded_model(random_of(ENCODERS[kind](), dtype)))
+        scorable_model(loaded_model(random_of(ENCODERS[kind](), dtype)))
     assert classify(caught.value).status == "unsupported"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", DECODERS)
 def test_what_predicts_is_taken(kind: str, dtype: torch.dtype) -> None:
-    scorable(loaded_model(random_of(DECODERS[kind](), dtype)))
+    scorable_model(loaded_model(random_of(DECODERS[kind](), dtype)))
 
 
 @pytest.mark.parametrize("family", CONFIGS)
 def test_every_family_is_taken_in_half_precision(family: str) -> None:
-    scorable(loaded_model(random_model(family, seed=0).to(torch.bfloat16)))
+    scorable_model(loaded_model(random_model(family, seed=0).to(torch.bfloat16)))
 
 
 @pytest.mark.parametrize("quantization", ["none", "4-bit", "8-bit"])
@@ -121,7 +121,7 @@ def test_an_encoder_on_the_disk_is_refused_as_either_of_the_pair(tmp_path: Path,
 def test_a_quantized_model_that_predicts_is_taken(quantization: Any, dtype: Any) -> None:
     loaded = load_model("builtin://tiny-base", quantization=quantization, dtype=dtype)
     thresholds = [module.state.threshold for module in loaded.model.modules() if hasattr(module, "state")]
-    scorable(loaded)
+    scorable_model(loaded)
     assert [module.state.threshold for module in loaded.model.modules() if hasattr(module, "state")] == thresholds
 
 
@@ -137,21 +137,24 @@ def with_plain_head(model: Any) -> Any:
 
 
 def test_a_model_that_is_not_split_is_probed_too() -> None:
-    assert isinstance(scorable(loaded_model(with_plain_head(random_model("llama", seed=0)))), WholeModel)
+    assert isinstance(scorable_model(loaded_model(with_plain_head(random_model("llama", seed=0)))), WholeModel)
     peeking = with_plain_head(random_of(ENCODERS["llama, not causal"](), torch.float32))
     with pytest.raises(ModelUnsupported, match="sees later tokens"):
-        scorable(loaded_model(peeking))
+        scorable_model(loaded_model(peeking))
 
 
-def test_experts_may_round_otherwise_in_other_company() -> None:
+def test_experts_may_round_otherwise_in_other_company(monkeypatch: pytest.MonkeyPatch) -> None:
     model = random_of(DECODERS["mixtral"](), torch.bfloat16)
 
     def rounded(_module: nn.Module, _args: Any, output: Any) -> Any:
-        output.last_hidden_state = output.last_hidden_state * (1 + 1e-2 * output.last_hidden_state.sum().sin())
+        output.last_hidden_state = output.last_hidden_state * (1 + 5e-2 * output.last_hidden_state.sum().sin())
         return output
 
     model.model.register_forward_hook(rounded)
-    scorable(loaded_model(model))
+    scorable_model(loaded_model(model))
+    monkeypatch.setattr("scoring.causality._has_experts", lambda _model: False)
+    with pytest.raises(ModelUnsupported, match="sees later tokens"):
+        scorable_model(loaded_model(model))
 
 
 def test_noise_of_equal_passes_is_no_influence() -> None:
@@ -162,7 +165,7 @@ def test_noise_of_equal_passes_is_no_influence() -> None:
         return output
 
     model.model.register_forward_hook(noisy)
-    scorable(loaded_model(model))
+    scorable_model(loaded_model(model))
 
 
 def test_a_text_that_counts_for_its_neighbours_is_seen() -> None:
@@ -174,8 +177,8 @@ def test_a_text_that_counts_for_its_neighbours_is_seen() -> None:
         return output
 
     model.model.register_forward_hook(by_batch)
-    with pytest.raises(ModelUnsupported, match="alone than of the same text beside a longer one"):
-        scorable(loaded_model(model))
+    with pytest.raises(ModelUnsupported, match="alone than in a batch with a longer text"):
+        scorable_model(loaded_model(model))
 
 
 def test_padding_that_counts_is_seen() -> None:
@@ -186,10 +189,10 @@ def test_padding_that_counts_is_seen() -> None:
         return output
 
     model.model.register_forward_hook(by_length)
-    with pytest.raises(ModelUnsupported, match="alone than of the same text beside a longer one"):
-        scorable(loaded_model(model))
+    with pytest.raises(ModelUnsupported, match="alone than in a batch with a longer text"):
+        scorable_model(loaded_model(model))
 
 
 def test_the_probe_keeps_to_a_short_table_of_positions() -> None:
     short = OPTConfig(**SMALL, num_attention_heads=4, ffn_dim=48, word_embed_proj_dim=32, max_position_embeddings=20)
-    scorable(loaded_model(random_of(short, torch.float32)))
+    scorable_model(loaded_model(random_of(short, torch.float32)))

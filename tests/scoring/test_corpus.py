@@ -220,7 +220,7 @@ def test_settings_need_no_torch() -> None:
 
 
 def test_a_long_look_at_a_corpus_says_how_far_it_is(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passing, "ROWS_UNTIL_TOLD", 10)
+    monkeypatch.setattr(passing, "PROGRESS_ROWS", 10)
     told: list[str] = []
     Corpus.open(CorpusSettings(path=str(files[".jsonl"]), **LABELLED), progress=told.append)
     assert told == ["docs.jsonl: 10 rows looked at", "docs.jsonl: 20 rows looked at"]

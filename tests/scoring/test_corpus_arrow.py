@@ -12,7 +12,7 @@ import pytest
 
 from scoring.corpora.arrow_files import load_split
 from scoring.corpora.corpus import Corpus, CorpusSettings, read_records, read_rows
-from scoring.corpora.streams import naming
+from scoring.corpora.streams import errors_naming
 from scoring.errors import CorpusError, CorpusUnavailable
 
 FAR = 10**7
@@ -42,7 +42,7 @@ def test_a_value_that_python_cannot_hold_leaves_its_row_readable(tmp_path: Path,
     assert corpus.survey.warnings == ()
     assert [record.texts[0].text for record in corpus.records()] == texts.to_pylist()
     other = Corpus.open(written(tmp_path / "b.parquet", text=texts, odd=pa.array([near, near, None], form)))
-    assert corpus.files[0].ends != other.files[0].ends, "the odd value is part of what the rows are"
+    assert corpus.files[0].states != other.files[0].states, "the odd value is part of what the rows are"
 
 
 def test_odd_values_are_the_same_whatever_rows_are_read_with_them(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_an_odd_value_in_the_texts_own_column_is_no_text(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("error", [OverflowError("far"), MemoryError(), pa.ArrowKeyError("a"), pa.ArrowTypeError("b")])
 def test_whatever_arrow_raises_is_one_error_with_the_files_name(error: Any) -> None:
-    with pytest.raises(CorpusError, match=r"a\.parquet: cannot be read"), naming("a.parquet"):
+    with pytest.raises(CorpusError, match=r"a\.parquet: cannot be read"), errors_naming("a.parquet"):
         raise error
 
 

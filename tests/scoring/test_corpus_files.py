@@ -1,4 +1,4 @@
-"""Which files a corpus has: every one is read, or named."""
+"""Every file of a corpus is read, or named in a warning."""
 
 import gzip
 import json
@@ -92,7 +92,7 @@ def test_a_file_that_breaks_off_is_one_error_with_its_name(tmp_path: Path, name:
         ('{"data": [1],\n "version": 2}', "no lists are version"),
         ("3", "a list of objects"),
         ('[{"human": "a", "ai": "b"} {"human": "c"}]', "comma is missing"),
-        ('[{"human": "a", "ai": "b"}] []', "more follows"),
+        ('[{"human": "a", "ai": "b"}] []', "goes on after the list"),
     ],
 )
 def test_a_json_file_of_another_shape_says_what_is_needed(tmp_path: Path, content: str, message: str) -> None:

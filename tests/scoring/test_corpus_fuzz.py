@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scoring.corpora.corpus import Corpus, CorpusSettings, read_rows, records_of
 from scoring.corpora.labels import Authors, label_key
-from scoring.corpora.records import NULL_REASONS, Record, stands_for_nothing
+from scoring.corpora.records import NULL_REASONS, Record, is_missing_text
 from scoring.errors import CorpusError
 
 pytestmark = pytest.mark.fuzz
@@ -111,7 +111,7 @@ def test_parquet_files_that_are_cut_or_overwritten(rows: list[tuple[str, str | N
     records = check(content, "rows.parquet", text="text", label="label")
     if records is not None:
         known = Counter(
-            label.strip().lower() for text, label in rows if label in ("human", "AI ") and not stands_for_nothing(text)
+            label.strip().lower() for text, label in rows if label in ("human", "AI ") and not is_missing_text(text)
         )
         assert sum(bool(record.texts) for record in records) == known.total()
     place = data.draw(st.integers(0, len(content) - 1))

@@ -124,7 +124,7 @@ def test_a_file_that_moved_keeps_its_name_and_dataset(tmp_path: Path) -> None:
     records = [record for shard in moved.shards(3) for record in records_of(moved.settings, read_rows(shard))]
     assert [record.record_id for record in records] == [f"a.jsonl:{number}" for number in range(5)]
     assert {record.dataset for record in records} == {"a"}
-    assert "deep/z.jsonl.gz is what a.jsonl was, and keeps that name" in moved.survey.lines
+    assert "deep/z.jsonl.gz is the file that was a.jsonl, and keeps that name" in moved.survey.lines
     assert moved.history["a.jsonl"][0] == first.history["a.jsonl"][0]
 
 
@@ -132,7 +132,7 @@ def test_the_same_rows_have_one_fingerprint_in_every_place_and_compression(tmp_p
     text = lines([row(number) for number in range(4)])
     (tmp_path / "plain.jsonl").write_text(text)
     (tmp_path / "packed.JSONL.GZ").write_bytes(gzip.compress(text.replace("\n", " \r\n\n").encode()))
-    one, two = (opened(tmp_path / name).files[0].ends for name in ("plain.jsonl", "packed.JSONL.GZ"))
+    one, two = (opened(tmp_path / name).files[0].states for name in ("plain.jsonl", "packed.JSONL.GZ"))
     assert one == two
 
 
@@ -218,7 +218,7 @@ def test_the_first_row_keeps_its_id_and_repetitions_get_their_rows_name(tmp_path
     assert [record.record_id for record in corpus.records()] == [
         "a", "a#t.jsonl:2", "a#t.jsonl:2#t.jsonl:2", "b", "a#t.jsonl:4", "a#t.jsonl:4#t.jsonl:5"
     ]  # fmt: skip
-    assert any("1 id of column 'id' stand" in line and "a 3" in line for line in corpus.survey.warnings)
+    assert any("1 id of column 'id' occur" in line and "a 3" in line for line in corpus.survey.warnings)
 
 
 def test_rows_that_are_sent_make_the_same_records(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_new_file_in_front_does_not_take_the_id_of_an_older_row(tmp_path: Path
 
 OPERATIONS = ("append", "edit", "insert", "swap", "shrink", "replace", "rename", "add", "repeat_id", "literal_id")
 HARMLESS = ("append", "rename", "add", "repeat_id", "literal_id")
-"""What must never be refused: new rows at the end, new files, other names."""
+"""Changes that must never be refused: new rows at the end, new files, other names."""
 
 
 def change(files: Files, operation: str, pick: int, fresh: int) -> Files:

@@ -55,7 +55,7 @@ def test_a_text_that_only_stands_for_nothing_is_left_out_and_said(tmp_path: Path
     assert authors(corpus) == ["not_text"] * 3 + ["human"] * 3
     assert told(corpus, "not_text") == (
         "3 texts are only NA or nan, in column 'text', and left out (not_text): NA 2, nan 1; "
-        "what wrote the file put that for a missing text"
+        "the program that wrote the file put that for a missing text"
     )
 
 

@@ -55,7 +55,7 @@ def test_an_open_quote_that_swallows_one_row_is_said(tmp_path: Path, layout: str
     }
     corpus, records = read(tmp_path / "a.csv", swallowed[layout])
     assert len(records) == 2
-    assert "a.csv: 1 row may hold others: line 3: lines within a field look like rows" in corpus.survey.warnings[0]
+    assert "a.csv: 1 row may hold other rows: line 3: lines within a field look like rows" in corpus.survey.warnings[0]
 
 
 def test_an_open_quote_in_the_last_column_is_found(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_honest_texts_of_many_lines_are_read_as_they_are(tmp_path: Path, layout:
     rows = [",".join(value[name] for name in layout) for value in values]
     corpus, records = read(tmp_path / "a.csv", ",".join(layout) + "\r\n" + "\r\n".join(rows))
     assert [record.texts[0].text for record in records] == HONEST
-    assert not any("may hold others" in warning for warning in corpus.survey.warnings)
+    assert not any("may hold other rows" in warning for warning in corpus.survey.warnings)
 
 
 def test_a_quote_that_is_not_doubled_costs_its_row_only(tmp_path: Path) -> None:

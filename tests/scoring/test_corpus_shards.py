@@ -51,7 +51,7 @@ def test_a_shard_takes_its_own_rows_from_the_file_and_hardly_more(
     taken: list[int] = []
     monkeypatch.setattr(json_lines, "byte_lines", counted(taken, json_lines.byte_lines))
     monkeypatch.setattr(delimited, "lines", counted(taken, delimited.lines))
-    monkeypatch.setattr(arrow_files, "_values", counted(taken, arrow_files._values))
+    monkeypatch.setattr(arrow_files, "_rows_of_batch", counted(taken, arrow_files._rows_of_batch))
     read = []
     for shard in shards:
         taken.append(0)
@@ -96,3 +96,11 @@ def test_a_file_that_every_shard_reads_from_the_start_is_said_when_it_is_long(
     assert [line for line in told.lines if "from the start" in line] == [
         "read from the start for every shard: list.json, packed.csv.gz; unpacked JSONL in UTF-8 is read faster"
     ]
+
+
+@pytest.mark.parametrize(("rows", "is_said"), [(20_000, False), (20_001, True)])
+def test_a_file_is_long_beyond_twenty_thousand_rows(tmp_path: Path, rows: int, is_said: bool) -> None:
+    path = tmp_path / "packed.csv.gz"
+    path.write_bytes(gzip.compress(b"text\n" + b"word\n" * rows))
+    lines = Corpus.open(CorpusSettings(path=str(path), text="text")).survey.lines
+    assert any("read from the start" in line for line in lines) is is_said

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from models.builtin import cache
 from scoring.binoculars import Binoculars
-from scoring.detect import APP, DEMO_PAIR, _main, _write
+from scoring.detect import APP, DEMO_PAIR, _main, _print_answer
+from scoring.errors import ScoringError
 
 ROOT = Path(__file__).parents[2]
 BOUND: dict[str, Any] = {
@@ -72,6 +73,24 @@ def test_a_calibration_gives_verdicts(texts: Path, tmp_path: Path) -> None:
         assert verdict in table.stdout
 
 
+@pytest.mark.parametrize("options", [{}, {"alignment": "reference", "dtype": "float16", "quantization": "8-bit"}])
+def test_a_calibration_sets_every_option_that_is_not_given(
+    options: dict[str, str], texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+
+    def binoculars(*models: str, **settings: Any) -> None:
+        taken.append((models, settings))
+        raise ScoringError("the settings are known")
+
+    monkeypatch.setattr("scoring.binoculars.Binoculars", binoculars)
+    models = {"observer": "org/base", "performer": "org/instruct"}
+    bound = {"alignment": "aligned", "dtype": "bfloat16", "quantization": "4-bit"}
+    given = [argument for name, value in options.items() for argument in (f"--{name}", value)]
+    detect(texts / "human.txt", "--calibration", calibration(tmp_path, **models, **bound), *given)
+    assert taken == [(tuple(models.values()), bound | options | {"max_tokens": 512})]
+
+
 def test_windows_show_parts(texts: Path) -> None:
     text = (texts / "human.txt").read_text()
     result = detect(texts / "human.txt", "--windows", 20, "--json")
@@ -124,7 +143,7 @@ def test_a_file_that_cannot_be_read_costs_the_others_nothing(texts: Path, monkey
     given = ["human.txt", "latin1.txt", ".", "absent.txt", "a\0b", "machine.txt", "human.txt"]
     result = detect(*given, "--json")
     assert result.exit_code == 0
-    assert "4 of 7 files cannot be read; the others are scored" in result.stderr
+    assert "4 of 7 files cannot be read; the other files are scored" in result.stderr
     entries = json.loads(result.stdout)["results"]
     assert [entry["file"] for entry in entries] == given
     assert [entry["null_reason"] for entry in entries] == [None, *["unreadable"] * 4, None, None]
@@ -290,8 +309,8 @@ def test_who_closes_a_pipe_has_read_enough(error: OSError, code: int, monkeypatc
 
     dropped: list[bool] = []
     monkeypatch.setattr("sys.stdout", Closed())
-    monkeypatch.setattr("scoring.detect._drop_stdout", lambda: dropped.append(True))
-    monkeypatch.setattr("scoring.detect.APP", lambda: _write("text"))
+    monkeypatch.setattr("scoring.detect._discard_stdout", lambda: dropped.append(True))
+    monkeypatch.setattr("scoring.detect.APP", lambda: _print_answer("text"))
     if code:
         with pytest.raises(SystemExit) as ended:
             _main()
@@ -315,4 +334,4 @@ def test_a_calibration_for_something_else_is_refused(
     path = calibration(tmp_path, **change)
     result = detect(texts / "human.txt", "--calibration", path, *arguments)
     assert result.exit_code == 2
-    assert "the calibration is for something else" in result.stderr
+    assert "the calibration is for other settings" in result.stderr

@@ -1,4 +1,4 @@
-"""What is cut from a record, and that nothing but the record and the settings decides it."""
+"""Fragments of a record depend on the record and the settings alone."""
 
 import hashlib
 import random
@@ -23,6 +23,17 @@ def paired(human: str, synthetic: str, record_id: str = "r1") -> Record:
 
 def by_author(fragments: tuple[Fragment, ...], author: str) -> list[Fragment]:
     return [fragment for fragment in fragments if fragment.author == author]
+
+
+@pytest.mark.parametrize(
+    ("mode", "defaults"),
+    [
+        ("random", {"min_words": 10, "max_words": 300, "seed": 0}),
+        ("window", {"words": 200, "step": 100}),
+    ],
+)
+def test_defaults_are_the_published_ones(mode: str, defaults: dict[str, int]) -> None:
+    assert fragment_settings({"mode": mode}).model_dump() == {"mode": mode} | defaults
 
 
 RANDOM = fragment_settings({"mode": "random", "min_words": 10, "max_words": 50, "seed": 3})
@@ -50,6 +61,25 @@ def test_random_fragments_pair_up_and_never_overlap(humans: int, machines: int, 
             seen |= set(span)
     kept = sum(f.length_words or 0 for f in result.fragments)
     assert result.dropped_words == humans + machines - kept
+
+
+def test_a_text_below_min_words_is_too_short_and_a_text_without_words_is_empty() -> None:
+    fragments = cut(paired(words(9), "  \n"), RANDOM).fragments
+    assert [(f.author, f.null_reason, f.length_words) for f in fragments] == [
+        ("human", "too_short", 9),
+        ("synthetic", "empty_text", 0),
+    ]
+
+
+def test_the_draw_that_reaches_beyond_the_text_ends_the_walk() -> None:
+    records = [paired(words(120), words(120), f"r{number}") for number in range(100)]
+    dropped = [cut(record, RANDOM).dropped_words for record in records]
+    assert sum(left >= 2 * 10 for left in dropped) > 50, "what is left may be longer than min_words"
+
+
+def test_every_prefix_of_a_text_is_asked_for() -> None:
+    fragments = cut(paired(words(9), words(8)), fragment_settings({"mode": "prefix", "tokens": [4, 8]})).fragments
+    assert [(f.author, f.prefix_tokens) for f in fragments] == [("human", (4, 8)), ("synthetic", (4, 8))]
 
 
 def test_random_walks_start_at_the_front_for_half_of_the_records() -> None:
@@ -162,7 +192,7 @@ def test_a_bad_record_is_one_row_with_its_reason() -> None:
         ({"mode": "prefix"}, "key 'tokens' is missing"),
         ({"mode": "prefix", "tokens": []}, "at least 1"),
         ({"mode": "prefix", "tokens": [16, 8]}, "must rise"),
-        ({"mode": "window", "words": 10, "step": 20}, "words between windows are lost"),
+        ({"mode": "window", "words": 10, "step": 20}, "words between windows would be lost; give a step of 10 or less"),
     ],
 )
 def test_wrong_settings_say_what_is_wrong(level: Mapping[str, object], message: str) -> None:

@@ -1,4 +1,4 @@
-"""How long a text may be, by what models say of their positions."""
+"""Limits of a text's length, by the positions of the models."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_positions_of_kinds_of_layers_are_read() -> None:
     probed = Binoculars(model, model)
     model.model.config.rope_parameters = layers
     with pytest.raises(ModelUnsupported, match="more than 60 tokens"):
-        probed.pair.refuse_unsteady(512)
+        probed.pair.refuse_unsteady_positions(512)
 
 
 def test_texts_that_the_model_cannot_read_anyway_refuse_nothing() -> None:

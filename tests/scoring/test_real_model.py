@@ -19,7 +19,7 @@ from models.load import LoadedModel, load_model
 from scoring.binoculars import Binoculars
 from scoring.corpora.corpus import Corpus, CorpusSettings
 from scoring.fragments import Fragment, cut, fragment_settings
-from scoring.heads import SplitModel, scorable
+from scoring.heads import SplitModel, scorable_model
 from tests.scoring.oracle import in_float64, oracle
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -67,7 +67,7 @@ def fragments() -> list[Fragment]:
 
 
 def test_scores_equal_the_oracle(observer: LoadedModel, performer: LoadedModel, fragments: list[Fragment]) -> None:
-    assert isinstance(scorable(observer), SplitModel)
+    assert isinstance(scorable_model(observer), SplitModel)
     texts = [fragment.text for fragment in fragments[:8]]
     for pair in ((observer, observer), (observer, performer)):
         exact = [replace(loaded, model=in_float64(loaded.model)) for loaded in pair]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tokenizers import AddedToken
 from torch import nn
+from transformers import PreTrainedTokenizer
 
 from models.load import LoadedModel
 from scoring.binoculars import Binoculars
@@ -31,6 +32,37 @@ def test_cut_texts_say_so() -> None:
     long, fitting = encode(byte_tokenizer(), ["abcdef", "abc"], 4)
     assert (long.truncated, fitting.truncated) == (True, False)
     assert long.ids == fitting.ids
+
+
+class SlowTokenizer(PreTrainedTokenizer):
+    """A token a letter, without the Rust library: it does not say that it cut a text."""
+
+    def __init__(self) -> None:
+        self._ids = {"<unk>": 0} | {chr(code): code for code in range(32, 127)}
+        super().__init__(unk_token="<unk>")
+
+    @property
+    def vocab_size(self) -> int:
+        return 127
+
+    def get_vocab(self) -> dict[str, int]:
+        return dict(self._ids)
+
+    def _tokenize(self, text: str, **_: Any) -> list[str]:
+        return list(text)
+
+    def _convert_token_to_id(self, token: str) -> int:
+        return self._ids.get(token, 0)
+
+    def _convert_id_to_token(self, index: int) -> str:
+        return chr(index)
+
+
+def test_a_slow_tokenizer_cuts_texts_and_says_so() -> None:
+    long, fitting = encode(SlowTokenizer(), ["abcdef", "abcd"], 4)
+    assert (long.truncated, fitting.truncated) == (True, False)
+    assert long.ids == fitting.ids == [ord(letter) for letter in "abcd"]
+    assert long.words_before("abcdef", 2) is None
 
 
 def test_words_that_a_prefix_reaches_into() -> None:
@@ -75,7 +107,7 @@ def of_width(width: int, tokenizer: Any = None, seed: int = 5) -> LoadedModel:
 
 
 def head_cut_to(loaded: LoadedModel, width: int) -> LoadedModel:
-    """The same model with a head of fewer rows, made apart from the scorer."""
+    """Copy a model with a head of fewer rows, without the scorer's code."""
     model = copy.deepcopy(loaded.model)
     head = nn.Linear(32, width, bias=False)
     head.weight = nn.Parameter(model.lm_head.weight[:width].clone())

@@ -11,12 +11,13 @@ import pytest
 
 from sweeps.errors import InputChanged, SpecChanged, UserError
 from sweeps.plan.spec import Spec
-from sweeps.planning import make_plan
+from sweeps.planning import make_plan, prepare
 from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.policy import Policy
 from sweeps.schema import COLUMNS
 from sweeps.store.finished import Again
 from sweeps.store.rows import failed_row, measured_row
+from sweeps.store.run_directory import is_taken
 from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop
 from tests.fakes import REGISTRY, Faulty, faulty_spec
 
@@ -210,6 +211,20 @@ def test_rows_of_tasks_that_are_not_of_the_plan_are_never_counted(tmp_path: Path
     table.to_parquet(tmp_path / "s" / "part-000007.parquet", schema=ds.dataset(tmp_path / "s").schema)
     with pytest.raises(SpecChanged, match="1 of 2 tasks on disk are not of this plan"):
         run_all(tmp_path, faulty_spec(index=[0]))
+    assert not is_taken(tmp_path)
+
+
+def test_to_plan_touches_no_file_not_even_a_damaged_one(tmp_path: Path) -> None:
+    spec = faulty_spec(index=[0, 1])
+    run_all(tmp_path, faulty_spec(index=[0]))
+    run_all(tmp_path, spec)
+    whole, damaged = sorted((tmp_path / "s").glob("part-*"))
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    before = {path: path.read_bytes() for path in (tmp_path / "s").iterdir()}
+    prepared = prepare(spec, REGISTRY, tmp_path, Again(("ok",)), lambda _: None)
+    assert len(prepared.finished.again) == 1, "of the whole part, and the other one's task is not there"
+    assert {path: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before
+    assert whole in before
 
 
 def test_another_run_in_between_is_noticed(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A plan stands for the right tasks, in a seeded order, with stable ids."""
 
+from dataclasses import replace
+
 import pytest
 
 from sweeps.errors import UserError
@@ -16,6 +18,10 @@ def test_every_cell_once_a_round() -> None:
     plan = plan_of(spec.model_copy(update={"sweep": [spec.sweep[0].model_copy(update={"rounds": 3})]}), REGISTRY)
     seen = [(task.round, task.factors["index"], task.factors["thing"]) for _, task in plan.tasks()]
     assert len(plan) == len(set(seen)) == 30
+    assert len({task.task_id for _, task in plan.tasks()}) == 30
+    assert len({task.cell_id for _, task in plan.tasks()}) == 10
+    orders = [[number_and_thing for round_, *number_and_thing in seen if round_ == wanted] for wanted in range(3)]
+    assert orders[0] != orders[1] != orders[2] != orders[0], "each round in a fresh order"
     assert [round_ for round_, _, _ in seen] == sorted(round_ for round_, _, _ in seen)
 
 
@@ -40,7 +46,14 @@ def test_identity_changes_with_what_rows_mean() -> None:
         tasks(faulty_spec(**change))[0][1]  # type: ignore[arg-type]
         for change in ({}, {"seed": 1}, {"iterations": 2}, {"warmup": 1}, {"thing": ["b"]})
     }
+    (one,) = faulty_spec().sweep
+    other_name = Spec(name="other", sweep=[one.model_copy(update={"name": "t"})])
+    same_sweep = Spec(name="other", sweep=[one])
     assert len(ids) == 5
+    assert tasks(other_name)[0][1] not in ids
+    assert tasks(same_sweep)[0][1] in ids, "the spec's name is that of a directory"
+    (_, task), *_ = plan_of(faulty_spec(), REGISTRY).tasks()
+    assert replace(task, benchmark="generation").task_id not in ids
 
 
 def test_exclusions_are_left_out_and_counted() -> None:

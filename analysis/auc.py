@@ -1,6 +1,6 @@
-"""How well the score tells human from synthetic text: AUC per cell.
+"""AUC per cell: how well the score tells human from synthetic text.
 
-Knows rows of scores and which factors tell cells apart. Does not know figures or the page.
+Knows rows of scores and the factors that tell cells apart. Does not know figures or the page.
 """
 
 from typing import Any, Final
@@ -8,19 +8,23 @@ from typing import Any, Final
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis.averages import Averages, grouped
-from analysis.load import Sweep
+from analysis.averages import Averages
+from analysis.cell_factors import grouped
+from analysis.load import SweepRows
 
 HUMAN: Final = "human"
 SYNTHETIC: Final = "synthetic"
 
 
-def separation(sweep: Sweep, averages: Averages) -> pd.DataFrame:
-    """AUC of the score per cell without its author.
+def auc_by_cell(sweep: SweepRows, averages: Averages) -> pd.DataFrame:
+    """Return the AUC of the score, a row per combination of the factors other than author.
 
-    Columns: the factors but author, auc, n_human, n_synthetic. auc is the probability that a human text
-    scores above a synthetic one, ties counting half; null where one of the two is missing. Texts of any other
-    author, or of none, enter nothing.
+    The AUC is the probability that a human text scores above a synthetic one; a tie counts half. Texts without a score,
+    and texts of no author or of another author, are left out.
+
+    Returns:
+        Columns: the factors other than author, auc, n_human, n_synthetic. auc is null where a cell has no human or no
+        synthetic text.
     """
     factors = [name for name in averages.factors if name != "author"]
     rows = sweep.ok[[*factors, "author", "score"]]
@@ -33,7 +37,7 @@ def separation(sweep: Sweep, averages: Averages) -> pd.DataFrame:
 
 
 def _auc(is_human: Any, score: Any) -> dict[str, Any]:
-    """The Mann-Whitney statistic over the number of pairs."""
+    """Return the Mann-Whitney U statistic (ties as mean ranks) over the number of pairs, and both counts."""
     n_human, n_synthetic = int(is_human.sum()), int((~is_human).sum())
     if not n_human or not n_synthetic:
         return {"auc": None, "n_human": n_human, "n_synthetic": n_synthetic}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.columns import axis_title, duration, number, scale_of
+from analysis.column_titles import axis_title, duration, number, scale_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,116 @@
+"""Columns that tell the cells of a sweep apart, and the levels of these columns.
+
+Knows factors (what a spec asks for) and what took effect (device, host, dtype, …). Does not know metrics' values.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from analysis.load import SweepRows
+
+FACTORS: Final = (
+    "model",
+    "observer",
+    "performer",
+    "device",
+    "device_map",
+    "quantization",
+    "dtype",
+    "cpu_cores",
+    "decoding_strategy",
+    "cache_state",
+    "storage_device",
+    "dataset",
+    "input_words",
+    "prefix_tokens",
+)
+"""Columns that tell cells apart, beside the benchmark's own factors. A column that the rows lack is
+ignored."""
+EFFECTIVE: Final = (
+    "device_name",
+    "device_map_effective",
+    "dtype_effective",
+    "threads_effective",
+    "rayon_threads_effective",
+    "quantized_share",
+    "generation_mode_effective",
+    "peak_rss_method",
+    "filesystem",
+    "revision",
+    "host",
+    "environment_id",
+)
+"""Columns that say what took effect, and where. A column that differs inside a cell splits the cell."""
+EFFECTIVE_FOR_SCORES: Final = ("dtype_effective", "quantized_share", "revision")
+"""The same for benchmarks of scores: where a text is scored does not change its score."""
+_NO_FACTOR: Final = frozenset({"status", "started_at", "task_id"})
+"""Columns that are never factors, even if an environment file names them."""
+
+
+def grouped(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Return the groups of rows of equal factors, each with its levels. Null is the level None.
+
+    Without factors, all rows are one group.
+    """
+    if rows.empty:
+        return []
+    if not factors:
+        return [((), rows)]
+    groups: Any = rows.groupby(list(factors), dropna=False)
+    return [(tuple(None if pd.isna(level) else level for level in key), group) for key, group in groups]
+
+
+def candidate_factors(sweep: SweepRows, *, has_scores: bool) -> list[str]:
+    """Return the columns that may be factors: the spec's in its order, then those of FACTORS and of the benchmark.
+
+    The author of a text comes last, and only where the rows are texts with scores.
+    """
+    author = ["author"] if has_scores else []
+    names = dict.fromkeys([*sweep.description.factors, *FACTORS, *sweep.columns.factors, *author])
+    measured = {name for name, kind in sweep.columns.metrics.items() if kind == pa.float64()}
+    return [name for name in names if name in sweep.rows and name not in measured and name not in _NO_FACTOR]
+
+
+def split_cells(rows: pd.DataFrame, factors: list[str], *, has_scores: bool) -> list[str]:
+    """Return the factors, with each column of what took effect that differs inside a cell.
+
+    `cell_id` is tried last: it tells cells apart that differ only in a factor without a column.
+    """
+    for name in EFFECTIVE_FOR_SCORES if has_scores else (*EFFECTIVE, "cell_id"):
+        if name in rows and name not in factors and varies_within(rows, name, factors):
+            factors = [*factors, name]
+    return factors
+
+
+def varies_within(rows: pd.DataFrame, name: str, factors: Sequence[str]) -> bool:
+    """Tell whether some group of rows of equal factors holds several levels of `name`. Null is a level."""
+    if not factors or not varies(rows[name]):
+        return varies(rows[name])
+    levels = rows[[*factors, name]].drop_duplicates()
+    return bool(levels.duplicated(list(factors)).any())
+
+
+def varies(column: Any) -> bool:
+    """Tell whether a column holds several levels. Null is a level."""
+    return int(column.nunique(dropna=False)) > 1
+
+
+def ordered_levels(column: Any, wanted: Sequence[Any]) -> list[Any]:
+    """Return the levels that occur: those of `wanted` in its order, then the others sorted, then null."""
+    seen = [level.item() if isinstance(level, np.generic) else level for level in column.dropna().unique()]
+    known = set(seen)
+    levels = [level for level in dict.fromkeys(wanted) if level in known]
+    placed = set(levels)
+    levels += sorted(level for level in seen if level not in placed)
+    return levels + [None] * bool(column.isna().any())
+
+
+def constants_of(rows: pd.DataFrame, names: Sequence[str], factors: Sequence[str]) -> dict[str, Any]:
+    """Return the level of each column, beside the factors, that has one level in all rows. Nulls are left out."""
+    present = [name for name in names if name in rows and name not in factors and not rows.empty]
+    alone = {name: rows[name].iloc[0] for name in present if not varies(rows[name])}
+    return {name: level for name, level in alone.items() if not pd.isna(level)}

@@ -1,0 +1,66 @@
+"""Sentences that a reader must know before comparing the averages of a sweep.
+
+Knows which factors tell the cells apart. Does not know statistics or the page.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.cell_factors import EFFECTIVE, ordered_levels, varies, varies_within
+from analysis.level_labels import text_of
+from analysis.load import SweepRows
+
+_OF_MODEL_AND_QUANTIZATION: Final = frozenset({"quantized_share"})
+"""Columns that follow from two factors together: no note is needed where they differ between cells."""
+_SCORES: Final = frozenset({"score", "null_reason", "author", "generator", "record_id"})
+"""Columns of scores of texts, which the notes on them need."""
+_MAX_NAMED: Final = 12
+"""Levels, or reasons, that a note names."""
+
+
+def notes_on_averages(sweep: SweepRows, factors: Sequence[str], *, has_scores: bool) -> Iterable[str]:
+    """Yield the notes of a sweep whose cells are told apart by `factors`."""
+    if not has_scores:
+        return _notes_on_conditions(sweep.ok, factors)
+    return _notes_on_scores(sweep.ok, factors) if set(sweep.rows) >= _SCORES else ()
+
+
+def _notes_on_conditions(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable[str]:
+    """Yield a note on each column of what took effect that differs between cells and that no factor explains."""
+    for name in EFFECTIVE:
+        if name in _OF_MODEL_AND_QUANTIZATION or name not in rows or name in factors:
+            continue
+        if _is_confounded(rows, name, factors):
+            levels = _named(ordered_levels(rows[name], []))
+            yield f"{name} differs between cells ({levels}): a difference between cells may come from that."
+
+
+def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable[str]:
+    """Yield notes on texts that enter no score or no AUC, and on texts that are not independent."""
+    reasons = rows.loc[rows["score"].isna(), "null_reason"].fillna("no reason given").value_counts()
+    for reason, count in list(reasons.items())[:_MAX_NAMED]:
+        yield f"{count:,} texts have no score and enter no number: {text_of(reason)}."
+    if len(reasons) > _MAX_NAMED:
+        rest = reasons.iloc[_MAX_NAMED:]
+        yield f"{rest.sum():,} texts have no score for {len(rest):,} other reasons."
+    strangers = rows["score"].notna() & ~rows["author"].isin(("human", "synthetic"))
+    if count := int(strangers.sum()):
+        yield f"{count:,} texts are neither of author human nor synthetic, and enter no AUC."
+    generators: list[Any] = sorted(rows["generator"].dropna().unique())
+    if len(generators) > 1:
+        yield f"Texts of several generators are taken together: {_named(generators)}."
+    if rows.duplicated(list({"cell_id", "record_id", "author", *factors})).any():
+        yield "Fragments of one record are not independent: the intervals are narrower than they should be."
+
+
+def _is_confounded(rows: pd.DataFrame, name: str, factors: Sequence[str]) -> bool:
+    """Tell whether a column varies although no single factor explains how."""
+    return varies(rows[name]) and all(varies_within(rows, name, [factor]) for factor in factors)
+
+
+def _named(levels: Sequence[Any]) -> str:
+    """Return the first levels as text, and the number of the others."""
+    more = f" and {len(levels) - _MAX_NAMED} more" if len(levels) > _MAX_NAMED else ""
+    return ", ".join(map(text_of, levels[:_MAX_NAMED])) + more
