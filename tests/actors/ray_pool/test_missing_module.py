@@ -18,9 +18,7 @@ from sweeps.schedule.supervisor import Interrupts, Supervisor
 from tests.fakes import REGISTRY, Faulty, faulty_spec
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
-REASON = (
-    "the node has no module named 'only_here', which a benchmark of the spec is in; install the benchmark's package"
-)
+REASON = "the node has no module named 'only_here', which a benchmark of the spec needs; install the package"
 
 
 @pytest.fixture
