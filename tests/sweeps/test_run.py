@@ -106,7 +106,7 @@ def test_the_exit_code_says_who_has_to_mend_it(
 def test_of_several_specs_the_worst_exit_code_counts_also_when_nothing_is_left_to_run(
     names: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "BENCHMARKS", REGISTRY)
+    monkeypatch.setattr(command, "find_benchmarks", lambda: REGISTRY)
     for name, fault in (("good", "none"), ("bad", "raise")):
         (tmp_path / f"{name}.toml").write_text(SPEC.format(name=name, fault=fault))
     wanted = Command(tuple(str(tmp_path / f"{name}.toml") for name in names), "inline", tmp_path / "runs")
@@ -119,7 +119,7 @@ def test_of_several_specs_the_worst_exit_code_counts_also_when_nothing_is_left_t
 def test_a_fresh_run_is_refused_where_rows_are_before_anything_is_planned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "BENCHMARKS", REGISTRY)
+    monkeypatch.setattr(command, "find_benchmarks", lambda: REGISTRY)
     (tmp_path / "good.toml").write_text(SPEC.format(name="good", fault="none"))
     out = tmp_path / "runs"
     fresh = Command((str(tmp_path / "good.toml"),), "inline", out, policy=Policy(fresh=True))
