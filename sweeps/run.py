@@ -86,7 +86,7 @@ def main(
         Path | None, typer.Option(help="TOML: interpreters by device; left out, machines.toml if it is there")
     ] = None,
 ) -> None:
-    """Sweep benchmarks over models, devices and settings; the same command again carries on."""
+    """Sweep benchmarks over models, devices and settings; the same command again continues."""
     terminal.print_anything()
     console = Console()
     code = EXIT_INTERRUPTED
@@ -110,7 +110,7 @@ def main(
         complain(str(error))
         code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError | ScoringError) else EXIT_FAILED_TASKS
     except KeyboardInterrupt:
-        console.print("stopped; what is on disk is whole, and the same command carries on")
+        console.print("stopped; what is on disk is whole, and the same command continues")
     except OSError as error:
         terminal.give_up(error)
         code = EXIT_FAILED_TASKS

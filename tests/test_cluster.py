@@ -395,7 +395,7 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no token": (["worker", "127.0.0.1:1"], {}, "no token in"),
     "nobody there": (["worker", "127.0.0.1:1"], {"TOKEN": "secret"}, "nobody listens there: Connection refused"),
     "no port": (["worker", "127.0.0.1:x"], {"TOKEN": "secret"}, "worker 127.0.0.1:x: it is neither"),
-    "a long directory": (["head"], {"RAY_TMPDIR": f"/tmp/{'a' * 100}"}, "a socket below it cannot be named"),
+    "a long directory": (["head"], {"RAY_TMPDIR": f"/tmp/{'a' * 100}"}, "bytes for Ray"),
     "no such class": (["head"], {"SWEEPS_RAYLETS": "k80=1"}, "no 'k80' on this machine; choose of tesla-k80, gtx-1070"),
     "too few cores": (["head"], {"SWEEPS_RAYLETS": "cpu=4096"}, "too few cores for cpu=4096"),
     "no Ray": (["head"], {"SWEEPS_PYTHON": "/bin/false"}, "/bin/false has no Ray"),

@@ -56,11 +56,11 @@ def test_the_benchmark_of_the_page_runs_and_its_report_needs_no_import_of_it(tmp
     assert answer.returncode == 0, answer.stderr
     assert measured(tmp_path) == EVERY_ROW
     columns = json.loads((tmp_path / "runs/matmul/matmul/_environment.json").read_text())["columns"]
-    assert columns["metrics"] == {"multiplication_time_s": "double", "multiplication_rate_per_s": "double"}
+    assert columns["metrics"] == {"multiplication_time_s": "double", "multiplication_flop_per_s": "double"}
     answer = command("analysis.report", "runs/matmul", cwd=tmp_path)
     assert (answer.returncode, answer.stderr) == (0, "")
     page = (tmp_path / "runs/matmul/report/index.html").read_text()
-    for headline in ("multiplication rate (1/s)", "multiplication time ("):
+    for headline in ("multiplication flop (1/s)", "multiplication time ("):
         assert headline in page
 
 

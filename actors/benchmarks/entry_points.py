@@ -7,8 +7,11 @@ A package offers a benchmark in its pyproject.toml (docs/extending.md has a comp
 """
 
 import inspect
+import os
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
 from typing import Any, Final
 
 from actors.benchmarks.base import Benchmark
@@ -31,7 +34,7 @@ def load_entry_points(built_in: Collection[str]) -> Mapping[str, Benchmark]:
     """
     found: dict[str, Benchmark] = {}
     owners = dict.fromkeys(built_in, "this project")
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (_package(point), point.name)):
+    for point in sorted(_entry_points(), key=lambda point: (_package(point), point.name)):
         if point.name in owners:
             raise UserError(
                 f"{_described(point)}: the name {point.name!r} is taken by {owners[point.name]}; rename the entry "
@@ -40,6 +43,22 @@ def load_entry_points(built_in: Collection[str]) -> Mapping[str, Benchmark]:
         owners[point.name] = f"package {_package(point)!r}"
         found[point.name] = _load(point)
     return found
+
+
+def _entry_points() -> Iterator[EntryPoint]:
+    """Yield those of every installed package; of a package that is there twice, those of the one that is imported.
+
+    `python -m` puts the working directory on the path. What lies there, such as a folder that somebody downloaded, was
+    not installed, and must not run because a command is given in it.
+    """
+    asked_for = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = [place for place in sys.path if place in asked_for or place not in ("", str(Path.cwd()))]
+    seen: set[str] = set()
+    for package in distributions(path=path):
+        points = package.entry_points.select(group=GROUP)
+        if points and package.name not in seen:  # the name is asked of few: each costs the reading of a file
+            seen.add(package.name)
+            yield from points
 
 
 def _load(point: EntryPoint) -> Benchmark:

@@ -136,7 +136,7 @@ def _coordinator_lost(error: BaseException) -> SweepsError:
         return UserError(f"the coordinator cannot start: {problem}")
     return CoordinatorLost(
         f"the coordinator's process is gone ({first_line(error)}); the rows that it wrote are whole, "
-        "and the same command carries on"
+        "the same command continues"
     )
 
 

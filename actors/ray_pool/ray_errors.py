@@ -17,8 +17,8 @@ def missing_module(error: BaseException) -> str | None:
     """Return a message on a module that a node lacks and a benchmark needs; None for another cause of death."""
     match = _NO_MODULE.search(str(error)) if _ARGUMENTS_LOST in str(error) else None
     return match and (
-        f"the node has no module named {match[1]!r}, which has a benchmark of the spec; install the benchmark's "
-        "package there too (docs/extending.md)"
+        f"the node has no module named {match[1]!r}, which a benchmark of the spec needs; install the package "
+        "of that benchmark there too (docs/extending.md)"
     )
 
 

@@ -1,5 +1,6 @@
 """Benchmarks of installed packages: found by name, and refused with the package's name and what is missing."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,19 @@ def test_what_a_benchmark_lacks_is_told(
     message = found(tmp_path, monkeypatch, module, source, mine=f"{module}:Good")
     assert f"is no benchmark: {reason}" in message
     assert message.endswith("docs/extending.md has a complete example")
+
+
+def test_a_package_that_is_there_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(install(tmp_path / "old", "some-package", "ep_old", GOOD, {"old": "ep_old:Good"}))
+    monkeypatch.syspath_prepend(install(tmp_path / "new", "some-package", "ep_new", GOOD, {"new": "ep_new:Good"}))
+    assert list(find_benchmarks()) == [*BENCHMARKS, "new"]
+
+
+def test_what_lies_in_the_working_directory_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = install(tmp_path, "some-package", "ep_here", GOOD, {"here": "ep_here:Good"})
+    monkeypatch.chdir(directory)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(directory), ""])
+    assert find_benchmarks() == BENCHMARKS
+    assert "ep_here" not in sys.modules
+    monkeypatch.setenv("PYTHONPATH", str(directory))
+    assert list(find_benchmarks()) == [*BENCHMARKS, "here"], "where the user says so"

@@ -18,9 +18,7 @@ from sweeps.schedule.supervisor import Interrupts, Supervisor
 from tests.fakes import REGISTRY, Faulty, faulty_spec
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
-REASON = (
-    "the node has no module named 'only_here', which a benchmark of the spec is in; install the benchmark's package"
-)
+REASON = "the node has no module named 'only_here', which a benchmark of the spec needs; install the package"
 
 
 @pytest.fixture
@@ -34,14 +32,16 @@ def only_here(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_a_coordinator_that_lacks_it(tmp_path: Path, only_here: dict[str, Any]) -> None:
-    coordinator = RayCoordinator.start(make_plan(faulty_spec(), only_here, tmp_path), only_here, Policy())
+    plan = make_plan(faulty_spec("coordinator"), only_here, tmp_path)
+    coordinator = RayCoordinator.start(plan, only_here, Policy())
     with pytest.raises(UserError, match=REASON):
         coordinator.open()
 
 
 @pytest.mark.slow
 def test_workers_that_lack_it(tmp_path: Path, only_here: dict[str, Any]) -> None:
-    coordinator = RayCoordinator.start(make_plan(faulty_spec(), REGISTRY, tmp_path), REGISTRY, Policy())
+    # A name of its own: Ray may still keep that of a coordinator that has just died.
+    coordinator = RayCoordinator.start(make_plan(faulty_spec("workers"), REGISTRY, tmp_path), REGISTRY, Policy())
     coordinator.open()
     pool = RayPool(coordinator, only_here, cluster_nodes())
     Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
