@@ -4,7 +4,6 @@ Knows which directories are sweeps. A directory that is no run is a UserError. A
 (parts.py, description.py) becomes a remark on the page, and the other files are shown.
 """
 
-import fnmatch
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +14,9 @@ import pyarrow as pa
 
 from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import FILES, Description, read_description
-from analysis.parts import PART_PATTERN, POSITION, read_parts
+from analysis.parts import POSITION, Parts, read_parts
 from sweeps.errors import UserError
+from sweeps.run_layout import PART_PATTERN, visible_parts
 from sweeps.schema import Columns
 from sweeps.task_status import TaskStatus
 
@@ -24,6 +24,7 @@ NO_STATUS: Final = "no status"
 """Status of rows whose status is null."""
 _NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 """Types of columns that pandas would turn into floats or objects as soon as one value is null."""
+MERGES_WAITED_FOR: Final = 3
 _MAX_LISTED: Final = 10
 """Directories or remarks that a message names."""
 
@@ -100,8 +101,7 @@ def read_sweep(folder: Path) -> SweepRows:
     """Read the parts and the environment file of one sweep. No problem in them raises: each becomes a remark."""
     described = read_description(folder)
     named = described.spec.get("benchmark")
-    paths = [folder / name for name in _parts_in(folder)]
-    parts = read_parts(paths, named if isinstance(named, str) else None, described.factors, described.columns)
+    parts = _read_while_merged(folder, named if isinstance(named, str) else None, described)
     benchmark, columns, remarks = parts.benchmark, parts.columns, [*parts.remarks, *described.remarks]
     every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
     absent = parts.absent
@@ -121,6 +121,16 @@ def read_sweep(folder: Path) -> SweepRows:
         description=described,
         remarks=tuple(remarks),
     )
+
+
+def _read_while_merged(folder: Path, named: str | None, described: Description) -> Parts:
+    """Read the parts of a sweep; once more, where a run merged some of them meanwhile."""
+    for _ in range(MERGES_WAITED_FOR):
+        paths = [folder / name for name in _parts_in(folder)]
+        parts = read_parts(paths, named, described.factors, described.columns)
+        if all(path.exists() for path in paths):
+            break
+    return parts
 
 
 def report_directory(directory: Path) -> Path:
@@ -149,8 +159,9 @@ def _sweep_folders(directory: Path) -> tuple[list[tuple[Path, bool]], list[str]]
 
 def _parts_in(folder: Path) -> list[str]:
     """Return the names of the parts, in the order in which they were written."""
-    names = (path.name for path in folder.iterdir())  # glob would skip a directory without permission silently
-    return sorted(fnmatch.filter(names, PART_PATTERN), key=lambda name: (len(name), name))
+    return visible_parts(
+        path.name for path in folder.iterdir()
+    )  # glob would skip a directory without permission silently
 
 
 def _is_sweep(folder: Path) -> bool:

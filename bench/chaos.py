@@ -9,6 +9,7 @@ exit code is 0 if no row is missing, doubled or different, and no actor is left.
 on two cores; the tests use smaller numbers.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -28,6 +29,7 @@ import pyarrow.parquet as pq
 import typer
 
 from bench.nodes import FakeCluster
+from sweeps.run_layout import RunLayout
 
 CORES: Final = (2, 1)
 """Number of cores of each fake node: together three workers of one core."""
@@ -57,7 +59,6 @@ wait_s = [{wait_s}]
 index = {index}
 """
 
-PARTS: Final = "chaos/s/part-*.parquet"
 
 Rows = list[dict[str, Any]]
 
@@ -85,7 +86,9 @@ class RestartedSweep:
 
     def tasks_on_disk(self) -> int:
         """Return the number of tasks whose rows are on disk, where no kill can undo them."""
-        return sum(map(row_count, (self.directory / self._out).glob(PARTS)))
+        while True:
+            with contextlib.suppress(FileNotFoundError):  # merged with others since it was listed
+                return sum(map(row_count, parts_of(self.directory / self._out)))
 
     def restart_if_ended(self) -> None:
         """Give the command again, if a kill ended it."""
@@ -111,10 +114,15 @@ class RestartedSweep:
 
 def rows(out: Path) -> Rows:
     """Return the rows on disk."""
-    parts = sorted(out.glob(PARTS))
+    parts = parts_of(out)
     columns = ["task_id", "cell_id", "iteration", "order_index", "index", "status", "attempt"]
     table: Rows = ds.dataset(parts).to_table(columns=columns).to_pylist() if parts else []
     return table
+
+
+def parts_of(out: Path) -> list[Path]:
+    """Return the parts of the sweep, without those that are merged into another."""
+    return RunLayout(out / "chaos").sweep("s").parts()
 
 
 @functools.cache

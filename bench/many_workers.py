@@ -31,6 +31,8 @@ TASK_S: Final = (1.0, 10.0, 60.0)
 FAST: Final = 3
 """Every so many-th worker is fast."""
 SPEED: Final = 2.0
+HOST_WORKERS: Final = 8
+"""Workers of a machine with many GPUs."""
 
 
 @dataclass
@@ -83,14 +85,17 @@ def measure(workers: int, task_s: float, work_s: float) -> str:
     tasks = max(1, round(work_s * speeds / task_s))
     factors: dict[str, list[Any]] = {"device": ["cpu"], "cpu_cores": [1], "wait_s": [0.0], "index": list(range(tasks))}
     spec = Spec(name="many", sweep=[Sweep(name="s", benchmark="noop", iterations=1, warmup=0, factors=factors)])
-    node = Node("n", "here", "a place to wait", tuple(range(workers)))
+    nodes = [
+        Node(f"n{first}", f"host{first}", "a place to wait", tuple(range(min(HOST_WORKERS, workers - first))))
+        for first in range(0, workers, HOST_WORKERS)
+    ]
 
     def duration_s(_task: Task, allocation: Allocation) -> float:
         return task_s / speed(allocation)
 
     costs = Costs(task_s=duration_s, load_s=lambda _task, _allocation: 0.0)
     with metered() as meter, tempfile.TemporaryDirectory() as directory:
-        run = simulate(spec, BENCHMARKS, node, costs, Path(directory))
+        run = simulate(spec, BENCHMARKS, nodes, costs, Path(directory))
     if run.counts != {"ok": tasks}:
         raise RuntimeError(f"asked for {tasks} tasks, got {run.counts}")
     share = (meter.cpu_s + meter.calls * CALL_S) / run.makespan_s

@@ -6,7 +6,7 @@ are the same on every machine. Only the devices are simulated.
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -68,8 +68,8 @@ class _Worker:
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory: Path) -> SimulatedRun:
-    """Run a spec on the devices of `node`; its rows have no metrics.
+def simulate(spec: Spec, registry: Registry, nodes: Sequence[Node], costs: Costs, directory: Path) -> SimulatedRun:
+    """Run a spec on the devices of `nodes`; its rows have no metrics.
 
     Args:
         spec: with every factor, because no default is filled in.
@@ -82,7 +82,7 @@ def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory
     with mock.patch.object(coordinator_module, "time", clock):
         coordinator = Coordinator(make_plan(spec, registry, directory), registry, Policy(timeout_s=math.inf))
         coordinator.open()
-        pool = _SimulatedPool(coordinator, node, costs, clock)
+        pool = _SimulatedPool(coordinator, nodes, costs, clock)
         Supervisor(coordinator, pool, lambda _: None, Interrupts(grace_s=0.0)).run()
         status = coordinator.close()
     groups = {(task.slot, task.load_key) for _, task in make_plan(spec, registry, directory).tasks()}
@@ -93,11 +93,11 @@ def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory
 class _SimulatedPool:
     """Workers as events: each event is the moment at which a worker has finished its leases."""
 
-    def __init__(self, coordinator: Coordinator, node: Node, costs: Costs, clock: _Clock) -> None:
+    def __init__(self, coordinator: Coordinator, nodes: Sequence[Node], costs: Costs, clock: _Clock) -> None:
         self.ended_at_s = 0.0
         self.started = 0
         self._coordinator = coordinator
-        self._allocator = Allocator({node.node_id: node})
+        self._allocator = Allocator({node.node_id: node for node in nodes})
         self._costs = costs
         self._clock = clock
         self._workers: dict[str, _Worker] = {}

@@ -5,11 +5,16 @@ that say what the rows are of. The underscore of a name hides the file from pand
 sweep's directory as it is.
 """
 
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 PART_PATTERN: Final = "part-*.parquet"
+_NUMBERS: Final = re.compile(r"part-(?P<first>[0-9]+)(-(?P<last>[0-9]+))?\.parquet")
+"""One number for a part that was written by one flush; the first and the last for parts that were merged into one."""
 METADATA: Final = "_environment.json"
 OLD_METADATA: Final = "environment.json"
 """Name that runs of the first version wrote, without inputs."""
@@ -33,8 +38,20 @@ class SweepLayout:
         return self.directory / OLD_METADATA
 
     def parts(self) -> list[Path]:
-        """Return the visible parts, in the order of their names."""
-        return sorted(self.directory.glob(PART_PATTERN))
+        """Return the visible parts in the order in which they were written."""
+        return [self.directory / name for name in visible_parts(self._names())]
+
+    def superseded(self) -> list[Path]:
+        """Return the parts whose rows are in a merged part as well: a run was killed before it deleted them."""
+        return [self.directory / name for name in sorted(set(self._names()) - set(visible_parts(self._names())))]
+
+    def merged(self, parts: Sequence[Path]) -> Path:
+        """Return the path of the part that takes the place of several, which follow each other."""
+        (first, _), (_, last) = part_numbers(parts[0].name), part_numbers(parts[-1].name)
+        return self.directory / f"part-{first:06d}-{last:06d}.parquet"
+
+    def _names(self) -> list[str]:
+        return [part.name for part in self.directory.glob(PART_PATTERN)]
 
     def part(self, number: int) -> Path:
         """Return the path of the part with that number."""
@@ -42,7 +59,7 @@ class SweepLayout:
 
     def next_number(self) -> int:
         """Return the first number that is free after those of the visible parts."""
-        return 1 + max((_number(part) for part in self.parts()), default=-1)
+        return 1 + max((part_numbers(name)[1] for name in self._names()), default=-1)
 
     def leftovers(self) -> list[Path]:
         """Return half-written files of a run that was killed."""
@@ -74,6 +91,22 @@ def damaged_name(part: Path) -> Path:
     return part.with_name(f"_{part.name}.damaged")
 
 
-def _number(part: Path) -> int:
-    digits = part.stem.removeprefix("part-")
-    return int(digits) if digits.isdigit() else -1
+def visible_parts(names: Iterable[str]) -> list[str]:
+    """Return the names of parts in the order in which they were written, without parts that are merged into another.
+
+    Args:
+        names: of files of a sweep's directory.
+    """
+    parts = sorted(fnmatch.filter(names, PART_PATTERN), key=lambda name: (part_numbers(name), name))
+    ranges = [numbers for name in parts if (numbers := part_numbers(name))[0] < numbers[1]]
+    return [name for name in parts if not any(_is_within(part_numbers(name), merged) for merged in ranges)]
+
+
+def part_numbers(name: str) -> tuple[int, int]:
+    """Return the first and the last number of a part; (-1, -1) for a name that this program does not give."""
+    match = _NUMBERS.fullmatch(name)
+    return (int(match["first"]), int(match["last"] or match["first"])) if match else (-1, -1)
+
+
+def _is_within(numbers: tuple[int, int], merged: tuple[int, int]) -> bool:
+    return numbers != merged and merged[0] <= numbers[0] and numbers[1] <= merged[1]

@@ -12,6 +12,8 @@ from sweeps.run_layout import SweepLayout
 
 DAMAGE: Final = (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException)
 """Exceptions of pyarrow for a damaged file, depending on where the damage is."""
+MERGES_WAITED_FOR: Final = 3
+"""Times that a directory is read again, because a run merged some of its parts while they were read."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,26 @@ def read_on_disk(directory: Path, measure: str | None, damaged: Callable[[Path, 
         measure: the column that a row must have to hold a measurement; None: every `ok` row does.
         damaged: called with every part that cannot be read, and the error.
     """
+    for _ in range(MERGES_WAITED_FOR):
+        unread: list[tuple[Path, Exception]] = []
+        on_disk = _read_parts(parts := SweepLayout(directory).parts(), measure, unread)
+        if all(part.exists() for part in parts):  # else a run merged some of them meanwhile
+            break
+    for part, error in unread:
+        damaged(part, error)
+    return on_disk
+
+
+def _read_parts(parts: Sequence[Path], measure: str | None, unread: list[tuple[Path, Exception]]) -> OnDisk:
+    """Read how the tasks in these parts ended; parts that cannot be read are added to `unread`."""
     on_disk = OnDisk()
     columns = ["task_id", "status", "environment_id", "revision", *([measure] if measure else [])]
-    for part in SweepLayout(directory).parts():
+    for part in parts:
         try:
             rows = read_part(part, columns).to_pydict()
             ended = list(zip(rows["task_id"], rows["status"], strict=True))
         except (*DAMAGE, KeyError) as error:
-            damaged(part, error)
+            unread.append((part, error))
             continue
         on_disk.repeated.update(on_disk.statuses.keys() & {task_id for task_id, _ in ended})
         on_disk.statuses.update(ended)

@@ -178,8 +178,11 @@ class RunDirectory:
         return spoilt
 
     def close(self) -> list[Row]:
-        """Write the waiting rows and release the lock; returns as `flush` does."""
+        """Write the waiting rows, merge small parts and release the lock; returns as `flush` does."""
         spoilt = self.flush()
+        if self.failure is None:
+            for sink in self._sinks.values():
+                sink.merge()
         self._lock.release()
         return spoilt
 

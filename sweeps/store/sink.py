@@ -3,19 +3,24 @@
 Invariant: the rows of a task become visible together, by one rename. Knows nothing of queues or benchmarks.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweeps.atomic_write import replace_file
-from sweeps.errors import UserError
-from sweeps.run_layout import SweepLayout, damaged_name
+from sweeps.errors import SinkFailed, UserError
+from sweeps.run_layout import SweepLayout, damaged_name, part_numbers
 from sweeps.schema import Columns
 from sweeps.store.parts import DAMAGE, read_part
 from sweeps.store.rows import unwritable_row
 from sweeps.task import Row
+
+MERGE_EVERY: Final = 64
+"""Flushes after which their parts are merged into one."""
 
 
 class Sink:
@@ -38,6 +43,7 @@ class Sink:
         for leftover in self._layout.leftovers():
             leftover.unlink()
         self._next = self._layout.next_number()
+        self._flushes = 0
 
     def __len__(self) -> int:
         """Return the number of rows that are not on disk yet."""
@@ -63,7 +69,35 @@ class Sink:
         self._write(table, self._layout.part(self._next))
         self._next += 1
         self._rows.clear()
+        self._flushes += 1
+        if self._flushes % MERGE_EVERY == 0:
+            self.merge()
         return spoilt
+
+    def merge(self) -> None:
+        """Merge the parts of single flushes into one, so that a long run is not thousands of files.
+
+        The merged part becomes visible by one rename, and readers pass over the parts that it supersedes. If it cannot
+        be written, or a part cannot be read, all parts stay as they are.
+        """
+        parts = self._unmerged()
+        if len(parts) < 2:
+            return
+        with contextlib.suppress(SinkFailed, *DAMAGE):
+            table = pa.concat_tables(map(read_part, parts))
+            self._write(table, self._layout.merged(parts))
+            for part in parts:
+                part.unlink()
+
+    def _unmerged(self) -> list[Path]:
+        """Return the last parts of single flushes, which follow each other."""
+        parts: list[Path] = []
+        for part in reversed(self._layout.parts()):
+            first, last = part_numbers(part.name)
+            if first < 0 or first != last:
+                break
+            parts.insert(0, part)
+        return parts
 
     def mend(self, warn: Callable[[str], None]) -> None:
         """Set parts aside that cannot be read, and give parts of an older version today's columns.
@@ -76,6 +110,8 @@ class Sink:
         Raises:
             UserError: a part is not of this sweep, or of a newer version.
         """
+        for part in self._layout.superseded():
+            part.unlink()
         for part in self._layout.parts():
             try:
                 table = read_part(part)

@@ -81,14 +81,14 @@ def test_unlike_devices_end_within_a_tenth_of_the_ideal(
     models: int, wait_s: list[float], tasks: int, load_s: float, tmp_path: Path
 ) -> None:
     spec = waiting_spec(models, wait_s, tasks)
-    run = simulate(spec, REGISTRY, box(cores=3), unlike(load_s), tmp_path)
+    run = simulate(spec, REGISTRY, [box(cores=3)], unlike(load_s), tmp_path)
     assert run.counts == {"ok": models * len(wait_s) * tasks}
     assert 0.999 <= run.makespan_s / ideal_s(spec, models, load_s) <= 1.1
 
 
 def test_what_others_finish_sooner_than_a_load_takes_is_left_to_them(tmp_path: Path) -> None:
     spec = waiting_spec(models=3, wait_s=[1.0], tasks=30)
-    run = simulate(spec, REGISTRY, box(cores=3), unlike(load_s=40.0), tmp_path)
+    run = simulate(spec, REGISTRY, [box(cores=3)], unlike(load_s=40.0), tmp_path)
     assert run.loads == run.groups == 3
     assert run.makespan_s == pytest.approx(40.0 + 30.0, abs=1.0), "a die's load and tasks; the card loaded no second"
 
@@ -126,7 +126,7 @@ def generation_spec(models: Sequence[str], device: str | None, seed: int = 0) ->
 
 def generate(directory: Path, models: Sequence[str], device: str | None, cores: int, seed: int = 0) -> SimulatedRun:
     spec = generation_spec(models, device, seed)
-    run = simulate(spec, BENCHMARKS, box(cores), generation_costs(), directory / f"{device} {seed}")
+    run = simulate(spec, BENCHMARKS, [box(cores)], generation_costs(), directory / f"{device} {seed}")
     assert run.counts == {"ok": len(plan_of(spec, BENCHMARKS))}
     return run
 
@@ -239,6 +239,8 @@ def test_a_seat_yields_to_narrower_ones_of_its_devices() -> None:
 
 
 def test_figures_of_a_simulation_are_the_same_each_time(tmp_path: Path) -> None:
-    runs = [simulate(waiting_spec(2, [1.0, 3.0], 10), REGISTRY, box(3), unlike(2.0), tmp_path / name) for name in "ab"]
+    runs = [
+        simulate(waiting_spec(2, [1.0, 3.0], 10), REGISTRY, [box(3)], unlike(2.0), tmp_path / name) for name in "ab"
+    ]
     assert runs[0] == runs[1]
     assert math.isfinite(runs[0].makespan_s)

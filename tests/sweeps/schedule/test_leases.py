@@ -109,9 +109,9 @@ def test_unlike_workers_end_together_and_ask_less_often(task_s: float, tmp_path:
 
     costs = Costs(task_s=duration_s, load_s=lambda _task, _allocation: 0.0)
     with metered() as meter:
-        run = simulate(spec, REGISTRY, node, costs, tmp_path / "after")
+        run = simulate(spec, REGISTRY, [node], costs, tmp_path / "after")
     with leased_by_time_alone(), metered() as alone:
-        simulate(spec, REGISTRY, node, costs, tmp_path / "before")
+        simulate(spec, REGISTRY, [node], costs, tmp_path / "before")
     tasks = run.counts["ok"]
     longest_s = task_s  # nobody can end earlier than the last task of a slow worker lets it
     assert run.makespan_s <= 1.1 * tasks * task_s / (workers * 4 / 3) + longest_s

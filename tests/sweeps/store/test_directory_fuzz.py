@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,20 +15,23 @@ from sweeps.errors import SinkFailed, UserError
 from sweeps.planning import make_plan
 from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.policy import Policy
+from sweeps.store.sink import Sink
 from tests.fakes import REGISTRY, faulty_spec
 from tests.sweeps.test_continuing import run_all
 
 pytestmark = pytest.mark.fuzz
 SPEC = faulty_spec(index=[0, 1, 2, 3])
-NAMES = ["part-000000.parquet", "part-000001.parquet", "_environment.json"]
+NAMES = ["part-000000-000001.parquet", "part-000002.parquet", "_environment.json"]
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two parts, of two tasks each."""
+    """Two parts, of two tasks each; one of them was merged."""
     directory = tmp_path_factory.mktemp("good")
+    run_all(directory, faulty_spec(index=[0]))
     run_all(directory, faulty_spec(index=[0, 1]))
-    run_all(directory, SPEC)
+    with mock.patch.object(Sink, "merge"):
+        run_all(directory, SPEC)
     assert sorted(path.name for path in (directory / "s").iterdir()) == sorted(NAMES)
     return directory
 
