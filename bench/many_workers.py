@@ -112,11 +112,11 @@ def main(
     ] = 180.0,
 ) -> None:
     """Print a line for each length of task, before and after."""
-    for task_s in TASK_S:
-        length_s = max(work_s, 10 * task_s)
+    for length_s in TASK_S:
+        sweep_s = max(work_s, 10 * length_s)
         with leased_by_time_alone():
-            print(f"{task_s:4g} s, before: {measure(workers, task_s, length_s)}", flush=True)
-        print(f"{task_s:4g} s, after:  {measure(workers, task_s, length_s)}", flush=True)
+            print(f"{length_s:4g} s, before: {measure(workers, length_s, sweep_s)}", flush=True)
+        print(f"{length_s:4g} s, after:  {measure(workers, length_s, sweep_s)}", flush=True)
 
 
 if __name__ == "__main__":

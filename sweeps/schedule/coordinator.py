@@ -35,6 +35,8 @@ CALL_SHARE: Final = 0.15
 """Share of a core that the calls of all workers together may take, the work for the tasks themselves aside."""
 OVERRUN: Final = 2.0
 """Multiple of the expected time of a lease after which its worker hands in what it has done."""
+TAIL: Final = 8
+"""Where workers are many, leases shrink at the end of a sweep to this fraction: shorter ones cost too many calls."""
 MAX_LEASED: Final = 512
 ISOLATION_WAIT_S: Final = 0.05
 
@@ -324,8 +326,10 @@ class Coordinator:
         if worker.task_s is None:
             return 1
         slot = worker.allocation.slot
+        task_s = max(worker.task_s, 1e-6)
         share = (self._queue.pending(slot) + leased) // (2 * self._workers.on_slot(slot))
-        return max(1, min(MAX_LEASED, share, int(self._lease_s / max(worker.task_s, 1e-6))))
+        at_least = int((self._lease_s - LEASE_S) / (TAIL * task_s))
+        return max(1, min(MAX_LEASED, max(share, at_least), int(self._lease_s / task_s)))
 
     def _take_back_excess(self, worker: WorkerState) -> None:
         """Put leases back into the queue that are more than the worker should have, by the durations known now."""
