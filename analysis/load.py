@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import FILES, Description, read_description
-from analysis.parts import PART_PATTERN, POSITION, read_parts
+from analysis.parts import POSITION, read_parts
 from sweeps.errors import UserError
+from sweeps.run_layout import PART_PATTERN
 from sweeps.schema import Columns
 from sweeps.task_status import TaskStatus
 

@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from analysis.sweep_columns import columns_of, common_type
 from sweeps.schema import COLUMNS, COMMON, Columns
 
-PART_PATTERN: Final = "part-*.parquet"
 POSITION: Final = "part"
 """Column with the position of a row's part, from 0, in the order in which the parts were written."""
 _REQUIRED: Final = ("task_id", "status")

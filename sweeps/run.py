@@ -304,7 +304,7 @@ def _device_classes(nodes: list[Node]) -> list[str]:
 
 
 def _defaults(nodes: list[Node]) -> Defaults:
-    """Return the device classes of the cluster by memory, the smallest first, and last the CPU."""
+    """Return the levels of factors that a spec leaves out: a GPU where there is one, and cores that every node has."""
     has_gpu = any(node.gpus for node in nodes)
     cores = min((len(node.cores) for node in nodes if node.cores and (node.gpus or not has_gpu)), default=1)
     return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))

@@ -43,7 +43,7 @@ TASKS: Final = Instrument("sweeps_tasks", "Tasks with all their rows", ("benchma
 ROWS: Final = Instrument("sweeps_rows", "Rows", ("benchmark", "status", "device_class"))
 LOADS: Final = Instrument("sweeps_model_loads", "Models loaded into memory", ("worker", "device_class", "model"))
 OUT_OF_MEMORY: Final = Instrument(
-    "sweeps_out_of_memory", "Tasks that ran out of memory, handed on or not", ("worker", "device_class", "kind")
+    "sweeps_out_of_memory", "Tasks that ran out of memory, escalated or not", ("worker", "device_class", "kind")
 )
 LOST: Final = Instrument("sweeps_workers_lost", "Workers that died or were killed", ("status", "device_class"))
 COUNTERS: Final = (TASKS, ROWS, LOADS, OUT_OF_MEMORY, LOST)

@@ -1,4 +1,4 @@
-"""The embedded build: whole or absent, once, usable by the real loaders, and a fair task for a detector."""
+"""The built-in models and corpus: whole or absent, once, usable by the real loaders, and a fair task for a detector."""
 
 import json
 import os
