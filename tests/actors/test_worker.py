@@ -32,7 +32,7 @@ class ScriptedCoordinator:
         self.outcomes += outcomes
 
     def fetch(self, task: Task) -> TaskShard:
-        raise AssertionError("nothing to ship")
+        raise AssertionError("nothing to fetch")
 
 
 def leases(**factors: Any) -> list[Lease]:
