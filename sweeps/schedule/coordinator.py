@@ -57,7 +57,7 @@ class Coordinator:
             registry: of its benchmarks.
             policy: isolation, timeout, retries.
             devices_by_memory: device classes of the cluster, the one with the least memory first, `cpu` last.
-            observer: told of what happens; None: nobody watches.
+            observer: receives the events of the run; None: nobody watches.
         """
         self._plan = plan
         self._registry = registry

@@ -81,7 +81,7 @@ def failed_rows(
         known = []
     except (InputChanged, InputElsewhere):
         raise
-    except Exception:  # noqa: BLE001 - mostly the same reason for which the task failed, and that one is told
+    except Exception:  # noqa: BLE001 - mostly the reason for which the task failed, which its row has
         known = []
     return [
         failed_row(lease, columns, iteration, facts | identity, status, error_type, error_message)

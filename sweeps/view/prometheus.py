@@ -69,8 +69,8 @@ class Metrics(Observer):
             meters: makes the instruments.
         """
         self._run = run
-        self._counters = {it: meters.Counter(it.name, it.description, tag_keys=it.keys) for it in COUNTERS}
-        self._gauges = {it: meters.Gauge(it.name, it.description, tag_keys=it.keys) for it in GAUGES}
+        self._counters = {each: meters.Counter(each.name, each.description, tag_keys=each.keys) for each in COUNTERS}
+        self._gauges = {each: meters.Gauge(each.name, each.description, tag_keys=each.keys) for each in GAUGES}
         self._counted: Counter[tuple[Instrument, Labels]] = Counter()
         self._measured: dict[tuple[Instrument, Labels], float] = {}
         self._exported: set[tuple[Instrument, Labels]] = set()
