@@ -124,6 +124,8 @@ class Worker:
                     oom_items.append(metrics.pop(OOM_ITEM))
                 model_revisions.check_row(task, metrics, self._allocation.host)
                 rows.append(measured_row(lease, columns, first + len(rows), facts, metrics))
+            if not rows:
+                raise RuntimeError(f"benchmark {task.benchmark!r} yielded no row")
         except InputChanged:
             raise
         except Exception as error:  # noqa: BLE001 - the protocol: an exception inside a task is a row

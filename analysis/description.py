@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.sweep_columns import columns_in_file
+from sweeps.run_layout import METADATA, OLD_METADATA
 from sweeps.schema import Columns
 
-FILES: Final = ("_environment.json", "environment.json")
+FILES: Final = (METADATA, OLD_METADATA)
 """Names of the environment file: the first that exists is read. Older runs wrote the second."""
 VERSION: Final = 2
 UNKNOWN: Final = "spec, versions and devices are unknown"

@@ -1,10 +1,10 @@
-"""What can go wrong between a name and a model in memory; each message says what to do."""
+"""Errors on the way from a name to a model in memory; each message says what to do."""
 
 
 class ModelError(Exception):
-    """Base: the model cannot be had or used as asked.
+    """Base class: a model cannot be had, or cannot be used as asked.
 
-    Its message can always be written to a file or a terminal, whatever names of files it tells.
+    Its message can always be written to a file or a terminal, also where it holds names that are no UTF-8.
     """
 
     def __str__(self) -> str:
@@ -12,7 +12,7 @@ class ModelError(Exception):
 
 
 class ModelUnavailable(ModelError, FileNotFoundError):
-    """No files for that name here and now, nor a way to get them: another time there may be."""
+    """There are no files for that name here and now, nor a way to get them; a later try may find some."""
 
 
 class ModelUnsupported(ModelError, RuntimeError):
@@ -24,4 +24,4 @@ class ModelDamaged(ModelError, ValueError):
 
 
 class ModelNameError(ModelError, ValueError):
-    """What should name a model does not, or allows more than a name may."""
+    """A text is no name of a model, or allows more than a name may."""

@@ -7,7 +7,7 @@
     ├── InputChanged(RuntimeError)     a file is not what it was when the run was planned: the run stops
     ├── SinkFailed(OSError)            rows could not be written: stop, keep what is on disk
     ├── CoordinatorLost(RuntimeError)  the process that holds the queue is gone
-    └── InputElsewhere(FileNotFoundError)  a worker's node cannot see the task's data: have them shipped
+    └── InputElsewhere(FileNotFoundError)  a worker's node cannot see the task's data: the coordinator sends them
         └── InputUnreached             they are on a hub that is not reached from there
 
 Each is also the standard exception that a caller would expect, and none has constructor parameters of its

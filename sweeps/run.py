@@ -52,7 +52,7 @@ from sweeps.task_status import TaskStatus
 from sweeps.view.dry_run import print_plan
 from sweeps.view.explain import print_explanation, refuse_other_arguments
 from sweeps.view.messages import complain, say
-from sweeps.view.notices import tell_finished, tell_inputs, tell_unused_interpreters
+from sweeps.view.notices import print_inputs, warn_of_failures, warn_of_unused_interpreters
 from sweeps.view.progress import summarize, view, waiting
 
 EXIT_FAILED_TASKS = 1
@@ -137,10 +137,10 @@ def run(command: Command, console: Console) -> int:
             nodes = _connect(command, console, stack)
         prepared = [_prepare(spec, benchmarks, nodes, command, console) for spec in specs]
         for one in prepared:
-            tell_inputs(console, one.plan)
-            tell_finished(console, one.plan.directory, one.finished, command.policy.again.statuses)
+            print_inputs(console, one.plan)
+            warn_of_failures(console, one.plan.directory, one.finished, command.policy.again.statuses)
         if command.dry_run:
-            tell_unused_interpreters(console, command.machines, _device_classes(nodes))
+            warn_of_unused_interpreters(console, command.machines, _device_classes(nodes))
             infeasible = Allocator({node.node_id: node for node in nodes}, command.machines).infeasible
             for one in prepared:
                 sweep_directories = [one.plan.directory / grid.sweep.name for grid in one.plan.grids]
@@ -149,9 +149,9 @@ def run(command: Command, console: Console) -> int:
         if all(one.is_finished for one in prepared) and (here or not any(map(_has_unsupported, prepared))):
             return max(_run_nothing(one, console) for one in prepared)
         _build_builtin([one.plan for one in prepared], benchmarks, console)
-        if command.address == "local" or not nodes:  # only now: what is wrong is told before Ray's seconds
+        if command.address == "local" or not nodes:  # only now: mistakes are reported before Ray starts
             nodes = _connect(command, console, stack)
-        tell_unused_interpreters(console, command.machines, _device_classes(nodes))
+        warn_of_unused_interpreters(console, command.machines, _device_classes(nodes))
         policy = replace(command.policy, again=_again(nodes, command), command=command.line_anywhere())
         command = replace(command, policy=policy)
         return max(_run_spec(one.plan, benchmarks, command, nodes, console) for one in prepared)
@@ -168,7 +168,7 @@ def _prepare(spec: Spec, benchmarks: Benchmarks, nodes: list[Node], command: Com
 
 def _again(nodes: list[Node], command: Command) -> Again:
     """Return the rules for which finished tasks run again on those nodes."""
-    known = () if command.machines.pythons else nodes  # the environments of other interpreters only their workers know
+    known = () if command.machines.pythons else nodes  # only its workers know another interpreter's environment
     environments = frozenset(node.environment_id for node in known if node.environment_id)
     return replace(command.policy.again, environments=environments)
 
@@ -249,7 +249,7 @@ def _run_spec(plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[
                 Supervisor(coordinator, pool, live.show, interrupts).run()
         except KeyboardInterrupt:
             return _stopped(console, coordinator.close(), directory, command)
-        except (OSError, SystemExit):  # what it prints to is gone: rows are not to go with it
+        except (OSError, SystemExit):  # the output is gone; the rows must not be lost with it
             coordinator.close()
             raise
         status = coordinator.close()
@@ -304,7 +304,7 @@ def _device_classes(nodes: list[Node]) -> list[str]:
 
 
 def _defaults(nodes: list[Node]) -> Defaults:
-    """Return the device classes of the cluster by memory, the smallest first, and last the CPU."""
+    """Return the levels of factors that a spec leaves out: a GPU where there is one, and cores that every node has."""
     has_gpu = any(node.gpus for node in nodes)
     cores = min((len(node.cores) for node in nodes if node.cores and (node.gpus or not has_gpu)), default=1)
     return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))

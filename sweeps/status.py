@@ -39,7 +39,7 @@ def main(
     console = Console()
     try:
         if as_json and watch:
-            raise UserError("--json is where the runs stand once; leave --watch out, and ask again")
+            raise UserError("--json prints the runs once; leave --watch out, and give the command again")
         _look(console, address, watch=watch, as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit from None
@@ -56,7 +56,7 @@ def _look(console: Console, address: str, *, watch: bool, as_json: bool) -> None
         )
     if watch:
         await_ray(console, address)
-    # Only here: a wrong command is told before the seconds that Ray takes.
+    # Only here: a wrong command is reported before the seconds that Ray takes.
     from actors.ray_pool.cluster import connected, is_running
     from actors.ray_pool.run_statuses import run_statuses
 

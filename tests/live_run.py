@@ -70,7 +70,7 @@ class LiveRun:
         return eventually(lambda: _found(r"Ray dashboard: (\S+)", self.output()), "the address of its dashboard")
 
     def stop(self) -> int:
-        """As Ctrl-C does; the exit code."""
+        """Interrupt the run as Ctrl-C does, and return its exit code."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGINT)
         try:
@@ -85,7 +85,7 @@ def _found(pattern: str, text: str) -> str | None:
 
 
 def eventually(look: Callable[[], T | None], what: str) -> T:
-    """What `look` finds, as soon as it finds anything."""
+    """Return the find of `look`, as soon as it finds anything."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not (found := look()):
         assert time.monotonic() < deadline_s, f"never: {what}"
@@ -94,10 +94,10 @@ def eventually(look: Callable[[], T | None], what: str) -> T:
 
 
 def fresh_environment() -> dict[str, str]:
-    """As in a new terminal: without what the session's Ray left in this process."""
+    """Return the environment of a new terminal, without the variables of the session's Ray."""
     return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
 
 
 def token() -> str:
-    """What the dashboard asks for."""
+    """Return the token that the dashboard asks for."""
     return (Path.home() / ".ray" / "auth_token").read_text().strip()

@@ -128,7 +128,7 @@ cpu_cores = [1]
 index = [0, 1]
 """
 AS_LAUNCHED = {"RAY_enable_autoscaler_v2": "1", "RAY_CLOUD_INSTANCE_ID": "192.0.2.10", "RAY_NODE_TYPE_NAME": "some"}
-"""What `ray up` sets: an autoscaler that would end all raylets of a machine but one."""
+"""Settings of `ray up`: an autoscaler that would end all raylets of a machine but one."""
 NODES = """
 import json, ray
 ray.init(address="auto", log_to_driver=False, logging_level="error")

@@ -112,14 +112,14 @@ def write(path: Path, texts: Texts) -> None:
 
 
 def run(spec: Spec, directory: Path, tasks: int = 10_000, before: Callable[[], object] = lambda: None) -> Status:
-    """What is left, or so many tasks of it."""
+    """Run the tasks that are left, or the first so many of them."""
     coordinator = _worked(spec, directory, Killed(tasks, before))
     coordinator.leave("w")
     return coordinator.close()
 
 
 def run_killed(spec: Spec, directory: Path, flushed: int, lost: int) -> None:
-    """So many tasks whose rows are on disk, then others whose rows are lost with the process."""
+    """Run tasks whose rows reach the disk, then others whose rows are lost with the process."""
     coordinator = _worked(spec, directory, Killed(flushed + lost, lambda: None, flushed))
     coordinator._directory._lock.release()
 

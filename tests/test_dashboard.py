@@ -65,7 +65,7 @@ class Page:
         return answer["result"].get("value")
 
     async def until(self, script: str) -> Any:
-        """What `script` yields, as soon as that is something."""
+        """Return the value of `script`, as soon as it has one."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(PageChanged):  # and the next one may have it
@@ -160,7 +160,7 @@ def test_prometheus_finds_what_the_run_does(live: LiveRun) -> None:
 
 
 def targets(live: LiveRun) -> list[str]:
-    """Where Prometheus is told to look."""
+    """Return the addresses that Prometheus is given."""
     listing = fetch(f"{live.dashboard()}/api/prometheus/sd", {"Authorization": f"Bearer {token()}"})
     return [f"http://{address}/metrics" for address in re.findall(r"[\d.]+:\d+", listing)]
 

@@ -1,4 +1,4 @@
-"""What people's directories, terminals and habits do to the command: it works, or says in one message why not."""
+"""People's directories, terminals and habits: the command works, or says in one message why not."""
 
 import io
 import os

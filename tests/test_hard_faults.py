@@ -61,7 +61,7 @@ index = {index}
 """
 GIB = 2**30
 HEADROOM_BYTES = 3 * GIB
-"""What Ray itself, its neighbours on this machine and the greedy worker get before the memory monitor may kill."""
+"""Memory for Ray, its neighbours on this machine and the greedy worker before the memory monitor may kill."""
 GREED_BYTES = 2 * HEADROOM_BYTES
 
 
@@ -99,7 +99,7 @@ def check_whole(directory: Path, tasks: int = TASKS) -> None:
 
 
 def nodes_come_and_go(directory: Path) -> None:
-    """With Ray's own settings, by which a dead node is alive for another fifteen seconds."""
+    """Use Ray's own settings, by which a dead node is alive for another fifteen seconds."""
     write_spec(directory, wait_s=0.5)
     with FakeCluster([1, 1], system={}) as cluster:
         run = start(directory, "--address", cluster.address)
@@ -177,7 +177,7 @@ class Greedy(OneTaskPerCell):
 
 
 def out_of_host_memory(directory: Path) -> None:
-    """In a Ray that was started here: of coordinator and worker, Ray must kill the greedy one."""
+    """Run out of memory in a Ray that was started here: it must kill the greedy worker, not the coordinator."""
     from ray._common.utils import get_system_memory
     from ray._private.utils import get_used_memory
 

@@ -89,7 +89,7 @@ def head(tmp_path: Path) -> Iterator[Head]:
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """Of that process and its descendants, by their ids."""
+    """End a process and its descendants, by their ids."""
     family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.terminate()
     process.wait(PATIENCE_S)

@@ -72,7 +72,7 @@ class Theirs:
     port: int
 
     def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """From a directory with a `models.py`, by a user who has a token and a proxy."""
+        """Run in a directory with a `models.py`, as a user who has a token and a proxy."""
         proxy = dict.fromkeys(("http_proxy", "HTTPS_PROXY", "all_proxy", "grpc_proxy"), "http://127.0.0.1:9")
         inherited = {name: value for name, value in fresh_environment().items() if not name.startswith(("HF_", "XDG_"))}
         own = {"HOME": str(self.base / "home"), "PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(self.base)}
@@ -155,7 +155,7 @@ def test_a_user_who_wants_a_token_is_told_that_it_has_none(theirs: Theirs) -> No
 
 
 def main() -> None:
-    """In a process of its own, because one process joins one Ray."""
+    """Run in a process of its own, because one process joins one Ray."""
 
     from sweeps.planning import make_plan
     from sweeps.schedule.policy import Policy

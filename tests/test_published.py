@@ -1,4 +1,4 @@
-"""Every published sweep runs on the embedded models, by the very commands that docs/specs.md gives."""
+"""Every published sweep runs on the built-in models, by the very commands that docs/specs.md gives."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What a spec and a model may make this program do: run no code but what a commit pins, write nowhere but to the run.
+"""Limits of a spec and a model: no code runs but what a commit pins, and nothing is written outside the run.
 
 The token and the dashboard's address are in test_cluster.py and test_ray_token.py, pickled weights in test_load.py.
 """

@@ -53,7 +53,7 @@ class Run:
         return self.process.returncode, output
 
     def signal(self, number: int) -> None:
-        """To the whole foreground group, as a terminal does."""
+        """Send a signal to the whole foreground group, as a terminal does."""
         os.killpg(self.process.pid, number)
 
     def kill(self) -> None:

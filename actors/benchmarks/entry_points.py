@@ -48,11 +48,12 @@ def load_entry_points(built_in: Collection[str]) -> Mapping[str, Benchmark]:
 def _entry_points() -> Iterator[EntryPoint]:
     """Yield those of every installed package; of a package that is there twice, those of the one that is imported.
 
-    `python -m` puts the working directory on the path. What lies there, such as a folder that somebody downloaded, was
-    not installed, and must not run because a command is given in it.
+    Python puts the working directory on the path. A package that lies there, such as a folder that somebody downloaded,
+    was not installed, and must not run because a command is given there; unless PYTHONPATH names the directory.
     """
-    asked_for = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    path = [place for place in sys.path if place in asked_for or place not in ("", str(Path.cwd()))]
+    here, wanted = str(Path.cwd()), os.environ.get("PYTHONPATH")
+    is_wanted = bool(wanted) and here in map(os.path.abspath, str(wanted).split(os.pathsep))
+    path = [place for place in sys.path if is_wanted or place not in ("", here)]
     seen: set[str] = set()
     for package in distributions(path=path):
         points = package.entry_points.select(group=GROUP)

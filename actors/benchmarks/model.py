@@ -45,7 +45,7 @@ def _is_size(size: object) -> bool:
 
 
 class ModelFactors(Factors):
-    """What decides which model is in memory, and where."""
+    """Factors that decide which model is in memory, and where."""
 
     model: ModelId = Field(description=f"model that is loaded: {MODEL_NAMES}")
     device_map: Literal["single", "auto", "balanced", "sequential"] = Field(

@@ -155,6 +155,6 @@ class RayPool:
         for failed in self._interpreters.new_failures():
             if node := self._allocator.nodes.get(failed.node_id):
                 file, python = self._allocator.machines.file, failed.python
-                reason = f"{file} has workers there start with {python}, which does not do on {node.host}: "
+                reason = f"{file} names {python} for its workers, which cannot start with it on {node.host}: "
                 reason += f"{failed.reason} (docs/clusters.md, 'Interpreters')"
                 self._allocator.ban_interpreter(failed.node_id, python, reason)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from models.builtin import training as training
+from models.builtin import training
 from models.builtin.corpus import Passage, passages, sentences
 from models.builtin.recipe import Recipe
 

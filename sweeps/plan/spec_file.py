@@ -66,7 +66,7 @@ def make_paths_absolute(content: dict[str, Any], base: Path, registry: Registry)
         rules = table.get("exclude")
         for group in (table.get("factors"), *(rules if isinstance(rules, list) else ())):
             for name in group.keys() & paths.keys() if isinstance(group, dict) else ():
-                with contextlib.suppress(ValueError):  # no name at all: that is told where levels are checked
+                with contextlib.suppress(ValueError):  # no name at all: the check of levels reports it
                     group[name] = paths[name](group[name], base)
 
 
@@ -109,7 +109,7 @@ def apply_override(content: dict[str, Any], override: str, label: str, registry:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
             raise UserError(f"--set {override!r}: {key!r} is not a table in {label}")
-    # Only what this override brings: the file's own names mean what they mean beside the file.
+    # Only the override's own value: relative paths of the file stay relative to the file.
     for key in reversed(keys):
         value = {key: value}
     make_paths_absolute({"sweep": [value]}, Path.cwd(), registry)
@@ -120,7 +120,7 @@ def apply_override(content: dict[str, Any], override: str, label: str, registry:
 
 
 def _is_text(words: str) -> bool:
-    """Tell if the words of a command line were UTF-8; Python hands on other bytes as halves of surrogates."""
+    """Tell whether the words of a command line are UTF-8; Python gives other bytes as halves of surrogate pairs."""
     try:
         words.encode()
     except UnicodeEncodeError:

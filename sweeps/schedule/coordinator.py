@@ -59,7 +59,7 @@ class Coordinator:
             registry: of its benchmarks.
             policy: isolation, timeout, retries.
             devices_by_memory: device classes of the cluster, the one with the least memory first, `cpu` last.
-            observer: told of what happens; None: nobody watches.
+            observer: receives the events of the run; None: nobody watches.
         """
         self._plan = plan
         self._registry = registry
@@ -108,12 +108,15 @@ class Coordinator:
         """Take a worker's finished tasks, and answer with the next ones; asked twice, the answer is the same."""
         self.deliver(worker_id, outcomes)
         worker = self._workers.get(worker_id)
-        if worker is None or self._draining or self._directory.failure:
+        if worker is None:
+            return Stop()
+        if self._draining or self._directory.failure:
+            self._take_back(worker, kept=0)  # its budget was used up before its leases: it leaves without them
             return Stop()
         neighbours = self._workers.neighbours(worker.allocation)
         if worker.leases:  # its budget was used up before its leases; or the last answer got lost on its way
-            if outcomes:
-                self._take_back_excess(worker)
+            if outcomes:  # by the durations known now, some of its leases may be more than its share
+                self._take_back(worker, kept=self._lease_limit(worker, len(worker.leases)))
             worker.leased_at_s = time.monotonic()
             attempts = self._queue.leases(worker_id)
             leases = tuple(Lease(task, attempts[number]) for number, task in worker.leases.values())
@@ -331,10 +334,9 @@ class Coordinator:
         at_least = int((self._lease_s - LEASE_S) / (TAIL * task_s))
         return max(1, min(MAX_LEASED, max(share, at_least), int(self._lease_s / task_s)))
 
-    def _take_back_excess(self, worker: WorkerState) -> None:
-        """Put leases back into the queue that are more than the worker should have, by the durations known now."""
+    def _take_back(self, worker: WorkerState, kept: int) -> None:
+        """Put the leases of a worker back into the queue, except the first `kept` of them."""
         leases = list(worker.leases.items())
-        excess = leases[self._lease_limit(worker, len(leases)) :]
-        groups = {number: (task.slot, task.load_key) for _, (number, task) in excess}
+        groups = {number: (task.slot, task.load_key) for _, (number, task) in leases[kept:]}
         self._queue.give_back(worker.allocation.worker_id, groups)
-        worker.leases = dict(leases[: len(leases) - len(excess)])
+        worker.leases = dict(leases[:kept])

@@ -14,7 +14,7 @@ from sweeps.task import Outcome, Row, Task
 from sweeps.task_status import TaskStatus
 
 MAX_REASONS: Final = 20
-"""Reasons of unsupported tasks that are told while the run goes on; all reasons stand in the rows."""
+"""Largest number of reasons that become warnings, of unsupported and unavailable tasks; the rows have all reasons."""
 
 
 class Ledger:

@@ -7,6 +7,7 @@ from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
 from sweeps.plan.declaration import Factors
 from sweeps.schema import COMMON, Columns
 from sweeps.task import Allocation, Lease, Level, Row
+from sweeps.task_status import TaskStatus
 
 
 def measured_row(lease: Lease, columns: Columns, iteration: int, facts: Row, metrics: Row) -> Row:
@@ -21,9 +22,11 @@ def measured_row(lease: Lease, columns: Columns, iteration: int, facts: Row, met
 
     Raises:
         KeyError: a column that neither the benchmark nor the common ones have.
+        ValueError: a status that there is not.
     """
     row = _asked(lease, columns) | facts | {"iteration": iteration, "status": "ok"} | metrics
     _refuse_unknown(row, lease.task.benchmark, columns)
+    TaskStatus(row["status"])
     return row
 
 
@@ -78,7 +81,7 @@ def failed_rows(
         known = []
     except (InputChanged, InputElsewhere):
         raise
-    except Exception:  # noqa: BLE001 - mostly the same reason for which the task failed, and that one is told
+    except Exception:  # noqa: BLE001 - mostly the reason for which the task failed, which its row has
         known = []
     return [
         failed_row(lease, columns, iteration, facts | identity, status, error_type, error_message)

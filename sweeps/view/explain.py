@@ -50,7 +50,7 @@ def print_explanation(console: Console, name: str, registry: Registry) -> None:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise UserError(f"--explain {name}: unknown{hint}; choose one of {', '.join(choices)}")
     paragraphs = _spec(registry) if name == SPEC else _benchmark(name, registry)
-    # In one piece: the first lines of it may be all that a pipe wants.
+    # In one print: a pipe may read the first lines only, and close.
     console.print(Text("\n").join(_lines(console, paragraphs)), highlight=False, soft_wrap=True)
 
 

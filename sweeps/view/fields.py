@@ -52,7 +52,10 @@ def fields_of(model: type[BaseModel]) -> list[FieldHelp]:
 
 
 def summary_of(name: str, registry: Registry) -> str:
-    """Return what a benchmark measures: the first words of its module or, where they name another, of its class."""
+    """Return a benchmark's summary: the first paragraph of its module's docstring, or of its class's.
+
+    The module's counts where it begins with the benchmark's name.
+    """
     benchmark = type(registry[name])
     module = (sys.modules[benchmark.__module__].__doc__ or "").partition("\n\n")[0]
     is_of_one = module.startswith(f"{name}: ")

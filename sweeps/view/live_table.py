@@ -71,11 +71,15 @@ def worker_lines(workers: Sequence[WorkerStatus], width: int) -> list[str]:
     if named:
         rows = [(worker_id, device, "", running, time) for worker_id, device, _, running, time in rows]
     without_device = [(worker_id, "", "", running, time) for worker_id, _, _, running, time in rows]
-    for layout in (rows, [(who, on, "", at, time) for who, on, _, at, time in rows], without_device):
+    for layout in (
+        rows,
+        [(worker_id, device, "", running, time) for worker_id, device, _, running, time in rows],
+        without_device,
+    ):
         if _width(layout) <= width:
             return _aligned(layout)
     room = width - (_width(without_device) - max(cell_len(running) for *_, running, _ in rows))
-    shortened = [(who, "", "", shorten_names(running, room), time) for who, _, _, running, time in rows]
+    shortened = [(worker_id, "", "", shorten_names(running, room), time) for worker_id, _, _, running, time in rows]
     if _width(shortened) <= width:
         return _aligned(shortened)
     return [line for row in rows for line in _block(row, width)]

@@ -11,8 +11,8 @@ from sweeps.store.finished import Finished
 from sweeps.view.messages import say, warn
 
 
-def tell_inputs(console: Console, plan: Plan) -> None:
-    """Print what every sweep reads, and what looks like a mistake there."""
+def print_inputs(console: Console, plan: Plan) -> None:
+    """Print the inputs of every sweep, and warn of probable mistakes in them."""
     for grid in plan.grids:
         for line in grid.inputs.lines:
             say(console, line if line.startswith(" ") else f"{grid.sweep.name}: {line}")
@@ -20,8 +20,8 @@ def tell_inputs(console: Console, plan: Plan) -> None:
             warn(console, f"{grid.sweep.name}: {warning}")
 
 
-def tell_finished(console: Console, directory: Path, finished: Finished, retried: Sequence[str]) -> None:
-    """Print which earlier failures stay as they are, and a `--retry` without effect.
+def warn_of_failures(console: Console, directory: Path, finished: Finished, retried: Sequence[str]) -> None:
+    """Warn of copied parts, of earlier failures that stay as they are, and of a `--retry` without effect.
 
     Args:
         console: to print on.
@@ -45,7 +45,7 @@ def tell_finished(console: Console, directory: Path, finished: Finished, retried
         warn(console, f"{directory}: --retry: no task there ended as {', '.join(retried)}")
 
 
-def tell_unused_interpreters(console: Console, machines: Machines, device_classes: Sequence[str]) -> None:
+def warn_of_unused_interpreters(console: Console, machines: Machines, device_classes: Sequence[str]) -> None:
     """Warn of interpreters for devices that no node has: nodes may join later, but a name may also be a typo."""
     for name in machines.unused(device_classes):
         warn(console, f"{machines.file}: no device is {name!r} so far; there are {', '.join(device_classes)}")

@@ -43,7 +43,7 @@ TASKS: Final = Instrument("sweeps_tasks", "Tasks with all their rows", ("benchma
 ROWS: Final = Instrument("sweeps_rows", "Rows", ("benchmark", "status", "device_class"))
 LOADS: Final = Instrument("sweeps_model_loads", "Models loaded into memory", ("worker", "device_class", "model"))
 OUT_OF_MEMORY: Final = Instrument(
-    "sweeps_out_of_memory", "Tasks that ran out of memory, handed on or not", ("worker", "device_class", "kind")
+    "sweeps_out_of_memory", "Tasks that ran out of memory, escalated or not", ("worker", "device_class", "kind")
 )
 LOST: Final = Instrument("sweeps_workers_lost", "Workers that died or were killed", ("status", "device_class"))
 COUNTERS: Final = (TASKS, ROWS, LOADS, OUT_OF_MEMORY, LOST)
@@ -69,8 +69,8 @@ class Metrics(Observer):
             meters: makes the instruments.
         """
         self._run = run
-        self._counters = {it: meters.Counter(it.name, it.description, tag_keys=it.keys) for it in COUNTERS}
-        self._gauges = {it: meters.Gauge(it.name, it.description, tag_keys=it.keys) for it in GAUGES}
+        self._counters = {each: meters.Counter(each.name, each.description, tag_keys=each.keys) for each in COUNTERS}
+        self._gauges = {each: meters.Gauge(each.name, each.description, tag_keys=each.keys) for each in GAUGES}
         self._counted: Counter[tuple[Instrument, Labels]] = Counter()
         self._measured: dict[tuple[Instrument, Labels], float] = {}
         self._exported: set[tuple[Instrument, Labels]] = set()

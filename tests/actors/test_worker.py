@@ -7,9 +7,9 @@ import pytest
 
 from actors.worker import DevicePoisoned, Worker
 from sweeps.schema import COLUMNS
-from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop, Task, TaskShard, Wait
+from sweeps.task import Allocation, Answer, Lease, Outcome, Row, Run, Slot, Stop, Task, TaskShard, Wait
 from sweeps.task_status import TaskStatus
-from tests.fakes import REGISTRY, faulty_spec, plan_of
+from tests.fakes import REGISTRY, Faulty, faulty_spec, plan_of
 
 ALLOCATION = Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 
@@ -32,7 +32,7 @@ class ScriptedCoordinator:
         self.outcomes += outcomes
 
     def fetch(self, task: Task) -> TaskShard:
-        raise AssertionError("nothing to ship")
+        raise AssertionError("nothing to fetch")
 
 
 def leases(**factors: Any) -> list[Lease]:
@@ -63,6 +63,19 @@ def test_tasks_that_share_a_load_share_it() -> None:
 
 def test_waiting_is_not_an_outcome() -> None:
     assert work([Wait(0.0), Wait(0.0)]) == []
+
+
+@pytest.mark.parametrize(
+    ("yielded", "reason"),
+    [([], "benchmark 'noop' yielded no row"), ([{"status": "failed"}], "'failed' is not a valid TaskStatus")],
+)
+def test_rows_that_a_run_could_not_count_are_an_error_of_the_task(
+    yielded: list[Row], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Faulty, "rows", lambda *_arguments: iter(yielded))
+    (outcome,) = work([Run((leases()[0],), 0)])
+    assert outcome.status is TaskStatus.ERROR
+    assert outcome.rows[-1]["error_message"] == reason
 
 
 FAULTS = {

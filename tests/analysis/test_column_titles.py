@@ -1,4 +1,4 @@
-"""How quantities read: units, numbers and durations."""
+"""Quantities in words: units, numbers and durations."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is read, what is ignored, and how each mistake is told."""
+"""Files that are read, files that are ignored, and the message on each mistake."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The embedded build: whole or absent, once, usable by the real loaders, and a fair task for a detector."""
+"""The built-in models and corpus: whole or absent, once, usable by the real loaders, and a fair task for a detector."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def start_other_process(cache: Path) -> Iterator[Callable[[], subprocess.Popen[s
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Of torch: two that wait for each other on a loaded machine made a test of 12 s take 4 minutes."""
+    """Let torch use one thread: two that wait for each other on a loaded machine made a test of 12 s take 4 minutes."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -46,7 +46,7 @@ def prompt(held: LoadedModel, seed: int) -> Tensor:
 
 
 def generate(held: LoadedModel, prompt_1L: Tensor, *, processors: Any = (), stops: Any = (), **fields: Any) -> Tensor:
-    """What generate() adds to the prompt; `fields` are settings, and a custom strategy with its parameters."""
+    """Return the tokens that generate() adds; `fields` are settings, and a custom strategy with its parameters."""
     names = ("custom_generate", "alpha", "k", "groups", "penalty")
     custom = {name: fields.pop(name) for name in names if name in fields}
     with torch.inference_mode():

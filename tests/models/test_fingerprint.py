@@ -68,7 +68,7 @@ def flip(path: Path, place: int) -> None:
 
 
 def tune(path: Path) -> None:
-    """What training does: every number moves, names and shapes stay."""
+    """Change a file as training does: every number moves, names and shapes stay."""
     content = path.read_bytes()
     path.write_bytes(content[:200] + bytes(byte ^ 1 for byte in content[200:]))
 

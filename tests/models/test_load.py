@@ -1,4 +1,4 @@
-"""Where a model ends up, what it takes there, and what is said of files that cannot be loaded."""
+"""Models after a load: their devices and memory; and messages on files that cannot be loaded."""
 
 import json
 import shutil
@@ -127,7 +127,7 @@ def test_limits_by_number_and_cpu_are_taken() -> None:
 
 
 def quantized_weights(loaded: LoadedModel) -> int:
-    """How many weights are in layers that bitsandbytes takes: all linear ones but the head."""
+    """Return the number of weights in layers that bitsandbytes takes: all linear ones but the head."""
     layers = loaded.model.model.layers.modules()
     return sum(layer.in_features * layer.out_features for layer in layers if isinstance(layer, torch.nn.Linear))
 

@@ -1,4 +1,4 @@
-"""What names say, and which of them are refused."""
+"""Names of models: their meaning, and those that are refused."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where a name leads, and what is said where it leads nowhere."""
+"""Names lead to files, or to a message where there are none."""
 
 import shutil
 from fnmatch import fnmatch

@@ -22,7 +22,7 @@ def put(directory: Path, *names: str) -> Path:
 
 
 def put_snapshot(hub: Path, commit: str = COMMIT, **references: str) -> Path:
-    """As huggingface_hub lays it out: the snapshot's files are links to blobs."""
+    """Write a snapshot as huggingface_hub does: its files are links to blobs."""
     repository = hub / "models--org--name"
     blobs = put(repository / "blobs", f"blob-{commit}")
     snapshot = repository / "snapshots" / commit

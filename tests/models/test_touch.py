@@ -17,7 +17,7 @@ PRESENT = 1 << 63
 
 
 def present_pages(address: int, size_bytes: int) -> list[bool]:
-    """Which pages of a range of addresses this process has in memory, by proc(5)."""
+    """Tell of each page of a range of addresses whether this process has it in memory, by proc(5)."""
     first, last = address // mmap.PAGESIZE, (address + size_bytes - 1) // mmap.PAGESIZE
     with PAGEMAP.open("rb", buffering=0) as entries:
         entries.seek(first * ENTRY_BYTES)

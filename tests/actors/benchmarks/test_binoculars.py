@@ -322,7 +322,7 @@ def test_a_dataset_that_the_worker_does_not_reach_is_shipped_or_unavailable(
     assert [row["status"] for row in lost] == ["worker_lost"], "nobody knows its pieces, and nothing has changed"
 
 
-LADDER = ("gtx-1070", "tesla-k80", "cpu")
+DEVICES_BY_MEMORY = ("gtx-1070", "tesla-k80", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ LADDER = ("gtx-1070", "tesla-k80", "cpu")
     ],
 )
 def test_the_ladder(slot: Slot, device_class: str, expected: Slot | None) -> None:
-    assert next_slot(slot, device_class, LADDER) == expected
+    assert next_slot(slot, device_class, DEVICES_BY_MEMORY) == expected
 
 
 class Cramped(BinocularsBenchmark):
@@ -367,7 +367,7 @@ def score_cramped(path: Path, directory: Path, max_tokens: int) -> tuple[list[di
     """Run a worker on each slot in turn, as a supervisor would."""
     registry: dict[str, Any] = {"binoculars": Cramped()}
     spec = scoring_spec(path, device=["gpu"], max_tokens=[max_tokens])
-    coordinator = Coordinator(make_plan(spec, registry, directory), registry, Policy(), LADDER)
+    coordinator = Coordinator(make_plan(spec, registry, directory), registry, Policy(), DEVICES_BY_MEMORY)
     coordinator.open()
     allocations: list[Slot] = []
     while demand := coordinator.tick().demand:
@@ -382,7 +382,7 @@ def score_cramped(path: Path, directory: Path, max_tokens: int) -> tuple[list[di
     return ds.dataset(sorted(directory.glob("s/part-*.parquet"))).to_table().to_pylist(), allocations
 
 
-def test_what_does_not_fit_is_handed_up_and_has_one_row_in_the_end(corpus: Path, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_escalated_and_has_one_row_in_the_end(corpus: Path, tmp_path: Path) -> None:
     rows, allocations = score_cramped(corpus, tmp_path, max_tokens=512)
     assert allocations == [Slot("gpu", 1, 1), Slot("tesla-k80", 1, 1), Slot("cpu", 0, 1)]
     by_fragment(rows)
@@ -410,7 +410,7 @@ def test_out_of_memory_in_the_scorer_is_such_a_row(corpus: Path, monkeypatch: py
 
     monkeypatch.setattr(held.pair, "token_sums", full)
     rows = list(benchmark.rows(held, task, factors))
-    unfit = [row for row in rows if OOM_ITEM in row]
-    assert unfit
-    assert {(row["status"], row["null_reason"]) for row in unfit} == {("oom_host", "out_of_memory")}
-    assert rows[-len(unfit) :] == unfit, "the task's last row says how it ended"
+    without_memory = [row for row in rows if OOM_ITEM in row]
+    assert without_memory
+    assert {(row["status"], row["null_reason"]) for row in without_memory} == {("oom_host", "out_of_memory")}
+    assert rows[-len(without_memory) :] == without_memory, "the task's last row says how it ended"

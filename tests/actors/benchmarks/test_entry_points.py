@@ -113,11 +113,18 @@ def test_a_package_that_is_there_twice_counts_once(tmp_path: Path, monkeypatch: 
     assert list(find_benchmarks()) == [*BENCHMARKS, "new"]
 
 
-def test_what_lies_in_the_working_directory_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pythonpath", ["{}", ".", "/nowhere:"])
+def test_what_lies_in_the_working_directory_is_not_installed(
+    pythonpath: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = install(tmp_path, "some-package", "ep_here", GOOD, {"here": "ep_here:Good"})
     monkeypatch.chdir(directory)
+    monkeypatch.delitem(sys.modules, "ep_here", raising=False)
     monkeypatch.setattr(sys, "path", [*sys.path, str(directory), ""])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    assert find_benchmarks() == BENCHMARKS
+    monkeypatch.delenv("PYTHONPATH")
     assert find_benchmarks() == BENCHMARKS
     assert "ep_here" not in sys.modules
-    monkeypatch.setenv("PYTHONPATH", str(directory))
+    monkeypatch.setenv("PYTHONPATH", pythonpath.format(directory))
     assert list(find_benchmarks()) == [*BENCHMARKS, "here"], "where the user says so"

@@ -76,7 +76,7 @@ def test_cpu_work_goes_where_no_gpu_would_miss_the_cores() -> None:
 
 @pytest.mark.parametrize("order", [("n1", "n2"), ("n2", "n1")])
 def test_of_nodes_alike_the_fuller_one_is_filled_up(order: tuple[str, str]) -> None:
-    """So that a wide slot still finds an empty node."""
+    """Empty nodes are kept for wide slots."""
     house = allocator_of(*(replace(PLAIN, node_id=name, host=name) for name in order))
     assert house.allocate(Slot("cpu", 0, 4), "gone")
     first = house.allocate(Slot("cpu", 0, 1), "a")

@@ -1,4 +1,4 @@
-"""What is told and with which code a command ends when it is asked to stop, in a process of its own each."""
+"""Commands that are asked to stop, each in a process of its own: their last line and exit code."""
 
 import os
 import pty

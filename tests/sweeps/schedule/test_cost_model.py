@@ -54,7 +54,7 @@ def unlike(load_s: float) -> Costs:
 
 
 def waiting_spec(models: int, wait_s: Sequence[float], tasks: int) -> Spec:
-    """So many tasks of each model and duration."""
+    """Return a spec with so many tasks of each model and duration."""
     things = [f"model {number}" for number in range(models)]
     return faulty_spec(device=["gpu"], thing=things, wait_s=list(wait_s), index=list(range(tasks)))
 
@@ -163,7 +163,7 @@ def allocation_of(device_class: str) -> Allocation:
 
 
 def taught(*seen: tuple[str, float, int]) -> CostModel:
-    """What (device class, duration, loads) of one model's tasks teach."""
+    """Return a cost model that has seen (device class, duration, loads) of one model's tasks."""
     cost_model = CostModel()
     ((_, task),) = plan_of(faulty_spec(device=["gpu"]), REGISTRY).tasks()
     for device_class, duration_s, loads in seen:

@@ -1,4 +1,4 @@
-"""What ran out of memory goes on where there is more, with what is left of it, and no row is lost or doubled."""
+"""Tasks that ran out of memory go on with their other items on a larger device; no row is lost or doubled."""
 
 from pathlib import Path
 from typing import Any, ClassVar

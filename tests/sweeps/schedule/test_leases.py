@@ -1,6 +1,7 @@
 """Tasks leased at once: more where workers are many, never more than a worker's share, none kept in vain."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from bench.many_workers import leased_by_time_alone, metered
 from bench.simulation import Costs, simulate
 from sweeps.schedule.coordinator import LEASE_S, MAX_LEASED, OVERRUN, Coordinator
 from sweeps.schedule.queue import TaskQueue
-from sweeps.task import Allocation, Run, Task
+from sweeps.task import Allocation, Run, Stop, Task
 from tests.fakes import REGISTRY, faulty_spec
 from tests.sweeps.schedule.test_coordinator import done, join, open_run, rows
 
@@ -59,6 +60,25 @@ def test_a_worker_that_hands_in_early_keeps_its_share_and_others_get_the_rest(tm
     assert isinstance(other, Run)
     assert other.leases[0] == rest[1], "what was given back comes first, as the same attempt"
     coordinator.close()
+
+
+@pytest.mark.parametrize("ends", ["asked to stop", "input changed"])
+def test_a_worker_that_hands_in_early_when_the_run_ends_leaves_in_good_order(ends: str, tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=list(range(400))))
+    worker = join(coordinator)
+    assert leased(coordinator, worker, 0.001, times=5) > 1
+    answer = coordinator.exchange(worker, [])
+    assert isinstance(answer, Run)
+    first, *rest = answer.leases
+    assert rest
+    outcome = done(first, 600.0)
+    if ends == "asked to stop":
+        coordinator.drain("asked to stop")
+    else:
+        outcome = replace(outcome, rows=(), changed="an input changed")
+    assert isinstance(coordinator.exchange(worker, [outcome]), Stop)
+    coordinator.leave(worker)
+    assert not any("is gone" in warning for warning in coordinator.close().warnings)
 
 
 def test_an_answer_that_got_lost_is_the_same_again(tmp_path: Path) -> None:

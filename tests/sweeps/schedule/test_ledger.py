@@ -1,4 +1,4 @@
-"""What a run says of itself is what happened: every task counted once, under the status of its last row."""
+"""The counts of a run are true: every task is counted once, under the status of its last row."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""What need not be tried: the same cell with more of what memory grows with, on the same kind of device."""
+"""Tasks that are skipped: the same cell with a higher level of the factor that memory grows with, on that device."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What a person reads while a run goes on, and at its end."""
+"""Views of a run while it goes on, and its summary at the end."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a run tells Prometheus, seen through instruments that only add up."""
+"""Exports of a run to Prometheus, seen through instruments that only add up."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Meters(dict[str, Instrument]):
     Gauge = Counter
 
     def __call__(self, name: str) -> dict[tuple[str, ...], float]:
-        """What an instrument holds now, zeros left out."""
+        """Return the values of an instrument, zeros left out."""
         return {labels: value for labels, value in self[name].values.items() if value}
 
 
