@@ -9,10 +9,10 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from typing import IO, Final
 
-from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, ParsedRow, Start, is_seekable
+from scoring.corpora.passed_rows import rows_passing
+from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, ParsedRow, Rows, Start, knows_bytes, passes_rows
 from scoring.corpora.streams import (
     LONGEST_LINE,
     byte_order_mark_length,
@@ -41,41 +41,44 @@ class Delimited:
         self._file, self._encoding = file, dialect.encoding
         self._delimiter = dialect.delimiter or DELIMITERS_BY_SUFFIX[suffixes(file)[0]]
         self._delimiter_is_named = dialect.delimiter is not None
-        self._seekable = is_seekable(file, dialect)
+        self._passes_rows = passes_rows(file, dialect)
+        self._knows_bytes = knows_bytes(dialect)
         csv.field_size_limit(LONGEST_LINE)  # the default of 131072 characters refuses long texts
 
     @property
     def reads_from_start(self) -> bool:
-        """True where the file cannot be read from a byte on."""
-        return not self._seekable
+        """True where the file cannot be opened at the byte of a row."""
+        return self._passes_rows
 
-    def rows(self, start: Start) -> Iterator[ParsedRow]:
+    def rows(self, start: Start) -> Rows:
         """Yield the rows from `start` on. Without its byte the rows before are read too: fields hold line breaks."""
-        return (row for _, row in self._rows(start))
+        if start.byte is None and start.row:
+            dialect = Dialect(self._encoding, self._delimiter)
+            return rows_passing(self._file, dialect, start.row, lambda: self.rows(Start()))
+        return (row for _, row in self._rows(start.byte))
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row, with its byte. The content is the names of the columns and the fields."""
-        return ((byte, row.content) for byte, row in self._rows(Start()))
+        return ((byte, row.content) for byte, row in self._rows(None))
 
-    def _rows(self, start: Start) -> Iterator[tuple[int | None, ParsedRow]]:
+    def _rows(self, first_byte: int | None) -> Iterator[tuple[int | None, ParsedRow]]:
         """Yield the rows with the byte at which each starts; None where reading cannot begin at a byte."""
         with errors_naming(self._file), ExitStack() as streams:
             records = self._records(streams)
             header = self._header(records)
             if header is None:
                 return
-            skipped = start.row
-            if start.byte is not None:
-                records, skipped = self._records(streams, start.byte), 0
+            if first_byte is not None:
+                records = self._records(streams, first_byte)
             names_digest = hashlib.sha256(_packed_fields(header)).digest()[:8]
-            for fields in islice(records, skipped, None):
+            for fields in records:
                 yield records.first_byte, self._row(header, names_digest, fields, records)
 
     def _records(self, streams: ExitStack, byte: int | None = None) -> "_Records":
-        if byte is None and self._seekable:
-            byte = byte_order_mark_length(self._file)
+        if byte is None and self._knows_bytes:
+            byte = byte_order_mark_length(self._file) if self._encoding is None else 0
         stream = streams.enter_context(open_text(self._file, self._encoding, byte or 0))
-        return _Records(stream, self._delimiter, byte)
+        return _Records(stream, self._delimiter, byte, is_utf8=self._encoding is None)
 
     def check(self) -> None:
         """Read the header.
@@ -162,11 +165,12 @@ class _Records:
     A record is a list of fields, or a text that says why the lines are no record.
     """
 
-    def __init__(self, stream: IO[str], delimiter: str, byte: int | None) -> None:
+    def __init__(self, stream: IO[str], delimiter: str, byte: int | None, is_utf8: bool) -> None:
         self.lines: list[str] = []
         self.last_line = 0
         self.first_byte = self._next_byte = byte
         """Byte at which the last record starts; None where the stream's bytes are not known."""
+        self._is_utf8 = is_utf8
         self._lines = lines(stream)
         self._reader = csv.reader(self._consumed_lines(), delimiter=delimiter, strict=True)
 
@@ -212,7 +216,8 @@ class _Records:
             self.last_line += 1
             self.lines.append(line)
             if self._next_byte is not None:
-                self._next_byte += len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
+                is_bytes = not self._is_utf8 or line.isascii()
+                self._next_byte += len(line) if is_bytes else len(line.encode("utf-8", "surrogateescape"))
             yield line
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from scoring.corpora.fingerprints import NO_ROWS, Fingerprint
+from scoring.corpora.kept_places import FileState, file_state
 from scoring.corpora.raw_rows import Dialect, RawRow, Start
 from scoring.corpora.readers import HUB_PREFIX, reader_of
 from scoring.corpora.record_ids import IdHashes
@@ -97,9 +97,6 @@ def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: C
     return {record_id for record_id in ids if is_wanted(record_id)}
 
 
-def _state(file: str) -> tuple[int, ...]:
-    """Return device, inode, size and time of change, which change when a file is written; empty for a Hub dataset."""
-    if file.startswith(HUB_PREFIX):
-        return ()
-    status = Path(file).stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+def _state(file: str) -> FileState | None:
+    """Return the state of a file; None for a dataset of the Hub."""
+    return None if file.startswith(HUB_PREFIX) else file_state(file)

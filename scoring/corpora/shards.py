@@ -1,7 +1,7 @@
 """Shards: consecutive rows of a file that a task names, with their fingerprint."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -90,10 +90,10 @@ def read_rows(shard: Shard) -> Iterator[RawRow]:
     rows = []
     with _read_errors_as_change(shard.file):
         reader = reader_of(shard.file, shard.dialect)
-        raw_rows = islice(reader.rows(Start(shard.first_row, shard.first_byte)), shard.row_count)
-        for index, raw in enumerate(raw_rows, start=shard.first_row):
-            own.add(raw.content)
-            rows.append(RawRow(shard.name, index, raw.values, ids.get(index)))
+        with closing(reader.rows(Start(shard.first_row, shard.first_byte))) as raw_rows:
+            for index, raw in enumerate(islice(raw_rows, shard.row_count), start=shard.first_row):
+                own.add(raw.content)
+                rows.append(RawRow(shard.name, index, raw.values, ids.get(index)))
     if len(rows) < shard.row_count:
         seen = f"{plural(len(rows), 'row')} from row {shard.first_row} on where {shard.row_count} were counted"
         raise _corpus_changed(shard.file, seen)

@@ -36,7 +36,7 @@ class FileTally:
     file: str
     name: str
     reads_from_start: bool
-    """True where reading from a row on reads all rows before it, too."""
+    """True where a process must pass the rows before a row, unless its last shard ended there."""
     rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """Rows that are no records, by null reason."""
