@@ -9,7 +9,7 @@ import pyarrow
 
 from scoring.corpora.kept_places import file_state
 from scoring.corpora.parquet_rows import KEPT, ParquetRows
-from scoring.corpora.raw_rows import Dialect, ParsedRow, Rows, Start, canonical_json, contents_without_bytes
+from scoring.corpora.raw_rows import Dialect, ParsedRow, Rows, Start, canonical_json, contents_of
 from scoring.corpora.streams import READ_ERRORS, errors_naming, suffixes
 from scoring.errors import CorpusError, CorpusUnavailable
 from scoring.wording import listed, printable
@@ -52,9 +52,13 @@ class Parquet:
                 raise
             parquet.close()
 
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row, without its byte."""
+        return ((None, row) for row in self.rows(Start()))
+
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row."""
-        return contents_without_bytes(self.rows(Start()))
+        return contents_of(self.located_rows())
 
     def check(self) -> None:
         """Read the footer.
@@ -87,9 +91,13 @@ class HubDataset:
         except READ_ERRORS as error:
             raise _unavailable(self._dataset, self._split, error) from error
 
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row, without its byte."""
+        return ((None, row) for row in self.rows(Start()))
+
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row."""
-        return contents_without_bytes(self.rows(Start()))
+        return contents_of(self.located_rows())
 
     def check(self) -> None:
         """Load the split.

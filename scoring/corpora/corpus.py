@@ -9,6 +9,7 @@ fingerprint of its rows. A worker reads the shard itself, or gets its rows sent 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from scoring.corpora.readers import HUB_PREFIX
 from scoring.corpora.record_ids import RowRange, id_hash, repeated_hashes, unique_ids
 from scoring.corpora.records import Record, RecordMaker
 from scoring.corpora.settings import BUILTIN_DOCS, CorpusSettings, origin_of
-from scoring.corpora.shards import FileToCut, Shard, cut_file, read_rows
+from scoring.corpora.shards import FileShards, FileToCut, Shard, Shards, cut_file, read_rows
 from scoring.corpora.survey import Survey, survey
 from scoring.corpora.tally import Tally
 from scoring.errors import CorpusError
@@ -59,7 +60,11 @@ class Corpus:
 
     @classmethod
     def open(
-        cls, settings: CorpusSettings, checkpoints: frozenset[int] = frozenset(), progress: Progress = lambda _: None
+        cls,
+        settings: CorpusSettings,
+        checkpoints: frozenset[int] = frozenset(),
+        progress: Progress = lambda _: None,
+        shard_sizes: frozenset[int] = frozenset(),
     ) -> "Corpus":
         """Find every file, and read its rows once.
 
@@ -67,6 +72,7 @@ class Corpus:
             settings: The corpus, as a spec names it.
             checkpoints: Row counts at which fingerprints are kept, for `continued`.
             progress: Called with a sentence from time to time while rows are read.
+            shard_sizes: Sizes for which `shards` need not read the rows again.
 
         Raises:
             CorpusError: the path has no file with rows, a file cannot be read, or lacks the columns of the settings.
@@ -76,7 +82,7 @@ class Corpus:
             columns = settings.columns
             maker = RecordMaker(columns)
             tally = Tally(columns, maker, settings.encoding)
-            scanner = Scanner(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
+            scanner = Scanner(maker, tally, settings.dialect, columns.id is not None, shard_sizes, progress)
             scanned = [scanner.scan(file, name, origin_of(name), checkpoints) for file, name in found.files]
             if not any(file.rows for file in scanned):
                 raise CorpusError(f"corpus {printable(settings.path, 500)} has no rows; name files that have")
@@ -133,21 +139,39 @@ class Corpus:
         told = replace(self.survey, lines=(*self.survey.lines, *moved))
         return self._of(self.settings, files, told, repeated)
 
-    def shards(self, rows_per_shard: int) -> Iterator[Shard]:
+    def cut(self, rows_per_shard: int) -> Shards:
         """Cut every file into shards of at most `rows_per_shard` rows, in order.
 
-        No shard has rows from both before and after a growth of the corpus.
+        No shard has rows from both before and after a growth of the corpus. Rows are read again where the corpus was
+        opened without this size among its `shard_sizes`, and where a file grew.
 
         Raises:
             CorpusChanged: a file has changed since the corpus was opened.
             OSError: a file is no longer there.
         """
-        for file in self.files:
-            states = [state.rows for state in file.states]
+        return Shards([*self._cut_files(rows_per_shard)])
+
+    def shards(self, rows_per_shard: int) -> Iterator[Shard]:
+        """Yield the shards of `cut`, file by file.
+
+        Raises:
+            CorpusChanged: a file has changed since the corpus was opened.
+            OSError: a file is no longer there.
+        """
+        return chain.from_iterable(self._cut_files(rows_per_shard))
+
+    def _cut_files(self, rows_per_shard: int) -> Iterator[FileShards]:
+        for file, scanned in zip(self.files, self._scanned, strict=True):
+            row_counts = [state.rows for state in file.states]
             cuttable = FileToCut(
-                file.file, file.name, states, file.states[-1].sha256, file.record_ids, self.settings.dialect
+                file.file, file.name, row_counts, file.states[-1].sha256, file.record_ids, self.settings.dialect
             )
-            yield from cut_file(cuttable, rows_per_shard)
+            cuts = scanned.cuts.get(rows_per_shard)
+            has_regular_cuts = all(rows % rows_per_shard == 0 or rows == file.rows for rows in row_counts)
+            if cuts is not None and has_regular_cuts and scanned.is_unchanged():
+                yield FileShards(cuttable, rows_per_shard, cuts)
+            else:
+                yield cut_file(cuttable, rows_per_shard)
 
     def records(self) -> Iterator[Record]:
         """Yield every record, in order."""

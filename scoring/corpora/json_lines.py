@@ -36,6 +36,12 @@ class JsonLines:
         for number, _, line in self._lines(first_byte):
             yield decoder.row(line, f"line {number}")
 
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row with its byte; None where reading cannot begin there."""
+        decoder = ObjectDecoder(self._encoding)
+        for number, byte, line in self._lines(0):
+            yield (byte if self._knows_bytes else None), decoder.row(line, f"line {number}")
+
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row, with the byte at which it starts; None where reading cannot begin there."""
         for _, byte, line in self._lines(0):

@@ -28,6 +28,7 @@ class Dialect(NamedTuple):
 
 
 PLAIN: Final = Dialect()
+CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=repr)
 
 
 class Start(NamedTuple):
@@ -79,6 +80,9 @@ class Reader(Protocol):
     def rows(self, start: Start) -> Rows:
         """Yield the rows from `start` on."""
 
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row with the byte at which it starts; None where reading cannot begin there."""
+
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row, with the byte at which it starts; None where reading cannot begin there."""
 
@@ -102,9 +106,9 @@ def passes_rows(file: str, dialect: Dialect) -> bool:
 
 def canonical_json(values: object) -> bytes:
     """Return a row's values as JSON with sorted keys: the order of columns does not matter."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr).encode()
+    return CANONICAL.encode(values).encode()
 
 
-def contents_without_bytes(rows: Iterable[ParsedRow]) -> Iterator[tuple[int | None, bytes]]:
-    """Yield the content of rows, with None for the byte at which each starts."""
-    return ((None, row.content) for row in rows)
+def contents_of(rows: Iterable[tuple[int | None, ParsedRow]]) -> Iterator[tuple[int | None, bytes]]:
+    """Yield the content of rows, with the byte at which each starts."""
+    return ((byte, row.content) for byte, row in rows)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from scoring.corpora.columns import OPTIONAL, Columns, Shape
+from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.labels import Author, Authors, is_missing, label_key
 from scoring.corpora.raw_rows import RawRow
 from scoring.wording import utf8
@@ -70,6 +70,7 @@ class RecordMaker:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._authors = Authors(columns.human_labels, columns.synthetic_labels)
+        self._optional = columns.optional
         self._shapes: dict[tuple[str, ...], Shape] = {}
 
     def record(self, row: RawRow, origin: Origin) -> Record:
@@ -105,9 +106,7 @@ class RecordMaker:
 
     def keys_without_value(self, values: Mapping[str, object]) -> tuple[str, ...]:
         """Return the keys of optional columns that the mapping names and that have no value in this row."""
-        return tuple(
-            key for key in OPTIONAL if (name := getattr(self._columns, key)) and _name_in(values, name) is None
-        )
+        return tuple([key for key, name in self._optional.items() if _name_in(values, name) is None])
 
     def _paired(self, values: Mapping[str, object], origin: Origin) -> tuple[Text, ...]:
         shape = self.shape(values)
@@ -156,7 +155,9 @@ def _text(value: object) -> str:
 
 def _name_in(values: Mapping[str, object], column: str | None) -> str | None:
     """Return the value of a column as text; None where it is absent, null, blank, NaN, a list or a table."""
-    value = values.get(column) if column else None
+    if not column:
+        return None
+    value = values.get(column)
     if not isinstance(value, str | int | float | Decimal) or value != value:
         return None
     text = utf8(str(value))

@@ -99,11 +99,14 @@ class Tally:
         self.blank_texts = 0
         self.without_blanks = 0
         self._columns, self._maker, self._encoding = columns, maker, encoding
+        self._optional = columns.optional
+        self._last_shape: Shape | None = None
         self._text_hashes = array("q")
 
     def start(self, file: str, name: str, reads_from_start: bool) -> None:
         """Begin the counts of the next file."""
         self.files.append(FileTally(file, name, reads_from_start))
+        self._last_shape = None
 
     def add(self, raw: ParsedRow, record: Record) -> None:
         """Count a row of the file begun last."""
@@ -135,10 +138,13 @@ class Tally:
         return len(hashes) - len(np.unique(hashes))
 
     def _add_values(self, tally: FileTally, raw: ParsedRow, values: Mapping[str, object], record: Record) -> None:
-        if len(tally.columns) < MAX_KINDS:
-            tally.columns.update(dict.fromkeys(values))
         shape = self._maker.shape(values)
-        tally.missing.update(shape.missing)
+        if shape is not self._last_shape:  # most files have the same columns in every row
+            self._last_shape = shape
+            if len(tally.columns) < MAX_KINDS:
+                tally.columns.update(dict.fromkeys(values))
+        if shape.missing:
+            tally.missing.update(shape.missing)
         if shape.human is not None and shape.synthetic is not None:
             count(tally.matched, f"{shape.human} with {shape.synthetic}")
         if shape.ambiguous:
@@ -150,9 +156,8 @@ class Tally:
         label = self._columns.label
         if label is not None and label in values:
             self._add_label(values[label], record)
-        for key in ("id", "dataset", "generator"):
-            name = getattr(self._columns, key)
-            if name is not None and (value := values.get(name)) is not None:
+        for key, name in self._optional.items():
+            if (value := values.get(name)) is not None:
                 if key == "id" and (isinstance(value, bool) or not isinstance(value, str | int)):
                     self.odd_ids[type(value).__name__] += 1
                 if not raw.undecodable and isinstance(value, str) and not value.isascii() and _has_half_pair(value):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scoring.corpora import json_files, kept_places, packed_bytes, parquet_rows, passed_rows
+from scoring.corpora import json_elements, json_files, kept_places, packed_bytes, parquet_rows, passed_rows
 from scoring.corpora.corpus import Corpus, CorpusSettings, Shard, read_rows
 from scoring.corpora.kept_places import KeptPlaces
 from scoring.errors import CorpusChanged
@@ -102,7 +102,7 @@ def test_rows_are_the_same_in_any_order(
 def test_shards_in_order_unpack_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     shards = list(opened(tmp_path, kind).shards(7))
     monkeypatch.setattr(packed_bytes, "BLOCK_BYTES", 2**14)  # more than is read ahead
-    monkeypatch.setattr(json_files, "CHUNK_CHARACTERS", 2**10)
+    monkeypatch.setattr(json_elements, "CHUNK_CHARACTERS", 2**10)
     restarts: list[object] = []
     monkeypatch.setattr(packed_bytes.UnpackedBytes, "_start_again", lambda self: restarts.append(self))
     made: list[object] = []

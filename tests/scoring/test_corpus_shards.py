@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.corpora import arrow_files, delimited, json_lines, survey
+from scoring.corpora import arrow_files, delimited_records, json_lines, survey
 from scoring.corpora.corpus import Corpus, CorpusSettings, read_rows
 from scoring.corpora.raw_rows import Dialect, Start
 from scoring.corpora.readers import reader_of
@@ -57,7 +57,7 @@ def test_a_shard_takes_its_own_rows_from_the_file_and_hardly_more(
     taken: list[int] = []
     monkeypatch.setattr(json_lines, "byte_lines", counted(taken, json_lines.byte_lines))
     monkeypatch.setattr(json_lines, "lines", counted(taken, json_lines.lines))
-    monkeypatch.setattr(delimited, "lines", counted(taken, delimited.lines))
+    monkeypatch.setattr(delimited_records, "lines", counted(taken, delimited_records.lines))
     monkeypatch.setattr(arrow_files, "_rows_of_batch", counted(taken, arrow_files._rows_of_batch))
     read = []
     for shard in shards:
