@@ -20,7 +20,7 @@ NULL_REASONS: Final = {
     "bad_row": "the line is no JSON object, the row has more or fewer fields than the header, or cannot be decoded",
     "missing_column": "a column of the mapping is absent",
     "ambiguous_column": "several columns match the pattern of `synthetic`",
-    "not_text": "a text column holds no text, or only a word for a missing text, such as NA or nan",
+    "not_text": "a text column holds no text or list of texts, or only a word for a missing text, such as NA or nan",
     "not_unicode": "the text holds half a surrogate pair and has no UTF-8",
     "unknown_label": "the label is neither one of human_labels nor one of synthetic_labels",
 }
@@ -116,8 +116,8 @@ class RecordMaker:
             raise _BadRowError("missing_column")
         generator = self._generator(values, origin) or _generator_from_column(shape.synthetic, self._columns)
         return (
-            Text("human", generator, _text(values[shape.human])),
-            Text("synthetic", generator, _text(values[shape.synthetic])),
+            *[Text("human", generator, text) for text in _texts(values[shape.human])],
+            *[Text("synthetic", generator, text) for text in _texts(values[shape.synthetic])],
         )
 
     def _single(self, values: Mapping[str, object], origin: Origin) -> tuple[Text, ...]:
@@ -127,7 +127,10 @@ class RecordMaker:
         author = self.author_of(values[label]) if label is not None else None
         if label is not None and author is None:
             raise _BadRowError("unknown_label")
-        return (Text(author, self._generator(values, origin), _text(values[text])),)
+        cell, generator = values[text], self._generator(values, origin)
+        if isinstance(cell, str):
+            return (Text(author, generator, _text(cell)),)
+        return tuple([Text(author, generator, item) for item in _texts(cell)])
 
     def _generator(self, values: Mapping[str, object], origin: Origin) -> str | None:
         return _name_in(values, self._columns.generator) or origin.generator
@@ -141,6 +144,18 @@ def row_name(file: str, index: int) -> str:
 def is_missing_text(text: str) -> bool:
     """Return True where a cell only holds a word for a missing text, such as NA. A blank cell is an empty text."""
     return len(text) < SHORT_CELL and not text.isspace() and text != "" and is_missing(text)
+
+
+def is_list_of_texts(value: object) -> bool:
+    """Return True where a cell holds several texts: a list of nothing else, which is not empty."""
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Return the text of a cell, or the texts of a list."""
+    if isinstance(value, list) and is_list_of_texts(value):
+        return tuple(map(_text, value))
+    return (_text(value),)
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.labels import TRUTH, is_missing, label_key
 from scoring.corpora.raw_rows import ParsedRow
-from scoring.corpora.records import Record, RecordMaker, is_missing_text
+from scoring.corpora.records import Record, RecordMaker, is_list_of_texts, is_missing_text
 from scoring.wording import printable, quoted
 
 MAX_KINDS: Final = 1000
@@ -167,10 +167,11 @@ class Tally:
         return [name for name in (shape.human, shape.synthetic, self._columns.text) if name is not None]
 
     def _add_not_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
+        others = {name: _kind_of(cell) for name, cell in cells.items() if not _holds_text(cell)}
         for name, cell in cells.items():
-            if isinstance(cell, str) and is_missing_text(cell):
-                count(self.missing_texts.setdefault(name, Counter()), cell.strip())
-        others = {name: _kind_of(cell) for name, cell in cells.items() if not isinstance(cell, str)}
+            texts = [] if name in others else cell if isinstance(cell, list) else [cell]
+            for text in filter(is_missing_text, map(str, texts)):
+                count(self.missing_texts.setdefault(name, Counter()), text.strip())
         tally.not_text_rows += bool(others)
         for name, kind in others.items():
             count(tally.not_text, f"column {quoted(name)} holds {kind}")
@@ -215,6 +216,10 @@ def _is_utf8(text: str, encoding: str) -> bool:
         return len(text.encode(encoding, "surrogateescape").decode()) < len(text)
     except ValueError:
         return False
+
+
+def _holds_text(cell: object) -> bool:
+    return isinstance(cell, str) or is_list_of_texts(cell)
 
 
 def _kind_of(value: object) -> str:
