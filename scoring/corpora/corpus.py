@@ -82,7 +82,7 @@ class Corpus:
             columns = settings.columns
             maker = RecordMaker(columns)
             tally = Tally(columns, maker, settings.encoding)
-            scanner = Scanner(maker, tally, settings.dialect, columns.id is not None, shard_sizes, progress)
+            scanner = Scanner(columns, maker, tally, settings.dialect, shard_sizes, progress)
             scanned = [scanner.scan(file, name, origin_of(name), checkpoints) for file, name in found.files]
             if not any(file.rows for file in scanned):
                 raise CorpusError(f"corpus {printable(settings.path, 500)} has no rows; name files that have")

@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from scoring.corpora.columns import Columns
 from scoring.corpora.fingerprints import RowFingerprints, ShardCuts
 from scoring.corpora.kept_places import FileState, file_state
+from scoring.corpora.plain_rows import PlainRows
 from scoring.corpora.raw_rows import Dialect, RawRow, Start
 from scoring.corpora.readers import HUB_PREFIX, reader_of
 from scoring.corpora.record_ids import IdHashes
@@ -54,14 +56,14 @@ class Scanner:
 
     def __init__(
         self,
+        columns: Columns,
         maker: RecordMaker,
         tally: Tally,
         dialect: Dialect,
-        has_ids: bool,
         shard_sizes: Collection[int] = (),
         progress: Progress = _ignore,
     ) -> None:
-        self._maker, self._tally, self._dialect, self._has_ids = maker, tally, dialect, has_ids
+        self._columns, self._maker, self._tally, self._dialect = columns, maker, tally, dialect
         self._shard_sizes, self._progress = shard_sizes, progress
 
     def scan(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> ScannedFile:
@@ -83,13 +85,16 @@ class Scanner:
         self._tally.start(file, name, reader.reads_from_start)
         reader.check()
         fingerprints = RowFingerprints(checkpoints, self._shard_sizes)
-        ids = IdHashes() if self._has_ids else None
+        ids = IdHashes() if self._columns.id is not None else None
+        plain = PlainRows(self._columns, self._tally, self._dialect.encoding)
         for byte, raw in reader.located_rows():
-            row = RawRow(name, fingerprints.rows, raw.values)
-            self._tally.add(raw, self._maker.record(row, origin))
-            fingerprints.add(byte, raw.content)
+            if not plain.add(raw):
+                record = self._maker.record(RawRow(name, fingerprints.rows, raw.values), origin)
+                self._tally.add(raw, record)
+                plain.learn(raw, record)
             if ids is not None:
-                ids.add(self._maker.own_id(row))
+                ids.add(self._maker.own_id(raw.values))
+            fingerprints.add(byte, raw.content)
             if fingerprints.rows % PROGRESS_ROWS == 0:
                 self._progress(f"{printable(name)}: {fingerprints.rows:,} rows looked at")
         if _state(file) != before:
@@ -97,6 +102,7 @@ class Scanner:
                 f"{printable(file, 500)}: changed while it was read; "
                 "wait until the program that writes it is done, then start again"
             )
+        plain.finish()
         cuts = fingerprints.cuts()
         return ScannedFile(file, name, fingerprints.rows, fingerprints.digests, ids, cuts, before)
 
@@ -109,7 +115,7 @@ def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: C
         OSError: the file is not there.
     """
     rows = enumerate(reader_of(file.file, dialect).rows(Start()))
-    ids = (maker.own_id(RawRow(file.name, index, raw.values)) or row_name(file.name, index) for index, raw in rows)
+    ids = (maker.own_id(raw.values) or row_name(file.name, index) for index, raw in rows)
     return {record_id for record_id in ids if is_wanted(record_id)}
 
 

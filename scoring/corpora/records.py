@@ -11,7 +11,7 @@ from typing import Final
 
 from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.labels import Author, Authors, is_missing, label_key
-from scoring.corpora.raw_rows import RawRow
+from scoring.corpora.raw_rows import RawRow, Values
 from scoring.wording import utf8
 
 __all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Text"]
@@ -76,7 +76,7 @@ class RecordMaker:
     def record(self, row: RawRow, origin: Origin) -> Record:
         """Make a record of a row; without texts and with a `null_reason` where the row is not valid."""
         values = row.values if row.values is not None else {}
-        record_id = row.record_id or self.own_id(row) or row_name(row.file, row.index)
+        record_id = row.record_id or self.own_id(row.values) or row_name(row.file, row.index)
         dataset = _name_in(values, self._columns.dataset) or origin.dataset
         try:
             if row.values is None:
@@ -90,9 +90,9 @@ class RecordMaker:
         """Return the author of texts with this label; None where neither list has the label."""
         return self._authors.author(label_key(label))
 
-    def own_id(self, row: RawRow) -> str | None:
+    def own_id(self, values: Values) -> str | None:
         """Return the id in the row's id column; None where there is none."""
-        return _name_in(row.values, self._columns.id) if row.values is not None else None
+        return _name_in(values, self._columns.id) if values is not None else None
 
     def shape(self, values: Mapping[str, object]) -> Shape:
         """Find the columns of the mapping among those of this row."""

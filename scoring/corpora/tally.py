@@ -109,27 +109,41 @@ class Tally:
         self._last_shape = None
 
     def add(self, raw: ParsedRow, record: Record) -> None:
-        """Count a row of the file begun last."""
+        """Count a row of the file begun last, and inspect its texts."""
         tally = self.files[-1]
-        tally.rows += 1
         if raw.flaw is not None:
             _note_flaw(tally, raw)
         if record.null_reason is not None:
             tally.reasons[record.null_reason] += 1
             tally.half_pair_rows += record.null_reason == "not_unicode" and not raw.undecodable
-        if raw.values is not None:
-            self._add_values(tally, raw, raw.values, record)
-            if self._encoding is not None:
-                _add_encoding(tally, raw.values, self._encoding)
-        if record.texts:
-            count(self.datasets, record.dataset or "")
+        if raw.values is not None and self._encoding is not None:
+            _add_encoding(tally, raw.values, self._encoding)
+        self.count(raw, record, 1)
         for text in record.texts:
-            self.texts[text.author or "unknown"] += 1
-            if text.generator is not None and text.author != "human":
-                count(self.generators, text.generator)
-            if text.author != "synthetic":
-                self._text_hashes.append(hash(text.text))
-            self._inspect_text(text.text)
+            self.inspect(text.author, text.text)
+
+    def count(self, raw: ParsedRow, record: Record, rows: int) -> None:
+        """Count so many rows that are like this one but for their texts. Several rows must be records."""
+        tally = self.files[-1]
+        tally.rows += rows
+        if raw.values is not None and rows:
+            self._add_values(tally, raw, raw.values, record, rows)
+        if record.texts and rows:
+            count(self.datasets, record.dataset or "", rows)
+        for text in record.texts:
+            self.texts[text.author or "unknown"] += rows
+            if text.generator is not None and text.author != "human" and rows:
+                count(self.generators, text.generator, rows)
+
+    def inspect(self, author: str | None, text: str) -> None:
+        """Look at the words of a text."""
+        if author != "synthetic":
+            self._text_hashes.append(hash(text))
+        head = text[:HEAD_CHARACTERS]
+        words = len(head.split())
+        self.blank_texts += not words
+        if len(head) > LONG_WORD * words > 0 and WITHOUT_BLANKS.search(head):
+            self.without_blanks += 1
 
     @property
     def repeated_texts(self) -> int:
@@ -137,25 +151,27 @@ class Tally:
         hashes = np.frombuffer(self._text_hashes, np.int64) if self._text_hashes else np.empty(0, np.int64)
         return len(hashes) - len(np.unique(hashes))
 
-    def _add_values(self, tally: FileTally, raw: ParsedRow, values: Mapping[str, object], record: Record) -> None:
+    def _add_values(
+        self, tally: FileTally, raw: ParsedRow, values: Mapping[str, object], record: Record, rows: int
+    ) -> None:
         shape = self._maker.shape(values)
         if shape is not self._last_shape:  # most files have the same columns in every row
             self._last_shape = shape
             if len(tally.columns) < MAX_KINDS:
                 tally.columns.update(dict.fromkeys(values))
-        if shape.missing:
-            tally.missing.update(shape.missing)
+        for key in shape.missing:
+            tally.missing[key] += rows
         if shape.human is not None and shape.synthetic is not None:
-            count(tally.matched, f"{shape.human} with {shape.synthetic}")
+            count(tally.matched, f"{shape.human} with {shape.synthetic}", rows)
         if shape.ambiguous:
-            count(tally.ambiguous, " and ".join(shape.ambiguous))
+            count(tally.ambiguous, " and ".join(shape.ambiguous), rows)
         for key in self._maker.keys_without_value(values):
-            self.without_value[key] += 1
+            self.without_value[key] += rows
         if record.null_reason == "not_text":
-            self._add_not_text(tally, {name: values[name] for name in self._text_columns(shape) if name in values})
+            self._add_not_text(tally, {name: values[name] for name in self.text_columns(values)})
         label = self._columns.label
         if label is not None and label in values:
-            self._add_label(values[label], record)
+            self._add_label(values[label], record, rows)
         for key, name in self._optional.items():
             if (value := values.get(name)) is not None:
                 if key == "id" and (isinstance(value, bool) or not isinstance(value, str | int)):
@@ -163,8 +179,11 @@ class Tally:
                 if not raw.undecodable and isinstance(value, str) and not value.isascii() and _has_half_pair(value):
                     self.escaped[key] += 1
 
-    def _text_columns(self, shape: Shape) -> list[str]:
-        return [name for name in (shape.human, shape.synthetic, self._columns.text) if name is not None]
+    def text_columns(self, values: Mapping[str, object]) -> list[str]:
+        """Return the names of the text columns that a row has."""
+        shape = self._maker.shape(values)
+        named = (shape.human, shape.synthetic, self._columns.text)
+        return [name for name in named if name is not None and name in values]
 
     def _add_not_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
         others = {name: _kind_of(cell) for name, cell in cells.items() if not _holds_text(cell)}
@@ -176,30 +195,23 @@ class Tally:
         for name, kind in others.items():
             count(tally.not_text, f"column {quoted(name)} holds {kind}")
 
-    def _add_label(self, label: object, record: Record) -> None:
+    def _add_label(self, label: object, record: Record, rows: int) -> None:
         if record.null_reason == "unknown_label":
             if is_missing(label):
                 self.null_labels["null" if label is None else printable(str(label).strip()) or "blank"] += 1
             else:
                 count(self.unknown_labels, str(label)[:MAX_KINDS])
         elif author := self._maker.author_of(label):
-            self.numeric_labels += label_key(label) in TRUTH.values()
+            self.numeric_labels += rows * (label_key(label) in TRUTH.values())
             known = (str(label)[:MAX_KINDS], author)
-            self.labels[known if known in self.labels or len(self.labels) < MAX_KINDS else (OTHERS, "")] += 1
-
-    def _inspect_text(self, text: str) -> None:
-        head = text[:HEAD_CHARACTERS]
-        words = len(head.split())
-        self.blank_texts += not words
-        if len(head) > LONG_WORD * words > 0 and WITHOUT_BLANKS.search(head):
-            self.without_blanks += 1
+            self.labels[known if known in self.labels or len(self.labels) < MAX_KINDS else (OTHERS, "")] += rows
 
 
-def count(counter: Counter[str], item: str) -> None:
-    """Count an item; as `OTHERS` where there are `MAX_KINDS` different items already."""
+def count(counter: Counter[str], item: str, times: int = 1) -> None:
+    """Count an item some times; as `OTHERS` where there are `MAX_KINDS` different items already."""
     if item not in counter and len(counter) >= MAX_KINDS:
         item = OTHERS
-    counter[item] += 1
+    counter[item] += times
 
 
 def _add_encoding(tally: FileTally, values: Mapping[str, object], encoding: str) -> None:
