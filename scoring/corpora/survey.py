@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from scoring.corpora.columns import OPTIONAL, Columns
+from scoring.corpora.file_tally import FileTally
 from scoring.corpora.raw_rows import ESCAPED_BYTE
 from scoring.corpora.records import NULL_REASONS
-from scoring.corpora.tally import FileTally, Tally
+from scoring.corpora.tally import Tally
 from scoring.errors import CorpusError
 from scoring.wording import closest, counted, listed, plural, printable, quoted
 

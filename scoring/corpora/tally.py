@@ -4,13 +4,13 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
 from scoring.corpora.columns import Columns, Shape
+from scoring.corpora.file_tally import FileTally, add_encoding, note_flaw
 from scoring.corpora.labels import TRUTH, is_missing, label_key
 from scoring.corpora.raw_rows import ParsedRow
 from scoring.corpora.records import Record, RecordMaker, is_list_of_texts, is_missing_text
@@ -19,57 +19,11 @@ from scoring.wording import printable, quoted
 MAX_KINDS: Final = 1000
 """Different labels, generators and so on that are counted apart. Further ones are counted together, as `OTHERS`."""
 OTHERS: Final = "(others)"
-EXAMPLES: Final = 3
 LONG_WORD: Final = 20
 """Mean characters of a word above which blanks do not separate words."""
 WITHOUT_BLANKS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Characters of Thai, Lao, Burmese, Khmer, Japanese and Chinese, which have no blanks between words."""
-CONTROLS: Final = re.compile("[\x80-\x9f]")
-"""C1 control characters. No text has them: in Windows' code pages these bytes are quotes, dashes and the euro sign."""
 HEAD_CHARACTERS: Final = 400
-
-
-@dataclass
-class FileTally:
-    """Counts of a file's rows."""
-
-    file: str
-    name: str
-    reads_from_start: bool
-    """True where a process must pass the rows before a row, unless its last shard ended there."""
-    rows: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Rows that are no records, by null reason."""
-    missing: Counter[str] = field(default_factory=Counter)
-    """Rows that lack a column of the mapping, by its key."""
-    matched: Counter[str] = field(default_factory=Counter)
-    """Rows by the human and the synthetic column that were taken."""
-    ambiguous: Counter[str] = field(default_factory=Counter)
-    """Rows by the columns that the pattern of `synthetic` matches, where it matches several."""
-    columns: dict[str, None] = field(default_factory=dict)
-    """Names of the columns seen, in order (a dict as an ordered set)."""
-    flaws: list[str] = field(default_factory=list)
-    """Flaws of the first rows that could not be decoded."""
-    bad_rows: int = 0
-    not_text_rows: int = 0
-    """Rows whose text column holds a value that is no text."""
-    not_text: Counter[str] = field(default_factory=Counter)
-    """Rows by what their text column holds, as in `column 'ai' holds lists`."""
-    suspicions: list[str] = field(default_factory=list)
-    suspicious_rows: int = 0
-    undecodable: list[str] = field(default_factory=list)
-    undecodable_rows: int = 0
-    half_pair_rows: int = 0
-    """Rows with half a surrogate pair in a text that does not come from a byte of another encoding."""
-    utf8_rows: int = 0
-    """Rows whose bytes are valid as UTF-8, although the user named another encoding."""
-    control_rows: int = 0
-    """Rows with C1 control characters, where the user named an encoding."""
-
-    @property
-    def records(self) -> int:
-        """Number of rows that have texts."""
-        return self.rows - self.reasons.total()
 
 
 class Tally:
@@ -112,12 +66,12 @@ class Tally:
         """Count a row of the file begun last, and inspect its texts."""
         tally = self.files[-1]
         if raw.flaw is not None:
-            _note_flaw(tally, raw)
+            note_flaw(tally, raw)
         if record.null_reason is not None:
             tally.reasons[record.null_reason] += 1
             tally.half_pair_rows += record.null_reason == "not_unicode" and not raw.undecodable
         if raw.values is not None and self._encoding is not None:
-            _add_encoding(tally, raw.values, self._encoding)
+            add_encoding(tally, raw.values, self._encoding)
         self.count(raw, record, 1)
         for text in record.texts:
             self.inspect(text.author, text.text)
@@ -214,22 +168,6 @@ def count(counter: Counter[str], item: str, times: int = 1) -> None:
     counter[item] += times
 
 
-def _add_encoding(tally: FileTally, values: Mapping[str, object], encoding: str) -> None:
-    text = "".join(value for value in values.values() if isinstance(value, str) and not value.isascii())
-    if text and _is_utf8(text, encoding):
-        tally.utf8_rows += 1
-    elif CONTROLS.search(text):
-        tally.control_rows += 1
-
-
-def _is_utf8(text: str, encoding: str) -> bool:
-    """Return True where the bytes of this text are valid as UTF-8, of fewer characters."""
-    try:
-        return len(text.encode(encoding, "surrogateescape").decode()) < len(text)
-    except ValueError:
-        return False
-
-
 def _holds_text(cell: object) -> bool:
     return isinstance(cell, str) or is_list_of_texts(cell)
 
@@ -240,23 +178,6 @@ def _kind_of(value: object) -> str:
     kinds = {type(None): "null", bool: "booleans", list: "lists", dict: "tables", bytes: "bytes", Decimal: "numbers"}
     kinds |= {int: "numbers", float: "numbers"}
     return kinds.get(type(value), f"values of type {type(value).__name__}")
-
-
-def _note_flaw(tally: FileTally, raw: ParsedRow) -> None:
-    flaw = raw.flaw or ""
-    kinds = []
-    if raw.undecodable:
-        tally.undecodable_rows += 1
-        kinds.append(tally.undecodable)
-    if raw.values is None:
-        tally.bad_rows += 1
-        kinds.append(tally.flaws)
-    elif not raw.undecodable:
-        tally.suspicious_rows += 1
-        kinds.append(tally.suspicions)
-    for kind in kinds:
-        if len(kind) < EXAMPLES:
-            kind.append(flaw)
 
 
 def _has_half_pair(text: str) -> bool:
