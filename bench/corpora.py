@@ -6,13 +6,15 @@ Rows are short and are generated under `--folder`, which keeps them for the next
 Each form has a process of its own, so that the peak of its memory is its own. CPU time stands beside wall time, because
 other programs on the machine lengthen the latter.
 
-A shard is read right after the shard before it (`next`), and by a process that has read nothing else of the file
-(`cold`). Both are constant where a file can be opened at a row. Of a large row group, or a packed file, only `next` is.
+A shard is read right after the shard before it (`next`), by a process that has read nothing else of the file (`cold`),
+and after any other shard (`shuffled`, as the tasks of a run are). All are constant where a file can be opened at a row.
+Of a large row group, or a packed file, only `next` is.
 """
 
 import gzip
 import json
 import pickle
+import random
 import resource
 import statistics
 import subprocess
@@ -35,6 +37,7 @@ from sweeps.task import Level, TaskShard
 PAIR: Final[Level] = ["builtin://tiny-base", "builtin://tiny-instruct"]
 BATCH_ROWS: Final = 100_000
 REPEATS: Final = 7
+SHUFFLED: Final = 30
 FOLDER: Final = Path(tempfile.gettempdir()) / "bench-corpora"
 FORMS: Final = ("csv", "jsonl", "parquet", "jsonl.gz")
 
@@ -88,9 +91,18 @@ def next_ms(shards: Sequence[TaskShard], place: int) -> float:
 
 
 def cold_ms(shards: Sequence[TaskShard], place: int) -> float:
-    """Milliseconds to read a shard where nothing else of the file was read."""
-    forget_places()
-    return read_ms(shards[place])
+    """Median of a few reads of a shard where nothing else of the file was read."""
+    times = []
+    for _ in range(REPEATS):
+        forget_places()
+        times.append(read_ms(shards[place]))
+    return statistics.median(times)
+
+
+def shuffled_ms(shards: Sequence[TaskShard]) -> float:
+    """Mean of shards in any order."""
+    places = random.Random(0).sample(range(len(shards)), min(SHUFFLED, len(shards)))
+    return statistics.mean(read_ms(shards[place]) for place in places)
 
 
 def measure(path: Path, form: str, shard_records: int) -> str:
@@ -110,7 +122,7 @@ def measure(path: Path, form: str, shard_records: int) -> str:
         f"{form:9} plan {wall_s:6.1f} s ({cpu_s:.1f} s CPU), peak {peak:,.0f} MiB, "
         f"{len(shards):,} shards of {pickled / len(shards):.0f} bytes; first, middle, last shard: "
         f"next {' '.join(f'{ms:.2f}' for ms in following)} ms (last / first {following[-1] / following[0]:.1f}), "
-        f"cold {' '.join(f'{ms:.2f}' for ms in cold)} ms"
+        f"cold {' '.join(f'{ms:.2f}' for ms in cold)} ms; shuffled {shuffled_ms(shards):.2f} ms"
     )
 
 

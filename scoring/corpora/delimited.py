@@ -130,16 +130,16 @@ class Delimited:
         return fields
 
     def _row(self, header: "_Header", fields: list[str] | str, records: Records) -> ParsedRow:
+        text = records.text
         if isinstance(fields, str):
-            text = records.text.rstrip("\r\n")
-            return ParsedRow(header.digest + text.encode("utf-8", "surrogatepass"), None, fields)
-        is_ascii = records.is_ascii
+            return ParsedRow(header.digest + text.rstrip("\r\n").encode("utf-8", "surrogatepass"), None, fields)
+        is_ascii = text.isascii()  # and so holds no byte that could not be decoded
         content = header.digest + (_packed_ascii(fields) if is_ascii else _packed_fields(fields))
         undecodable = not is_ascii and any(map(ESCAPED_BYTE.search, fields))
         if len(fields) != len(header.names):
             lengths = f"{plural(len(fields), 'field')} where the header has {len(header.names)}"
             return ParsedRow(content, None, f"line {records.first_line}: {lengths}", undecodable)
-        if "\0" in records.text:
+        if "\0" in text:
             return ParsedRow(content, None, f"line {records.first_line}: holds a NUL byte", undecodable)
         flaw = self._swallowed_rows(records, fields) if len(records.lines) > 1 else None
         if undecodable:

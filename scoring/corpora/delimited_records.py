@@ -34,11 +34,6 @@ class Records:
         """The lines of the last record as they are."""
         return "".join(self.lines)
 
-    @property
-    def is_ascii(self) -> bool:
-        """True where the lines are ASCII, and so hold no byte that could not be decoded."""
-        return all(map(str.isascii, self.lines))
-
     def __iter__(self) -> Iterator[list[str] | str]:
         while True:
             self.lines.clear()

@@ -5,7 +5,7 @@ as JSON lines.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from scoring.corpora.json_elements import ElementBuffer, elements
@@ -52,11 +52,12 @@ def _form(
     if dialect.encoding is None:
         refuse_utf16(file)
     with errors_naming(file), open_text(file, dialect.encoding) as stream:
-        first = next((line for line in iter(lambda: stream.readline(LONGEST_LINE), "") if line.strip()), "")
-        if first.lstrip()[:1] != "{":
-            return JsonList
+        mark = next((char for char in iter(partial(stream.read, 1), "") if not char.isspace()), "")
+        if mark != "{":
+            return JsonList  # which may be one line of any length
+        first = mark + stream.readline(LONGEST_LINE)
         row = ObjectDecoder(dialect.encoding).row(first.strip().encode("utf-8", "surrogatepass"), "")
-        is_alone = not any(line.strip() for line in iter(lambda: stream.readline(LONGEST_LINE), ""))
+        is_alone = not any(line.strip() for line in iter(partial(stream.readline, LONGEST_LINE), ""))
     holds_lists = row.values is not None and all(isinstance(value, list) for value in row.values.values())
     if row.values is not None and not (is_alone and holds_lists):
         return JsonLines

@@ -51,13 +51,15 @@ class PlainRows:
         kind = self._kinds.get(label) if isinstance(label, str) else None
         if kind is None or (self._id is not None and not _is_plain_id(values[self._id])):
             return False
-        texts = [values[name] for name in self._texts]
-        for text in texts:
+        texts = []
+        for name in self._texts:
+            text = values[name]
             if not isinstance(text, str) or len(text) < SHORT_CELL or not text.isascii():
                 return False
+            texts.append(text)
         kind.rows += 1
         for text, known in zip(texts, kind.record.texts, strict=True):
-            self._tally.inspect(known.author, text)  # type: ignore[arg-type]
+            self._tally.inspect(known.author, text)
         return True
 
     def learn(self, raw: ParsedRow, record: Record) -> None:

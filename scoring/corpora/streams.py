@@ -146,7 +146,8 @@ def lines(stream: IO[str]) -> Iterator[str]:
         ValueError: a line is longer than `LONGEST_LINE`.
     """
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), ""), start=1):
-        _check_length(len(line), number)
+        if len(line) >= LONGEST_LINE:
+            raise _line_too_long(number)
         yield line
 
 
@@ -157,13 +158,13 @@ def byte_lines(stream: BinaryIO) -> Iterator[bytes]:
         ValueError: a line is longer than `LONGEST_LINE`.
     """
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
-        _check_length(len(line), number)
+        if len(line) >= LONGEST_LINE:
+            raise _line_too_long(number)
         yield line
 
 
-def _check_length(length: int, number: int) -> None:
-    if length >= LONGEST_LINE:
-        raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: the file is not a file of lines")
+def _line_too_long(number: int) -> ValueError:
+    return ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: the file is not a file of lines")
 
 
 def refuse_utf16(file: str) -> None:
