@@ -8,6 +8,7 @@ cut before. Imports no torch: specs are validated with this module.
 import hashlib
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
@@ -140,11 +141,15 @@ def cut(record: Record, settings: FragmentSettings) -> Cut:
     spans = _spans(record, [len(text_words) for text_words in words], settings)
     kept = sum(len({word for span in text_spans for word in range(*span)}) for text_spans in spans)
     dropped = sum(map(len, words)) - kept
-    fragments = [
-        replace(fragment, dropped_words=dropped)
-        for text, text_words, text_spans in zip(record.texts, words, spans, strict=True)
-        for fragment in _fragments_of_text(record, text, text_words, text_spans, settings)
-    ]
+    fragments: list[Fragment] = []
+    numbers: Counter[tuple[str | None, str | None]] = Counter()
+    for text, text_words, text_spans in zip(record.texts, words, spans, strict=True):
+        source = text.author, text.generator
+        first = numbers[source]  # of several texts of one author, the next text's numbers follow
+        for fragment in _fragments_of_text(record, text, text_words, text_spans, settings):
+            number = first + fragment.fragment_index
+            fragments.append(replace(fragment, dropped_words=dropped, fragment_index=number))
+            numbers[source] += 1
     return Cut(tuple(fragments), dropped)
 
 

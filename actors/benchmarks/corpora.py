@@ -18,6 +18,7 @@ from actors.benchmarks.inputs import ModelInputs, open_models
 from scoring.corpora.corpus import Corpus, CorpusSettings
 from scoring.corpora.history import History
 from scoring.corpora.settings import BUILTIN_DOCS
+from scoring.corpora.shards import Shards
 from scoring.errors import CorpusChanged, CorpusError
 from sweeps.errors import UserError
 from sweeps.task import Level, TaskShard
@@ -67,12 +68,14 @@ def open_corpora(
     before: Mapping[str, History | None] = known.get("corpora", {})
     checkpoints = frozenset(rows for history in before.values() for rows in _row_counts(history))
     levels = {json.dumps(level): level for level in factors["corpus"]}
-    opened = {key: _open_corpus(level, checkpoints, progress) for key, level in levels.items()}
+    sizes = frozenset(int(size) for size in factors["shard_records"])  # type: ignore[arg-type]
+    opened = {key: _open_corpus(level, checkpoints, progress, sizes) for key, level in levels.items()}
     moved = _match_moved(
         {key: corpus for key, corpus in opened.items() if key not in before},
         {key: history for key, history in before.items() if key not in levels},
     )
-    names, histories, shards, lines, warnings = {}, {}, {}, list(models.lines), list(models.warnings)
+    names, histories, lines, warnings = {}, {}, list(models.lines), list(models.warnings)
+    shards: dict[tuple[str, int], Sequence[TaskShard]] = {}
     for key, level in levels.items():
         name, corpus = moved.get(key, (key, opened[key]))
         lines.append(f"corpus {_path_of(level)}")
@@ -87,8 +90,7 @@ def open_corpora(
                 "whether the corpus is still the same is not known"
             )
         names[key], histories[name] = json.loads(name), corpus.history
-        for count in factors["shard_records"]:
-            shards[name, int(count)] = _task_shards(corpus, int(count))  # type: ignore[arg-type]
+        shards |= {(name, size): _task_shards(corpus, size) for size in sizes}
         lines += [f"  {line}" for line in corpus.survey.lines]
         warnings += [f"corpus {_path_of(level)}: {warning}" for warning in corpus.survey.warnings]
     warnings += dict.fromkeys(f"{overlap}: its texts are scored for each" for overlap in _overlaps(histories))
@@ -106,9 +108,11 @@ def absolute_corpus(level: Any, base: Path) -> Any:
     return os.path.normpath(base / os.path.expanduser(level))  # noqa: PTH111 - pathlib raises for an unknown user
 
 
-def _open_corpus(level: Level, checkpoints: frozenset[int], progress: Callable[[str], object]) -> Corpus:
+def _open_corpus(
+    level: Level, checkpoints: frozenset[int], progress: Callable[[str], object], shard_sizes: frozenset[int]
+) -> Corpus:
     try:
-        return Corpus.open(CORPUS.validate_python(level), checkpoints, progress)
+        return Corpus.open(CORPUS.validate_python(level), checkpoints, progress, shard_sizes)
     except CorpusError as error:
         raise UserError(f"factors.corpus: {error}") from error
 
@@ -179,12 +183,28 @@ def _overlaps(histories: Mapping[str, History]) -> Iterator[str]:
                 yield f"corpora {pair} hold a file of the same rows"
 
 
-def _task_shards(corpus: Corpus, shard_records: int) -> tuple[TaskShard, ...]:
+class _TaskShards(Sequence[TaskShard]):
+    """The shards of a corpus as shards of tasks, each made when somebody asks for it: there may be a million."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return a shard, or a list of shards."""
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        shard = self._shards[index]
+        return TaskShard(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard)
+
+
+def _task_shards(corpus: Corpus, shard_records: int) -> _TaskShards:
     try:
-        shards = list(corpus.shards(shard_records))
+        return _TaskShards(corpus.cut(shard_records))
     except (CorpusError, OSError) as error:
         raise UserError(f"factors.corpus: {error}") from error
-    return tuple(TaskShard(f"{shard.name}:{shard.first_row}+{shard.row_count}", shard) for shard in shards)
 
 
 def _row_counts(history: History | None) -> Iterator[int]:

@@ -1,16 +1,16 @@
 """Readers of Parquet files and of datasets of the Hub, a batch of Arrow at a time."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing
 from functools import cache
 from typing import Any, Final
 
 import pyarrow
 
-from scoring.corpora.raw_rows import Dialect, ParsedRow, Start, canonical_json, contents_without_bytes
-from scoring.corpora.streams import READ_ERRORS, errors_naming, open_bytes, suffixes
+from scoring.corpora.kept_places import file_state
+from scoring.corpora.parquet_rows import KEPT, ParquetRows
+from scoring.corpora.raw_rows import Dialect, ParsedRow, Rows, Start, canonical_json, contents_of
+from scoring.corpora.streams import READ_ERRORS, errors_naming, suffixes
 from scoring.errors import CorpusError, CorpusUnavailable
 from scoring.wording import listed, printable
 
@@ -22,34 +22,43 @@ MAX_PRINTED_ITEMS: Final = 2**20
 
 
 class Parquet:
-    """A Parquet file, read a row group at a time."""
+    """A Parquet file."""
 
     def __init__(self, file: str, dialect: Dialect) -> None:  # noqa: ARG002 - a Parquet file needs no dialect
         self._file = file
 
     @property
     def reads_from_start(self) -> bool:
-        """True where the file is compressed as a whole, and must be unpacked first."""
-        return bool(suffixes(self._file)[1])
+        """True where a row group is so large that a process keeps only the end of what it decoded."""
+        if suffixes(self._file)[1]:
+            return False  # the footer is only known once the file is unpacked
+        with errors_naming(self._file), closing(ParquetRows(self._file)) as parquet:
+            return parquet.exceeds_kept
 
-    def rows(self, start: Start) -> Iterator[ParsedRow]:
+    def rows(self, start: Start) -> Rows:
         """Yield the rows from `start` on. Row groups before `start` are not read."""
-        with errors_naming(self._file), self._open() as parquet:
-            groups = range(parquet.num_row_groups)
-            sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
-            skipped = 0
-            while groups and start.row >= skipped + sizes[groups[0]]:
-                skipped += sizes[groups[0]]
-                groups = groups[1:]
-            scanned = start.row - skipped
-            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=list(groups)):
-                for row in _rows_of_batch(batch.slice(min(scanned, batch.num_rows))):
-                    yield ParsedRow(canonical_json(row), row)
-                scanned -= min(scanned, batch.num_rows)
+        with errors_naming(self._file):
+            key = self._file, file_state(self._file)
+            parquet = KEPT.take(key) or ParquetRows(self._file)
+            try:
+                for batch in parquet.batches(start.row):
+                    for row in _rows_of_batch(batch):
+                        yield ParsedRow(canonical_json(row), row)
+            except GeneratorExit:  # the shard has its rows
+                KEPT.put(key, parquet)
+                raise
+            except BaseException:
+                parquet.close()
+                raise
+            parquet.close()
+
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row, without its byte."""
+        return ((None, row) for row in self.rows(Start()))
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row."""
-        return contents_without_bytes(self.rows(Start()))
+        return contents_of(self.located_rows())
 
     def check(self) -> None:
         """Read the footer.
@@ -57,26 +66,11 @@ class Parquet:
         Raises:
             CorpusError: the file is broken, or has a column twice.
         """
-        with errors_naming(self._file), self._open() as parquet:
-            names = parquet.schema_arrow.names
+        with errors_naming(self._file), closing(ParquetRows(self._file)) as parquet:
+            names = parquet.names
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise CorpusError(f"{printable(self._file, 500)}: has column {listed(repeated)} twice; rename one")
-
-    @contextmanager
-    def _open(self) -> Iterator[Any]:
-        from pyarrow import parquet as arrow_parquet  # slow, and needed only where there is such a file
-
-        if not suffixes(self._file)[1]:
-            with open_bytes(self._file) as stream, arrow_parquet.ParquetFile(stream) as parquet:
-                yield parquet
-            return
-        # the footer is at the end of the file, so a compressed file must be unpacked first
-        with open_bytes(self._file) as packed, tempfile.TemporaryFile() as unpacked:
-            shutil.copyfileobj(packed, unpacked)
-            unpacked.seek(0)
-            with arrow_parquet.ParquetFile(unpacked) as parquet:
-                yield parquet
 
 
 class HubDataset:
@@ -87,7 +81,7 @@ class HubDataset:
     def __init__(self, dataset: str, split: str) -> None:
         self._dataset, self._split = dataset, split
 
-    def rows(self, start: Start) -> Iterator[ParsedRow]:
+    def rows(self, start: Start) -> Rows:
         """Yield the rows from `start` on."""
         split = load_split(self._dataset, self._split)
         try:
@@ -97,9 +91,13 @@ class HubDataset:
         except READ_ERRORS as error:
             raise _unavailable(self._dataset, self._split, error) from error
 
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row, without its byte."""
+        return ((None, row) for row in self.rows(Start()))
+
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row."""
-        return contents_without_bytes(self.rows(Start()))
+        return contents_of(self.located_rows())
 
     def check(self) -> None:
         """Load the split.
@@ -137,12 +135,14 @@ def _unavailable(dataset: str, split: str, error: Exception) -> CorpusUnavailabl
 
 def _rows_of_batch(batch: pyarrow.RecordBatch) -> Iterator[Mapping[str, object]]:
     """Yield the rows of a batch. A value that Python cannot hold does not change the other values."""
-    try:
-        rows = batch.to_pylist()
-    except CONVERSION_ERRORS:
-        columns = [_values_of_column(column) for column in batch.columns]
-        rows = [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
-    yield from rows
+    for first in range(0, batch.num_rows, BATCH_ROWS):
+        part = batch.slice(first, BATCH_ROWS)
+        try:
+            rows = part.to_pylist()
+        except CONVERSION_ERRORS:
+            columns = [_values_of_column(column) for column in part.columns]
+            rows = [dict(zip(part.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
+        yield from rows
 
 
 def _values_of_column(column: pyarrow.Array) -> list[object]:

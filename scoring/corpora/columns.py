@@ -92,6 +92,11 @@ class Columns(Settings):
         given = self.model_dump(include={"human", "synthetic", "text", "label", *OPTIONAL}, exclude_none=True)
         return {key: " or ".join(name) if isinstance(name, tuple) else str(name) for key, name in given.items()}
 
+    @property
+    def optional(self) -> dict[str, str]:
+        """Keys of optional columns that the user named, with the column names."""
+        return {key: name for key in OPTIONAL if (name := getattr(self, key)) is not None}
+
     def shape(self, names: Collection[str]) -> Shape:
         """Look for the columns of this mapping among `names`."""
         human = next((name for name in self.human_names if name in names), None)

@@ -9,21 +9,19 @@ fingerprint of its rows. A worker reads the shard itself, or gets its rows sent 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from models.builtin.cache import docs_path
 from scoring.corpora.found_files import FoundFiles, find_files
 from scoring.corpora.history import ContinuedFile, FileState, History, checkpoints_of, continue_history
-from scoring.corpora.passing import Progress, ScannedFile, Scanner, ids_of
+from scoring.corpora.passing import Progress, ScannedFile, Scanner
 from scoring.corpora.raw_rows import RawRow
 from scoring.corpora.readers import HUB_PREFIX
-from scoring.corpora.record_ids import RowRange, id_hash, repeated_hashes, unique_ids
 from scoring.corpora.records import Record, RecordMaker
+from scoring.corpora.repeated_ids import RepeatedIds, find_repeated_ids, new_record_ids
 from scoring.corpora.settings import BUILTIN_DOCS, CorpusSettings, origin_of
-from scoring.corpora.shards import FileToCut, Shard, cut_file, read_rows
+from scoring.corpora.shards import FileShards, FileToCut, Shard, Shards, cut_file, read_rows
 from scoring.corpora.survey import Survey, survey
 from scoring.corpora.tally import Tally
 from scoring.errors import CorpusError
@@ -55,11 +53,15 @@ class Corpus:
     files: tuple[CorpusFile, ...]
     survey: Survey
     _scanned: tuple[ScannedFile, ...] = field(repr=False, compare=False)
-    _repeated: "_RepeatedIds" = field(repr=False, compare=False)
+    _repeated: RepeatedIds = field(repr=False, compare=False)
 
     @classmethod
     def open(
-        cls, settings: CorpusSettings, checkpoints: frozenset[int] = frozenset(), progress: Progress = lambda _: None
+        cls,
+        settings: CorpusSettings,
+        checkpoints: frozenset[int] = frozenset(),
+        progress: Progress = lambda _: None,
+        shard_sizes: frozenset[int] = frozenset(),
     ) -> "Corpus":
         """Find every file, and read its rows once.
 
@@ -67,6 +69,7 @@ class Corpus:
             settings: The corpus, as a spec names it.
             checkpoints: Row counts at which fingerprints are kept, for `continued`.
             progress: Called with a sentence from time to time while rows are read.
+            shard_sizes: Sizes for which `shards` need not read the rows again.
 
         Raises:
             CorpusError: the path has no file with rows, a file cannot be read, or lacks the columns of the settings.
@@ -76,11 +79,11 @@ class Corpus:
             columns = settings.columns
             maker = RecordMaker(columns)
             tally = Tally(columns, maker, settings.encoding)
-            scanner = Scanner(maker, tally, settings.dialect, has_ids=columns.id is not None, progress=progress)
+            scanner = Scanner(columns, maker, tally, settings.dialect, shard_sizes, progress)
             scanned = [scanner.scan(file, name, origin_of(name), checkpoints) for file, name in found.files]
             if not any(file.rows for file in scanned):
                 raise CorpusError(f"corpus {printable(settings.path, 500)} has no rows; name files that have")
-            repeated = _repeated_ids(scanned, settings)
+            repeated = find_repeated_ids(scanned, settings)
         except CorpusError:
             raise
         except OSError as error:
@@ -91,9 +94,9 @@ class Corpus:
 
     @classmethod
     def _of(
-        cls, settings: CorpusSettings, files: Sequence[ContinuedFile], told: Survey, repeated: "_RepeatedIds"
+        cls, settings: CorpusSettings, files: Sequence[ContinuedFile], told: Survey, repeated: RepeatedIds
     ) -> "Corpus":
-        new_ids = _new_ids(files, repeated) if repeated.ids else {}
+        new_ids = new_record_ids(files, repeated) if repeated.ids else {}
         opened = tuple(
             CorpusFile(file.file, name, file.rows, states, new_ids.get(name, {})) for file, name, states in files
         )
@@ -129,25 +132,43 @@ class Corpus:
             if file.name != name
         ]
         files = [ContinuedFile(replace(file, name=name), name, states) for file, name, states in files]
-        repeated = _repeated_ids([file for file, _, _ in files], self.settings) if moved else self._repeated
+        repeated = find_repeated_ids([file for file, _, _ in files], self.settings) if moved else self._repeated
         told = replace(self.survey, lines=(*self.survey.lines, *moved))
         return self._of(self.settings, files, told, repeated)
 
-    def shards(self, rows_per_shard: int) -> Iterator[Shard]:
+    def cut(self, rows_per_shard: int) -> Shards:
         """Cut every file into shards of at most `rows_per_shard` rows, in order.
 
-        No shard has rows from both before and after a growth of the corpus.
+        No shard has rows from both before and after a growth of the corpus. Rows are read again where the corpus was
+        opened without this size among its `shard_sizes`, and where a file grew.
 
         Raises:
             CorpusChanged: a file has changed since the corpus was opened.
             OSError: a file is no longer there.
         """
-        for file in self.files:
-            states = [state.rows for state in file.states]
+        return Shards([*self._cut_files(rows_per_shard)])
+
+    def shards(self, rows_per_shard: int) -> Iterator[Shard]:
+        """Yield the shards of `cut`, file by file.
+
+        Raises:
+            CorpusChanged: a file has changed since the corpus was opened.
+            OSError: a file is no longer there.
+        """
+        return chain.from_iterable(self._cut_files(rows_per_shard))
+
+    def _cut_files(self, rows_per_shard: int) -> Iterator[FileShards]:
+        for file, scanned in zip(self.files, self._scanned, strict=True):
+            row_counts = [state.rows for state in file.states]
             cuttable = FileToCut(
-                file.file, file.name, states, file.states[-1].sha256, file.record_ids, self.settings.dialect
+                file.file, file.name, row_counts, file.states[-1].sha256, file.record_ids, self.settings.dialect
             )
-            yield from cut_file(cuttable, rows_per_shard)
+            cuts = scanned.cuts.get(rows_per_shard)
+            has_regular_cuts = all(rows % rows_per_shard == 0 or rows == file.rows for rows in row_counts)
+            if cuts is not None and has_regular_cuts and scanned.is_unchanged():
+                yield FileShards(cuttable, rows_per_shard, cuts)
+            else:
+                yield cut_file(cuttable, rows_per_shard)
 
     def records(self) -> Iterator[Record]:
         """Yield every record, in order."""
@@ -195,41 +216,3 @@ def _copy_lines(files: Iterable[ScannedFile]) -> Iterator[str]:
             again.append(f"{printable(file.name)} as {printable(name)}")
     if again:
         yield f"{plural(len(again), 'file')} with the same rows as another, each is scored: {listed(again)}"
-
-
-class _RepeatedIds(NamedTuple):
-    """Ids that several rows have."""
-
-    ids: Mapping[int, str]
-    """Ids by their hash."""
-    counts: Mapping[str, int]
-    """Number of rows by id."""
-
-
-def _repeated_ids(files: Iterable[ScannedFile], settings: CorpusSettings) -> _RepeatedIds:
-    """Find repeated hashes of ids, then read the files with such ids again for the ids themselves."""
-    hashes = {file: file.ids.hashes(file.name) for file in files if file.ids is not None}
-    counts = repeated_hashes(hashes.values())
-    if not counts:
-        return _RepeatedIds({}, {})
-    maker, wanted = RecordMaker(settings.columns), np.fromiter(counts, np.uint64, len(counts))
-    ids: dict[int, str] = {}
-    for file, own in hashes.items():
-        if np.isin(own, wanted).any():
-            found = ids_of(file, maker, settings.dialect, lambda record_id: id_hash(record_id) in counts)
-            ids |= {id_hash(record_id): record_id for record_id in found}
-    return _RepeatedIds(ids, {record_id: counts[value] for value, record_id in ids.items()})
-
-
-def _new_ids(files: Sequence[ContinuedFile], repeated: _RepeatedIds) -> Mapping[str, Mapping[int, str]]:
-    """Return new ids by file and row. Of rows with the same id, the row that came to the corpus first keeps the id."""
-    hashes = {name: file.ids.hashes(name) for file, name, _ in files if file.ids is not None}
-    runs = []
-    for time in range(max(len(states) for _, _, states in files)):
-        for _, name, states in files:
-            first = states[time - 1].rows if time else 0
-            runs.append(RowRange(name, first, hashes[name][first : states[time].rows]))
-    new_ids: dict[str, dict[int, str]] = {}
-    for (name, row), record_id in unique_ids(runs, repeated.ids).items():
-        new_ids.setdefault(name, {})[row] = record_id
-    return new_ids

@@ -9,19 +9,21 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
-from typing import IO, Final
+from typing import Final, NamedTuple
 
-from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, ParsedRow, Start, is_seekable
-from scoring.corpora.streams import (
-    LONGEST_LINE,
-    byte_order_mark_length,
-    errors_naming,
-    lines,
-    open_text,
-    refuse_utf16,
-    suffixes,
+from scoring.corpora.delimited_records import Records
+from scoring.corpora.passed_rows import rows_passing
+from scoring.corpora.raw_rows import (
+    ESCAPED_BYTE,
+    Dialect,
+    ParsedRow,
+    Rows,
+    Start,
+    contents_of,
+    knows_bytes,
+    passes_rows,
 )
+from scoring.corpora.streams import byte_order_mark_length, errors_naming, open_text, refuse_utf16, suffixes
 from scoring.errors import CorpusError
 from scoring.wording import plural, printable, quoted
 
@@ -34,6 +36,15 @@ MOST_LINES: Final = 0.6
 """Share of a field's lines that must look like rows as well."""
 
 
+class _Header(NamedTuple):
+    """Names of the columns."""
+
+    names: Sequence[str]
+    digest: bytes
+    """Part of the content of every row."""
+    has_blank_names: bool
+
+
 class Delimited:
     """A file of delimited rows."""
 
@@ -41,41 +52,49 @@ class Delimited:
         self._file, self._encoding = file, dialect.encoding
         self._delimiter = dialect.delimiter or DELIMITERS_BY_SUFFIX[suffixes(file)[0]]
         self._delimiter_is_named = dialect.delimiter is not None
-        self._seekable = is_seekable(file, dialect)
-        csv.field_size_limit(LONGEST_LINE)  # the default of 131072 characters refuses long texts
+        self._passes_rows = passes_rows(file, dialect)
+        self._knows_bytes = knows_bytes(dialect)
 
     @property
     def reads_from_start(self) -> bool:
-        """True where the file cannot be read from a byte on."""
-        return not self._seekable
+        """True where the file cannot be opened at the byte of a row."""
+        return self._passes_rows
 
-    def rows(self, start: Start) -> Iterator[ParsedRow]:
+    def rows(self, start: Start) -> Rows:
         """Yield the rows from `start` on. Without its byte the rows before are read too: fields hold line breaks."""
-        return (row for _, row in self._rows(start))
+        if start.byte is None and start.row:
+            dialect = Dialect(self._encoding, self._delimiter)
+            return rows_passing(self._file, dialect, start.row, lambda: self.rows(Start()))
+        return (row for _, row in self._rows(start.byte))
+
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row with its byte; None where reading cannot begin at a byte."""
+        return self._rows(None)
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row, with its byte. The content is the names of the columns and the fields."""
-        return ((byte, row.content) for byte, row in self._rows(Start()))
+        return contents_of(self.located_rows())
 
-    def _rows(self, start: Start) -> Iterator[tuple[int | None, ParsedRow]]:
+    def _rows(self, first_byte: int | None) -> Iterator[tuple[int | None, ParsedRow]]:
         """Yield the rows with the byte at which each starts; None where reading cannot begin at a byte."""
         with errors_naming(self._file), ExitStack() as streams:
             records = self._records(streams)
             header = self._header(records)
             if header is None:
                 return
-            skipped = start.row
-            if start.byte is not None:
-                records, skipped = self._records(streams, start.byte), 0
-            names_digest = hashlib.sha256(_packed_fields(header)).digest()[:8]
-            for fields in islice(records, skipped, None):
-                yield records.first_byte, self._row(header, names_digest, fields, records)
+            if first_byte is not None:
+                records = self._records(streams, first_byte)
+            named = _Header(
+                header, hashlib.sha256(_packed_fields(header)).digest()[:8], not all(map(str.strip, header))
+            )
+            for fields in records:
+                yield records.first_byte, self._row(named, fields, records)
 
-    def _records(self, streams: ExitStack, byte: int | None = None) -> "_Records":
-        if byte is None and self._seekable:
-            byte = byte_order_mark_length(self._file)
+    def _records(self, streams: ExitStack, byte: int | None = None) -> Records:
+        if byte is None and self._knows_bytes:
+            byte = byte_order_mark_length(self._file) if self._encoding is None else 0
         stream = streams.enter_context(open_text(self._file, self._encoding, byte or 0))
-        return _Records(stream, self._delimiter, byte)
+        return Records(stream, self._delimiter, byte, is_utf8=self._encoding is None)
 
     def check(self) -> None:
         """Read the header.
@@ -88,7 +107,7 @@ class Delimited:
         with errors_naming(self._file), ExitStack() as streams:
             self._header(self._records(streams))
 
-    def _header(self, records: "_Records") -> Sequence[str] | None:
+    def _header(self, records: Records) -> Sequence[str] | None:
         fields = next(iter(records), None)
         if fields is None:
             return None
@@ -110,26 +129,27 @@ class Delimited:
             )
         return fields
 
-    def _row(
-        self, header: Sequence[str], names_digest: bytes, fields: list[str] | str, records: "_Records"
-    ) -> ParsedRow:
-        place = f"line {records.first_line}"
+    def _row(self, header: "_Header", fields: list[str] | str, records: Records) -> ParsedRow:
+        text = records.text
         if isinstance(fields, str):
-            return ParsedRow(names_digest + records.text.rstrip("\r\n").encode("utf-8", "surrogatepass"), None, fields)
-        content = names_digest + _packed_fields(fields)
-        undecodable = not records.is_ascii and any(map(ESCAPED_BYTE.search, fields))
-        if len(fields) != len(header):
-            lengths = f"{plural(len(fields), 'field')} where the header has {len(header)}"
-            return ParsedRow(content, None, f"{place}: {lengths}", undecodable)
-        if any("\0" in line for line in records.lines):
-            return ParsedRow(content, None, f"{place}: holds a NUL byte", undecodable)
+            return ParsedRow(header.digest + text.rstrip("\r\n").encode("utf-8", "surrogatepass"), None, fields)
+        is_ascii = text.isascii()  # and so holds no byte that could not be decoded
+        content = header.digest + (_packed_ascii(fields) if is_ascii else _packed_fields(fields))
+        undecodable = not is_ascii and any(map(ESCAPED_BYTE.search, fields))
+        if len(fields) != len(header.names):
+            lengths = f"{plural(len(fields), 'field')} where the header has {len(header.names)}"
+            return ParsedRow(content, None, f"line {records.first_line}: {lengths}", undecodable)
+        if "\0" in text:
+            return ParsedRow(content, None, f"line {records.first_line}: holds a NUL byte", undecodable)
         flaw = self._swallowed_rows(records, fields) if len(records.lines) > 1 else None
         if undecodable:
-            flaw = f"{place}: holds bytes that are not {self._encoding or 'UTF-8'}"
-        values: dict[str, object] = {name: field for name, field in zip(header, fields, strict=True) if name.strip()}
+            flaw = f"line {records.first_line}: holds bytes that are not {self._encoding or 'UTF-8'}"
+        values: dict[str, object] = dict(zip(header.names, fields, strict=True))
+        if header.has_blank_names:
+            values = {name: value for name, value in values.items() if name.strip()}
         return ParsedRow(content, values, flaw, undecodable)
 
-    def _swallowed_rows(self, records: "_Records", fields: list[str]) -> str | None:
+    def _swallowed_rows(self, records: Records, fields: list[str]) -> str | None:
         """Return a flaw where lines within this row look like rows that an open quote has swallowed; else None.
 
         Raises:
@@ -156,64 +176,9 @@ class Delimited:
         return printable(self._file, 500)
 
 
-class _Records:
-    """Iterator over the records of a stream; also holds the lines of the last record.
-
-    A record is a list of fields, or a text that says why the lines are no record.
-    """
-
-    def __init__(self, stream: IO[str], delimiter: str, byte: int | None) -> None:
-        self.lines: list[str] = []
-        self.last_line = 0
-        self.first_byte = self._next_byte = byte
-        """Byte at which the last record starts; None where the stream's bytes are not known."""
-        self._lines = lines(stream)
-        self._reader = csv.reader(self._consumed_lines(), delimiter=delimiter, strict=True)
-
-    @property
-    def first_line(self) -> int:
-        """Number of the first line of the last record."""
-        return self.last_line - len(self.lines) + 1
-
-    @property
-    def text(self) -> str:
-        """The lines of the last record as they are."""
-        return "".join(self.lines)
-
-    @property
-    def is_ascii(self) -> bool:
-        """True where the lines are ASCII, and so hold no byte that could not be decoded."""
-        return all(map(str.isascii, self.lines))
-
-    def __iter__(self) -> Iterator[list[str] | str]:
-        while True:
-            self.lines.clear()
-            self.first_byte = self._next_byte
-            try:
-                fields = next(self._reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield self._explain_error(error)
-                continue
-            if fields:  # a blank line is no record
-                yield fields
-
-    def _explain_error(self, error: csv.Error) -> str:
-        if len(self.lines) == 1 and "unexpected end" not in str(error):
-            return f"line {self.first_line}: a quote within a quoted field must be doubled ({error})"
-        raise ValueError(
-            f"line {self.first_line}: a quote opens and is not closed in its row, lines to {self.last_line} would be "
-            f"swallowed ({error}); close it, or double quotes that belong to the text"
-        )
-
-    def _consumed_lines(self) -> Iterator[str]:
-        for line in self._lines:
-            self.last_line += 1
-            self.lines.append(line)
-            if self._next_byte is not None:
-                self._next_byte += len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
-            yield line
+def _packed_ascii(fields: Sequence[str]) -> bytes:
+    """Return what `_packed_fields` does, faster, of fields in ASCII."""
+    return "".join([f"{len(field)}:{field}" for field in fields]).encode()
 
 
 def _packed_fields(fields: Sequence[str]) -> bytes:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
-from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, ParsedRow, Start, is_seekable
-from scoring.corpora.streams import byte_lines, errors_naming, lines, open_bytes, open_text, refuse_utf16
+from scoring.corpora.passed_rows import rows_passing
+from scoring.corpora.raw_rows import ESCAPED_BYTE, Dialect, ParsedRow, Rows, Start, knows_bytes, passes_rows
+from scoring.corpora.streams import byte_lines, errors_naming, lines, open_bytes_from, open_text, refuse_utf16
 from scoring.wording import printable, quoted
 
 UTF8_MARK: Final = b"\xef\xbb\xbf"
@@ -17,24 +17,35 @@ class JsonLines:
 
     def __init__(self, file: str, dialect: Dialect) -> None:
         self._file, self._encoding = file, dialect.encoding
-        self._seekable = is_seekable(file, dialect)
+        self._passes_rows = passes_rows(file, dialect)
+        self._knows_bytes = knows_bytes(dialect)
 
     @property
     def reads_from_start(self) -> bool:
-        """True where the file cannot be read from a byte on."""
-        return not self._seekable
+        """True where the file cannot be opened at the byte of a row."""
+        return self._passes_rows
 
-    def rows(self, start: Start) -> Iterator[ParsedRow]:
+    def rows(self, start: Start) -> Rows:
         """Yield the rows from `start` on."""
-        skipped = start.row if start.byte is None else 0
+        if start.byte is None and start.row:
+            return rows_passing(self._file, Dialect(self._encoding), start.row, lambda: self._rows(0))
+        return self._rows(start.byte or 0)
+
+    def _rows(self, first_byte: int) -> Rows:
         decoder = ObjectDecoder(self._encoding)
-        for number, _, line in islice(self._lines(start.byte or 0), skipped, None):
+        for number, _, line in self._lines(first_byte):
             yield decoder.row(line, f"line {number}")
+
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row with its byte; None where reading cannot begin there."""
+        decoder = ObjectDecoder(self._encoding)
+        for number, byte, line in self._lines(0):
+            yield (byte if self._knows_bytes else None), decoder.row(line, f"line {number}")
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row, with the byte at which it starts; None where reading cannot begin there."""
         for _, byte, line in self._lines(0):
-            yield (byte if self._seekable else None), line
+            yield (byte if self._knows_bytes else None), line
 
     def check(self) -> None:
         """Refuse UTF-16 and UTF-32, unless the settings name them.
@@ -49,21 +60,20 @@ class JsonLines:
         """Yield number, byte and content of every line that is not blank."""
         position = first_byte
         with errors_naming(self._file):
-            for number, line in enumerate(self._raw_lines(first_byte), start=1):
+            for number, (length, line) in enumerate(self._raw_lines(first_byte), start=1):
                 content = (line.removeprefix(UTF8_MARK) if position == 0 else line).strip()
                 if content:
                     yield number, position, content
-                position += len(line)
+                position += length
 
-    def _raw_lines(self, first_byte: int) -> Iterator[bytes]:
+    def _raw_lines(self, first_byte: int) -> Iterator[tuple[int, bytes]]:
+        """Yield every line as UTF-8, with its length in the file where a character is a byte."""
         if self._encoding is not None:
-            with open_text(self._file, self._encoding) as text:
-                yield from (line.encode("utf-8", "surrogatepass") for line in lines(text))
+            with open_text(self._file, self._encoding, first_byte) as text:
+                yield from ((len(line), line.encode("utf-8", "surrogatepass")) for line in lines(text))
             return
-        with open_bytes(self._file) as stream:
-            if first_byte:
-                stream.seek(first_byte)
-            yield from byte_lines(stream)
+        with open_bytes_from(self._file, first_byte) as stream:
+            yield from ((len(line), line) for line in byte_lines(stream))
 
 
 class ObjectDecoder:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from numbers import Real
 from typing import Final, Literal
 
@@ -18,6 +19,8 @@ TRUTH: Final = {"true": "1", "false": "0"}
 NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII)
 MISSING: Final = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "nat"})
 """Texts that programs write for a missing value, casefolded."""
+REMEMBERED_LABELS: Final = 1000
+"""Different labels whose form is remembered, at most: a corpus has few of them, and many rows."""
 LONGEST_NUMBER: Final = 40
 """Characters of a label that is read as a number, at most."""
 
@@ -29,13 +32,18 @@ def is_missing(value: object) -> bool:
 
 def label_key(value: object) -> str | None:
     """Return the form in which labels are compared; None for a value that is no label: null, blank, list or table."""
+    if isinstance(value, str):
+        return _key_of_text(value)
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, Real | Decimal):
         return _number(str(value).casefold())
-    if not isinstance(value, str):
-        return None
-    text = value.strip().casefold()
+    return None
+
+
+@lru_cache(REMEMBERED_LABELS)
+def _key_of_text(label: str) -> str | None:
+    text = label.strip().casefold()
     return _number(TRUTH.get(text, text)) or None
 
 

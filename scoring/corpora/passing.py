@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from scoring.corpora.fingerprints import NO_ROWS, Fingerprint
+from scoring.corpora.columns import Columns
+from scoring.corpora.fingerprints import RowFingerprints, ShardCuts
+from scoring.corpora.kept_places import FileState, file_state
+from scoring.corpora.plain_rows import PlainRows
 from scoring.corpora.raw_rows import Dialect, RawRow, Start
 from scoring.corpora.readers import HUB_PREFIX, reader_of
 from scoring.corpora.record_ids import IdHashes
@@ -35,16 +37,34 @@ class ScannedFile:
     """Fingerprints of the first n rows by n: of no rows, of every checkpoint, and of all rows."""
     ids: IdHashes | None
     """Hashes of the rows' ids; None where the corpus has no column of ids."""
+    cuts: Mapping[int, ShardCuts]
+    """Shards of the file by their rows, for a file that did not grow."""
+    state: FileState | None
+    """State of the file when it was read; None for a dataset of the Hub."""
+
+    def is_unchanged(self) -> bool:
+        """Return True where nobody has written the file since.
+
+        Raises:
+            OSError: the file is no longer there.
+        """
+        return _state(self.file) == self.state
 
 
 class Scanner:
     """Reads files and counts their rows, one file after the other."""
 
     def __init__(
-        self, maker: RecordMaker, tally: Tally, dialect: Dialect, has_ids: bool, progress: Progress = _ignore
+        self,
+        columns: Columns,
+        maker: RecordMaker,
+        tally: Tally,
+        dialect: Dialect,
+        shard_sizes: Collection[int] = (),
+        progress: Progress = _ignore,
     ) -> None:
-        self._maker, self._tally, self._dialect, self._has_ids = maker, tally, dialect, has_ids
-        self._progress = progress
+        self._columns, self._maker, self._tally, self._dialect = columns, maker, tally, dialect
+        self._shard_sizes, self._progress = shard_sizes, progress
 
     def scan(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> ScannedFile:
         """Read every row of a file once.
@@ -64,25 +84,27 @@ class Scanner:
         reader = reader_of(file, self._dialect)
         self._tally.start(file, name, reader.reads_from_start)
         reader.check()
-        fingerprint, digests = Fingerprint(), {0: NO_ROWS}
-        ids = IdHashes() if self._has_ids else None
-        for raw in reader.rows(Start()):
-            row = RawRow(name, fingerprint.rows, raw.values)
-            self._tally.add(raw, self._maker.record(row, origin))
-            fingerprint.add(raw.content)
+        fingerprints = RowFingerprints(checkpoints, self._shard_sizes)
+        ids = IdHashes() if self._columns.id is not None else None
+        plain = PlainRows(self._columns, self._tally, self._dialect.encoding)
+        for byte, raw in reader.located_rows():
+            if not plain.add(raw):
+                record = self._maker.record(RawRow(name, fingerprints.rows, raw.values), origin)
+                self._tally.add(raw, record)
+                plain.learn(raw, record)
             if ids is not None:
-                ids.add(self._maker.own_id(row))
-            if fingerprint.rows % PROGRESS_ROWS == 0:
-                self._progress(f"{printable(name)}: {fingerprint.rows:,} rows looked at")
-            if fingerprint.rows in checkpoints:
-                digests[fingerprint.rows] = fingerprint.hex()
+                ids.add(self._maker.own_id(raw.values))
+            fingerprints.add(byte, raw.content)
+            if fingerprints.rows % PROGRESS_ROWS == 0:
+                self._progress(f"{printable(name)}: {fingerprints.rows:,} rows looked at")
         if _state(file) != before:
             raise CorpusChanged(
                 f"{printable(file, 500)}: changed while it was read; "
                 "wait until the program that writes it is done, then start again"
             )
-        digests[fingerprint.rows] = fingerprint.hex()
-        return ScannedFile(file, name, fingerprint.rows, digests, ids)
+        plain.finish()
+        cuts = fingerprints.cuts()
+        return ScannedFile(file, name, fingerprints.rows, fingerprints.digests, ids, cuts, before)
 
 
 def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: Callable[[str], bool]) -> set[str]:
@@ -93,13 +115,10 @@ def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: C
         OSError: the file is not there.
     """
     rows = enumerate(reader_of(file.file, dialect).rows(Start()))
-    ids = (maker.own_id(RawRow(file.name, index, raw.values)) or row_name(file.name, index) for index, raw in rows)
+    ids = (maker.own_id(raw.values) or row_name(file.name, index) for index, raw in rows)
     return {record_id for record_id in ids if is_wanted(record_id)}
 
 
-def _state(file: str) -> tuple[int, ...]:
-    """Return device, inode, size and time of change, which change when a file is written; empty for a Hub dataset."""
-    if file.startswith(HUB_PREFIX):
-        return ()
-    status = Path(file).stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+def _state(file: str) -> FileState | None:
+    """Return the state of a file; None for a dataset of the Hub."""
+    return None if file.startswith(HUB_PREFIX) else file_state(file)

@@ -6,11 +6,11 @@ an error. Knows nothing of the meaning of columns.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from scoring.corpora.streams import suffixes
+from scoring.corpora.streams import is_single_byte, suffixes
 
 Values = Mapping[str, object] | None
 """The columns of a row, or None where it could not be decoded."""
@@ -28,6 +28,7 @@ class Dialect(NamedTuple):
 
 
 PLAIN: Final = Dialect()
+CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=repr)
 
 
 class Start(NamedTuple):
@@ -35,7 +36,7 @@ class Start(NamedTuple):
 
     row: int = 0
     byte: int | None = None
-    """Offset of the row, from which reading begins. None: unknown, so the rows before may be read, too."""
+    """Offset of the row, unpacked, from which reading begins. None: unknown, so the rows before may be read, too."""
 
 
 class ParsedRow(NamedTuple):
@@ -48,6 +49,10 @@ class ParsedRow(NamedTuple):
     """Fault of the row and its place, as in `line 7: 4 fields where the header has 2`; None for a good row."""
     undecodable: bool = False
     """True where the row holds bytes that are not of the file's encoding."""
+
+
+Rows = Generator[ParsedRow, None, None]
+"""Rows of a file, in order. Closing them closes the file, or keeps its place for the next shard."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,13 @@ class Reader(Protocol):
 
     @property
     def reads_from_start(self) -> bool:
-        """True where reading from a row on reads all rows before it, too."""
+        """True where a process must pass the rows before a row, unless its last shard ended there."""
 
-    def rows(self, start: Start) -> Iterator[ParsedRow]:
+    def rows(self, start: Start) -> Rows:
         """Yield the rows from `start` on."""
+
+    def located_rows(self) -> Iterator[tuple[int | None, ParsedRow]]:
+        """Yield every row with the byte at which it starts; None where reading cannot begin there."""
 
     def contents(self) -> Iterator[tuple[int | None, bytes]]:
         """Yield the content of every row, with the byte at which it starts; None where reading cannot begin there."""
@@ -86,16 +94,21 @@ class Reader(Protocol):
         """
 
 
-def is_seekable(file: str, dialect: Dialect) -> bool:
-    """Return True where a file of lines can be read from a byte on: uncompressed UTF-8."""
-    return dialect.encoding is None and not suffixes(file)[1]
+def knows_bytes(dialect: Dialect) -> bool:
+    """Return True where the byte of a line follows from the lines before: UTF-8, or one byte a character."""
+    return dialect.encoding is None or is_single_byte(dialect.encoding)
+
+
+def passes_rows(file: str, dialect: Dialect) -> bool:
+    """Return True where a file of lines cannot be opened at the byte of a row."""
+    return bool(suffixes(file)[1]) or not knows_bytes(dialect)
 
 
 def canonical_json(values: object) -> bytes:
     """Return a row's values as JSON with sorted keys: the order of columns does not matter."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr).encode()
+    return CANONICAL.encode(values).encode()
 
 
-def contents_without_bytes(rows: Iterable[ParsedRow]) -> Iterator[tuple[int | None, bytes]]:
-    """Yield the content of rows, with None for the byte at which each starts."""
-    return ((None, row.content) for row in rows)
+def contents_of(rows: Iterable[tuple[int | None, ParsedRow]]) -> Iterator[tuple[int | None, bytes]]:
+    """Yield the content of rows, with the byte at which each starts."""
+    return ((byte, row.content) for byte, row in rows)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from scoring.corpora.columns import OPTIONAL, Columns, Shape
+from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.labels import Author, Authors, is_missing, label_key
-from scoring.corpora.raw_rows import RawRow
+from scoring.corpora.raw_rows import RawRow, Values
 from scoring.wording import utf8
 
 __all__ = ["Author", "Columns", "Origin", "Record", "RecordMaker", "Text"]
@@ -20,7 +20,7 @@ NULL_REASONS: Final = {
     "bad_row": "the line is no JSON object, the row has more or fewer fields than the header, or cannot be decoded",
     "missing_column": "a column of the mapping is absent",
     "ambiguous_column": "several columns match the pattern of `synthetic`",
-    "not_text": "a text column holds no text, or only a word for a missing text, such as NA or nan",
+    "not_text": "a text column holds no text or list of texts, or only a word for a missing text, such as NA or nan",
     "not_unicode": "the text holds half a surrogate pair and has no UTF-8",
     "unknown_label": "the label is neither one of human_labels nor one of synthetic_labels",
 }
@@ -70,12 +70,13 @@ class RecordMaker:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._authors = Authors(columns.human_labels, columns.synthetic_labels)
+        self._optional = columns.optional
         self._shapes: dict[tuple[str, ...], Shape] = {}
 
     def record(self, row: RawRow, origin: Origin) -> Record:
         """Make a record of a row; without texts and with a `null_reason` where the row is not valid."""
         values = row.values if row.values is not None else {}
-        record_id = row.record_id or self.own_id(row) or row_name(row.file, row.index)
+        record_id = row.record_id or self.own_id(row.values) or row_name(row.file, row.index)
         dataset = _name_in(values, self._columns.dataset) or origin.dataset
         try:
             if row.values is None:
@@ -89,9 +90,9 @@ class RecordMaker:
         """Return the author of texts with this label; None where neither list has the label."""
         return self._authors.author(label_key(label))
 
-    def own_id(self, row: RawRow) -> str | None:
+    def own_id(self, values: Values) -> str | None:
         """Return the id in the row's id column; None where there is none."""
-        return _name_in(row.values, self._columns.id) if row.values is not None else None
+        return _name_in(values, self._columns.id) if values is not None else None
 
     def shape(self, values: Mapping[str, object]) -> Shape:
         """Find the columns of the mapping among those of this row."""
@@ -105,9 +106,7 @@ class RecordMaker:
 
     def keys_without_value(self, values: Mapping[str, object]) -> tuple[str, ...]:
         """Return the keys of optional columns that the mapping names and that have no value in this row."""
-        return tuple(
-            key for key in OPTIONAL if (name := getattr(self._columns, key)) and _name_in(values, name) is None
-        )
+        return tuple([key for key, name in self._optional.items() if _name_in(values, name) is None])
 
     def _paired(self, values: Mapping[str, object], origin: Origin) -> tuple[Text, ...]:
         shape = self.shape(values)
@@ -117,8 +116,8 @@ class RecordMaker:
             raise _BadRowError("missing_column")
         generator = self._generator(values, origin) or _generator_from_column(shape.synthetic, self._columns)
         return (
-            Text("human", generator, _text(values[shape.human])),
-            Text("synthetic", generator, _text(values[shape.synthetic])),
+            *[Text("human", generator, text) for text in _texts(values[shape.human])],
+            *[Text("synthetic", generator, text) for text in _texts(values[shape.synthetic])],
         )
 
     def _single(self, values: Mapping[str, object], origin: Origin) -> tuple[Text, ...]:
@@ -128,7 +127,10 @@ class RecordMaker:
         author = self.author_of(values[label]) if label is not None else None
         if label is not None and author is None:
             raise _BadRowError("unknown_label")
-        return (Text(author, self._generator(values, origin), _text(values[text])),)
+        cell, generator = values[text], self._generator(values, origin)
+        if isinstance(cell, str):
+            return (Text(author, generator, _text(cell)),)
+        return tuple([Text(author, generator, item) for item in _texts(cell)])
 
     def _generator(self, values: Mapping[str, object], origin: Origin) -> str | None:
         return _name_in(values, self._columns.generator) or origin.generator
@@ -144,6 +146,18 @@ def is_missing_text(text: str) -> bool:
     return len(text) < SHORT_CELL and not text.isspace() and text != "" and is_missing(text)
 
 
+def is_list_of_texts(value: object) -> bool:
+    """Return True where a cell holds several texts: a list of nothing else, which is not empty."""
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Return the text of a cell, or the texts of a list."""
+    if isinstance(value, list) and is_list_of_texts(value):
+        return tuple(map(_text, value))
+    return (_text(value),)
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str) or is_missing_text(value):
         raise _BadRowError("not_text")
@@ -156,7 +170,9 @@ def _text(value: object) -> str:
 
 def _name_in(values: Mapping[str, object], column: str | None) -> str | None:
     """Return the value of a column as text; None where it is absent, null, blank, NaN, a list or a table."""
-    value = values.get(column) if column else None
+    if not column:
+        return None
+    value = values.get(column)
     if not isinstance(value, str | int | float | Decimal) or value != value:
         return None
     text = utf8(str(value))

@@ -9,12 +9,13 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
 import pyarrow
 
+from scoring.corpora.packed_bytes import open_unpacked
 from scoring.errors import CorpusError
 from scoring.wording import printable
 
@@ -84,17 +85,48 @@ def open_bytes(file: str) -> BinaryIO:
     return Path(file).open("rb")
 
 
+def open_bytes_from(file: str, first_byte: int) -> BinaryIO:
+    """Open the file's bytes, decompressed, from a byte on. `first_byte` counts decompressed bytes.
+
+    Raises:
+        OSError: the file is not there.
+    """
+    if not suffixes(file)[1]:
+        stream = open_bytes(file)
+        stream.seek(first_byte)
+        return stream
+    if first_byte >= HEAD_BYTES:
+        return open_unpacked(file, first_byte, partial(open_bytes, file))
+    # the head, such as the names of columns, is read for every shard, and must not move the place of the rows
+    stream = open_bytes(file)
+    stream.read(first_byte)
+    return stream
+
+
 def open_text(file: str, encoding: str | None, first_byte: int = 0) -> IO[str]:
     """Open the file's text, from a byte on. Bytes that are not of the encoding become halves of surrogate pairs.
 
     Raises:
         OSError: the file is not there.
     """
-    stream = open_bytes(file)
-    if first_byte:
-        stream.seek(first_byte)
+    stream = open_bytes_from(file, first_byte)
     own = "utf-8" if first_byte else "utf-8-sig"
     return io.TextIOWrapper(stream, encoding or own, errors="surrogateescape", newline="")
+
+
+@cache
+def is_single_byte(encoding: str) -> bool:
+    """Return True where each byte is one character whatever stands before it, as in Latin-1 and `cp1252`."""
+    singles = [bytes([byte]) for byte in range(256)]
+    try:
+        characters = [byte.decode(encoding, "surrogateescape") for byte in singles]
+        pairs = b"".join(first + second for first in singles for second in singles)
+        together = pairs.decode(encoding, "surrogateescape")
+    except ValueError:
+        return False
+    return together == "".join(first + second for first in characters for second in characters) and all(
+        len(character) == 1 for character in characters
+    )
 
 
 def byte_order_mark_length(file: str) -> int:
@@ -114,7 +146,8 @@ def lines(stream: IO[str]) -> Iterator[str]:
         ValueError: a line is longer than `LONGEST_LINE`.
     """
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), ""), start=1):
-        _check_length(len(line), number)
+        if len(line) >= LONGEST_LINE:
+            raise _line_too_long(number)
         yield line
 
 
@@ -125,13 +158,13 @@ def byte_lines(stream: BinaryIO) -> Iterator[bytes]:
         ValueError: a line is longer than `LONGEST_LINE`.
     """
     for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
-        _check_length(len(line), number)
+        if len(line) >= LONGEST_LINE:
+            raise _line_too_long(number)
         yield line
 
 
-def _check_length(length: int, number: int) -> None:
-    if length >= LONGEST_LINE:
-        raise ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: the file is not a file of lines")
+def _line_too_long(number: int) -> ValueError:
+    return ValueError(f"line {number} is longer than {LONGEST_LINE >> 20} MiB: the file is not a file of lines")
 
 
 def refuse_utf16(file: str) -> None:

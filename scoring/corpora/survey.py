@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from scoring.corpora.columns import OPTIONAL, Columns
+from scoring.corpora.file_tally import FileTally
 from scoring.corpora.raw_rows import ESCAPED_BYTE
 from scoring.corpora.records import NULL_REASONS
-from scoring.corpora.tally import FileTally, Tally
+from scoring.corpora.tally import Tally
 from scoring.errors import CorpusError
 from scoring.wording import closest, counted, listed, plural, printable, quoted
 
 SHOWN_FILES: Final = 5
 MANY_ROWS: Final = 20_000
-"""Rows of a file from which on a line says that every shard reads the rows before it, too."""
+"""Rows of a file from which on a line says that a worker cannot open it at any row."""
 SHOWN_WARNINGS: Final = 8
 """Warnings about single files that are shown. The others are counted."""
 SAY_ENCODING: Final = "if it is Latin-1, say encoding = 'latin-1'; if it is of Windows, encoding = 'cp1252'"
@@ -76,7 +77,10 @@ def _lines(tally: Tally, columns: Columns, encoding: str | None) -> Iterator[str
     if encoding is not None:
         yield f"read as {encoding}"
     if slow := [printable(file.name) for file in tally.files if file.reads_from_start and file.rows > MANY_ROWS]:
-        yield f"read from the start for every shard: {listed(slow)}; unpacked JSONL in UTF-8 is read faster"
+        yield (
+            f"read in order, a worker that must go back starts the file again: {listed(slow)}; "
+            "unpacked JSONL in UTF-8 is read from any row on"
+        )
     reasons = sum((file.reasons for file in tally.files), Counter[str]())
     records = sum(file.records for file in tally.files)
     yield plural(records, "record") + (f"; rows that are no records: {counted(reasons)}" if reasons else "")

@@ -4,72 +4,26 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
 from scoring.corpora.columns import Columns, Shape
+from scoring.corpora.file_tally import FileTally, add_encoding, note_flaw
 from scoring.corpora.labels import TRUTH, is_missing, label_key
 from scoring.corpora.raw_rows import ParsedRow
-from scoring.corpora.records import Record, RecordMaker, is_missing_text
+from scoring.corpora.records import Record, RecordMaker, is_list_of_texts, is_missing_text
 from scoring.wording import printable, quoted
 
 MAX_KINDS: Final = 1000
 """Different labels, generators and so on that are counted apart. Further ones are counted together, as `OTHERS`."""
 OTHERS: Final = "(others)"
-EXAMPLES: Final = 3
 LONG_WORD: Final = 20
 """Mean characters of a word above which blanks do not separate words."""
 WITHOUT_BLANKS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Characters of Thai, Lao, Burmese, Khmer, Japanese and Chinese, which have no blanks between words."""
-CONTROLS: Final = re.compile("[\x80-\x9f]")
-"""C1 control characters. No text has them: in Windows' code pages these bytes are quotes, dashes and the euro sign."""
 HEAD_CHARACTERS: Final = 400
-
-
-@dataclass
-class FileTally:
-    """Counts of a file's rows."""
-
-    file: str
-    name: str
-    reads_from_start: bool
-    """True where reading from a row on reads all rows before it, too."""
-    rows: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Rows that are no records, by null reason."""
-    missing: Counter[str] = field(default_factory=Counter)
-    """Rows that lack a column of the mapping, by its key."""
-    matched: Counter[str] = field(default_factory=Counter)
-    """Rows by the human and the synthetic column that were taken."""
-    ambiguous: Counter[str] = field(default_factory=Counter)
-    """Rows by the columns that the pattern of `synthetic` matches, where it matches several."""
-    columns: dict[str, None] = field(default_factory=dict)
-    """Names of the columns seen, in order (a dict as an ordered set)."""
-    flaws: list[str] = field(default_factory=list)
-    """Flaws of the first rows that could not be decoded."""
-    bad_rows: int = 0
-    not_text_rows: int = 0
-    """Rows whose text column holds a value that is no text."""
-    not_text: Counter[str] = field(default_factory=Counter)
-    """Rows by what their text column holds, as in `column 'ai' holds lists`."""
-    suspicions: list[str] = field(default_factory=list)
-    suspicious_rows: int = 0
-    undecodable: list[str] = field(default_factory=list)
-    undecodable_rows: int = 0
-    half_pair_rows: int = 0
-    """Rows with half a surrogate pair in a text that does not come from a byte of another encoding."""
-    utf8_rows: int = 0
-    """Rows whose bytes are valid as UTF-8, although the user named another encoding."""
-    control_rows: int = 0
-    """Rows with C1 control characters, where the user named an encoding."""
-
-    @property
-    def records(self) -> int:
-        """Number of rows that have texts."""
-        return self.rows - self.reasons.total()
 
 
 class Tally:
@@ -99,34 +53,51 @@ class Tally:
         self.blank_texts = 0
         self.without_blanks = 0
         self._columns, self._maker, self._encoding = columns, maker, encoding
+        self._optional = columns.optional
+        self._last_shape: Shape | None = None
         self._text_hashes = array("q")
 
     def start(self, file: str, name: str, reads_from_start: bool) -> None:
         """Begin the counts of the next file."""
         self.files.append(FileTally(file, name, reads_from_start))
+        self._last_shape = None
 
     def add(self, raw: ParsedRow, record: Record) -> None:
-        """Count a row of the file begun last."""
+        """Count a row of the file begun last, and inspect its texts."""
         tally = self.files[-1]
-        tally.rows += 1
         if raw.flaw is not None:
-            _note_flaw(tally, raw)
+            note_flaw(tally, raw)
         if record.null_reason is not None:
             tally.reasons[record.null_reason] += 1
             tally.half_pair_rows += record.null_reason == "not_unicode" and not raw.undecodable
-        if raw.values is not None:
-            self._add_values(tally, raw, raw.values, record)
-            if self._encoding is not None:
-                _add_encoding(tally, raw.values, self._encoding)
-        if record.texts:
-            count(self.datasets, record.dataset or "")
+        if raw.values is not None and self._encoding is not None:
+            add_encoding(tally, raw.values, self._encoding)
+        self.count(raw, record, 1)
         for text in record.texts:
-            self.texts[text.author or "unknown"] += 1
-            if text.generator is not None and text.author != "human":
-                count(self.generators, text.generator)
-            if text.author != "synthetic":
-                self._text_hashes.append(hash(text.text))
-            self._inspect_text(text.text)
+            self.inspect(text.author, text.text)
+
+    def count(self, raw: ParsedRow, record: Record, rows: int) -> None:
+        """Count so many rows that are like this one but for their texts. Several rows must be records."""
+        tally = self.files[-1]
+        tally.rows += rows
+        if raw.values is not None and rows:
+            self._add_values(tally, raw, raw.values, record, rows)
+        if record.texts and rows:
+            count(self.datasets, record.dataset or "", rows)
+        for text in record.texts:
+            self.texts[text.author or "unknown"] += rows
+            if text.generator is not None and text.author != "human" and rows:
+                count(self.generators, text.generator, rows)
+
+    def inspect(self, author: str | None, text: str) -> None:
+        """Look at the words of a text."""
+        if author != "synthetic":
+            self._text_hashes.append(hash(text))
+        head = text[:HEAD_CHARACTERS]
+        words = len(head.split())
+        self.blank_texts += not words
+        if len(head) > LONG_WORD * words > 0 and WITHOUT_BLANKS.search(head):
+            self.without_blanks += 1
 
     @property
     def repeated_texts(self) -> int:
@@ -134,82 +105,71 @@ class Tally:
         hashes = np.frombuffer(self._text_hashes, np.int64) if self._text_hashes else np.empty(0, np.int64)
         return len(hashes) - len(np.unique(hashes))
 
-    def _add_values(self, tally: FileTally, raw: ParsedRow, values: Mapping[str, object], record: Record) -> None:
-        if len(tally.columns) < MAX_KINDS:
-            tally.columns.update(dict.fromkeys(values))
+    def _add_values(
+        self, tally: FileTally, raw: ParsedRow, values: Mapping[str, object], record: Record, rows: int
+    ) -> None:
         shape = self._maker.shape(values)
-        tally.missing.update(shape.missing)
+        if shape is not self._last_shape:  # most files have the same columns in every row
+            self._last_shape = shape
+            if len(tally.columns) < MAX_KINDS:
+                tally.columns.update(dict.fromkeys(values))
+        for key in shape.missing:
+            tally.missing[key] += rows
         if shape.human is not None and shape.synthetic is not None:
-            count(tally.matched, f"{shape.human} with {shape.synthetic}")
+            count(tally.matched, f"{shape.human} with {shape.synthetic}", rows)
         if shape.ambiguous:
-            count(tally.ambiguous, " and ".join(shape.ambiguous))
+            count(tally.ambiguous, " and ".join(shape.ambiguous), rows)
         for key in self._maker.keys_without_value(values):
-            self.without_value[key] += 1
+            self.without_value[key] += rows
         if record.null_reason == "not_text":
-            self._add_not_text(tally, {name: values[name] for name in self._text_columns(shape) if name in values})
+            self._add_not_text(tally, {name: values[name] for name in self.text_columns(values)})
         label = self._columns.label
         if label is not None and label in values:
-            self._add_label(values[label], record)
-        for key in ("id", "dataset", "generator"):
-            name = getattr(self._columns, key)
-            if name is not None and (value := values.get(name)) is not None:
+            self._add_label(values[label], record, rows)
+        for key, name in self._optional.items():
+            if (value := values.get(name)) is not None:
                 if key == "id" and (isinstance(value, bool) or not isinstance(value, str | int)):
                     self.odd_ids[type(value).__name__] += 1
                 if not raw.undecodable and isinstance(value, str) and not value.isascii() and _has_half_pair(value):
                     self.escaped[key] += 1
 
-    def _text_columns(self, shape: Shape) -> list[str]:
-        return [name for name in (shape.human, shape.synthetic, self._columns.text) if name is not None]
+    def text_columns(self, values: Mapping[str, object]) -> list[str]:
+        """Return the names of the text columns that a row has."""
+        shape = self._maker.shape(values)
+        named = (shape.human, shape.synthetic, self._columns.text)
+        return [name for name in named if name is not None and name in values]
 
     def _add_not_text(self, tally: FileTally, cells: Mapping[str, object]) -> None:
+        others = {name: _kind_of(cell) for name, cell in cells.items() if not _holds_text(cell)}
         for name, cell in cells.items():
-            if isinstance(cell, str) and is_missing_text(cell):
-                count(self.missing_texts.setdefault(name, Counter()), cell.strip())
-        others = {name: _kind_of(cell) for name, cell in cells.items() if not isinstance(cell, str)}
+            texts = [] if name in others else cell if isinstance(cell, list) else [cell]
+            for text in filter(is_missing_text, map(str, texts)):
+                count(self.missing_texts.setdefault(name, Counter()), text.strip())
         tally.not_text_rows += bool(others)
         for name, kind in others.items():
             count(tally.not_text, f"column {quoted(name)} holds {kind}")
 
-    def _add_label(self, label: object, record: Record) -> None:
+    def _add_label(self, label: object, record: Record, rows: int) -> None:
         if record.null_reason == "unknown_label":
             if is_missing(label):
                 self.null_labels["null" if label is None else printable(str(label).strip()) or "blank"] += 1
             else:
                 count(self.unknown_labels, str(label)[:MAX_KINDS])
         elif author := self._maker.author_of(label):
-            self.numeric_labels += label_key(label) in TRUTH.values()
+            self.numeric_labels += rows * (label_key(label) in TRUTH.values())
             known = (str(label)[:MAX_KINDS], author)
-            self.labels[known if known in self.labels or len(self.labels) < MAX_KINDS else (OTHERS, "")] += 1
-
-    def _inspect_text(self, text: str) -> None:
-        head = text[:HEAD_CHARACTERS]
-        words = len(head.split())
-        self.blank_texts += not words
-        if len(head) > LONG_WORD * words > 0 and WITHOUT_BLANKS.search(head):
-            self.without_blanks += 1
+            self.labels[known if known in self.labels or len(self.labels) < MAX_KINDS else (OTHERS, "")] += rows
 
 
-def count(counter: Counter[str], item: str) -> None:
-    """Count an item; as `OTHERS` where there are `MAX_KINDS` different items already."""
+def count(counter: Counter[str], item: str, times: int = 1) -> None:
+    """Count an item some times; as `OTHERS` where there are `MAX_KINDS` different items already."""
     if item not in counter and len(counter) >= MAX_KINDS:
         item = OTHERS
-    counter[item] += 1
+    counter[item] += times
 
 
-def _add_encoding(tally: FileTally, values: Mapping[str, object], encoding: str) -> None:
-    text = "".join(value for value in values.values() if isinstance(value, str) and not value.isascii())
-    if text and _is_utf8(text, encoding):
-        tally.utf8_rows += 1
-    elif CONTROLS.search(text):
-        tally.control_rows += 1
-
-
-def _is_utf8(text: str, encoding: str) -> bool:
-    """Return True where the bytes of this text are valid as UTF-8, of fewer characters."""
-    try:
-        return len(text.encode(encoding, "surrogateescape").decode()) < len(text)
-    except ValueError:
-        return False
+def _holds_text(cell: object) -> bool:
+    return isinstance(cell, str) or is_list_of_texts(cell)
 
 
 def _kind_of(value: object) -> str:
@@ -218,23 +178,6 @@ def _kind_of(value: object) -> str:
     kinds = {type(None): "null", bool: "booleans", list: "lists", dict: "tables", bytes: "bytes", Decimal: "numbers"}
     kinds |= {int: "numbers", float: "numbers"}
     return kinds.get(type(value), f"values of type {type(value).__name__}")
-
-
-def _note_flaw(tally: FileTally, raw: ParsedRow) -> None:
-    flaw = raw.flaw or ""
-    kinds = []
-    if raw.undecodable:
-        tally.undecodable_rows += 1
-        kinds.append(tally.undecodable)
-    if raw.values is None:
-        tally.bad_rows += 1
-        kinds.append(tally.flaws)
-    elif not raw.undecodable:
-        tally.suspicious_rows += 1
-        kinds.append(tally.suspicions)
-    for kind in kinds:
-        if len(kind) < EXAMPLES:
-            kind.append(flaw)
 
 
 def _has_half_pair(text: str) -> bool:

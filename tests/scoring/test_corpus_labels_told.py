@@ -74,7 +74,15 @@ def test_a_file_of_missing_texts_is_refused_with_the_reason(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("cell", "kind"),
-    [(["a"], "lists"), ({"a": 1}, "tables"), (7, "numbers"), (1.5, "numbers"), (True, "booleans"), (None, "null")],
+    [
+        (["a", 1], "lists"),
+        ([], "lists"),
+        ({"a": 1}, "tables"),
+        (7, "numbers"),
+        (1.5, "numbers"),
+        (True, "booleans"),
+        (None, "null"),
+    ],
 )
 def test_what_a_column_holds_instead_of_text_is_said(tmp_path: Path, cell: object, kind: str) -> None:
     bad = {"h": "by a person", "ai": cell}

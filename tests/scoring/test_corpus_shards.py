@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.corpora import arrow_files, delimited, json_lines, survey
+from scoring.corpora import arrow_files, delimited_records, json_lines, survey
 from scoring.corpora.corpus import Corpus, CorpusSettings, read_rows
 from scoring.corpora.raw_rows import Dialect, Start
 from scoring.corpora.readers import reader_of
@@ -34,23 +34,30 @@ def counted(taken: list[int], lines: Callable[..., Iterator[Any]]) -> Callable[.
     return counting
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv", "csv with a mark", "parquet"])
+@pytest.mark.parametrize("form", ["jsonl", "csv", "csv with a mark", "parquet", "latin-1 jsonl", "latin-1 csv"])
 def test_a_shard_takes_its_own_rows_from_the_file_and_hardly_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    path = tmp_path / f"a.{form[:7].split(' ')[0]}"
+    path = tmp_path / f"a.{form.removeprefix('latin-1 ').split(' ')[0]}"
+    encoding = "latin-1" if form.startswith("latin-1") else None
     match form:
+        case "latin-1 jsonl":
+            rows = (json.dumps({"text": text}, ensure_ascii=False) for text in TEXTS)
+            path.write_bytes("".join(row + "\n" for row in rows).encode("latin-1"))
+        case "latin-1 csv":
+            path.write_bytes(csv_of(TEXTS).decode().encode("latin-1"))
         case "jsonl":
             path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
         case "csv" | "csv with a mark":
             path.write_bytes(b"\xef\xbb\xbf" * (form != "csv") + csv_of(TEXTS))
         case "parquet":
             pq.write_table(pa.table({"text": TEXTS}), path)
-    corpus = Corpus.open(CorpusSettings(path=str(path), text="text"))
+    corpus = Corpus.open(CorpusSettings(path=str(path), text="text", encoding=encoding))
     shards = list(corpus.shards(100))
     taken: list[int] = []
     monkeypatch.setattr(json_lines, "byte_lines", counted(taken, json_lines.byte_lines))
-    monkeypatch.setattr(delimited, "lines", counted(taken, delimited.lines))
+    monkeypatch.setattr(json_lines, "lines", counted(taken, json_lines.lines))
+    monkeypatch.setattr(delimited_records, "lines", counted(taken, delimited_records.lines))
     monkeypatch.setattr(arrow_files, "_rows_of_batch", counted(taken, arrow_files._rows_of_batch))
     read = []
     for shard in shards:
@@ -83,7 +90,7 @@ def test_a_csv_is_the_same_from_any_record_on(
         assert content == whole[row].content
 
 
-def test_a_file_that_every_shard_reads_from_the_start_is_said_when_it_is_long(
+def test_a_file_that_cannot_be_opened_at_any_row_is_said_when_it_is_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(survey, "MANY_ROWS", 5)
@@ -93,8 +100,9 @@ def test_a_file_that_every_shard_reads_from_the_start_is_said_when_it_is_long(
     (tmp_path / "lines.json").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS[:6]))
     (tmp_path / "plain.csv").write_bytes(csv_of(TEXTS[:7]))
     told = Corpus.open(CorpusSettings(path=str(tmp_path), text="text")).survey
-    assert [line for line in told.lines if "from the start" in line] == [
-        "read from the start for every shard: list.json, packed.csv.gz; unpacked JSONL in UTF-8 is read faster"
+    assert [line for line in told.lines if "read in order" in line] == [
+        "read in order, a worker that must go back starts the file again: packed.csv.gz; "
+        "unpacked JSONL in UTF-8 is read from any row on"
     ]
 
 
@@ -103,4 +111,4 @@ def test_a_file_is_long_beyond_twenty_thousand_rows(tmp_path: Path, rows: int, i
     path = tmp_path / "packed.csv.gz"
     path.write_bytes(gzip.compress(b"text\n" + b"word\n" * rows))
     lines = Corpus.open(CorpusSettings(path=str(path), text="text")).survey.lines
-    assert any("read from the start" in line for line in lines) is is_said
+    assert any("read in order" in line for line in lines) is is_said
