@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.sweep_columns import columns_in_file
-from sweeps.run_layout import METADATA, OLD_METADATA
+from sweeps.run_layout import METADATA, METADATA_VERSION, OLD_METADATA
 from sweeps.schema import Columns
 
 FILES: Final = (METADATA, OLD_METADATA)
 """Names of the environment file: the first that exists is read. Older runs wrote the second."""
-VERSION: Final = 2
 UNKNOWN: Final = "spec, versions and devices are unknown"
 MAX_BYTES: Final = 64 * 2**20
 PLACES: Final = ("y", "x", "panel", "series")
@@ -104,9 +103,10 @@ def _describe(document: dict[str, Any], sweep_name: str, file: str, remarks: lis
         return None
 
     version = typed(document, "version", int, "version")
-    if version is not None and version > VERSION:
+    if version is not None and version > METADATA_VERSION:
         remarks.append(
-            f"{file} has version {version}, this report knows version {VERSION}: parts of the file may not be shown"
+            f"{file} has version {version}, this report knows version {METADATA_VERSION}: parts of the file may not be "
+            "shown"
         )
     spec = typed(document, "spec", dict, "spec") or {}
     if "spec" not in document:

@@ -6,7 +6,7 @@ A file's paths are relative to the file, those of `--set` to the caller's direct
 import contextlib
 import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -57,17 +57,27 @@ def _read_file(path: Path) -> str:
 
 
 def make_paths_absolute(content: dict[str, Any], base: Path, registry: Registry) -> None:
-    """Make every relative path among the levels absolute, in place; what is of the wrong type is checked later.
-
-    By the factor's name alone, because an override may give a sweep another benchmark.
-    """
-    paths = {name: absolute for known in registry.values() for name, absolute in known.paths.items()}
+    """Make every relative path among the levels absolute, in place; values of a wrong type are refused later."""
     for table in _tables(content):
+        paths = _paths(table.get("benchmark"), registry)
         rules = table.get("exclude")
         for group in (table.get("factors"), *(rules if isinstance(rules, list) else ())):
             for name in group.keys() & paths.keys() if isinstance(group, dict) else ():
                 with contextlib.suppress(ValueError):  # no name at all: the check of levels reports it
                     group[name] = paths[name](group[name], base)
+
+
+def _paths(benchmark: object, registry: Registry) -> dict[str, Callable[[Any, Path], Any]]:
+    """Return the function for each factor that may hold a path.
+
+    Factors that the sweep's benchmark does not have go by their name alone, because an override may give the sweep
+    another benchmark.
+    """
+    every = {name: absolute for known in registry.values() for name, absolute in known.paths.items()}
+    own = registry.get(benchmark) if isinstance(benchmark, str) else None
+    if own is None:
+        return every
+    return {name: every[name] for name in every.keys() - own.factors.model_fields.keys()} | dict(own.paths)
 
 
 def _tables(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -112,7 +122,7 @@ def apply_override(content: dict[str, Any], override: str, label: str, registry:
     # Only the override's own value: relative paths of the file stay relative to the file.
     for key in reversed(keys):
         value = {key: value}
-    make_paths_absolute({"sweep": [value]}, Path.cwd(), registry)
+    make_paths_absolute({"sweep": [{"benchmark": named[0].get("benchmark"), **value}]}, Path.cwd(), registry)
     for key in keys:
         value = value[key]
     table[keys[-1]] = value

@@ -21,7 +21,7 @@ from sweeps.store.sink import Sink
 from sweeps.task import Row
 
 FLUSH_S: Final = 3.0
-"""Longest time from an exchange to its rows on disk: a killed run loses no more."""
+"""Longest time from an exchange to its rows on disk: a killed run loses no rows that were handed in earlier."""
 FLUSH_ROWS: Final = 5_000
 TAKEN: Final = (
     "{}: another run is writing there; let it end (python -m sweeps.status shows it), or choose another --out"

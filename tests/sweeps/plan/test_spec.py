@@ -2,13 +2,15 @@
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from actors.benchmarks import BENCHMARKS
 from actors.benchmarks.corpora import absolute_corpus
+from actors.benchmarks.noop import Noop
 from sweeps.errors import UserError
 from sweeps.plan.spec import Defaults
 from sweeps.plan.spec_file import builtin_names
@@ -196,6 +198,18 @@ def test_a_rule_means_the_paths_that_the_levels_mean(tmp_path: Path) -> None:
     text = GOOD.replace('["builtin://tiny-base"]', '["./a", "./b"]').replace("cpu_cores = 1\n", 'model = "./a"\n')
     sweep = read_spec(write(tmp_path, text), [], BENCHMARKS).sweep[0]
     assert sweep.exclude == [{"model": f"{tmp_path}/a", "max_new_tokens": [8]}]
+
+
+def test_paths_of_another_benchmark_change_no_levels_of_this_one(tmp_path: Path) -> None:
+    """An installed package may have factors of the same names."""
+
+    class Other(Noop):
+        paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {"index": lambda _level, base: str(base)}
+
+    registry = {**BENCHMARKS, "other": Other()}
+    text = 'name = "s"\n[[sweep]]\nname = "a"\nbenchmark = "noop"\n[sweep.factors]\nindex = [0, 1]\n'
+    assert read_spec(write(tmp_path, text), [], registry).sweep[0].factors["index"] == [0, 1]
+    assert read_spec(write(tmp_path, text), ["a.factors.index=[2]"], registry).sweep[0].factors["index"] == [2]
 
 
 @pytest.mark.parametrize(
