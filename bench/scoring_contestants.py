@@ -45,8 +45,7 @@ class Fused:
             lengths, lambda batch: self._pair.token_sums([texts[i] for i in batch])
         ):
             assert not isinstance(sums, Unfit)
-            nll_L, xent_L = sums
-            scores[index] = float(nll_L[:-1].mean() / xent_L.mean())
+            scores[index] = float(sums.nll_L[:-1].mean() / sums.xent_L.mean())
         return scores
 
 
