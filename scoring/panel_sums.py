@@ -8,7 +8,8 @@ X width of a state. `o` and `q` are the logits of observer and performer, x is t
 
 A variance as a difference of two means cancels in float32. So the performer's logits are centred first: the logit of
 the next token, which the head gives before the first tile, is subtracted from all of them. That changes no number, and
-a logit is greater than the target's where it is positive then.
+a logit is greater than the target's where it is positive then. The observer's logits are centred on the largest so far,
+because the mean of a float32 softmax is exact to some 1e-6 of their size.
 
 A tile is reduced to nine float32 numbers per token, and the tiles are combined in float64 at the end. On a CPU, some
 tokens are reduced at a time, so that three blocks of logits stay in the core's own cache: a product takes a third of
@@ -30,7 +31,7 @@ CPU_ROWS: Final = 64
 TINY: Final = 2.0**-100
 """Stands for one in a count: below any difference of two logits, and exact to add up."""
 LOWEST_LOGIT: Final = -1e30
-"""Replaces −inf, which a product with a probability of zero would turn into NaN."""
+"""A logit that is lower forbids its token. Replaces −inf, which a probability of zero would turn into NaN."""
 
 
 class PanelHead(Head, Protocol):
@@ -142,14 +143,14 @@ def _sums_of_tokens(
 def _centre(performer: PanelHead, state_q_TX: Tensor, target_T: Tensor) -> Tensor:
     """Return what is subtracted from each token's logits: its target's logit; 0 where that does not exist."""
     logit_T = performer.target_logits(state_q_TX, target_T.clamp(min=0)).float()
-    return torch.where((target_T != NO_TARGET) & logit_T.isfinite(), logit_T, 0.0)
+    return torch.where((target_T != NO_TARGET) & (logit_T.abs() < -LOWEST_LOGIT), logit_T, 0.0)
 
 
 class _Tiles:
-    """The numbers of every tile of T tokens, float32 until all are there. q is centred, where nothing else is said."""
+    """The numbers of every tile of T tokens, float32 until all are there; of centred logits, unless said otherwise."""
 
     def __init__(self, tiles: int, columns: int, centre_T: Tensor, shared: bool) -> None:
-        """Make room for `tiles` tiles; `shared`: o is q, and its numbers are those of q."""
+        """Make room for `tiles` tiles. `centre_T` is subtracted from q; `shared`: o is q, and has its numbers."""
         tokens, device = len(centre_T), centre_T.device
         self._centre_T, self._shared = centre_T, shared
         self._rows = CPU_ROWS if device.type == "cpu" else tokens
@@ -161,6 +162,8 @@ class _Tiles:
         # E_o[q], E_o[q²], and the number of positive q, in units of TINY
         self._square_KT, self._greater_KT = torch.empty(2, tiles, tokens, device=device)
         self._cross_KT = self._mean_q_KT if shared else torch.empty(tiles, tokens, device=device)
+        # the largest o so far, on which a tile of o is centred
+        self._centre_o_KT = centre_T.expand(tiles, tokens) if shared else torch.empty(tiles, tokens, device=device)
         # largest o so far, and q there, not centred
         self._best_o_T, self._q_at_best_T = torch.full((2, tokens), -torch.inf, device=device)
 
@@ -173,8 +176,9 @@ class _Tiles:
             q_RC = q_TC[rows].sub_(self._centre_T[rows, None])
             torch.amax(q_RC, -1, out=self._max_q_KT[k, rows])
             if not self._shared:
-                softmax_RC = self._softmax(o_TC[rows], self._top_o_KT[k, rows])
-                self._row_sums(o_TC[rows].mul_(softmax_RC), self._mean_o_KT[k, rows])
+                o_RC = o_TC[rows].sub_(self._centre_o_KT[k, rows, None])
+                softmax_RC = self._softmax(o_RC, self._top_o_KT[k, rows])
+                self._row_sums(o_RC.mul_(softmax_RC), self._mean_o_KT[k, rows])
                 self._row_sums(softmax_RC.mul_(q_RC), self._cross_KT[k, rows])
                 self._row_sums(softmax_RC.mul_(q_RC), self._square_KT[k, rows])
             softmax_RC = self._softmax(q_RC, self._top_q_KT[k, rows])
@@ -185,19 +189,21 @@ class _Tiles:
 
     def combined(self, target_logit_T: Tensor) -> PanelSums:
         """Combine the tiles, each weighted by its share of the probability; the targets' logits are not centred."""
-        lse_o_KT, lse_q_KT = _lse(self._max_o_KT, self._top_o_KT), _lse(self._max_q_KT, self._top_q_KT)
+        centre_o_KT = self._centre_o_KT.double()
+        lse_o_KT = _lse(self._max_o_KT, self._top_o_KT) + centre_o_KT
+        lse_q_KT = _lse(self._max_q_KT, self._top_q_KT)
         lse_o_T, lse_q_T = lse_o_KT.logsumexp(0), lse_q_KT.logsumexp(0)
         cross_T, target_T = _mean(lse_o_KT, self._cross_KT), (target_logit_T - self._centre_T).double()
         greater_T = self._greater_KT.double().sum(0) / TINY - (target_T > 0).double()
-        agrees_T = (self._q_at_best_T - self._centre_T == self._max_q_KT.amax(0)).double()
+        agrees_T = (self._q_at_best_T - self._centre_T == self._max_q_KT.amax(0)) | self._shared
         return PanelSums(
             nll_T=lse_q_T - target_T,
             xent_T=lse_q_T - cross_T,
             variance_T=(_mean(lse_o_KT, self._square_KT) - cross_T**2).clamp(min=0.0),
-            entropy_o_T=lse_o_T - _mean(lse_o_KT, self._mean_o_KT),
+            entropy_o_T=lse_o_T - _mean(lse_o_KT, self._mean_o_KT + centre_o_KT),
             entropy_q_T=lse_q_T - _mean(lse_q_KT, self._mean_q_KT),
-            rank_T=torch.where(target_T.isfinite(), 1 + greater_T, torch.nan),
-            agrees_T=torch.where((lse_o_T + lse_q_T).isnan(), torch.nan, 1.0 if self._shared else agrees_T),
+            rank_T=torch.where(target_logit_T.abs() < -LOWEST_LOGIT, 1 + greater_T, torch.nan),
+            agrees_T=agrees_T.double().masked_fill(lse_o_T.isnan() | lse_q_T.isnan(), torch.nan),
         )
 
     def _follow_best(self, k: int, o_TC: Tensor, q_TC: Tensor) -> None:
@@ -212,8 +218,9 @@ class _Tiles:
             max_T, column_T = o_TC.max(-1)
             q_T = q_TC.gather(1, column_T[:, None])[:, 0]
             self._q_at_best_T = torch.where(max_T > self._best_o_T, q_T, self._q_at_best_T)
-        self._max_o_KT[k] = max_T
         self._best_o_T = torch.maximum(self._best_o_T, max_T)
+        self._centre_o_KT[k] = torch.where(self._best_o_T.isfinite(), self._best_o_T, 0.0)
+        self._max_o_KT[k] = max_T - self._centre_o_KT[k]
 
     def _softmax(self, x_RC: Tensor, top_R: Tensor) -> Tensor:
         """Return the softmax over this tile alone, in memory that is used again; write the largest probabilities."""
