@@ -197,7 +197,7 @@ def panel(dtype: Dtype, quick: bool, rounds: int, count: int) -> dict[str, float
 
     The deeper the models, the smaller the ratio: the cost of the panel does not depend on the bodies.
     """
-    ratios = {}
+    ratios: dict[str, float] = {}
     for hidden_size in HIDDEN_SIZES:
         pair = large_pair(2 if quick else 18, DTYPES[dtype], hidden_size)
         texts = random_texts(count, 262144)
@@ -206,7 +206,7 @@ def panel(dtype: Dtype, quick: bool, rounds: int, count: int) -> dict[str, float
             contestant.run([min(texts, key=len)])
         timed = [(_timed(partial(alone.run, texts)), _timed(partial(both.run, texts))) for _ in range(rounds)]
         wall, cpu = (statistics.median(two[clock] / one[clock] for one, two in timed) for clock in (0, 1))
-        peaks = [peak_beyond(partial(contestant.run, texts)) / 2**20 for contestant in (alone, both)]
+        peaks = [peak_above_baseline(partial(contestant.run, texts)) / 2**20 for contestant in (alone, both)]
         CONSOLE.print(
             f"panel against Binoculars alone, hidden size {hidden_size}, vocabulary 262144, {dtype}, {len(texts)} "
             f"fragments, {sum(map(len, texts))} tokens: {cpu:.3f} of the CPU time, {wall:.3f} of the wall time; peak "
