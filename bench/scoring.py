@@ -31,8 +31,9 @@ from scoring.binoculars import CPU_TOKEN_BUDGET
 from scoring.corpora.corpus import Corpus, CorpusSettings
 from scoring.fragments import cut, fragment_settings
 
-Section = Literal["large", "memory", "small", "prefix"]
-SECTIONS: Final[tuple[Section, ...]] = ("large", "memory", "small", "prefix")
+Section = Literal["large", "memory", "small", "prefix", "panel"]
+SECTIONS: Final[tuple[Section, ...]] = ("large", "memory", "small", "prefix", "panel")
+HIDDEN_SIZES: Final = (640, 2048)
 Dtype = Literal["float32", "bfloat16"]
 DTYPES: Final[dict[Dtype, torch.dtype]] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOKENS_PER_WORD: Final = 1.33
@@ -85,11 +86,11 @@ def _status(key: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
 
 
-def large_pair(layers: int, dtype: torch.dtype) -> tuple[LoadedModel, LoadedModel]:
-    """Return two random models of Gemma 3 270M's shape (18 layers): vocabulary 262144, hidden size 640."""
+def large_pair(layers: int, dtype: torch.dtype, hidden_size: int = 640) -> tuple[LoadedModel, LoadedModel]:
+    """Return two random models of Gemma 3 270M's shape (18 layers, hidden size 640): vocabulary 262144."""
     config = Gemma3TextConfig(
         vocab_size=262144,
-        hidden_size=640,
+        hidden_size=hidden_size,
         intermediate_size=2048,
         num_hidden_layers=layers,
         num_attention_heads=4,
@@ -191,12 +192,36 @@ def prefix(quick: bool, rounds: int) -> float:
     return float(many / one)
 
 
+def panel(dtype: Dtype, quick: bool, rounds: int, count: int) -> dict[str, float]:
+    """Compare scoring with the panel to Binoculars alone: the median ratio of the rounds, each of which runs both.
+
+    The deeper the models, the smaller the ratio: the cost of the panel does not depend on the bodies.
+    """
+    ratios: dict[str, float] = {}
+    for hidden_size in HIDDEN_SIZES:
+        pair = large_pair(2 if quick else 18, DTYPES[dtype], hidden_size)
+        texts = random_texts(count, 262144)
+        alone, both = (Fused(*pair, CPU_TOKEN_BUDGET, panel=panel) for panel in (False, True))
+        for contestant in (alone, both):
+            contestant.run([min(texts, key=len)])
+        timed = [(_timed(partial(alone.run, texts)), _timed(partial(both.run, texts))) for _ in range(rounds)]
+        wall, cpu = (statistics.median(two[clock] / one[clock] for one, two in timed) for clock in (0, 1))
+        peaks = [peak_above_baseline(partial(contestant.run, texts)) / 2**20 for contestant in (alone, both)]
+        CONSOLE.print(
+            f"panel against Binoculars alone, hidden size {hidden_size}, vocabulary 262144, {dtype}, {len(texts)} "
+            f"fragments, {sum(map(len, texts))} tokens: {cpu:.3f} of the CPU time, {wall:.3f} of the wall time; peak "
+            f"memory beyond the weights {peaks[1]:.0f} MiB, alone {peaks[0]:.0f} MiB"
+        )
+        ratios |= {f"cpu_{hidden_size}": cpu, f"wall_{hidden_size}": wall}
+    return ratios
+
+
 def main(
     section: Annotated[
         list[str] | None, typer.Option(help=f"One of {', '.join(SECTIONS)}; repeatable; default: all.")
     ] = None,
     dtype: Annotated[Dtype, typer.Option(help="Dtype of the models; prefix always takes float32.")] = "float32",
-    texts: Annotated[int, typer.Option(min=1, help="Number of fragments for large.")] = 8,
+    texts: Annotated[int, typer.Option(min=1, help="Number of fragments for large and panel.")] = 8,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch; default: all cores.")] = None,
     quick: Annotated[bool, typer.Option(help="Two layers and few texts: a smoke test, no figures.")] = False,
@@ -210,6 +235,7 @@ def main(
         "memory": lambda: memory(dtype, quick),
         "small": lambda: [asdict(rate) for rate in small(dtype, quick, rounds)],
         "prefix": lambda: prefix(quick, rounds),
+        "panel": lambda: panel(dtype, quick, rounds, texts),
     }
     CONSOLE.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {dtype}, {rounds} rounds")
     figures = {name: runs[name]() for name in section or SECTIONS}

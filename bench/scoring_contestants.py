@@ -31,11 +31,17 @@ class Contestant(Protocol):
 class Fused:
     """This project's scorer."""
 
-    name = "fused"
-
-    def __init__(self, observer: LoadedModel, performer: LoadedModel, token_budget: int) -> None:
-        self._pair = Pair(observer, performer)
+    def __init__(
+        self, observer: LoadedModel, performer: LoadedModel, token_budget: int, *, panel: bool = False
+    ) -> None:
+        self._pair = Pair(observer, performer, panel=panel)
         self._runner = BudgetedRunner(token_budget)
+        self._panel = panel
+
+    @property
+    def name(self) -> str:
+        """With the panel or without."""
+        return "fused, panel" if self._panel else "fused"
 
     def run(self, texts: Texts) -> list[float]:
         """Return the scores, with reference alignment."""
@@ -45,8 +51,7 @@ class Fused:
             lengths, lambda batch: self._pair.token_sums([texts[i] for i in batch])
         ):
             assert not isinstance(sums, Unfit)
-            nll_L, xent_L = sums
-            scores[index] = float(nll_L[:-1].mean() / xent_L.mean())
+            scores[index] = sums.score("reference").score or 0.0
         return scores
 
 

@@ -54,6 +54,17 @@ def check_whole_number(name: str, value: object, least: int) -> int:
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
+def check_flag(name: str, value: object) -> bool:
+    """Return a value that is True or False.
+
+    Raises:
+        ArgumentError: the value is anything else.
+    """
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{name} is {value!r}; give True or False")
+    return value
+
+
 def check_model(name: str, value: object) -> str | LoadedModel:
     """Return a loaded model or a model's name as given, and a path as an absolute name.
 

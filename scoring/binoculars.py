@@ -15,6 +15,7 @@ from scoring.arguments import (
     MIN_TOKENS,
     check_choices,
     check_devices,
+    check_flag,
     check_model,
     check_tile,
     check_whole_number,
@@ -74,6 +75,7 @@ class Binoculars:
         max_tokens: int = PUBLISHED_MAX_TOKENS,
         token_budget: int | None = None,
         tile: Tile | None = None,
+        panel: bool = False,
     ) -> None:
         """Load the models given by name, split bodies and heads, and check that the models fit together.
 
@@ -93,6 +95,8 @@ class Binoculars:
             max_tokens: Texts with more tokens are cut, and their results say `truncated`; 2 or more.
             token_budget: Tokens of a batch with padding. None: by device. Halves when memory runs out.
             tile: Tokens and vocabulary columns of logits in memory at a time. None: by device.
+            panel: True adds the panel's sums and scores to every result, from the same two forward passes
+                (`scoring.panel`, `scoring.scores`).
 
         Raises:
             ArgumentError: an argument has a value that is not allowed, or would have no effect; nothing was loaded.
@@ -111,6 +115,7 @@ class Binoculars:
         self._max_tokens = check_whole_number("max_tokens", max_tokens, MIN_TOKENS)
         budget = None if token_budget is None else check_whole_number("token_budget", token_budget, 1)
         tile = check_tile(tile)
+        panel = check_flag("panel", panel)
         places = (allowed[:1], allowed[-1:]) if placement == "split" else (allowed, allowed)
 
         def load(model: str | LoadedModel, place: tuple[str, ...]) -> LoadedModel:
@@ -120,7 +125,7 @@ class Binoculars:
 
         first = load(models[0], places[0])
         second = first if models[1] is models[0] or models[1] == models[0] else load(models[1], places[1])
-        self.pair = Pair(first, second, placement, tile)
+        self.pair = Pair(first, second, placement, tile, panel)
         self.pair.refuse_unsteady_positions(self._max_tokens)
         self.alignment: Alignment = alignment
         self._runner = BudgetedRunner(self.pair.capped_budget(budget or default_token_budget(first)))
@@ -201,7 +206,7 @@ class Binoculars:
     def _sums(self, encodings: Sequence[Encoding]) -> Iterator[tuple[int, TokenSums | Unfit]]:
         def run(batch: list[int]) -> list[TokenSums]:
             sums = self.pair.token_sums([encodings[index].ids for index in batch])
-            return [TokenSums(*one, encodings[i].truncated) for i, one in zip(batch, sums, strict=True)]
+            return [replace(one, truncated=encodings[i].truncated) for i, one in zip(batch, sums, strict=True)]
 
         return self._runner.results([len(encoding.ids) for encoding in encodings], run)
 

@@ -78,14 +78,26 @@ class SplitModel:
 
     def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
         """Write the logits of columns [start, start + C) as float32, rounded to the model's dtype."""
-        stop = start + out_TC.shape[1]
-        weight_HC = self.weight_VH[start:stop].T.to(self.matmul_dtype)
+        self._logits_into(out_TC, state_TX, slice(start, start + out_TC.shape[1]))
+
+    def target_logits(self, state_TX: Tensor, target_T: Tensor) -> Tensor:
+        """Return the logit [T] of each state's own target, which is an id, as `logits_into` gives it.
+
+        A matmul with the targets' columns, of which the diagonal is kept: unlike a dot product, it mostly rounds as the
+        matmul of a tile does, so that ties stay ties.
+        """
+        logits_TT = torch.empty(len(target_T), len(target_T), device=self.device)
+        self._logits_into(logits_TT, state_TX, target_T)
+        return logits_TT.diagonal()
+
+    def _logits_into(self, out_TC: Tensor, state_TX: Tensor, columns: slice | Tensor) -> None:
+        weight_HC = self.weight_VH[columns].T.to(self.matmul_dtype)
         if out_TC.dtype == self.matmul_dtype:
             torch.mm(state_TX.to(self.matmul_dtype), weight_HC, out=out_TC)
         else:
             out_TC.copy_(torch.mm(state_TX, weight_HC))
         if self.bias_V is not None:
-            out_TC += self.bias_V[start:stop]
+            out_TC += self.bias_V[columns]
         if self.matmul_dtype != self.weight_VH.dtype:
             out_TC.copy_(out_TC.to(self.weight_VH.dtype))  # a dtype gives the same scores on every machine
         self.logit_map.apply_(out_TC)
@@ -112,6 +124,10 @@ class WholeModel:
     def logits_into(self, out_TC: Tensor, state_TX: Tensor, start: int) -> None:
         """Write columns [start, start + C) of the states as float32."""
         out_TC.copy_(state_TX[:, start : start + out_TC.shape[1]])
+
+    def target_logits(self, state_TX: Tensor, target_T: Tensor) -> Tensor:
+        """Return the logit [T] of each state's own target, which is an id, as `logits_into` gives it."""
+        return state_TX.gather(1, target_T[:, None])[:, 0].float()
 
     def first_logits(self, vocabulary: int) -> "WholeModel":
         """Return the model with its first `vocabulary` logits only."""

@@ -1,4 +1,4 @@
-"""Observer and performer together: token ids in, nll and cross-entropy of every token out.
+"""Observer and performer together: token ids in, nll and cross-entropy of every token out, and the panel's numbers.
 
 Shapes: B texts, L padded length, T real tokens of all texts, X width of a state. Knows neither texts nor fragments.
 """
@@ -16,8 +16,10 @@ from models.load import LoadedModel
 from models.positions import readable_tokens, steady_tokens
 from scoring.batching import collate
 from scoring.heads import ScorableModel, WholeModel, scorable_model
+from scoring.panel import TokenPanel
+from scoring.panel_sums import panel_sums
 from scoring.perplexity import NO_TARGET, Tile, token_sums
-from scoring.results import Floats
+from scoring.results import TokenSums
 from scoring.tokens import check_same_tokens, shared_vocabulary
 
 Placement = Literal["same", "split"]
@@ -36,8 +38,11 @@ class Pair:
         performer: LoadedModel,
         placement: Placement = "same",
         tile: Tile | None = None,
+        panel: bool = False,
     ) -> None:
         """Check that the models fit together, and probe their heads. A model given twice runs once.
+
+        `panel`: compute what the panel needs, too.
 
         Raises:
             IncompatiblePair: tokenizers or logits differ; the message shows the first difference.
@@ -46,6 +51,7 @@ class Pair:
         self.observer, self.performer = observer, performer
         self._concurrent = placement == "split" and observer is not performer
         self._tile = tile
+        self._panel = panel
         names = observer.files.name, performer.files.name
         if observer is not performer:
             check_same_tokens(observer.tokenizer, performer.tokenizer, names)
@@ -87,15 +93,20 @@ class Pair:
         whole = isinstance(self._o, WholeModel) or isinstance(self._q, WholeModel)
         return min(token_budget, max(1, WHOLE_LOGITS // self._q.vocabulary)) if whole else token_budget
 
-    def token_sums(self, texts: Sequence[Sequence[int]]) -> list[tuple[Floats, Floats]]:
-        """Return nll [L] and cross-entropy [L] of each text's tokens, in nats. The last nll of a text is NaN."""
+    def token_sums(self, texts: Sequence[Sequence[int]]) -> list[TokenSums]:
+        """Return the numbers of each text's tokens; no text was cut."""
         ids_BL, real_BL = collate(texts, pad_id=0)
         target_T = torch.tensor([target for ids in texts for target in [*ids[1:], NO_TARGET]])
         with torch.inference_mode():
             state_o_TX, state_q_TX = self._states(ids_BL, real_BL)
-            nll_T, xent_T = token_sums(self._o, self._q, state_o_TX, state_q_TX, target_T, self._tile)
+            compute = panel_sums if self._panel else token_sums
+            columns = compute(self._o, self._q, state_o_TX, state_q_TX, target_T, self._tile)
         ends = np.cumsum([len(ids) for ids in texts])[:-1]
-        return list(zip(np.split(nll_T.numpy(), ends), np.split(xent_T.numpy(), ends), strict=True))
+        by_text = zip(*(np.split(column_T.numpy(), ends) for column_T in columns), strict=True)
+        return [
+            TokenSums(nll_L, xent_L, truncated=False, panel=TokenPanel(*rest) if rest else None)
+            for nll_L, xent_L, *rest in by_text
+        ]
 
     def _states(self, ids_BL: Tensor, real_BL: Tensor) -> tuple[Tensor, Tensor]:
         if self._o is self._q:

@@ -117,7 +117,7 @@ def _sums_of_tokens(
         if not shared:  # before the performer, so that a second device works at the same time
             observer.logits_into(o_TC, state_o_TX, start)
         performer.logits_into(q_TC, state_q_TX, start)
-        _pick_targets(target_logit_T, q_TC, target_T, start)
+        pick_targets(target_logit_T, q_TC, target_T, start)
         lse_q_TK[:, k] = _softmax_into(softmax_TC, q_TC)
         lse_o_TK[:, k] = lse_q_TK[:, k] if shared else _softmax_into(softmax_TC, o_TC.to(device, non_blocking=True))
         mean_q_TK[:, k] = softmax_TC.mul_(q_TC).sum(-1)
@@ -139,7 +139,7 @@ def _softmax_into(out_TC: Tensor, x_TC: Tensor) -> Tensor:
     return torch.where(largest_T == -torch.inf, largest_T, largest_T - out_TC.amax(-1).log())
 
 
-def _pick_targets(target_logit_T: Tensor, q_TC: Tensor, target_T: Tensor, start: int) -> None:
+def pick_targets(target_logit_T: Tensor, q_TC: Tensor, target_T: Tensor, start: int) -> None:
     """Write the logits of the targets that lie in this tile into `target_logit_T`."""
     column_T = target_T - start
     here_T = (column_T >= 0) & (column_T < q_TC.shape[1]) & (target_T != NO_TARGET)

@@ -4,23 +4,23 @@
 
 (arXiv 2401.12070; all in nats per token.) A text of L tokens has n_nll = L − 1. `reference` alignment takes
 n_xent = L, with the prediction after the last token, as the authors' code does; `aligned` takes L − 1. Sums
-over a prefix are cumulative sums over the text, because the models are causal. Knows no torch.
+over a prefix are cumulative sums over the text, because the models are causal. The panel, where it was asked for, is a
+part of the score (panel.py). Knows no torch.
 """
 
 # ruff: noqa: N815 - names end in their shape
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from scoring.fragments import Fragment
+from scoring.panel import Floats, Panel, TokenPanel
 
 Alignment = Literal["reference", "aligned"]
-Floats = npt.NDArray[np.float64]
 OUT_OF_MEMORY: Final = "out_of_memory"
+PANEL: Final = tuple(field.name for field in fields(Panel))
+"""Columns of the panel."""
 NULL_REASONS: Final = {
     "empty_text": "the text has no words",
     "one_token": "the text has fewer than two tokens, so no token is predicted",
@@ -38,8 +38,12 @@ NULL_REASONS: Final = {
 
 
 @dataclass(frozen=True)
-class Score:
-    """The score of a text. Every metric is None where there is a `null_reason`."""
+class Score(Panel):
+    """The score of a text, with its panel. Where there is a `null_reason`, `score` is None.
+
+    So is every metric then, with two exceptions: the sums of `zero_cross_entropy`, and what exists of the panel where a
+    sum of the score is `not_finite`.
+    """
 
     nll_sum: float | None = None
     """Σ nll, nats."""
@@ -61,7 +65,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class FragmentScore:
+class FragmentScore(Panel):
     """The origin and the score of a fragment, or of a prefix of a fragment.
 
     Field names are the columns of the `binoculars` rows.
@@ -96,12 +100,15 @@ class FragmentScore:
 
 @dataclass(frozen=True)
 class TokenSums:
-    """nll and cross-entropy of each token of a text, in nats, and whether the text was cut."""
+    """Numbers of each token of a text: nll and cross-entropy, in nats, and what the panel needs beside them."""
 
     nll_L: Floats
     """nll of each token. The last is NaN: no token follows."""
     xent_L: Floats
     truncated: bool
+    """True where the text was cut."""
+    panel: TokenPanel | None = None
+    """None: the panel was not asked for."""
 
     def score(self, alignment: Alignment, tokens: int | None = None) -> Score:
         """Return the score of the text, or of its first `tokens` tokens."""
@@ -110,7 +117,8 @@ class TokenSums:
             return Score(length_tokens=length, truncated=self.truncated, null_reason="one_token")
         n_nll, n_xent = length - 1, length if alignment == "reference" else length - 1
         nll_sum, xent_sum = math.fsum(self.nll_L[:n_nll]), math.fsum(self.xent_L[:n_xent])
-        blank = Score(length_tokens=length, truncated=self.truncated)
+        panel = Panel() if self.panel is None else self.panel.panel(self.nll_L, self.xent_L, length)
+        blank = Score(length_tokens=length, truncated=self.truncated, **vars(panel))
         if not (math.isfinite(nll_sum) and math.isfinite(xent_sum)):
             return replace(blank, null_reason="not_finite")
         log_ppl, log_xppl = nll_sum / n_nll, xent_sum / n_xent
@@ -153,4 +161,5 @@ def fragment_score(
         null_reason=score.null_reason,
         text_sha256=fragment.text_sha256,
         dropped_words=fragment.dropped_words,
+        **{name: getattr(score, name) for name in PANEL},
     )

@@ -132,6 +132,29 @@ BINOCULARS: Final[dict[str, pa.DataType]] = {
     "truncated": pa.bool_(),
 }
 
+PANEL: Final[dict[str, pa.DataType]] = {
+    "xent_aligned_sum": pa.float64(),
+    "var_sum": pa.float64(),
+    "entropy_o_sum": pa.float64(),
+    "entropy_q_sum": pa.float64(),
+    "log_rank_sum": pa.float64(),
+    "rank_1": pa.int32(),
+    "rank_10": pa.int32(),
+    "rank_100": pa.int32(),
+    "rank_1000": pa.int32(),
+    "top1_agree": pa.int32(),
+    "fast_detect": pa.float64(),
+    "log_rank": pa.float64(),
+    "lrr": pa.float64(),
+    "entropy": pa.float64(),
+    "kl": pa.float64(),
+    "surprisal_sd": pa.float64(),
+    "surprisal_skew": pa.float64(),
+    "surprisal_kurtosis": pa.float64(),
+    "surprisal_delta_sd": pa.float64(),
+}
+"""Sums and scores of the same two forward passes: null without the panel."""
+
 
 def is_number(kind: pa.DataType) -> bool:
     """Tell whether values of an Arrow type can be averaged; of bool that is the share of true ones."""
@@ -237,10 +260,24 @@ COLUMNS: Final[dict[str, Columns]] = {
             "placement": pa.string(),
             "max_tokens": pa.int32(),
             "shard_records": pa.int32(),
+            "panel": pa.bool_(),
         },
-        metrics=EFFECTIVE | BINOCULARS | MEMORY,
+        metrics=EFFECTIVE | BINOCULARS | PANEL | MEMORY,
         identity=FRAGMENT,
-        headlines=("score", "log_ppl", "log_xppl"),
+        headlines=(
+            "score",
+            "log_ppl",
+            "log_xppl",
+            "fast_detect",
+            "log_rank",
+            "lrr",
+            "entropy",
+            "kl",
+            "surprisal_sd",
+            "surprisal_skew",
+            "surprisal_kurtosis",
+            "surprisal_delta_sd",
+        ),
         measure="score",
     ),
 }

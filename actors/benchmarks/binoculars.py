@@ -23,7 +23,7 @@ from scoring.errors import CorpusChanged, CorpusUnavailable
 from scoring.fragments import PrefixFragments
 from scoring.results import Score, fragment_score
 from sweeps.errors import InputChanged
-from sweeps.plan.declaration import Factors, Inputs, PositiveInt
+from sweeps.plan.declaration import Factors, Inputs, PositiveInt, added_later
 from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Level, Row, Task, TaskShard
 
@@ -83,6 +83,12 @@ class BinocularsFactors(Factors):
     shard_records: PositiveInt = Field(
         default=16, description="records of the corpus in one task: as many are scored again if a worker is killed"
     )
+    panel: bool = Field(
+        default=True,
+        description="rows have the sums and scores of the panel too, from the same two forward passes: `fast_detect`, "
+        "`log_rank`, `lrr`, entropies and more (docs/scoring.md); `false` saves a few percent of the time",
+        json_schema_extra=added_later(before=False),
+    )
 
     @model_validator(mode="after")
     def _split_needs_two(self) -> Self:
@@ -116,6 +122,7 @@ class BinocularsBenchmark:
         "placement",
         "alignment",
         "max_tokens",
+        "panel",
     )
     reads_builtin: ClassVar[bool] = True
     escalates_on_oom: ClassVar[bool] = True
@@ -187,6 +194,7 @@ class BinocularsBenchmark:
             quantization=factors.quantization,
             dtype=factors.dtype,
             max_tokens=factors.max_tokens,
+            panel=factors.panel,
         )
 
     def unload(self, held: "Binoculars") -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from sweeps.schema import Columns
 from sweeps.task import Level, Row, Slot, Task, TaskShard
@@ -54,13 +55,30 @@ At its default such a factor is no part of a task's identity: older run director
 """
 
 
+def added_later(*, before: Level) -> dict[str, Any]:
+    """Return ADDED_LATER for a factor at whose default older rows were not measured: they were measured at `before`.
+
+    Older run directories go on with such rows, too: their column says `before`, and the run tells how many there are.
+    """
+    return {**ADDED_LATER, "before": before}
+
+
 def added_defaults(factors: type[Factors]) -> dict[str, Level]:
     """Return the defaults of the factors that are marked as ADDED_LATER."""
     return {
         name: field.get_default(call_default_factory=True)
         for name, field in factors.model_fields.items()
-        if field.json_schema_extra == ADDED_LATER
+        if "added_later" in _extra(field)
     }
+
+
+def levels_before(factors: type[Factors]) -> dict[str, Level]:
+    """Return the levels of older rows, of the factors for which these are not the default."""
+    return {name: _extra(field)["before"] for name, field in factors.model_fields.items() if "before" in _extra(field)}
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 class Inputs(Protocol):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
-from sweeps.plan.declaration import Factors
+from sweeps.plan.declaration import Factors, levels_before
 from sweeps.schema import COMMON, Columns
 from sweeps.task import Allocation, Lease, Level, Row
 from sweeps.task_status import TaskStatus
@@ -116,10 +116,11 @@ def device_columns(allocation: Allocation) -> Row:
     }
 
 
-def factor_defaults(factors: type[Factors]) -> Row:
-    """Return the default of every factor as its column holds it."""
+def levels_of_older_rows(factors: type[Factors]) -> Row:
+    """Return the level of rows that are older than a factor, as its column holds it: mostly the factor's default."""
     fields = {name: field for name, field in factors.model_fields.items() if not field.is_required()}
-    return {name: _cell_value(field.get_default(call_default_factory=True)) for name, field in fields.items()}
+    levels = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+    return {name: _cell_value(level) for name, level in (levels | levels_before(factors)).items()}
 
 
 def _asked(lease: Lease, columns: Columns) -> Row:

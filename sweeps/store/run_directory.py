@@ -3,22 +3,23 @@
 Knows no queue and no worker. Invariant: one run at a time writes there, and only rows of one spec.
 """
 
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from sweeps.errors import SinkFailed, UserError
-from sweeps.plan.declaration import Registry
+from sweeps.plan.declaration import Registry, levels_before
 from sweeps.plan.grid import Plan
 from sweeps.run_layout import RunLayout
 from sweeps.store.finished import Again, Finished, read_finished
-from sweeps.store.rows import factor_defaults
+from sweeps.store.rows import levels_of_older_rows
 from sweeps.store.run_metadata import known_rows, planned_rows, read_run_metadata, write_run_metadata
 from sweeps.store.sink import Sink
-from sweeps.task import Row
+from sweeps.task import Level, Row
 
 FLUSH_S: Final = 3.0
 """Longest time from an exchange to its rows on disk: a killed run loses no rows that were handed in earlier."""
@@ -76,6 +77,20 @@ def refuse_rows(path: Path) -> None:
         )
 
 
+def _warn_of_older_rows(
+    folder: Path, filled: Mapping[str, int], before: Mapping[str, Level], warn: Callable[[str], None]
+) -> None:
+    """Warn of rows that were measured otherwise than a factor's default says; `filled` counts rows that lacked it.
+
+    Once for each directory: their column says it from then on.
+    """
+    for name in before.keys() & filled.keys():
+        warn(
+            f"{folder}: {filled[name]:,} rows are older than the factor {name!r}: they stay as they are, with "
+            f"{name} = {json.dumps(before[name])}; tasks that are left run as the spec says"
+        )
+
+
 class RunDirectory:
     """`<out>/<spec name>`: writes rows and environments there while a run goes on."""
 
@@ -103,7 +118,7 @@ class RunDirectory:
 
         Args:
             fresh: refuse a directory with rows.
-            warn: called with a sentence on every part that is set aside.
+            warn: called with a sentence on every part that is set aside, and on rows older than a factor.
 
         Raises:
             UserError: not writable, in use, not empty though `fresh`, or changed since the plan was made.
@@ -114,8 +129,9 @@ class RunDirectory:
             for grid in self._plan.grids:
                 folder = self.path / grid.sweep.name
                 benchmark = self._registry[grid.sweep.benchmark]
-                self._sinks[grid.sweep.name] = Sink(folder, benchmark.columns, factor_defaults(benchmark.factors))
-                self._sinks[grid.sweep.name].mend(warn)
+                sink = Sink(folder, benchmark.columns, levels_of_older_rows(benchmark.factors))
+                self._sinks[grid.sweep.name] = sink
+                _warn_of_older_rows(folder, sink.mend(warn), levels_before(benchmark.factors), warn)
                 self._environments |= read_run_metadata(folder).environments
             self._write_environments()
         except SinkFailed:

@@ -4,6 +4,7 @@ Invariant: the rows of a task become visible together, by one rename. Knows noth
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,7 @@ class Sink:
         Args:
             directory: of the sweep.
             columns: of its benchmark.
-            defaults: of its factors: the level that rows have which were written before the factor existed.
+            defaults: level of every factor in rows that were written before the factor existed.
         """
         self._layout = SweepLayout(directory)
         self._columns = columns
@@ -99,19 +100,23 @@ class Sink:
             parts.insert(0, part)
         return parts
 
-    def mend(self, warn: Callable[[str], None]) -> None:
+    def mend(self, warn: Callable[[str], None]) -> Counter[str]:
         """Set parts aside that cannot be read, and give parts of an older version today's columns.
 
-        A column that an older part lacks is null, or the factor's default: with that its rows were measured.
+        A column that an older part lacks is null, or the level of the factor with which its rows were measured.
 
         Args:
             warn: called with a sentence on each part that is set aside; its tasks run again.
+
+        Returns:
+            Number of rows that were given a column, by its name.
 
         Raises:
             UserError: a part is not of this sweep, or of a newer version.
         """
         for part in self._layout.superseded():
             part.unlink()
+        filled: Counter[str] = Counter()
         for part in self._layout.parts():
             try:
                 table = read_part(part)
@@ -124,6 +129,8 @@ class Sink:
                     self._filled(name, len(table)) if name in missing else table[name] for name in self._schema.names
                 ]
                 self._write(pa.table(columns, schema=self._schema), part)
+                filled.update(dict.fromkeys(missing, len(table)))
+        return filled
 
     def forget(self, task_ids: Collection[str], warn: Callable[[str], None]) -> None:
         """Delete the rows of tasks that run again, part by part."""

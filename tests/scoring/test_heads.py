@@ -108,3 +108,26 @@ def test_where_bfloat16_is_emulated_the_head_multiplies_in_float32_and_rounds(mo
         split.logits_into(logits_TV, state_TX, 0)
         exact_TV = state_TX.float() @ split.weight_VH.float().T
     assert torch.equal(logits_TV, exact_TV.to(torch.bfloat16).float())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", CONFIGS)
+def test_single_logits_are_those_of_the_tiles(family: str, dtype: torch.dtype) -> None:
+    split = scorable_model(loaded_model(random_model(family, seed=0).to(dtype)))
+    draw = torch.Generator().manual_seed(0)
+    ids_1L = torch.randint(3, 259, (1, 40), generator=draw)
+    target_T = torch.randint(300, (40,), generator=draw)
+    logits_TV = torch.empty(40, 300)
+    with torch.inference_mode():
+        state_TX = split.states(ids_1L, torch.ones_like(ids_1L, dtype=torch.bool))
+        split.logits_into(logits_TV, state_TX, 0)
+        single_T = split.target_logits(state_TX, target_T)
+    assert torch.allclose(single_T, logits_TV.gather(1, target_T[:, None])[:, 0], rtol=1e-6, atol=1e-6)
+
+
+def test_single_logits_of_a_whole_model_are_float32() -> None:
+    whole_model = WholeModel(nn.Identity(), torch.device("cpu"), 5)
+    state_TX = torch.arange(10).reshape(2, 5).to(torch.bfloat16)
+    single_T = whole_model.target_logits(state_TX, torch.tensor([4, 0]))
+    assert single_T.tolist() == [4.0, 5.0]
+    assert single_T.dtype == torch.float32

@@ -16,7 +16,7 @@ from actors.benchmarks.noop import Noop, NoopFactors
 from actors.devices.nodes import local_node
 from actors.inline_pool import InlinePool
 from sweeps.errors import SpecChanged
-from sweeps.plan.declaration import ADDED_LATER, Factors, added_defaults
+from sweeps.plan.declaration import ADDED_LATER, Factors, added_defaults, added_later, levels_before
 from sweeps.plan.spec import Defaults, Spec, Sweep
 from sweeps.plan.spec_reader import with_defaults
 from sweeps.planning import make_plan
@@ -42,6 +42,15 @@ class Later(Noop):
     load_factors: ClassVar[tuple[str, ...]] = ("batch_size", "limits")
 
 
+class PanelFactors(NoopFactors):
+    panel: bool = Field(default=True, json_schema_extra=added_later(before=False))
+
+
+class Panel(Noop):
+    columns: ClassVar[Columns] = Columns(factors={**OLD, "panel": pa.bool_()})
+    factors: ClassVar[type[Factors]] = PanelFactors
+
+
 class ForgottenFactors(NoopFactors):
     batch_size: int = 1
 
@@ -51,7 +60,14 @@ class Forgotten(Noop):
     factors: ClassVar[type[Factors]] = ForgottenFactors
 
 
-def run_all(directory: Path, benchmark: OneTaskPerCell, *, iterations: int = 1, **factors: list[Any]) -> int:
+def run_all(
+    directory: Path,
+    benchmark: OneTaskPerCell,
+    *,
+    iterations: int = 1,
+    warnings: list[str] | None = None,
+    **factors: list[Any],
+) -> int:
     """Run what is left of a sweep over those factors, the others at their defaults; how many tasks ran."""
     registry: Any = {"noop": benchmark}
     sweep = Sweep(name="s", benchmark="noop", iterations=iterations, warmup=0, factors={"index": [0, 1]} | factors)
@@ -62,6 +78,8 @@ def run_all(directory: Path, benchmark: OneTaskPerCell, *, iterations: int = 1, 
     Supervisor(coordinator, pool, lambda _: None, Interrupts(60.0)).run()
     status = coordinator.close()
     assert status.left == 0
+    if warnings is not None:
+        warnings.extend(status.warnings)
     return status.done - status.done_before
 
 
@@ -135,6 +153,33 @@ def test_the_file_beside_the_rows_has_the_new_columns(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "s" / "_environment.json").read_text())
     assert document["columns"]["factors"]["batch_size"] == "int32"
     assert document["spec"]["sweep"]["factors"]["batch_size"] == [1]
+
+
+def test_rows_from_before_keep_the_level_that_they_were_measured_at(tmp_path: Path) -> None:
+    run_all(tmp_path, Noop())
+    first: list[str] = []
+    assert run_all(tmp_path, Panel(), index=[0, 1, 2], warnings=first) == 1, "only the new cell"
+    assert rows(tmp_path).sort_values("index")["panel"].tolist() == [False, False, True]
+    (told,) = first
+    assert told == (
+        f"{tmp_path / 's'}: 2 rows are older than the factor 'panel': they stay as they are, with panel = false; tasks "
+        "that are left run as the spec says"
+    )
+    again: list[str] = []
+    assert run_all(tmp_path, Panel(), index=[0, 1, 2, 3], warnings=again) == 1
+    assert again == [], "told once"
+    assert rows(tmp_path).sort_values("index")["panel"].tolist() == [False, False, True, True]
+
+
+def test_the_level_of_before_may_be_asked_for_beside_the_default(tmp_path: Path) -> None:
+    run_all(tmp_path, Noop())
+    assert run_all(tmp_path, Panel(), panel=[True, False]) == 2
+
+
+def test_only_factors_with_a_level_of_before_have_one() -> None:
+    assert levels_before(LaterFactors) == {}
+    assert levels_before(PanelFactors) == {"panel": False}
+    assert added_defaults(PanelFactors) == {"panel": True}
 
 
 def test_without_the_mark_the_directory_is_refused(tmp_path: Path) -> None:

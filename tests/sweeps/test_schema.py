@@ -11,6 +11,8 @@ from sweeps.schema import COLUMNS, Columns, is_number
 INPUT = "how much the cell reads, writes or loads: the factors and the model decide it, and a rate is shown"
 LOADED = "a property of the loaded model: the report names it, or tells cells apart by it"
 SUMS = "behind the score, whose parts log_ppl and log_xppl are shown"
+PANEL_SUMS = "behind the scores of the panel, which are shown"
+PANEL_COUNTS = "counts tokens of a text: an average over texts would mostly say how long they are"
 SHARD = "of a whole shard, and repeated in the row of each of its texts: an average over texts would count it often"
 NOT_SHOWN = {
     "quantized_share": LOADED,
@@ -26,6 +28,8 @@ NOT_SHOWN = {
     "xent_sum": SUMS,
     "n_nll": SUMS,
     "n_xent": SUMS,
+    **dict.fromkeys(("xent_aligned_sum", "var_sum", "entropy_o_sum", "entropy_q_sum", "log_rank_sum"), PANEL_SUMS),
+    **dict.fromkeys(("rank_1", "rank_10", "rank_100", "rank_1000", "top1_agree"), PANEL_COUNTS),
     "truncated": "says which texts were cut, and is no measurement",
     "binoculars.peak_allocated_bytes": SHARD,
     "binoculars.peak_reserved_bytes": SHARD,

@@ -21,6 +21,7 @@ from actors.worker import Worker
 from models.builtin import cache
 from scoring import Binoculars, CorpusSettings
 from scoring.corpora.corpus import Corpus
+from scoring.scores import SCORES
 from sweeps.errors import InputElsewhere, UserError
 from sweeps.plan.spec import Defaults, Spec, Sweep
 from sweeps.plan.spec_reader import read_spec, with_defaults
@@ -29,7 +30,7 @@ from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.escalation import next_slot
 from sweeps.schedule.policy import Policy
 from sweeps.schedule.supervisor import Interrupts, Supervisor
-from sweeps.schema import COLUMNS
+from sweeps.schema import COLUMNS, PANEL
 from sweeps.store.rows import failed_rows
 from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop, Task, TaskShard
 from tests.fakes import plan_of
@@ -106,6 +107,21 @@ def test_every_fragment_has_one_row_and_scores_as_the_library_does(
     assert {row["status"] for row in rows} == {"ok"}
     reasons = {row["null_reason"] for row in rows if row["score"] is None}
     assert reasons == {"bad_row", "not_text", "empty_text"}
+
+
+def test_rows_have_the_panel_unless_it_is_not_asked_for(corpus: Path, tmp_path: Path) -> None:
+    rows = run_inline(scoring_spec(corpus, panel=[True, False]), tmp_path)
+    scored = {
+        flag: [row for row in rows if row["score"] is not None and row["panel"] is flag] for flag in (True, False)
+    }
+    assert len(scored[True]) == len(scored[False]) > 10
+    assert by_fragment(scored[True]) == pytest.approx(by_fragment(scored[False]), abs=1e-5)
+    for row in scored[True]:
+        assert SCORES.keys() <= {name for name, value in row.items() if value is not None}
+        assert 0 <= row["rank_1"] <= row["rank_10"] <= row["rank_100"] <= row["rank_1000"] <= row["n_nll"]
+        assert row["fast_detect"] == pytest.approx((row["xent_aligned_sum"] - row["nll_sum"]) / row["var_sum"] ** 0.5)
+    for row in scored[False]:
+        assert {row[name] for name in PANEL} == {None}
 
 
 def test_prefixes_have_a_row_each(corpus: Path, tmp_path: Path) -> None:
