@@ -8,7 +8,7 @@ import pytest
 
 from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
 from sweeps.schema import COLUMNS
-from sweeps.store.rows import factor_defaults, failed_row, failed_rows, measured_row
+from sweeps.store.rows import failed_row, failed_rows, levels_of_older_rows, measured_row
 from sweeps.task import Lease, Row
 from tests.fakes import REGISTRY, FaultyFactors, faulty_spec, plan_of
 
@@ -85,6 +85,6 @@ def test_the_default_of_a_factor_is_what_its_column_holds() -> None:
     class Levels(FaultyFactors):
         fragments: dict[str, str] = {"mode": "whole"}  # noqa: RUF012 - pydantic copies it
 
-    defaults = factor_defaults(Levels)
+    defaults = levels_of_older_rows(Levels)
     assert (defaults["thing"], defaults["wait_s"], defaults["fragments"]) == ("a", 0.0, '{"mode": "whole"}')
     assert not {"device", "cpu_cores"} & defaults.keys()
