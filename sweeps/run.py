@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -43,6 +43,7 @@ from sweeps.plan.spec import Defaults, Spec
 from sweeps.plan.spec_reader import read_spec, with_defaults
 from sweeps.planning import Prepared, prepare
 from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.protocol import CoordinatorApi, Pool
 from sweeps.schedule.run_status import Status
 from sweeps.schedule.supervisor import Interrupts, Supervisor
 from sweeps.store.finished import Again
@@ -259,7 +260,7 @@ def _run_spec(plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[
     return _verdict(status, directory, console)
 
 
-def _inline(plan: Plan, benchmarks: Benchmarks, command: Command, node: Node) -> tuple[Any, Any]:
+def _inline(plan: Plan, benchmarks: Benchmarks, command: Command, node: Node) -> tuple[CoordinatorApi, Pool]:
     from actors.inline_pool import InlinePool
 
     coordinator = Coordinator(plan, benchmarks, command.policy, devices_by_memory([node]))
@@ -267,7 +268,9 @@ def _inline(plan: Plan, benchmarks: Benchmarks, command: Command, node: Node) ->
     return coordinator, InlinePool(coordinator, benchmarks, node, command.policy.timeout_s)
 
 
-def _ray(plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[Node], stack: ExitStack) -> tuple[Any, Any]:
+def _ray(
+    plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[Node], stack: ExitStack
+) -> tuple[CoordinatorApi, Pool]:
     from actors.ray_pool.client import RayCoordinator
     from actors.ray_pool.pool import RayPool
 

@@ -81,8 +81,8 @@ class RayCoordinator:
     def open(self) -> None:
         self._call("open")
 
-    def join(self, allocation: Allocation, content: dict[str, Any], environment_id: str) -> None:
-        self._call("join", allocation, content, environment_id)
+    def join(self, allocation: Allocation, environment: dict[str, Any], environment_id: str) -> None:
+        self._call("join", allocation, environment, environment_id)
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
         done = [self._labels.pop(outcome.task_id, outcome.task_id) for outcome in outcomes]
@@ -114,8 +114,8 @@ class RayCoordinator:
     def overdue(self) -> list[str]:
         return list(self._call("overdue", **NO_TASK_EVENTS))
 
-    def wait_for(self, what: str) -> None:
-        self._call("wait_for", what)
+    def wait_for(self, sentence: str) -> None:
+        self._call("wait_for", sentence)
 
     def drain(self, notice: str) -> None:
         self._call("drain", notice)

@@ -61,6 +61,12 @@ def test_tasks_that_share_a_load_share_it() -> None:
     assert [outcome.loads for outcome in outcomes] == [1, 0, 0, 1, 0, 0]
 
 
+def test_a_worker_over_its_budget_hands_in_before_the_next_lease() -> None:
+    together = tuple(leases(index=[0, 1, 2]))
+    assert len(work([Run(together, 0, budget_s=0.0)])) == 1
+    assert len(work([Run(together, 0, budget_s=60.0)])) == 3
+
+
 def test_waiting_is_not_an_outcome() -> None:
     assert work([Wait(0.0), Wait(0.0)]) == []
 

@@ -106,6 +106,36 @@ def test_every_task_is_done_once_however_early_workers_hand_in(tmp_path: Path) -
     assert Counter(row["index"] for row in rows(tmp_path)) == Counter(range(200))
 
 
+def test_the_time_limit_of_leases_starts_anew_when_some_are_handed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=list(range(400))), timeout_s=100.0)
+    worker = join(coordinator)
+    leased(coordinator, worker, 0.001, times=5)
+    now_s = [1e6]
+    monkeypatch.setattr("sweeps.schedule.coordinator.time.monotonic", lambda: now_s[0])
+    answer = coordinator.exchange(worker, [])
+    assert isinstance(answer, Run)
+    now_s[0] += 150.0
+    kept = coordinator.exchange(worker, [done(answer.leases[0], 150.0)])
+    assert isinstance(kept, Run)
+    assert len(kept.leases) == 1
+    now_s[0] += 90.0
+    assert coordinator.overdue() == []
+    now_s[0] += 20.0
+    assert coordinator.overdue() == [worker]
+    coordinator.close()
+
+
+def test_what_is_given_back_keeps_the_attempts_of_earlier_workers() -> None:
+    queue: TaskQueue[str] = TaskQueue({("cpu", "m"): [1]})
+    queue.lease("killed", "cpu")
+    queue.reclaim("killed", {1: ("cpu", "m")})
+    assert queue.lease("w", "cpu") == [(1, 2)]
+    queue.give_back("w", {1: ("cpu", "m")})
+    assert queue.lease("w", "cpu") == [(1, 2)]
+
+
 def test_what_is_given_back_has_used_up_no_attempt() -> None:
     queue: TaskQueue[str] = TaskQueue({("cpu", "m"): [1, 2, 3]})
     assert queue.lease("w", "cpu", 3) == [(1, 1), (2, 1), (3, 1)]
