@@ -83,21 +83,28 @@ class PanelTiles:
 
     def reduce(self, k: int, o_TC: Tensor, q_TC: Tensor) -> None:
         """Reduce the logits of tile `k`, and overwrite them."""
+        width = q_TC.shape[1]
+        softmax_RC, ones_C = self._softmax_RC[:, :width], self._ones_C[:width]
         numbers = torch.split(self._numbers_NKT[:, k], self._rows, 1)
         columns = (o_TC, q_TC, self._centre_T, self._best_o_T, self._q_at_best_T)
         blocks = zip(numbers, *(torch.split(column, self._rows) for column in columns), strict=True)
         for numbers_NR, o_RC, q_RC, centre_R, best_o_R, q_at_best_R in blocks:
+            if len(q_RC) < len(softmax_RC):
+                softmax_RC = softmax_RC[: len(q_RC)]
             out = _Numbers(*numbers_NR.unbind())
             torch.amax(q_RC.sub_(centre_R[:, None]), -1, out=out.max_q)
             if not self._shared:
                 torch.amax(o_RC, -1, out=out.max_o)
                 _follow_best(o_RC, q_RC, out.max_o, best_o_R, q_at_best_R)
-                self._reduce_observer(out, o_RC.sub_(best_o_R[:, None]), q_RC)
-            softmax_RC = self._softmax(q_RC, out.top_q)
-            self._sum_rows(softmax_RC.mul_(q_RC), out.mean_q)
+                _softmax(o_RC.sub_(best_o_R[:, None]), softmax_RC, out.top_o)
+                _sum_rows(o_RC.mul_(softmax_RC), ones_C, out.mean_o)
+                _sum_rows(softmax_RC.mul_(q_RC), ones_C, out.cross)
+                _sum_rows(softmax_RC.mul_(q_RC), ones_C, out.square)
+            _softmax(q_RC, softmax_RC, out.top_q)
+            _sum_rows(softmax_RC.mul_(q_RC), ones_C, out.mean_q)
             if self._shared:
-                self._sum_rows(softmax_RC.mul_(q_RC), out.square)
-            self._sum_rows(q_RC.clamp_(0.0, TINY), out.greater)
+                _sum_rows(softmax_RC.mul_(q_RC), ones_C, out.square)
+            _sum_rows(q_RC.clamp_(0.0, TINY), ones_C, out.greater)
 
     def combined(self, target_logit_T: Tensor) -> PanelSums:
         """Combine the tiles, each weighted by its share of the probability. The targets' logits are not centred."""
@@ -121,25 +128,19 @@ class PanelTiles:
             agrees_T=agrees_T.double().masked_fill(lse_o_T.isnan() | lse_q_T.isnan(), torch.nan),
         )
 
-    def _reduce_observer(self, out: _Numbers, o_RC: Tensor, q_RC: Tensor) -> None:
-        softmax_RC = self._softmax(o_RC, out.top_o)
-        self._sum_rows(o_RC.mul_(softmax_RC), out.mean_o)
-        self._sum_rows(softmax_RC.mul_(q_RC), out.cross)
-        self._sum_rows(softmax_RC.mul_(q_RC), out.square)
 
-    def _softmax(self, x_RC: Tensor, top_R: Tensor) -> Tensor:
-        """Return the softmax over this tile alone, in memory that is used again; write the largest probabilities."""
-        softmax_RC = self._softmax_RC[: len(x_RC), : x_RC.shape[1]]
-        torch.softmax(x_RC, -1, out=softmax_RC)
-        torch.amax(softmax_RC, -1, out=top_R)
-        return softmax_RC
+def _softmax(x_RC: Tensor, out_RC: Tensor, top_R: Tensor) -> None:
+    """Write the softmax over this tile alone, and the largest probability of each row."""
+    torch.softmax(x_RC, -1, out=out_RC)
+    torch.amax(out_RC, -1, out=top_R)
 
-    def _sum_rows(self, x_RC: Tensor, out_R: Tensor) -> None:
-        """Write the sum of each row. On a CPU a product with ones is the fastest sum."""
-        if x_RC.device.type == "cpu":
-            torch.mv(x_RC, self._ones_C[: x_RC.shape[1]], out=out_R)
-        else:
-            torch.sum(x_RC, -1, out=out_R)
+
+def _sum_rows(x_RC: Tensor, ones_C: Tensor, out_R: Tensor) -> None:
+    """Write the sum of each row. On a CPU a product with ones is the fastest sum."""
+    if x_RC.device.type == "cpu":
+        torch.mv(x_RC, ones_C, out=out_R)
+    else:
+        torch.sum(x_RC, -1, out=out_R)
 
 
 def _follow_best(o_RC: Tensor, q_RC: Tensor, max_o_R: Tensor, best_o_R: Tensor, q_at_best_R: Tensor) -> None:
