@@ -15,15 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.sweep_columns import columns_of, common_type
-from sweeps.schema import COLUMNS, COMMON, Columns
+from sweeps.schema import COLUMNS, COMMON, RESERVED, Columns
 
 POSITION: Final = "part"
 """Column with the position of a row's part, from 0, in the order in which the parts were written."""
 _REQUIRED: Final = ("task_id", "status")
 _NOT_SHOWN: Final = frozenset({"affinity", "device_uuid", "worker_id", "text_sha256"})
 """Columns that the page does not need: in millions of rows they take much memory."""
-_RESERVED: Final = frozenset({POSITION, "metric", "n", "mean", "median", "sd", "min", "max"})
-"""Names of the columns of the statistics: no factor may have them."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def read_parts(
 
 def _known(factors: Iterable[str], in_file: Columns | None) -> set[str]:
     """Return the names of every column of any benchmark, and of the spec's factors."""
-    names = {name for name in factors if name not in _RESERVED} | (in_file.names if in_file else frozenset())
+    names = {name for name in factors if name not in RESERVED} | (in_file.names if in_file else frozenset())
     return names.union(*(columns.names for columns in COLUMNS.values())) - _NOT_SHOWN
 
 
@@ -140,10 +138,10 @@ def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any]) -> 
     Such a factor is numeric if all parts hold numbers, else text.
     """
     own = {**columns.factors, **columns.identity, **columns.metrics}
-    types: dict[str, Any] = dict(COMMON) | {name: kind for name, kind in own.items() if name not in _RESERVED}
+    types: dict[str, Any] = dict(COMMON) | {name: kind for name, kind in own.items() if name not in RESERVED}
     for name in factors:
         held = [table.schema.field(name).type for table in tables if name in table.column_names]
-        if name not in types and name not in _RESERVED and held:
+        if name not in types and name not in RESERVED and held:
             types[name] = common_type(held)
     return {
         name: pa.int64() if pa.types.is_integer(kind) else pa.float64() if pa.types.is_floating(kind) else kind

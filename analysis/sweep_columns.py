@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from sweeps.schema import COLUMNS, COMMON, Columns
+from sweeps.schema import COLUMNS, COMMON, RESERVED, Columns
 
 _GROUPS: Final = ("factors", "metrics", "identity")
 _TYPES: Final = {
@@ -65,7 +65,7 @@ def _shown_by_parts(factors: Collection[str], tables: Sequence[Any]) -> Columns:
         for column in table.schema:
             if column.name not in COMMON and column.name not in factors:
                 held.setdefault(column.name, set()).add(column.type)
-    return Columns(metrics={name: common_type(kinds) for name, kinds in held.items()})
+    return Columns(metrics={name: common_type(kinds) for name, kinds in held.items() if name not in RESERVED})
 
 
 def common_type(kinds: Collection[Any]) -> Any:

@@ -161,6 +161,10 @@ def is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
+RESERVED: Final = frozenset({"part", "metric", "n", "mean", "median", "sd", "min", "max"})
+"""Names of the report's own columns, which it adds to those of the rows."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """The columns that a benchmark adds to the common ones, by the use that schema, plan and report make of them."""
@@ -179,6 +183,8 @@ class Columns:
     def __post_init__(self) -> None:
         """Refuse columns that schema, plan or report could not use: a ValueError names them."""
         own = [*self.factors, *self.identity, *self.metrics]
+        if reserved := [name for name in own if name in RESERVED]:
+            raise ValueError(f"the report has columns of its own named {', '.join(reserved)}: choose other names")
         if common := [name for name in own if name in COMMON]:
             raise ValueError(f"every benchmark has the common columns already: leave out {', '.join(common)}")
         if twice := [name for name in dict.fromkeys(own) if own.count(name) > 1]:

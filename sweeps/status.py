@@ -25,6 +25,8 @@ from sweeps.view.throughput import headline
 EXIT_USER_ERROR: Final = 2
 WATCH_S: Final = 0.5
 WAIT_S: Final = 1.0
+JSON_NAMES: Final = {"summary_counts": "remarks"}
+"""Keys of --json that programs know by an older name than the field has now."""
 
 RunStatuses = Mapping[str, Status | None]
 """Status of every run, by name; None: the run does not answer."""
@@ -110,7 +112,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, Slot):
         return str(value)
     if dataclasses.is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            JSON_NAMES.get(field.name, field.name): plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):

@@ -92,7 +92,11 @@ def test_a_cluster_that_lacks_the_package_says_so(tmp_path: Path, packages: Path
     [
         ("noop", "matmul_benchmark:Matmul", "the name 'noop' is taken by this project"),
         ("matmul", "matmul_benchmark:Multiply", "cannot be imported (AttributeError: module 'matmul_benchmark'"),
-        ("matmul", "matmul_benchmark:MatmulFactors", "cannot be imported (ValidationError"),
+        (
+            "matmul",
+            "matmul_benchmark:MatmulFactors",
+            "is no benchmark: <class 'matmul_benchmark.MatmulFactors'> cannot be made",
+        ),
         ("matmul", "matmul_benchmark:measure", "is no benchmark: it lacks columns, factors"),
     ],
 )

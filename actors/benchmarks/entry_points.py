@@ -65,14 +65,24 @@ def _entry_points() -> Iterator[EntryPoint]:
 def _load(point: EntryPoint) -> Benchmark:
     try:
         loaded = point.load()
+    except Exception as error:
+        raise UserError(
+            f"{_described(point)}: cannot be imported ({_one_line(error)}); mend or uninstall the package"
+        ) from error
+    try:
         benchmark: Benchmark = loaded() if isinstance(loaded, type) else loaded
     except Exception as error:
         raise UserError(
-            f"{_described(point)}: cannot be imported ({type(error).__name__}: {error}); mend or uninstall the package"
+            f"{_described(point)}: is no benchmark: {loaded!r} cannot be made without arguments ({_one_line(error)}); "
+            f"{HELP}"
         ) from error
     if problems := "; ".join(_problems(benchmark)):
         raise UserError(f"{_described(point)}: is no benchmark: {problems}; {HELP}")
     return benchmark
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _problems(benchmark: Any) -> Iterator[str]:

@@ -94,12 +94,6 @@ def test_columns_that_are_no_object_are_a_remark(run_dir: Path) -> None:
     assert "_environment.json: columns is a list, not an object; ignored" in painted(run_dir, []).remarks
 
 
-def test_names_that_the_statistics_use_are_not_shown(run_dir: Path) -> None:
-    columns = Columns(metrics={"mean": pa.float64(), "b_s": pa.float64()}, headlines=("mean", "b_s"))
-    sweep = painted(run_dir, described(columns), columns, [{"mean": 1.0, "b_s": 2.0}])
-    assert means(sweep) == {"b_s": 2.0}
-
-
 def test_items_of_another_benchmark_are_averaged_and_never_taken_for_texts(run_dir: Path) -> None:
     columns = Columns(
         identity={"record_id": pa.string()}, metrics={"score": pa.float64()}, headlines=("score",), measure="score"

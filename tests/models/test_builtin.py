@@ -38,7 +38,7 @@ FAST = Recipe(
 )
 PROSE = "Return the shortest path between two nodes, or None if there is none."
 
-# Stands in for `embedded_build` and its torch: says that it began, waits for a line, writes one file.
+# Stands in for build.py and its torch: says that it began, waits for a line, writes one file.
 OTHER_PROCESS = """
 import sys, types
 from models.builtin import cache
@@ -367,7 +367,7 @@ def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     texts = [" ".join(f"w{record}.{word}" for word in range(50)) for record in range(3)]
     path = tmp_path / "docs.jsonl"
     path.write_text("".join(json.dumps({"human": text, "synthetic": "x"}) + "\n" for text in texts))
-    monkeypatch.setattr(cache, "docs_path", lambda: path)
+    monkeypatch.setattr(builtin, "docs_path", lambda: path)
     return set(" ".join(texts).split())
 
 

@@ -86,3 +86,9 @@ def test_wrong_columns_are_refused_when_they_are_made(columns: dict[str, Any], m
 
 def test_the_share_of_true_values_may_be_a_headline() -> None:
     assert Columns(metrics={"correct": pa.bool_()}, headlines=("correct",)).headlines == ("correct",)
+
+
+@pytest.mark.parametrize("kind", ["factors", "metrics", "identity"])
+def test_names_of_the_reports_own_columns_are_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match="columns of its own named n, mean"):
+        Columns(**{kind: {"n": pa.int64(), "mean": pa.float64()}})

@@ -63,7 +63,6 @@ def test_two_packages_cannot_share_a_name(tmp_path: Path, monkeypatch: pytest.Mo
         ("ep_no_module", "import no_such_module_of_anybody", ":Good", "ModuleNotFoundError: No module named 'no_such"),
         ("ep_no_object", GOOD, ":Bad", "AttributeError: module 'ep_no_object' has no attribute 'Bad'"),
         ("ep_no_syntax", "class", ":Good", "SyntaxError"),
-        ("ep_arguments", "class Good:\n    def __init__(self, size): ...", ":Good", "TypeError"),
         ("ep_columns", GOOD.replace('headlines=("wait', 'headlines=("weight'), ":Good", "ValueError: headlines"),
     ],
 )
