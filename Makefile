@@ -9,10 +9,11 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lint docs bench chaos fuzz clean help
+.PHONY: demo quick types logic logic-of-models test check lint docs bench chaos fuzz clean help
 
 help:
-	@echo "make demo    set up, sweep the embedded models through Ray, write runs/quickstart/report/index.html"
+	@echo "make demo    set up, sweep the built-in models through Ray, write runs/quickstart/report/index.html"
+	@echo "make quick   mypy beside the tests that need no Ray and no second each: under a minute"
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
 	@echo "make docs    rewrite the tables of docs/specs.md from the models that check a spec"
@@ -24,6 +25,23 @@ demo: $(READY)
 	$(BIN)/python -m sweeps.run quickstart
 	$(BIN)/python -m analysis.report runs/quickstart
 	@echo "open runs/quickstart/report/index.html in a browser"
+
+# Side by side, each shown when it ends. Types need some seconds the first time, and next to nothing as long as
+# .mypy_cache is there; the folders whose tests compute with models take as long as all others together.
+LOGIC := $(BIN)/python -m pytest --quiet -m "not ray and not slow and not real_model"
+MODELS := tests/actors tests/models tests/scoring
+
+quick: $(READY)
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync types logic logic-of-models
+
+types: $(READY)
+	$(BIN)/mypy
+
+logic: $(READY)
+	$(LOGIC) tests $(MODELS:%=--ignore=%)
+
+logic-of-models: $(READY)
+	$(LOGIC) $(MODELS)
 
 test: $(READY)
 	$(BIN)/python -m tests.in_two_processes

@@ -1,4 +1,4 @@
-"""From an exception inside a task to the status of its row."""
+"""Classification of exceptions: from an exception inside a task to the status of the task's row."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +24,7 @@ class TaskTimeout(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """How a task failed, in the words of a row."""
+    """A task's failure: the values of its row's columns, and whether the device is beyond use."""
 
     status: str
     error_type: str
@@ -33,7 +33,7 @@ class Failure:
 
 
 class KnownLoadFailure(Exception):
-    """What failed to load for an earlier task, met again by the next one."""
+    """A load failed for an earlier task, and would fail in the same way for this one."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
@@ -41,9 +41,10 @@ class KnownLoadFailure(Exception):
 
 
 def classify(error: BaseException) -> Failure:
-    """Status, type and message for a row; the message keeps its end, where the reason mostly stands.
+    """Return status, type and message for a row.
 
-    It can be written, whatever names of files or pieces of text the error tells.
+    A long message keeps its end, where the reason mostly stands. Characters that cannot be encoded are escaped, so that
+    every message can be written, whatever file names or texts the error quotes.
     """
     if isinstance(error, KnownLoadFailure):
         return error.failure
@@ -53,9 +54,9 @@ def classify(error: BaseException) -> Failure:
 
 
 def _status(error: BaseException) -> str:
-    if isinstance(error, ModelDamaged):  # something to repair, where unsupported is how it has to be
+    if isinstance(error, ModelDamaged):  # not `unsupported`: the files can be repaired
         return "error"
-    if isinstance(error, ModelUnavailable | CorpusUnavailable):  # it may be there another time
+    if isinstance(error, ModelUnavailable | CorpusUnavailable):  # may be available the next time
         return "unavailable"
     if isinstance(error, Unsupported | ModelError | IncompatiblePair):
         return "unsupported"

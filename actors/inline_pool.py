@@ -1,7 +1,7 @@
-"""Workers in this process, one after the other: tests, debugging, machines without Ray.
+"""Workers in this process, one after the other: for tests, debugging and machines without Ray.
 
-The same protocol as on Ray. What a process cannot do to itself it does not claim: a task that hangs in native
-code is not interrupted by its time limit, and a crash takes the run along (the same command carries on).
+The protocol is the same as on Ray, with two limits. The time limit does not interrupt a task that hangs in native
+code. A crash ends the whole run; the same command continues the run.
 """
 
 import signal
@@ -22,7 +22,7 @@ from sweeps.task import Allocation, Answer, Outcome, Run, Slot, Task, TaskShard
 
 
 class InlinePool:
-    """At most one worker at a time; it runs while the supervisor waits for it to end."""
+    """A pool of at most one worker, which runs while the supervisor waits for its end."""
 
     def __init__(
         self, coordinator: CoordinatorApi, benchmarks: Mapping[str, Benchmark], node: Node, timeout_s: float
@@ -36,55 +36,55 @@ class InlinePool:
         self._started = 0
 
     def infeasible(self, slot: Slot) -> str | None:
-        """Why this machine can never offer `slot`."""
+        """Return the reason why this machine can never offer `slot`; None if it can."""
         return self._allocator.infeasible(slot)
 
     def start(self, slot: Slot) -> bool:
-        """Take a allocation; the worker runs in `ended`."""
+        """Allocate devices for a worker, which `reap` will run; return False while another worker has devices."""
         if self._allocation is not None:
             return False
-        taken = self._allocator.allocate(slot, f"inline-{self._started}")
-        if taken is None:
+        allocated = self._allocator.allocate(slot, f"inline-{self._started}")
+        if allocated is None:
             return False
         self._started += 1
-        self._allocation = taken[1]
+        self._allocation = allocated[1]
         return True
 
     def running(self, slot: Slot) -> int:
-        """1 while a worker of that slot has its allocation."""
+        """Return 1 while a worker of that slot has its allocation, else 0."""
         return int(self._allocation is not None and self._allocation.slot == slot)
 
     def reap(self, timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
-        """Run the worker to its end; `timeout_s` cannot be kept from within."""
+        """Run the worker to its end; `timeout_s` is not kept, because worker and supervisor share a thread."""
         del timeout_s
         if self._allocation is None:
             return []
         allocation = self._allocation
-        line = _Line(self._coordinator, tick, self._timeout_s)
+        coordinator = _TimedCoordinator(self._coordinator, tick, self._timeout_s)
         worker = Worker(allocation, self._benchmarks, describe(self._node))
         try:
             with pinned(allocation):
-                worker.work(line)
+                worker.work(coordinator)
             return [WorkerExit(allocation.worker_id, allocation.slot)]
         except RuntimeError as error:
             return [WorkerExit(allocation.worker_id, allocation.slot, str(error))]
         finally:
-            line.stop_clock()
+            coordinator.stop_clock()
             self._allocator.release(allocation.worker_id)
             self._allocation = None
 
     def kill(self, worker_id: str) -> None:
-        """Nothing to do: the time limit is an alarm inside the task."""
+        """Do nothing: an alarm inside the task keeps the time limit."""
 
 
-class _Line:
-    """The coordinator as an inline worker sees it: every exchange also moves the view and sets the alarm."""
+class _TimedCoordinator:
+    """The coordinator client of an inline worker; every exchange also ticks and sets the alarm for the next tasks."""
 
     def __init__(self, coordinator: CoordinatorApi, tick: Callable[[], object], timeout_s: float) -> None:
         self._coordinator = coordinator
         self._tick = tick
         self._timeout_s = timeout_s
-        # Alarms reach the main thread only; elsewhere (some test runners) there is no time limit.
+        # Alarms reach the main thread only. In another thread, as in some test runners, there is no time limit.
         self._has_alarm = threading.current_thread() is threading.main_thread()
 
     def join(self, allocation: Allocation, environment: dict[str, Any], environment_id: str) -> None:
@@ -107,7 +107,7 @@ class _Line:
         return self._coordinator.fetch(task)
 
     def stop_clock(self) -> None:
-        """No task is running: no alarm may ring."""
+        """Switch the alarm off, because no task is running."""
         if self._has_alarm:
             signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -1,7 +1,7 @@
-"""The worker: pull, keep the model, run, hand rows back.
+"""The worker: pull tasks, keep the model between tasks, run the tasks, hand their rows back.
 
-A plain class that the inline pool and the Ray actor share; it knows neither. Whatever goes wrong inside a
-task becomes that task's row; only a device that is beyond use ends the worker.
+A plain class that the inline pool and the Ray actor share; it knows neither of them. An exception inside a task
+becomes that task's row. Only a device that is beyond use ends the worker.
 """
 
 import datetime
@@ -36,7 +36,7 @@ class _Held:
 
 
 class Worker:
-    """Owns an allocation for as long as the coordinator has something for it."""
+    """Owner of an allocation, for as long as the coordinator has tasks for it."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Worker:
     ) -> None:
         """
         Args:
-            allocation: devices of this worker; the process is pinned to them already.
-            benchmarks: by name.
-            environment: content and id, as actors.probes.environment.describe gives it.
+            allocation: devices of this worker, to which the process is pinned already.
+            benchmarks: benchmarks by name.
+            environment: content and id, as actors.probes.environment.describe returns them.
         """
         self._allocation = allocation
         self._benchmarks = benchmarks
@@ -64,29 +64,36 @@ class Worker:
         return coordinator.exchange(self._allocation.worker_id, ())
 
     def work(self, coordinator: CoordinatorClient, first: Answer | None = None) -> None:
-        """Pull and run tasks until told to stop; `first` is the answer that `begin` returned, if it was called already.
+        """Pull and run tasks until the coordinator's answer is Stop.
+
+        Args:
+            coordinator: client of the run's coordinator.
+            first: the answer that `begin` returned, if `begin` was called already.
 
         Raises:
-            DevicePoisoned: after the rows so far were handed in.
+            DevicePoisoned: the device is beyond use; the rows so far were delivered.
         """
         self._coordinator = coordinator
         answer = first or self.begin(coordinator)
         while not isinstance(answer, Stop):
             outcomes: list[Outcome] = []
             match answer:
-                case Run(leases, neighbours):
+                case Run(leases, neighbours, budget_s):
+                    leased_s = time.perf_counter()
                     for lease in leases:
                         outcome, failure = self._run(lease, neighbours)
                         outcomes.append(outcome)
                         if failure is not None and failure.poisons_device:
                             self._leave_device(coordinator, outcomes, failure)
+                        if time.perf_counter() - leased_s > budget_s:
+                            break  # the tasks take longer than was expected: other workers may have use for the rest
                 case Wait(seconds):
                     time.sleep(seconds)
             answer = coordinator.exchange(self._allocation.worker_id, outcomes)
         self._unload()
 
     def _run(self, lease: Lease, neighbours: int) -> tuple[Outcome, failures.Failure | None]:
-        """Run one task from lease to outcome; whatever goes wrong inside the task is in the outcome."""
+        """Run one task from lease to outcome; an exception inside the task is part of the outcome."""
         try:
             return self._outcome(lease, neighbours)
         except InputChanged as error:
@@ -96,7 +103,7 @@ class Worker:
         """Run one task to its rows.
 
         Raises:
-            InputChanged: the task's rows would be of another input than was planned.
+            InputChanged: the task's rows would be of another input than the planned one.
         """
         started_s = time.perf_counter()
         task = lease.task
@@ -132,7 +139,7 @@ class Worker:
         return Outcome(task.task_id, lease.attempt, tuple(rows), frozenset(oom_items), loads, duration_s), failure
 
     def _metrics(self, task: Task, benchmark: Benchmark, factors: Factors) -> Iterator[Row]:
-        """Yield the task's metrics; data that this node cannot see are fetched from where the run was started."""
+        """Yield the task's metrics; data that this node cannot see are fetched from the driver's node."""
         held = self._held.content if self._held else None
         try:
             yield from benchmark.rows(held, task, factors)
@@ -150,7 +157,7 @@ class Worker:
                 yield from benchmark.row_identities(replace(task, shard=self._coordinator.fetch(task)))
 
     def _load(self, task: Task, benchmark: Benchmark, factors: Factors) -> int:
-        """Bring what the task needs into memory, unless it is there; return the number of loads."""
+        """Load the task's resource unless the worker holds it already; return the number of loads."""
         weights = benchmark.weights(factors, self._devices) if self._allocation.device_uuids else None
         if weights is not None:
             from actors.checks import preflight  # imports torch, which a worker without GPUs may never need
@@ -167,11 +174,11 @@ class Worker:
             content = benchmark.load(factors, self._devices)
         except Exception as error:
             failure = failures.classify(error)
-            if failure.status != "error":  # unsupported or out of memory: the next cell would meet the same
+            if failure.status != "error":  # unsupported or out of memory: the next cell would fail alike
                 self._failed_load = (task.load_key, failure)
             raise
         self._held = _Held(task.load_key, benchmark, content)
-        # A collection before every timed span searches all of torch and transformers otherwise: 0.2 s seen.
+        # Otherwise a collection before every timed span would search all of torch and transformers: 0.2 s were seen.
         gc.collect()
         gc.freeze()
         return int(task.loads)
@@ -204,7 +211,7 @@ class Worker:
 
 
 class _RowClock:
-    """Start and duration of each row, warm-ups included in the first."""
+    """Measures start and duration of each row; the first row includes the warm-ups."""
 
     def __init__(self) -> None:
         self._start()

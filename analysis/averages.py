@@ -14,31 +14,8 @@ from analysis.cell_factors import EFFECTIVE, candidate_factors, constants_of, or
 from analysis.cell_statistics import describe
 from analysis.load import SweepRows
 from analysis.notes import notes_on_averages
-from sweeps import schema
 
-_MEMORY: Final = ("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_used_bytes", "peak_rss_bytes")
-_GENERATION: Final = (
-    "generation_rate_tokens_per_s",
-    "inference_time_s",
-    "ttft_s",
-    "tpot_s",
-    "prefill_tokens_per_s",
-    "decode_tokens_per_s",
-    *_MEMORY,
-)
-HEADLINES: Final[dict[str, tuple[str, ...]]] = {
-    "generation": _GENERATION,
-    "decoding_strategy": _GENERATION,
-    "model_loading": ("load_rate_per_s", "load_time_s", "load_rate_bytes_per_s", *_MEMORY),
-    "logits": ("calculation_rate_tokens_per_s", "calculation_time_s", *_MEMORY),
-    "encoding": ("encoding_rate_tokens_per_s", "encoding_rate_bytes_per_s", "encoding_time_s"),
-    "binoculars": ("score", "log_ppl", "log_xppl"),
-}
-"""Metrics that the tables of a benchmark show. Its figure shows the first. Metrics without values are left out."""
 _MEASURED_SUFFIXES: Final = ("_s", "_bytes")
-
-SCORED: Final = frozenset({"binoculars"})
-"""Benchmarks whose rows are texts, not repetitions: author and pair matter to their values, the host does not."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +38,7 @@ class Averages:
 
 def average(sweep: SweepRows) -> Averages:
     """Return the statistics of each cell of a sweep. Only ok rows enter a number."""
-    rows, has_scores = sweep.ok, sweep.benchmark in SCORED
+    rows, has_scores = sweep.ok, is_scored(sweep)
     candidates = candidate_factors(sweep, has_scores=has_scores)
     varying = [name for name in candidates if varies(rows[name])]
     factors = split_cells(rows, varying, has_scores=has_scores)
@@ -80,17 +57,20 @@ def average(sweep: SweepRows) -> Averages:
 
 
 def headlines(sweep: SweepRows) -> Sequence[str]:
-    """Return the metrics to show: the benchmark's entry in HEADLINES, then the metric that the spec's figure asks for.
+    """Return the metrics to show: the benchmark's headlines, then the metric that the spec's figure asks for.
 
-    A benchmark without an entry shows its columns in seconds and bytes. If it has none, the duration of a row is shown.
+    A benchmark without headlines shows its metrics in seconds and bytes; without such metrics, the duration of a row.
     """
-    if sweep.benchmark in HEADLINES:
-        asked = sweep.description.figure.get("y")
-        measured = schema.METRICS.get(sweep.benchmark, {})
-        extra = [str(asked)] if asked in measured and pd.api.types.is_numeric_dtype(sweep.rows[asked]) else []
-        return list(dict.fromkeys([*HEADLINES[sweep.benchmark], *extra]))
-    columns = [name for name in schema.METRICS.get(sweep.benchmark, {}) if name.endswith(_MEASURED_SUFFIXES)]
-    return columns or ["duration_s"]
+    metrics, asked = sweep.columns.metrics, sweep.description.figure.get("y")
+    own = sweep.columns.headlines or [name for name in metrics if name.endswith(_MEASURED_SUFFIXES)]
+    wanted = dict.fromkeys([*own, *([asked] if asked in metrics else [])])
+    shown = [name for name in wanted if name in sweep.rows and pd.api.types.is_numeric_dtype(sweep.rows[name])]
+    return shown or ["duration_s"]
+
+
+def is_scored(sweep: SweepRows) -> bool:
+    """Tell whether rows are texts, not repetitions: author and pair matter to their values, the host does not."""
+    return bool(sweep.columns.identity)
 
 
 def _describe_cells(rows: pd.DataFrame, factors: list[str], metric: str, *, repeats: bool) -> pd.DataFrame:

@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.load import SweepRows
-from sweeps import schema
 
 FACTORS: Final = (
     "model",
@@ -29,7 +28,7 @@ FACTORS: Final = (
     "input_words",
     "prefix_tokens",
 )
-"""Columns that tell cells apart, beside the benchmark's own factors in the schema. A column that the rows lack is
+"""Columns that tell cells apart, beside the benchmark's own factors. A column that the rows lack is
 ignored."""
 EFFECTIVE: Final = (
     "device_name",
@@ -66,14 +65,13 @@ def grouped(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any,
 
 
 def candidate_factors(sweep: SweepRows, *, has_scores: bool) -> list[str]:
-    """Return the columns that may be factors: the spec's in its order, then those of FACTORS and of the schema.
+    """Return the columns that may be factors: the spec's in its order, then those of FACTORS and of the benchmark.
 
     The author of a text comes last, and only where the rows are texts with scores.
     """
-    own = schema.FACTORS.get(sweep.benchmark, {})
     author = ["author"] if has_scores else []
-    names = dict.fromkeys([*sweep.description.factors, *FACTORS, *own, *author])
-    measured = {name for name, kind in schema.METRICS.get(sweep.benchmark, {}).items() if kind == pa.float64()}
+    names = dict.fromkeys([*sweep.description.factors, *FACTORS, *sweep.columns.factors, *author])
+    measured = {name for name, kind in sweep.columns.metrics.items() if kind == pa.float64()}
     return [name for name in names if name in sweep.rows and name not in measured and name not in _NO_FACTOR]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.parts import POSITION
-from sweeps import schema
+from sweeps.schema import COLUMNS
 
 _ATTEMPT: Final = ["task_id", POSITION, "attempt"]
 """Columns that identify an attempt of a task."""
@@ -27,7 +27,7 @@ _ASKED: Final = (
     "quantization",
     "dtype",
     "cpu_cores",
-    *dict.fromkeys(name for factors in schema.FACTORS.values() for name in factors),
+    *dict.fromkeys(name for columns in COLUMNS.values() for name in columns.factors),
 )
 _EFFECTIVE: Final = (
     "cell_id",
@@ -84,7 +84,7 @@ def counted_once(rows: pd.DataFrame, absent: Mapping[str, frozenset[int]]) -> Co
         rows: with every column of the benchmark. A column that a part lacks is null.
         absent: positions of the parts that lack a column, by column.
     """
-    identity = _SCORED if "record_id" in rows else _TIMED
+    identity = _SCORED if _has_texts(rows) else _TIMED
     lacking = tuple(name for name in identity if absent.get(name))
     if not lacking:
         kept = _without_repetitions(rows)
@@ -98,9 +98,14 @@ def counted_once(rows: pd.DataFrame, absent: Mapping[str, frozenset[int]]) -> Co
     return Counted(rows.drop(index=repeated), len(repeated), unsure, lacking)
 
 
+def _has_texts(rows: pd.DataFrame) -> bool:
+    """Tell whether rows are of fragments of texts; items of other benchmarks are told apart by task and iteration."""
+    return set(_SCORED) <= set(rows.columns)
+
+
 def _without_repetitions(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows without those that repeat another row."""
-    is_text = rows["record_id"].notna() if "record_id" in rows else pd.Series(False, index=rows.index)
+    is_text = rows["record_id"].notna() if _has_texts(rows) else pd.Series(False, index=rows.index)
     is_timed = ~is_text & rows["task_id"].notna() & rows["iteration"].notna()
     twice = [
         *_repeated(rows[is_timed], _TIMED, (*_ASKED, *_EFFECTIVE, *_OF_MODELS)),

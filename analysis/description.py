@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.sweep_columns import columns_in_file
+from sweeps.schema import Columns
+
 FILES: Final = ("_environment.json", "environment.json")
 """Names of the environment file: the first that exists is read. Older runs wrote the second."""
 VERSION: Final = 2
@@ -38,6 +41,8 @@ class Description:
     """Fingerprints of models and corpora, unchanged."""
     tasks: int | None = None
     """Number of tasks planned; None where the file does not say."""
+    columns: Columns | None = None
+    """Columns of the benchmark; None where the file does not say, as files of older versions."""
     command: str = ""
     """Command that continues the run; empty where the file does not say."""
     remarks: tuple[str, ...] = ()
@@ -122,6 +127,7 @@ def _describe(document: dict[str, Any], sweep_name: str, file: str, remarks: lis
         environments=typed(document, "environments", dict, "environments") or {},
         inputs=document.get("inputs"),
         tasks=tasks,
+        columns=columns_in_file(typed(document, "columns", dict, "columns"), file, remarks),
         command=typed(document, "command", str, "command") or "",
         remarks=tuple(remarks),
     )

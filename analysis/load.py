@@ -17,6 +17,7 @@ from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import FILES, Description, read_description
 from analysis.parts import PART_PATTERN, POSITION, read_parts
 from sweeps.errors import UserError
+from sweeps.schema import Columns
 from sweeps.task_status import TaskStatus
 
 NO_STATUS: Final = "no status"
@@ -33,6 +34,8 @@ class SweepRows:
 
     name: str
     benchmark: str
+    columns: Columns
+    """Columns of the benchmark."""
     rows: pd.DataFrame
     """A row per timed iteration or scored fragment, with every column of the benchmark that the page needs."""
     replaced: int
@@ -98,8 +101,8 @@ def read_sweep(folder: Path) -> SweepRows:
     described = read_description(folder)
     named = described.spec.get("benchmark")
     paths = [folder / name for name in _parts_in(folder)]
-    parts = read_parts(paths, named if isinstance(named, str) else None, described.factors)
-    benchmark, remarks = parts.benchmark, [*parts.remarks, *described.remarks]
+    parts = read_parts(paths, named if isinstance(named, str) else None, described.factors, described.columns)
+    benchmark, columns, remarks = parts.benchmark, parts.columns, [*parts.remarks, *described.remarks]
     every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
     absent = parts.absent
     del parts  # so that millions of rows are not in memory twice
@@ -111,6 +114,7 @@ def read_sweep(folder: Path) -> SweepRows:
     return SweepRows(
         name=folder.name,
         benchmark=benchmark,
+        columns=columns,
         rows=rows.drop(columns=POSITION).reset_index(drop=True),
         replaced=len(every) - len(current),
         repeated=counted.repeated,

@@ -14,13 +14,17 @@ from analysis.load import SweepRows
 
 _OF_MODEL_AND_QUANTIZATION: Final = frozenset({"quantized_share"})
 """Columns that follow from two factors together: no note is needed where they differ between cells."""
+_SCORES: Final = frozenset({"score", "null_reason", "author", "generator", "record_id"})
+"""Columns of scores of texts, which the notes on them need."""
 _MAX_NAMED: Final = 12
 """Levels, or reasons, that a note names."""
 
 
 def notes_on_averages(sweep: SweepRows, factors: Sequence[str], *, has_scores: bool) -> Iterable[str]:
     """Yield the notes of a sweep whose cells are told apart by `factors`."""
-    return _notes_on_scores(sweep.ok, factors) if has_scores else _notes_on_conditions(sweep.ok, factors)
+    if not has_scores:
+        return _notes_on_conditions(sweep.ok, factors)
+    return _notes_on_scores(sweep.ok, factors) if set(sweep.rows) >= _SCORES else ()
 
 
 def _notes_on_conditions(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable[str]:

@@ -5,7 +5,7 @@ its benchmark, each with its type, and every number in it is finite or null.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweeps import schema
+from analysis.sweep_columns import columns_of, common_type
+from sweeps.schema import COLUMNS, COMMON, Columns
 
 PART_PATTERN: Final = "part-*.parquet"
 POSITION: Final = "part"
@@ -31,6 +32,8 @@ class Parts:
     """Rows of all parts of a sweep."""
 
     benchmark: str
+    columns: Columns
+    """Columns of the benchmark."""
     table: Any
     """Arrow table with the columns of the benchmark, the factors of the spec, and POSITION."""
     absent: Mapping[str, frozenset[int]]
@@ -39,21 +42,25 @@ class Parts:
     """Sentences for the page, one for each problem in the parts."""
 
 
-def read_parts(paths: Sequence[Path], named: str | None, factors: Iterable[str]) -> Parts:
+def read_parts(
+    paths: Sequence[Path], named: str | None, factors: Collection[str], in_file: Columns | None = None
+) -> Parts:
     """Read the parts of a sweep. A part that cannot be read is left out and gets a remark.
 
     Args:
         paths: of the parts, in the order in which they were written.
         named: the benchmark that the spec names; None where no spec does.
         factors: of the spec. Columns of these names are kept, also if the benchmark does not have them.
+        in_file: columns of the benchmark `named`, where the environment file has them.
     """
     remarks: list[str] = []
-    wanted = _known(factors)
+    known = _known(factors, in_file)
+    is_described = in_file is not None or named in COLUMNS
     tables: list[tuple[str, Any, int]] = []
-    strange: Counter[str] = Counter()
+    held: set[str] = set()
     for position, path in enumerate(paths):
         try:
-            table, others = _read(path, wanted)
+            table, names = _read(path, known if is_described else None)
         except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
             reason = " ".join(str(error).split())[:300]
             remarks.append(
@@ -61,26 +68,30 @@ def read_parts(paths: Sequence[Path], named: str | None, factors: Iterable[str])
                 "sweeps.run measures its tasks again"
             )
             continue
-        strange.update(others)
+        held.update(names)
         tables.append((path.name, table, position))
-    if strange:
+    read = [table for _, table, _ in tables]
+    benchmark = _benchmark(read, named, remarks)
+    columns = columns_of(benchmark, in_file if benchmark == named else None, factors, read)
+    if strange := held - known - columns.names - _NOT_SHOWN:
         remarks.append(f"columns that this version does not know are not shown: {', '.join(sorted(strange))}")
-    benchmark = _benchmark([table for _, table, _ in tables], named, remarks)
-    conformed = _Conformed(_target(benchmark, factors, [table for _, table, _ in tables]))
+    conformed = _Conformed(_target(columns, factors, read))
     pieces = [conformed.add(*item, benchmark) for item in tables] or [conformed.nothing()]
-    return Parts(benchmark, pa.concat_tables(pieces), conformed.absent(), (*remarks, *conformed.remarks()))
+    return Parts(benchmark, columns, pa.concat_tables(pieces), conformed.absent(), (*remarks, *conformed.remarks()))
 
 
-def _known(factors: Iterable[str]) -> dict[str, Any]:
-    """Return the type by column, of every column of any benchmark. The spec's factors have any type (None)."""
-    types: dict[str, Any] = {name: None for name in factors if name not in _RESERVED}
-    for group in (*schema.METRICS.values(), *schema.IDENTITY.values(), *schema.FACTORS.values(), schema.COMMON):
-        types |= group
-    return {name: kind for name, kind in types.items() if name not in _NOT_SHOWN}
+def _known(factors: Iterable[str], in_file: Columns | None) -> set[str]:
+    """Return the names of every column of any benchmark, and of the spec's factors."""
+    names = {name for name in factors if name not in _RESERVED} | (in_file.names if in_file else frozenset())
+    return names.union(*(columns.names for columns in COLUMNS.values())) - _NOT_SHOWN
 
 
-def _read(path: Path, wanted: Iterable[str]) -> tuple[Any, list[str]]:
-    """Read the known columns of a part. Return them with the names of the unknown columns.
+def _read(path: Path, wanted: Collection[str] | None) -> tuple[Any, list[str]]:
+    """Read the wanted columns of a part. Return them with the names of all its columns.
+
+    Args:
+        path: of the part.
+        wanted: columns to read; None: all that a page may show.
 
     Raises:
         OSError, ValueError, pyarrow.ArrowException: the file is no part of a sweep, or is damaged.
@@ -95,13 +106,14 @@ def _read(path: Path, wanted: Iterable[str]) -> tuple[Any, list[str]]:
         if len(set(names)) < len(names):
             raise ValueError("two columns have the same name")
         nested = [field.name for field in part.schema_arrow if pa.types.is_nested(field.type)]
-        known = set(wanted)
-        table = part.read(columns=[name for name in names if name in known and name not in nested])
+        left_out = {*nested, *_NOT_SHOWN}
+        shown = [name for name in names if name not in left_out and (wanted is None or name in wanted)]
+        table = part.read(columns=shown)
         table.validate(full=True)
         for name in _REQUIRED:
             if name not in table.column_names or _cast(table[name], pa.string()) is None:
                 raise ValueError(f"column {name} holds no text")
-    return table, [name for name in names if name not in known and name not in _NOT_SHOWN]
+    return table, names
 
 
 def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> str:
@@ -123,22 +135,20 @@ def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> 
     return chosen
 
 
-def _target(benchmark: str, factors: Iterable[str], tables: Sequence[Any]) -> dict[str, Any]:
+def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any]) -> dict[str, Any]:
     """Return the type by column: those of the benchmark, and one for each other factor of the spec.
 
     Such a factor is numeric if all parts hold numbers, else text.
     """
-    columns: dict[str, Any] = dict(schema.COMMON)
-    for group in (schema.FACTORS, schema.IDENTITY, schema.METRICS):
-        columns |= group.get(benchmark, {})
+    own = {**columns.factors, **columns.identity, **columns.metrics}
+    types: dict[str, Any] = dict(COMMON) | {name: kind for name, kind in own.items() if name not in _RESERVED}
     for name in factors:
         held = [table.schema.field(name).type for table in tables if name in table.column_names]
-        if name not in columns and name not in _RESERVED and held:
-            numeric = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in held)
-            columns[name] = pa.float64() if numeric and len(set(held)) > 1 else held[0] if numeric else pa.string()
+        if name not in types and name not in _RESERVED and held:
+            types[name] = common_type(held)
     return {
         name: pa.int64() if pa.types.is_integer(kind) else pa.float64() if pa.types.is_floating(kind) else kind
-        for name, kind in columns.items()
+        for name, kind in types.items()
         if name not in _NOT_SHOWN
     }
 

@@ -20,7 +20,7 @@ import pandas as pd
 import typer
 
 from analysis.auc import auc_by_cell
-from analysis.averages import SCORED, Averages, average
+from analysis.averages import Averages, average, is_scored
 from analysis.canvas import Drawing
 from analysis.column_titles import title_of
 from analysis.failures import failures
@@ -110,7 +110,7 @@ def _drawn(sweep: SweepRows, averages: Averages, figure_spec: FigureSpec | None)
 
 def _has_scores(sweep: SweepRows, averages: Averages) -> bool:
     """Tell whether some text of the sweep has a score."""
-    return sweep.benchmark in SCORED and "score" in averages.metrics
+    return is_scored(sweep) and "score" in averages.metrics and "author" in sweep.rows
 
 
 def _encoded(text: str) -> bytes:

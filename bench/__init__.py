@@ -1,1 +1,1 @@
-"""Speed against a reference and against the limit, side by side in one run, as ratios."""
+"""Measurements of speed beside a reference and beside the limit, in one run, as ratios."""

@@ -1,11 +1,12 @@
-"""Random kills of everything that a sweep consists of; its rows must be those of a calm sweep all the same.
+"""Kill the processes of a sweep at random, and check that its rows are those of an undisturbed sweep.
 
     python -m bench.chaos [--tasks 1850] [--kills 120] [--seed 0] [--directory DIR]
 
-Two fake nodes with three workers run a sweep of no-ops, as an inline run does undisturbed, with `kill -9` at random of
-workers, nodes (the raylet; a new node takes its place), the coordinator, and the driver; where that ended the command,
-the same command is given again, as a user would. Prints figures as JSON; the exit code is 0 if no row is missing,
-doubled or different, and no actor is left. The defaults take about ten minutes on two cores; the tests run less.
+Two fake nodes with three workers run a sweep of no-ops; an undisturbed inline run of the same spec is the reference.
+`kill -9` hits workers, nodes (their raylet; a new node takes the place), the coordinator and the driver at random. If
+a kill ended the command, the same command is given again, as a user would. The script prints figures as JSON. Its
+exit code is 0 if no row is missing, doubled or different, and no actor is left. The defaults take about ten minutes
+on two cores; the tests use smaller numbers.
 """
 
 import functools
@@ -29,17 +30,18 @@ import typer
 from bench.nodes import FakeCluster
 
 CORES: Final = (2, 1)
-"""Of each fake node: three workers of a core."""
+"""Number of cores of each fake node: together three workers of one core."""
 KINDS: Final = {"worker": 13, "node": 5, "coordinator": 1, "driver": 1}
-"""What is killed, and how often of twenty times."""
+"""Kinds of processes that are killed, and how many of twenty kills hit each kind."""
 ACTORS: Final = {"worker": "RayWorker", "coordinator": "Coordinator"}
 TASK: Final = "noop: "
-"""What a worker prints when it gets one."""
+"""Beginning of the line that a worker prints when it gets a task."""
 WAIT_S: Final = 0.21
-"""Of a task: long enough to be leased alone, so that a task that kills is known by name."""
+"""Length of a task: long enough that a worker leases one task at a time, so that a killed worker had one task."""
 QUIET_SHARE: Final = 0.3
-"""Of the tasks, at the end, without kills: what lost its worker runs again there, and must not lose three."""
-PATIENCE_S: Final = 240.0
+"""Share of the tasks, at the end, that runs without kills: tasks that lost a worker run again there, and the third
+loss would be final."""
+TIMEOUT_S: Final = 240.0
 POLL_S: Final = 0.1
 SPEC: Final = """
 name = "chaos"
@@ -60,11 +62,11 @@ PARTS: Final = "chaos/s/part-*.parquet"
 Rows = list[dict[str, Any]]
 
 
-class Sweep:
-    """The command at one address and with one directory, given again whenever it was ended."""
+class RestartedSweep:
+    """A sweep by the command line, at one address and in one directory; started again if a kill ended the command."""
 
     def __init__(self, directory: Path, out: str, address: str) -> None:
-        """Starts it."""
+        """Start the command."""
         self.directory = directory
         self.runs = 0
         self._out = out
@@ -72,7 +74,7 @@ class Sweep:
         self.start()
 
     def start(self, *options: str) -> None:
-        """Give the command, the same one each time."""
+        """Start the same command, with `options` added."""
         command = [sys.executable, "-m", "sweeps.run", "chaos.toml", "--address", self._address]
         log = (self.directory / f"{self._out}-{self.runs}.log").open("w")
         self.process = subprocess.Popen(
@@ -81,34 +83,34 @@ class Sweep:
         log.close()
         self.runs += 1
 
-    def on_disk(self) -> int:
-        """Tasks that a kill cannot take back any more."""
-        return sum(map(rows_of, (self.directory / self._out).glob(PARTS)))
+    def tasks_on_disk(self) -> int:
+        """Return the number of tasks whose rows are on disk, where no kill can undo them."""
+        return sum(map(row_count, (self.directory / self._out).glob(PARTS)))
 
-    def go_on(self) -> None:
+    def restart_if_ended(self) -> None:
         """Give the command again, if a kill ended it."""
         if self.process.poll() is not None:
             self.start()
 
     def wait_for(self, tasks: int) -> None:
-        """Until so many are on disk."""
+        """Wait until so many tasks are on disk."""
 
         def reached() -> bool:
-            if self.on_disk() >= tasks:
+            if self.tasks_on_disk() >= tasks:
                 return True
-            self.go_on()
+            self.restart_if_ended()
             return False
 
         until(reached, f"{tasks} tasks on disk")
 
     def finish(self, tasks: int) -> int:
-        """Wait for the end; its exit code."""
+        """Wait for the end of the command, and return its exit code."""
         self.wait_for(tasks)
-        return self.process.wait(PATIENCE_S)
+        return self.process.wait(TIMEOUT_S)
 
 
 def rows(out: Path) -> Rows:
-    """What is on disk."""
+    """Return the rows on disk."""
     parts = sorted(out.glob(PARTS))
     columns = ["task_id", "cell_id", "iteration", "order_index", "index", "status", "attempt"]
     table: Rows = ds.dataset(parts).to_table(columns=columns).to_pylist() if parts else []
@@ -116,64 +118,65 @@ def rows(out: Path) -> Rows:
 
 
 @functools.cache
-def rows_of(part: Path) -> int:
-    """How many a part has; it never changes."""
+def row_count(part: Path) -> int:
+    """Return the number of rows of a part; a part never changes."""
     return int(pq.read_metadata(part).num_rows)
 
 
-def kill(kind: str, sweep: Sweep, cluster: FakeCluster, chance: random.Random) -> None:
-    """kill -9 of one of that kind, waiting until there is one."""
+def kill(kind: str, sweep: RestartedSweep, cluster: FakeCluster, rng: random.Random) -> None:
+    """Kill one process of that kind with SIGKILL; wait until there is one."""
     if kind == "node":
-        number = chance.choice(cluster.numbers)
+        number = rng.choice(cluster.numbers)
         cluster.kill_node(number)
         cluster.start_node(number)
     elif kind == "driver":
         sweep.process.kill()
         sweep.process.wait()
     else:
-        until(lambda: killed_one(ACTORS[kind], sweep, cluster, chance), f"a {kind} to kill")
+        until(lambda: kill_one_actor(ACTORS[kind], sweep, cluster, rng), f"a {kind} to kill")
 
 
-def killed_one(title: str, sweep: Sweep, cluster: FakeCluster, chance: random.Random) -> bool:
-    """kill -9 of an actor of that class that works; False if there is none now.
+def kill_one_actor(title: str, sweep: RestartedSweep, cluster: FakeCluster, rng: random.Random) -> bool:
+    """Kill an actor of that class with SIGKILL; return False if none is running now.
 
-    Three workers in a row that die before their first task would rightly end the sweep.
+    Only workers that have had a task are killed: three workers in a row that die before their first task would
+    rightly end the sweep.
     """
-    sweep.go_on()
+    sweep.restart_if_ended()
     actors = [actor for actor in cluster.actors(title) if title != ACTORS["worker"] or TASK in cluster.output(actor)]
     try:
-        chance.choice(actors).kill()
+        rng.choice(actors).kill()
     except (IndexError, psutil.NoSuchProcess):
         return False
     return True
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for it.
+    """Wait until a condition holds.
 
     Raises:
-        TimeoutError: nothing of it for PATIENCE_S.
+        TimeoutError: the condition did not hold within TIMEOUT_S.
     """
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline_s:
-            raise TimeoutError(f"not within {PATIENCE_S:g} s: {what}")
+            raise TimeoutError(f"not within {TIMEOUT_S:g} s: {what}")
         time.sleep(POLL_S)
 
 
-def chaos(directory: Path, tasks: int, kinds: list[str], cluster: FakeCluster, chance: random.Random) -> dict[str, Any]:
-    """The sweep with kills spread over all but its end; figures of it."""
+def chaos(directory: Path, tasks: int, kinds: list[str], cluster: FakeCluster, rng: random.Random) -> dict[str, Any]:
+    """Run the sweep with kills spread over all but its end, and return figures of the run."""
     started_s = time.monotonic()
-    sweep = Sweep(directory, "chaos", cluster.address)
+    sweep = RestartedSweep(directory, "chaos", cluster.address)
     for number, kind in enumerate(kinds):
         sweep.wait_for(int((1 - QUIET_SHARE) * tasks * number / len(kinds)))
-        time.sleep(chance.uniform(0.0, 0.5))
-        kill(kind, sweep, cluster, chance)
+        time.sleep(rng.uniform(0.0, 0.5))
+        kill(kind, sweep, cluster, rng)
     code = sweep.finish(tasks)
     lost = sum(row["status"] == "worker_lost" for row in rows(directory / "chaos"))
-    if lost:  # as a user would
+    if lost:  # a user would retry them
         sweep.start("--retry", "worker_lost")
-        code = sweep.process.wait(PATIENCE_S)
+        code = sweep.process.wait(TIMEOUT_S)
     until(lambda: not cluster.actors(), "the end of every process of the run")
     return {
         "seconds": round(time.monotonic() - started_s, 1),
@@ -184,25 +187,27 @@ def chaos(directory: Path, tasks: int, kinds: list[str], cluster: FakeCluster, c
 
 
 def content(found: Rows) -> list[tuple[Any, ...]]:
-    """What must be the same however a run went, repetitions kept."""
+    """Return the part of the rows that must be the same however a run went; doubled rows are kept."""
     return sorted(tuple(row[key] for key in row if key != "attempt") for row in found)
 
 
 def main(
-    tasks: Annotated[int, typer.Option(help="of a fifth of a second each")] = 1850,
-    kills: Annotated[int, typer.Option(help="spread over all but the end")] = 120,
-    seed: Annotated[int, typer.Option(help="of what is killed, and when")] = 0,
-    directory: Annotated[Path | None, typer.Option(help="for rows and logs; default: a temporary one, kept")] = None,
+    tasks: Annotated[int, typer.Option(help="number of tasks, a fifth of a second each")] = 1850,
+    kills: Annotated[int, typer.Option(help="number of kills, spread over all but the end")] = 120,
+    seed: Annotated[int, typer.Option(help="seed that decides what is killed, and when")] = 0,
+    directory: Annotated[
+        Path | None, typer.Option(help="directory for rows and logs; default: a temporary one, which is kept")
+    ] = None,
 ) -> None:
-    """A calm sweep and a chaotic one, compared."""
+    """Compare a calm and a chaotic sweep."""
     where = directory or Path(tempfile.mkdtemp(prefix="chaos-"))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
     (where / "chaos.toml").write_text(SPEC.format(wait_s=WAIT_S, index=list(range(tasks))))
-    chance = random.Random(seed)
-    kinds = chance.choices(list(KINDS), weights=list(KINDS.values()), k=kills)
-    calm = Sweep(where, "calm", "inline")  # beside the other one: its tasks only wait
+    rng = random.Random(seed)
+    kinds = rng.choices(list(KINDS), weights=list(KINDS.values()), k=kills)
+    calm = RestartedSweep(where, "calm", "inline")  # runs at the same time as the other one: its tasks only wait
     with FakeCluster(CORES) as cluster:
-        figures = chaos(where, tasks, kinds, cluster, chance)
+        figures = chaos(where, tasks, kinds, cluster, rng)
     calm_code = calm.process.wait()
     before, after = rows(where / "calm"), rows(where / "chaos")
     same = content(before) == content(after)

@@ -1,10 +1,10 @@
-"""What the harness costs a task: no-op tasks through queue, workers, rows and Parquet, against bare Ray calls.
+"""Measure the harness's cost of a task: no-op tasks through queue, workers, rows and Parquet; beside bare Ray calls.
 
     python -m bench.dispatch [--tasks 20000] [--rounds 3]
 
-The reference is two actors that synchronously call a third one which does nothing, in the same run and with
-the rounds interleaved, because machines are noisy and shared. Also tells how the coordinator's memory grows with
-the number of tasks.
+The reference is two actors that make synchronous calls to a third actor, which does nothing. Both run in the same
+command with their rounds interleaved, because machines are noisy and shared. The command also prints how the
+coordinator's memory grows with the number of tasks.
 """
 
 import statistics
@@ -30,25 +30,25 @@ from sweeps.schedule.supervisor import Interrupts, Supervisor
 WORKERS = 2
 
 
-class Nothing:
-    """Does nothing, when called."""
+class NoopActor:
+    """An actor that does nothing when it is called."""
 
     def call(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Caller:
-    """Calls it, one call after the other."""
+    """An actor that calls another actor, one call after the other."""
 
     def calls(self, other: Any, count: int) -> None:
-        """`count` calls, each waited for."""
+        """Make `count` calls, and wait for each."""
         for _ in range(count):
             ray.get(other.call.remote())
 
 
 def bare_calls_per_s(calls: int) -> float:
-    """Two actors that each make half of `calls` synchronous calls to a third."""
-    nothing: Any = ray.remote(num_cpus=0)(Nothing).remote()
+    """Return the calls per second of two actors that each make half of `calls` synchronous calls to a third."""
+    nothing: Any = ray.remote(num_cpus=0)(NoopActor).remote()
     callers: list[Any] = [ray.remote(num_cpus=1)(Caller).remote() for _ in range(WORKERS)]
     ray.get([caller.calls.remote(nothing, 100) for caller in callers])
     started_s = time.perf_counter()
@@ -60,7 +60,7 @@ def bare_calls_per_s(calls: int) -> float:
 
 
 def noop_spec(tasks: int) -> Spec:
-    """A sweep of so many no-op cells, one row each, on one core."""
+    """Return a spec of `tasks` no-op cells, one row each, on one core."""
     levels: dict[str, list[Any]] = {
         "device": ["cpu"],
         "cpu_cores": [1],
@@ -72,10 +72,11 @@ def noop_spec(tasks: int) -> Spec:
 
 
 def dispatch(tasks: int) -> tuple[float, int]:
-    """No-op tasks through the whole path.
+    """Run no-op tasks through the whole path, with two workers.
 
     Returns:
-        Tasks per second from the first to the last row taken in, flushed; and the coordinator's resident bytes.
+        Tasks per second, from the moment when both workers have joined until every row is flushed; and the resident
+        bytes of the coordinator's process.
     """
     with tempfile.TemporaryDirectory() as directory:
         coordinator = RayCoordinator.start(
@@ -88,6 +89,8 @@ def dispatch(tasks: int) -> tuple[float, int]:
         Supervisor(coordinator, pool, clock.show, Interrupts(60.0)).run()
         resident_bytes = psutil.Process(pid).memory_info().rss
         status = coordinator.close()
+        if not clock.joined_s:
+            raise RuntimeError(f"{tasks} tasks were done before both workers had joined; give more --tasks")
         elapsed_s = time.perf_counter() - clock.joined_s
         pool.close()
         if status.counts != {"ok": tasks}:
@@ -96,7 +99,7 @@ def dispatch(tasks: int) -> tuple[float, int]:
 
 
 class _Clock:
-    """Notes when both workers were there: starting processes is not dispatching."""
+    """Notes when both workers had joined: the start of their processes is no part of dispatching."""
 
     def __init__(self) -> None:
         self.joined_s = 0.0
@@ -113,10 +116,10 @@ def _process_id(_coordinator: Any) -> int:
 
 
 def main(
-    tasks: Annotated[int, typer.Option(help="no-op tasks a round")] = 20_000,
-    calls: Annotated[int, typer.Option(help="bare calls a round")] = 10_000,
-    rounds: Annotated[int, typer.Option(help="of both, interleaved")] = 3,
-    memory: Annotated[bool, typer.Option(help="also 1,000 and 100,000 tasks, for memory")] = True,
+    tasks: Annotated[int, typer.Option(help="no-op tasks of a round")] = 20_000,
+    calls: Annotated[int, typer.Option(help="bare calls of a round")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="rounds of both, interleaved")] = 3,
+    memory: Annotated[bool, typer.Option(help="also run 1,000 and 100,000 tasks, to compare memory")] = True,
 ) -> None:
     """Print both rates, their ratio, and the coordinator's memory."""
     with cluster("local"):

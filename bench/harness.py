@@ -1,10 +1,10 @@
-"""Cells per minute on a generation grid of 40 cells with the tiny model, against one process a cell.
+"""Measure cells per minute of a generation grid of 40 cells with the tiny model, beside one process a cell.
 
     python -m bench.harness [--address inline|local] [--naive 3]
 
-The reference is what the predecessor did: a fresh process for every cell, which imports, loads, generates and
-ends. Both run in this one call; the whole command is timed, its start included, and so is the part of it from
-the first to the last row, which is what a longer sweep tends to.
+The reference starts a fresh process for every cell; the process imports, loads, generates and ends. Both run in this
+one command. Two times are printed: that of the whole command with its start, and that from the first to the last row,
+which a longer sweep approaches.
 """
 
 import statistics
@@ -46,14 +46,14 @@ for _ in range(2):
 
 
 def naive_cell_s(words: int, tokens: int) -> float:
-    """Seconds for one cell in a process of its own."""
+    """Return the seconds that one cell takes in its own process."""
     started_s = time.perf_counter()
     subprocess.run([sys.executable, "-c", ONE_CELL.format(words=words, tokens=tokens)], check=True)
     return time.perf_counter() - started_s
 
 
 def sweep_s(address: str) -> tuple[float, float]:
-    """Seconds of the whole command, and from the first row's start to the last row's end."""
+    """Return the seconds of the whole command, and those from the first row's start to the last row's end."""
     with tempfile.TemporaryDirectory() as directory:
         spec = Path(directory) / "harness.toml"
         spec.write_text(SPEC)
@@ -71,8 +71,8 @@ def sweep_s(address: str) -> tuple[float, float]:
 
 
 def main(
-    address: Annotated[list[str] | None, typer.Option(help="where ours runs, repeatable")] = None,
-    naive: Annotated[int, typer.Option(help="cells to run in processes of their own")] = 3,
+    address: Annotated[list[str] | None, typer.Option(help="`--address` of the sweep; repeatable")] = None,
+    naive: Annotated[int, typer.Option(help="number of cells to run in a process each")] = 3,
 ) -> None:
     """Print cells per minute of both, and the ratios."""
     cache.ensure_built()

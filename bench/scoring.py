@@ -1,8 +1,9 @@
-"""`python -m bench.scoring`: our scorer against a naive one and against the limit, in one run.
+"""Measure the scorer beside a naive scorer and beside the limit, in one run: `python -m bench.scoring`.
 
-Same models, same token ids, same machine; contestants take turns and medians are compared, so that a slow
-minute of the machine is a slow minute for all. Rates are real tokens per second of wall time, and per second of
-CPU time of this process: on a busy machine, with `--threads 1`, only the second one means something.
+All contestants use the same models, the same token ids and the same machine. They take turns and their medians are
+compared, so that a slow minute of the machine slows all of them down. Rates are real tokens per second of wall time,
+and per second of CPU time of this process. On a busy machine only the second rate means something, with
+`--threads 1`.
 """
 
 import ctypes
@@ -35,14 +36,14 @@ SECTIONS: Final[tuple[Section, ...]] = ("large", "memory", "small", "prefix")
 Dtype = Literal["float32", "bfloat16"]
 DTYPES: Final[dict[Dtype, torch.dtype]] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOKENS_PER_WORD: Final = 1.33
-"""Of English prose with a vocabulary of 262k, to draw lengths for a model that has no tokenizer."""
+"""Tokens per word of English prose with a vocabulary of 262k: gives lengths for a model without a tokenizer."""
 PREFIXES: Final = tuple(range(16, 513, 16))
 CONSOLE: Final = Console(highlight=False)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Median speed of one contestant."""
+    """Median rates of one contestant."""
 
     name: str
     tokens_per_s: float
@@ -50,7 +51,7 @@ class Rate:
 
 
 def race(contestants: Sequence[Contestant], texts: Texts, rounds: int) -> list[Rate]:
-    """Let everybody run over `texts` in turns, after an untimed start on the shortest text."""
+    """Time the contestants on `texts` in turns, after an untimed run of each on the shortest text."""
     shortest = [min(texts, key=len)]
     for contestant in contestants:
         contestant.run(shortest)
@@ -69,8 +70,8 @@ def _timed(run: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def peak_beyond(run: Callable[[], object]) -> int:
-    """Bytes of resident memory that `run` needs at its peak beyond what was resident before it."""
+def peak_above_baseline(run: Callable[[], object]) -> int:
+    """Return the peak of resident memory during `run`, less the resident memory before it, in bytes."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM to the present
@@ -85,7 +86,7 @@ def _status(key: str) -> int:
 
 
 def large_pair(layers: int, dtype: torch.dtype) -> tuple[LoadedModel, LoadedModel]:
-    """Two randomly initialized models of Gemma 3 270M's shape (18 layers): vocabulary 262144, hidden size 640."""
+    """Return two random models of Gemma 3 270M's shape (18 layers): vocabulary 262144, hidden size 640."""
     config = Gemma3TextConfig(
         vocab_size=262144,
         hidden_size=640,
@@ -106,14 +107,14 @@ def large_pair(layers: int, dtype: torch.dtype) -> tuple[LoadedModel, LoadedMode
 
 
 def random_texts(count: int, vocabulary: int) -> list[list[int]]:
-    """Ids for fragments of 10–300 words."""
+    """Return random ids for fragments of 10–300 words."""
     draw = random.Random(0)
     lengths = [round(draw.randint(10, 300) * TOKENS_PER_WORD) for _ in range(count)]
     return [[draw.randrange(vocabulary) for _ in range(length)] for length in lengths]
 
 
 def docs_texts(count: int, tokenizer: Callable[[str], dict[str, list[int]]]) -> list[list[int]]:
-    """Ids of fragments of 10–300 words from the built-in corpus, in the order of the corpus."""
+    """Return ids of fragments of 10–300 words from the built-in corpus, in the order of the corpus."""
     settings = fragment_settings({"mode": "random", "min_words": 10, "max_words": 300})
     corpus = Corpus.open(CorpusSettings(path="builtin://docs"))
     texts = (f.text for record in corpus.records() for f in cut(record, settings).fragments if f.text)
@@ -121,7 +122,7 @@ def docs_texts(count: int, tokenizer: Callable[[str], dict[str, list[int]]]) -> 
 
 
 def show(title: str, rates: Sequence[Rate]) -> None:
-    """Print rates, and the ratio of each to the first contestant, which is ours."""
+    """Print the rates, and how many times faster the first contestant is than each."""
     table = Table("contestant", "tokens/s", "tokens/CPU s", "fused is × (wall)", "fused is × (CPU)", title=title)
     ours = rates[0]
     for rate in rates:
@@ -133,7 +134,7 @@ def show(title: str, rates: Sequence[Rate]) -> None:
 
 
 def large(dtype: Dtype, quick: bool, rounds: int, count: int) -> list[Rate]:
-    """Vocabulary 262144."""
+    """Race with a vocabulary of 262144."""
     pair = large_pair(2 if quick else 18, DTYPES[dtype])
     texts = random_texts(count, 262144)
     contestants: list[Contestant] = [
@@ -148,13 +149,13 @@ def large(dtype: Dtype, quick: bool, rounds: int, count: int) -> list[Rate]:
 
 
 def memory(dtype: Dtype, quick: bool) -> dict[str, int]:
-    """Peak beyond the weights at batch 4 × 400 tokens."""
+    """Measure the peak memory above the weights, with a batch of 4 × 400 tokens."""
     pair = large_pair(2 if quick else 18, DTYPES[dtype])
     texts = [[7 * i % 262144 for i in range(400)] for _ in range(4)]
     peaks = {}
     for contestant in (Fused(*pair, CPU_TOKEN_BUDGET), Naive(*pair, 4)):
         contestant.run([texts[0][:32]])
-        peaks[contestant.name] = peak_beyond(partial(contestant.run, texts))
+        peaks[contestant.name] = peak_above_baseline(partial(contestant.run, texts))
     ours, naive = peaks.values()
     CONSOLE.print(
         f"peak memory beyond weights, {dtype}, 4 × 400 tokens, vocabulary 262144: "
@@ -164,7 +165,7 @@ def memory(dtype: Dtype, quick: bool) -> dict[str, int]:
 
 
 def small(dtype: Dtype, quick: bool, rounds: int) -> list[Rate]:
-    """The built-in models, mixed lengths, the naive one at several batch sizes."""
+    """Race with the built-in models and texts of mixed lengths, the naive scorer with several batch sizes."""
     pair = load_model("builtin://tiny-base", dtype=dtype), load_model("builtin://tiny-instruct", dtype=dtype)
     texts = docs_texts(64 if quick else 256, pair[0].tokenizer)
     naive: list[Contestant] = [Naive(*pair, size) for size in (1, 2, 4, 8, 16, 32)]
@@ -174,7 +175,7 @@ def small(dtype: Dtype, quick: bool, rounds: int) -> list[Rate]:
 
 
 def prefix(quick: bool, rounds: int) -> float:
-    """32 prefixes of one text of 512 tokens: one pass, against a text for each."""
+    """Score 32 prefixes of a text of 512 tokens in one pass, and as 32 texts; return the ratio of the times."""
     pair = large_pair(2, torch.float32) if quick else large_pair(18, torch.float32)
     text = random_texts(40, 262144)
     whole = [token for ids in text for token in ids][: PREFIXES[-1]]
@@ -191,15 +192,17 @@ def prefix(quick: bool, rounds: int) -> float:
 
 
 def main(
-    section: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(SECTIONS)}; all by default.")] = None,
-    dtype: Annotated[Dtype, typer.Option(help="Not for prefix, which takes float32.")] = "float32",
-    texts: Annotated[int, typer.Option(min=1, help="Fragments for large.")] = 8,
+    section: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(SECTIONS)}; repeatable; default: all.")
+    ] = None,
+    dtype: Annotated[Dtype, typer.Option(help="Dtype of the models; prefix always takes float32.")] = "float32",
+    texts: Annotated[int, typer.Option(min=1, help="Number of fragments for large.")] = 8,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch; all cores by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch; default: all cores.")] = None,
     quick: Annotated[bool, typer.Option(help="Two layers and few texts: a smoke test, no figures.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
 ) -> None:
-    """Race the scorer."""
+    """Race the scorer against the others."""
     if threads is not None:
         torch.set_num_threads(threads)
     runs: dict[str, Callable[[], object]] = {

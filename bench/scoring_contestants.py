@@ -1,4 +1,4 @@
-"""Who races in `bench.scoring`: our scorer, a naive one that does what the authors' code does, and the limit.
+"""Contestants of `bench.scoring`: this project's scorer, a naive scorer that follows the authors' code, and the limit.
 
 All take the same token ids and the same two models. Shapes: B texts, L padded length, T tokens, H hidden size,
 V vocabulary.
@@ -18,14 +18,14 @@ Texts = Sequence[Sequence[int]]
 
 
 class Contestant(Protocol):
-    """Something that runs over texts; the limit scores nothing and returns an empty list."""
+    """A scorer of texts, or the limit, which scores nothing and returns an empty list."""
 
     @property
     def name(self) -> str:
-        """As the table shows it."""
+        """Name in the table."""
 
     def run(self, texts: Texts) -> list[float]:
-        """Scores in the order of `texts`."""
+        """Return the scores in the order of `texts`."""
 
 
 class Fused:
@@ -38,7 +38,7 @@ class Fused:
         self._runner = BudgetedRunner(token_budget)
 
     def run(self, texts: Texts) -> list[float]:
-        """Scores, reference alignment."""
+        """Return the scores, with reference alignment."""
         scores = [0.0] * len(texts)
         lengths = [len(ids) for ids in texts]
         for index, sums in self._runner.results(
@@ -51,11 +51,11 @@ class Fused:
 
 
 class Naive:
-    """What the authors' code computes (github.com/ahans30/Binoculars), step by step, own words.
+    """A scorer that computes what the authors' code does (github.com/ahans30/Binoculars), step by step, rewritten.
 
-    Batches as they come, full logits of both models, logits shifted, divided by the temperature and made
-    contiguous, cross-entropy over a transposed class dimension, a softmax of the observer and a cross-entropy
-    against it. Its pad mask is taken from the attention mask, so that the scores compare.
+    The steps: batches in the order of the texts; full logits of both models; logits shifted, divided by the
+    temperature and made contiguous; cross-entropy over a transposed class dimension; a softmax of the observer and a
+    cross-entropy against it. The pad mask is taken from the attention mask, so that the scores can be compared.
     """
 
     def __init__(self, observer: LoadedModel, performer: LoadedModel, batch_size: int) -> None:
@@ -66,12 +66,12 @@ class Naive:
 
     @property
     def name(self) -> str:
-        """With its batch size."""
+        """Name with the batch size."""
         return f"naive, batch {self._batch_size}"
 
     @torch.inference_mode()
     def run(self, texts: Texts) -> list[float]:
-        """Scores."""
+        """Return the scores."""
         starts = range(0, len(texts), self._batch_size)
         return [score for start in starts for score in self._batch(texts[start : start + self._batch_size])]
 
@@ -99,9 +99,10 @@ class Naive:
 
 
 class Limit:
-    """Both bodies over exactly the real tokens, and a plain matmul for each head: no padding, no softmax.
+    """The least work that scoring needs: both bodies over exactly the real tokens, and a plain matmul for each head.
 
-    Logits go into memory that is already there, which is faster than a fresh tensor for each text.
+    There is no padding and no softmax. Logits go into memory that is allocated already, which is faster than a fresh
+    tensor for each text.
     """
 
     name = "limit"
@@ -113,7 +114,7 @@ class Limit:
 
     @torch.inference_mode()
     def run(self, texts: Texts) -> list[float]:
-        """Nothing: the work is what counts."""
+        """Do the work, and return no scores."""
         for ids in texts:
             ids_1L = torch.tensor([ids])
             for model in self._models:

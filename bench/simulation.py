@@ -1,7 +1,7 @@
-"""A cluster in fast motion: the real supervisor, coordinator, queue and allocator over workers that only keep time.
+"""A discrete-event simulation of a cluster: the real supervisor, coordinator, queue and allocator, simulated workers.
 
-A discrete-event simulation: the clock jumps from one end of a task to the next, so a sweep of hours takes
-seconds and its figures are the same on every machine. What is simulated is the devices and nothing else.
+The clock jumps from the end of one task to the end of the next. So a sweep of hours takes seconds, and its figures
+are the same on every machine. Only the devices are simulated.
 """
 
 import heapq
@@ -28,31 +28,31 @@ from sweeps.task import NO_LOAD, Allocation, Outcome, Run, Slot, Stop, Task, Wai
 
 @dataclass(frozen=True)
 class Costs:
-    """How long things take on a allocation's device, in seconds."""
+    """Durations on an allocation's device, in seconds."""
 
     task_s: Callable[[Task, Allocation], float]
     load_s: Callable[[Task, Allocation], float]
     start_s: float = 0.0
-    """From the start of a worker's process to its first question."""
+    """Time from the start of a worker's process to its first exchange."""
 
 
 @dataclass(frozen=True)
-class Simulated:
-    """How a run went."""
+class SimulatedRun:
+    """Figures of a simulated run."""
 
     makespan_s: float
-    """From the start of the run to the end of its last task."""
+    """Time from the start of the run to the end of its last task."""
     loads: int
     groups: int
-    """Slots and models that some task needs together: fewer loads are not possible."""
+    """Number of pairs of slot and model that some task needs: the smallest possible number of loads."""
     starts: int
-    """Worker processes."""
+    """Number of worker processes."""
     counts: dict[str, int]
 
 
 @dataclass
 class _Clock:
-    """Stands in for the module `time` where the coordinator looks at it."""
+    """The coordinator's clock: stands in for the module `time`."""
 
     now_s: float = 0.0
 
@@ -68,8 +68,16 @@ class _Worker:
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory: Path) -> Simulated:
-    """Run a spec, every factor of it spelled out, on the devices of `node`; its rows have no metrics."""
+def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory: Path) -> SimulatedRun:
+    """Run a spec on the devices of `node`; its rows have no metrics.
+
+    Args:
+        spec: with every factor, because no default is filled in.
+        registry: the benchmarks of the spec, by name.
+        node: the simulated devices.
+        costs: durations of starts, loads and tasks.
+        directory: the run's directory.
+    """
     clock = _Clock()
     with mock.patch.object(coordinator_module, "time", clock):
         coordinator = Coordinator(make_plan(spec, registry, directory), registry, Policy(timeout_s=math.inf))
@@ -79,11 +87,11 @@ def simulate(spec: Spec, registry: Registry, node: Node, costs: Costs, directory
         status = coordinator.close()
     groups = {(task.slot, task.load_key) for _, task in make_plan(spec, registry, directory).tasks()}
     loading = [load_key for _, load_key in groups if load_key != NO_LOAD]
-    return Simulated(pool.ended_at_s, status.loads, len(loading), pool.started, status.counts)
+    return SimulatedRun(pool.ended_at_s, status.loads, len(loading), pool.started, status.counts)
 
 
 class _SimulatedPool:
-    """Workers as events: each is a moment at which it will have finished what it was leased."""
+    """Workers as events: each event is the moment at which a worker has finished its leases."""
 
     def __init__(self, coordinator: Coordinator, node: Node, costs: Costs, clock: _Clock) -> None:
         self.ended_at_s = 0.0
@@ -101,11 +109,11 @@ class _SimulatedPool:
 
     def start(self, slot: Slot) -> bool:
         worker_id = f"{slot.device}-{self.started}"
-        taken = self._allocator.allocate(slot, worker_id)
-        if taken is None:
+        allocated = self._allocator.allocate(slot, worker_id)
+        if allocated is None:
             return False
         self.started += 1
-        self._workers[worker_id] = _Worker(taken[1])
+        self._workers[worker_id] = _Worker(allocated[1])
         self._wake(worker_id, self._costs.start_s)
         return True
 
@@ -113,7 +121,7 @@ class _SimulatedPool:
         return sum(worker.allocation.slot == slot for worker in self._workers.values())
 
     def reap(self, timeout_s: float, tick: Callable[[], object]) -> list[WorkerExit]:
-        """As on Ray: whoever ended until the next tick. Ticks before which nothing happens are jumped over."""
+        """Return the workers that end before the next tick, as on Ray; skip ticks before which nothing happens."""
         del tick
         if not self._due:
             self._clock.now_s += timeout_s
@@ -123,17 +131,17 @@ class _SimulatedPool:
         ended: list[WorkerExit] = []
         while self._due and self._due[0][0] <= tick_s:
             self._clock.now_s, _, worker_id = heapq.heappop(self._due)
-            if not self._turn(worker_id):
+            if not self._exchange(worker_id):
                 ended.append(WorkerExit(worker_id, self._workers.pop(worker_id).allocation.slot))
                 self._allocator.release(worker_id)
         self._clock.now_s = tick_s
         return ended
 
     def kill(self, worker_id: str) -> None:
-        raise AssertionError(f"{worker_id} is over its time limit, and there is none")
+        raise AssertionError(f"{worker_id} was killed for its time limit, but the simulation has none")
 
-    def _turn(self, worker_id: str) -> bool:
-        """What Worker.work does between two calls; False when it left."""
+    def _exchange(self, worker_id: str) -> bool:
+        """Make a worker's next exchange, as Worker.work does; return False if the worker left."""
         worker = self._workers[worker_id]
         if not worker.joined:
             worker.joined = True
@@ -143,8 +151,10 @@ class _SimulatedPool:
         answer = self._coordinator.exchange(worker_id, worker.outcomes)
         worker.outcomes = []
         match answer:
-            case Run(leases, _):
+            case Run(leases, _, budget_s):
                 for lease in leases:
+                    if sum(outcome.duration_s for outcome in worker.outcomes) > budget_s:
+                        break
                     load_s = self._load_s(worker, lease.task)
                     duration_s = (load_s or 0.0) + self._costs.task_s(lease.task, worker.allocation)
                     rows = (measured_row(lease, COLUMNS["noop"], 0, {}, {}),)
@@ -160,7 +170,7 @@ class _SimulatedPool:
         return True
 
     def _load_s(self, worker: _Worker, task: Task) -> float | None:
-        """How long it takes to have in memory what the task needs; None if that is no load."""
+        """Return the duration of the task's load; None if the task needs no load."""
         if task.load_key == worker.held or not task.loads:
             return None
         worker.held = task.load_key

@@ -36,7 +36,7 @@ class Command:
     machines: Machines = field(default_factory=Machines)
 
     def line(self) -> str:
-        """Return the command that carries on where this one was stopped, without its retry and its fresh start."""
+        """Return the command that continues where this one was stopped, without its retry and its fresh start."""
         words = ["python", "-m", "sweeps.run", *self.specs]
         if self.address != "local":
             words += ["--address", self.address]

@@ -40,7 +40,7 @@ class SinkFailed(SweepsError, OSError):
 
 
 class CoordinatorLost(SweepsError, RuntimeError):
-    """The coordinator's process died; finished rows are on disk and the same command carries on."""
+    """The coordinator's process died; finished rows are on disk and the same command continues."""
 
 
 class InputElsewhere(SweepsError, FileNotFoundError):

@@ -138,6 +138,8 @@ def _refuse_changed(folder: Path, old: dict[str, Any], grid: Grid, tried: set[st
         return
     planned = {grid.task(order_index).task_id for order_index in range(len(grid))}
     if not tried <= planned:
+        added = {name: [level] for name, level in grid.added.items()}
+        old = {**old, "factors": added | old["factors"]}
         raise SpecChanged(
             f"{folder}: holds rows of another spec of the same name, and the change does more than add cells"
             f"{', rounds or iterations' * grid.is_timed}:\n{_difference(old, new)}\n"

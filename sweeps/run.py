@@ -10,6 +10,7 @@ if __name__ == "__main__":
 import shlex
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from actors.benchmarks import BENCHMARKS
+from actors.benchmarks import find_benchmarks
+from actors.benchmarks.base import Benchmark
 from actors.devices.allocator import Allocator
 from actors.devices.nodes import Node, local_node
 from actors.probes import environment
@@ -57,6 +59,7 @@ EXIT_FAILED_TASKS = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = stopping.EXIT_INTERRUPTED
 DEFAULT_CORES = 4
+Benchmarks = Mapping[str, Benchmark]
 
 
 def main(
@@ -83,14 +86,14 @@ def main(
         Path | None, typer.Option(help="TOML: interpreters by device; left out, machines.toml if it is there")
     ] = None,
 ) -> None:
-    """Sweep benchmarks over models, devices and settings; the same command again carries on."""
+    """Sweep benchmarks over models, devices and settings; the same command again continues."""
     terminal.print_anything()
     console = Console()
     code = EXIT_INTERRUPTED
     try:
         if explain is not None:
             refuse_other_arguments(context)
-            print_explanation(console, explain, BENCHMARKS)
+            print_explanation(console, explain, find_benchmarks())
             raise typer.Exit
         command = Command(
             specs=tuple(spec or ["quickstart"]),
@@ -107,7 +110,7 @@ def main(
         complain(str(error))
         code = EXIT_USER_ERROR if isinstance(error, UserError | ModelError | ScoringError) else EXIT_FAILED_TASKS
     except KeyboardInterrupt:
-        console.print("stopped; what is on disk is whole, and the same command carries on")
+        console.print("stopped; what is on disk is whole, and the same command continues")
     except OSError as error:
         terminal.give_up(error)
         code = EXIT_FAILED_TASKS
@@ -120,7 +123,8 @@ def run(command: Command, console: Console) -> int:
     Raises:
         SweepsError: with a message for the user.
     """
-    specs = [read_spec(source, command.overrides, BENCHMARKS) for source in command.specs]
+    benchmarks = find_benchmarks()
+    specs = [read_spec(source, command.overrides, benchmarks) for source in command.specs]
     _refuse_one_name(specs)
     if not command.dry_run:
         check_writable(command.out)
@@ -131,7 +135,7 @@ def run(command: Command, console: Console) -> int:
         nodes = [_described(local_node())] if here else []
         if not here and (command.dry_run or not all(map(_spells_out_slots, specs))):
             nodes = _connect(command, console, stack)
-        prepared = [_prepare(spec, nodes, command, console) for spec in specs]
+        prepared = [_prepare(spec, benchmarks, nodes, command, console) for spec in specs]
         for one in prepared:
             tell_inputs(console, one.plan)
             tell_finished(console, one.plan.directory, one.finished, command.policy.again.statuses)
@@ -144,22 +148,22 @@ def run(command: Command, console: Console) -> int:
             return 0
         if all(one.is_finished for one in prepared) and (here or not any(map(_has_unsupported, prepared))):
             return max(_run_nothing(one, console) for one in prepared)
-        _build_builtin([one.plan for one in prepared], console)
+        _build_builtin([one.plan for one in prepared], benchmarks, console)
         if command.address == "local" or not nodes:  # only now: what is wrong is told before Ray's seconds
             nodes = _connect(command, console, stack)
         tell_unused_interpreters(console, command.machines, _device_classes(nodes))
         policy = replace(command.policy, again=_again(nodes, command), command=command.line_anywhere())
         command = replace(command, policy=policy)
-        return max(_run_spec(one.plan, command, nodes, console) for one in prepared)
+        return max(_run_spec(one.plan, benchmarks, command, nodes, console) for one in prepared)
 
 
-def _prepare(spec: Spec, nodes: list[Node], command: Command, console: Console) -> Prepared:
+def _prepare(spec: Spec, benchmarks: Benchmarks, nodes: list[Node], command: Command, console: Console) -> Prepared:
     directory = command.out / spec.name
     if command.policy.fresh:
         refuse_rows(directory)
-    complete = with_defaults(spec, _defaults(nodes), BENCHMARKS)
+    complete = with_defaults(spec, _defaults(nodes), benchmarks)
     with waiting(console, f"planning {spec.name}") as progress:
-        return prepare(complete, BENCHMARKS, directory, _again(nodes, command), progress)
+        return prepare(complete, benchmarks, directory, _again(nodes, command), progress)
 
 
 def _again(nodes: list[Node], command: Command) -> Again:
@@ -210,9 +214,9 @@ def _run_nothing(one: Prepared, console: Console) -> int:
     return _verdict(status, one.plan.directory, console)
 
 
-def _build_builtin(plans: list[Plan], console: Console) -> None:
+def _build_builtin(plans: list[Plan], benchmarks: Benchmarks, console: Console) -> None:
     """Build the prompts and models of `builtin://` before any clock runs, where a benchmark may read them."""
-    if any(BENCHMARKS[grid.sweep.benchmark].reads_builtin for plan in plans for grid in plan.grids):
+    if any(benchmarks[grid.sweep.benchmark].reads_builtin for plan in plans for grid in plan.grids):
         ensure_built(lambda message: say(console, message))
 
 
@@ -230,15 +234,15 @@ def _connect(command: Command, console: Console, stack: ExitStack) -> list[Node]
     return nodes
 
 
-def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console) -> int:
+def _run_spec(plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[Node], console: Console) -> int:
     started_s = time.monotonic()
     directory = command.out / plan.spec.name
     interrupts = Interrupts(command.grace_s)
     with ExitStack() as stack:
         if command.address == "inline":
-            coordinator, pool = _inline(plan, command, nodes[0])
+            coordinator, pool = _inline(plan, benchmarks, command, nodes[0])
         else:
-            coordinator, pool = _ray(plan, command, nodes, stack)
+            coordinator, pool = _ray(plan, benchmarks, command, nodes, stack)
         stack.enter_context(stopping.counted(interrupts))
         try:
             with view(console, plan.spec.name) as live:
@@ -255,21 +259,22 @@ def _run_spec(plan: Plan, command: Command, nodes: list[Node], console: Console)
     return _verdict(status, directory, console)
 
 
-def _inline(plan: Plan, command: Command, node: Node) -> tuple[Any, Any]:
+def _inline(plan: Plan, benchmarks: Benchmarks, command: Command, node: Node) -> tuple[Any, Any]:
     from actors.inline_pool import InlinePool
 
-    coordinator = Coordinator(plan, BENCHMARKS, command.policy, devices_by_memory([node]))
+    coordinator = Coordinator(plan, benchmarks, command.policy, devices_by_memory([node]))
     coordinator.open()
-    return coordinator, InlinePool(coordinator, BENCHMARKS, node, command.policy.timeout_s)
+    return coordinator, InlinePool(coordinator, benchmarks, node, command.policy.timeout_s)
 
 
-def _ray(plan: Plan, command: Command, nodes: list[Node], stack: ExitStack) -> tuple[Any, Any]:
+def _ray(plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[Node], stack: ExitStack) -> tuple[Any, Any]:
     from actors.ray_pool.client import RayCoordinator
     from actors.ray_pool.pool import RayPool
 
-    coordinator = RayCoordinator.start(plan, BENCHMARKS, command.policy, devices_by_memory(nodes))
+    used = {grid.sweep.benchmark: benchmarks[grid.sweep.benchmark] for grid in plan.grids}  # a node may lack the others
+    coordinator = RayCoordinator.start(plan, used, command.policy, devices_by_memory(nodes))
     coordinator.open()
-    pool = RayPool(coordinator, BENCHMARKS, nodes, command.machines)
+    pool = RayPool(coordinator, used, nodes, command.machines)
     stack.callback(pool.close)
     return coordinator, pool
 

@@ -51,10 +51,7 @@ EFFECTIVE: Final[dict[str, pa.DataType]] = {
 
 _PEAKS: Final = ("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_used_bytes", "peak_rss_bytes")
 MEMORY: Final[dict[str, pa.DataType]] = {
-    "peak_allocated_bytes": pa.int64(),
-    "peak_reserved_bytes": pa.int64(),
-    "peak_device_used_bytes": pa.int64(),
-    "peak_rss_bytes": pa.int64(),
+    **dict.fromkeys(_PEAKS, pa.int64()),
     "peak_rss_method": pa.string(),
 }
 
@@ -82,13 +79,16 @@ MODEL_LOADING: Final[dict[str, pa.DataType]] = {
     "filesystem": pa.string(),
 }
 
+_PEAKS_BEYOND_MODEL: Final = (
+    "peak_allocated_beyond_model_bytes",
+    "peak_reserved_beyond_model_bytes",
+    "peak_rss_beyond_model_bytes",
+)
 LOGITS: Final[dict[str, pa.DataType]] = {
     "input_tokens": pa.int32(),
     "calculation_time_s": pa.float64(),
     "calculation_rate_tokens_per_s": pa.float64(),
-    "peak_allocated_beyond_model_bytes": pa.int64(),
-    "peak_reserved_beyond_model_bytes": pa.int64(),
-    "peak_rss_beyond_model_bytes": pa.int64(),
+    **dict.fromkeys(_PEAKS_BEYOND_MODEL, pa.int64()),
     "peak_allocated_by_device_bytes": pa.string(),
     "peak_reserved_by_device_bytes": pa.string(),
 }
@@ -133,6 +133,11 @@ BINOCULARS: Final[dict[str, pa.DataType]] = {
 }
 
 
+def is_number(kind: pa.DataType) -> bool:
+    """Tell whether values of an Arrow type can be averaged; of bool that is the share of true ones."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
 @dataclass(frozen=True)
 class Columns:
     """The columns that a benchmark adds to the common ones, by the use that schema, plan and report make of them."""
@@ -147,6 +152,20 @@ class Columns:
     """Metrics that the report's tables show, the most telling first: its figure draws that one."""
     measure: str | None = None
     """Metric without which an `ok` row holds no measurement; None: every `ok` row does."""
+
+    def __post_init__(self) -> None:
+        """Refuse columns that schema, plan or report could not use: a ValueError names them."""
+        own = [*self.factors, *self.identity, *self.metrics]
+        if common := [name for name in own if name in COMMON]:
+            raise ValueError(f"every benchmark has the common columns already: leave out {', '.join(common)}")
+        if twice := [name for name in dict.fromkeys(own) if own.count(name) > 1]:
+            raise ValueError(f"a column is a factor, a metric or identity, and one of them only: {', '.join(twice)}")
+        if unknown := [name for name in self.headlines if name not in self.metrics]:
+            raise ValueError(f"headlines {', '.join(unknown)} are no metrics; these are {', '.join(self.metrics)}")
+        if texts := [name for name in self.headlines if not is_number(self.metrics[name])]:
+            raise ValueError(f"headlines {', '.join(texts)} are no numbers, so nothing can be averaged")
+        if self.measure is not None and self.measure not in self.metrics:
+            raise ValueError(f"measure {self.measure!r} is no metric; these are {', '.join(self.metrics)}")
 
     @property
     def names(self) -> frozenset[str]:
@@ -174,7 +193,15 @@ COLUMNS: Final[dict[str, Columns]] = {
     "model_loading": Columns(
         factors={"source": pa.string(), "cache_state": pa.string(), "max_memory": pa.string()},
         metrics=EFFECTIVE | MODEL_LOADING | MEMORY,
-        headlines=("load_rate_per_s", "load_time_s", "load_rate_bytes_per_s", *_PEAKS),
+        headlines=(
+            "load_rate_per_s",
+            "load_time_s",
+            "load_rate_bytes_per_s",
+            "drive_read_bytes",
+            "cached_fraction_before",
+            *_PEAKS,
+            "unreleased_bytes",
+        ),
     ),
     "generation": Columns(
         factors={"max_new_tokens": pa.int32(), "prompt_words": pa.int32(), "max_memory": pa.string()},
@@ -194,12 +221,12 @@ COLUMNS: Final[dict[str, Columns]] = {
     "logits": Columns(
         factors={"input_words": pa.int32(), "max_memory": pa.string()},
         metrics=EFFECTIVE | LOGITS | MEMORY,
-        headlines=("calculation_rate_tokens_per_s", "calculation_time_s", *_PEAKS),
+        headlines=("calculation_rate_tokens_per_s", "calculation_time_s", *_PEAKS_BEYOND_MODEL, *_PEAKS),
     ),
     "encoding": Columns(
         factors={"input_words": pa.int32(), "texts": pa.int32(), "move_to_device": pa.bool_()},
         metrics=ENCODING,
-        headlines=("encoding_rate_tokens_per_s", "encoding_rate_bytes_per_s", "encoding_time_s"),
+        headlines=("encoding_rate_tokens_per_s", "encoding_rate_bytes_per_s", "encoding_time_s", "move_time_s"),
     ),
     "binoculars": Columns(
         factors={
@@ -218,8 +245,3 @@ COLUMNS: Final[dict[str, Columns]] = {
     ),
 }
 """Columns of the built-in benchmarks: here, so that the report knows them without importing a benchmark."""
-
-# Until the report reads COLUMNS itself.
-FACTORS: Final = {name: columns.factors for name, columns in COLUMNS.items()}
-IDENTITY: Final = {name: columns.identity for name, columns in COLUMNS.items() if columns.identity}
-METRICS: Final = {name: columns.metrics for name, columns in COLUMNS.items()}

@@ -5,6 +5,7 @@ All frozen and small; none carries text or weights. Knows nothing of files, Ray 
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -164,6 +165,8 @@ class Run:
     leases: tuple[Lease, ...]
     neighbours: int
     """Number of other workers of the same host that were busy when the lease was given."""
+    budget_s: float = math.inf
+    """Time after which the worker hands in its outcomes before it runs the next of the leases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """One small Ray cluster for the whole session, and what every test may rely on."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,11 @@ ROOT = Path(__file__).parent.parent
 # Ray's workers and the commands that tests start must find tests/fakes.py.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and every command that a test starts and
+# interrupts would inherit that: it would never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: how long an example takes says only how busy the machine is.
 settings.register_profile("short", deadline=None, max_examples=40, print_blob=True)
@@ -45,3 +51,13 @@ def ray_cluster() -> Iterator[None]:
 def python() -> str:
     """This interpreter, for tests that start the real command."""
     return sys.executable
+
+
+def pytest_collection_finish() -> None:
+    """Let torch compute on one thread, where a test imported it.
+
+    Tensors this small wait for a second thread longer than they compute: searches took twice the CPU time for it.
+    Workers and commands are not concerned: they take as many threads as their slot has cores.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)

@@ -73,7 +73,10 @@ class LiveRun:
         """As Ctrl-C does; the exit code."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(PATIENCE_S)
+        try:
+            return self.process.wait(PATIENCE_S)
+        finally:
+            self.process.kill()  # a run that did not end would compute beside every later test
 
 
 def _found(pattern: str, text: str) -> str | None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors, shard_fragments
+from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors
+from actors.benchmarks.shard_fragments import shard_fragments
 from actors.worker import Worker
 from sweeps.errors import UserError
 from sweeps.plan.spec import Defaults, Spec, Sweep
@@ -22,6 +23,8 @@ from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.policy import Policy
 from sweeps.schedule.run_status import Status
 from sweeps.task import Allocation, Answer, Outcome, Slot, Stop, Task, TaskShard
+
+pytestmark = pytest.mark.slow
 
 ALLOCATION = Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 Texts = list[tuple[str, str]]
@@ -39,7 +42,7 @@ class Hashing(BinocularsBenchmark):
 
     def rows(self, held: Any, task: Task, factors: BinocularsFactors) -> Any:
         assert task.shard is not None
-        for fragment in shard_fragments(task.shard, factors):
+        for fragment in shard_fragments(task.shard, factors.corpus, factors.fragments):
             yield {
                 "record_id": fragment.record_id,
                 "fragment_index": fragment.fragment_index,

@@ -65,6 +65,7 @@ def spec(tmp_path: Path) -> str:
     return "mini.toml"
 
 
+@pytest.mark.slow
 def test_folders_and_files_named_as_ours_do_not_stand_in_for_ours(spec: str, tmp_path: Path) -> None:
     for name in ("models", "actors", "analysis"):
         (tmp_path / name).mkdir()
@@ -73,6 +74,7 @@ def test_folders_and_files_named_as_ours_do_not_stand_in_for_ours(spec: str, tmp
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.slow
 def test_a_full_device_to_print_to_ends_the_run_and_keeps_its_rows(spec: str, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         answer = run(spec, cwd=tmp_path, stdout=full.fileno())
@@ -82,6 +84,7 @@ def test_a_full_device_to_print_to_ends_the_run_and_keeps_its_rows(spec: str, tm
     assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.slow
 def test_a_pipe_that_closes_ends_the_run_without_a_traceback(spec: str, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -92,6 +95,7 @@ def test_a_pipe_that_closes_ends_the_run_without_a_traceback(spec: str, tmp_path
     assert "Exception ignored" not in answer.stderr
 
 
+@pytest.mark.slow
 def test_names_that_are_no_text_are_printed_all_the_same(tmp_path: Path) -> None:
     folder = os.fsdecode(bytes(tmp_path) + b"/caf\xe9 [v2]")
     Path(folder).mkdir()

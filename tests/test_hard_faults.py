@@ -126,7 +126,7 @@ def coordinator_then_driver(directory: Path) -> None:
         coordinator.kill()
         code, output = finish(run)
         assert code == 1, output
-        assert "the same command carries on" in output
+        assert "the same command continues" in output
         until(lambda: not cluster.actors(), "the end of every process of the first run")
         assert kept <= {row["task_id"] for row in rows(directory)}
         run, before = start(directory, "--address", cluster.address), len(parts(directory))
@@ -244,7 +244,7 @@ def test_a_coordinator_that_is_gone_is_told_so_however_ray_puts_it(
         raise error("killed")
 
     monkeypatch.setattr(client.ray, "get", get)
-    with pytest.raises(CoordinatorLost, match=r"the coordinator's process is gone .*, the same command carries on"):
+    with pytest.raises(CoordinatorLost, match=r"the coordinator's process is gone .*, the same command continues"):
         RayCoordinator(_Dead()).tick()
 
 
@@ -379,7 +379,7 @@ def test_a_full_disk_stops_the_run_clearly_and_space_lets_it_go_on(tmp_path: Pat
     code, output = finish(run)
     assert code == 1, output
     assert "No space left on device" in output
-    assert "the same command carries on" in output
+    assert "the same command continues" in output
     assert not list(small_disk.glob("**/.*.tmp")), "nothing half written is left"
     code, output = finish(start(tmp_path, *command))
     assert code == 1, "and so it is from the start where the disk is still full"

@@ -26,6 +26,8 @@ from sweeps.schedule.run_status import Status
 from sweeps.schedule.supervisor import Interrupts, Supervisor
 from sweeps.store.finished import Again
 
+pytestmark = pytest.mark.slow
+
 SCORES = """
 name = "scores"
 [[sweep]]
@@ -75,7 +77,6 @@ def rows(run: Path) -> pd.DataFrame:
 
 
 @pytest.mark.ray
-@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_directories_and_a_ray_of_a_third(tmp_path: Path) -> None:
     from actors.ray_pool.cluster import current_address

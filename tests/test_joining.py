@@ -59,7 +59,7 @@ class Looking(OneTaskPerCell):
     def rows(self, held: None, task: Any, factors: Any) -> Any:
         import models.names
 
-        seen = {"models": models.names.__file__, "path": sys.path, "files": surroundings.files()}
+        seen = {"models": models.names.__file__, "path": sys.path, "files": surroundings.file_locations()}
         self.told.write_text(json.dumps(seen))
         yield {}
 

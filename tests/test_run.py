@@ -69,6 +69,7 @@ def test_inline_run_from_nothing_to_rows(spec: str, tmp_path: Path) -> None:
     assert any("no node can offer [gpu x7, 1 core]; the cluster has" in m for m in by_status["unavailable"])
 
 
+@pytest.mark.slow
 def test_the_same_command_again_has_nothing_to_do(spec: str, tmp_path: Path) -> None:
     for _ in range(2):
         again = run(spec, "--address", "inline", cwd=tmp_path)
@@ -134,6 +135,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("mistake", WRONG)
+@pytest.mark.slow
 def test_a_mistake_is_one_message_and_exit_code_2(mistake: str, spec: str, tmp_path: Path) -> None:
     arguments, expected = WRONG[mistake]
     answer = run(*arguments, cwd=tmp_path)
@@ -150,6 +152,7 @@ def test_an_out_directory_that_is_not_writable_is_told(spec: str, tmp_path: Path
     assert "choose another directory" in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_changed_spec_is_told_before_anything_starts(spec: str, tmp_path: Path) -> None:
     assert run(spec, "--address", "inline", cwd=tmp_path).returncode == 1
     answer = run(spec, "--set", "first.seed=5", cwd=tmp_path)

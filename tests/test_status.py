@@ -147,6 +147,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("mistake", WRONG)
+@pytest.mark.slow
 def test_a_mistake_is_one_message_and_exit_code_2(mistake: str) -> None:
     arguments, expected = WRONG[mistake]
     answer = status(*arguments)

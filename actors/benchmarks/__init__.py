@@ -1,4 +1,8 @@
-"""Every benchmark by name; adding one is a file and a line here, and its columns in sweeps/schema.py."""
+"""Every benchmark by name: the built-in ones, and those of installed packages.
+
+Adding a built-in benchmark is a file and a line here, and its columns in sweeps/schema.py; docs/extending.md shows both
+ways.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,6 +11,7 @@ from actors.benchmarks.base import Benchmark
 from actors.benchmarks.binoculars import BinocularsBenchmark
 from actors.benchmarks.decoding_strategy import DecodingStrategy
 from actors.benchmarks.encoding import Encoding
+from actors.benchmarks.entry_points import load_entry_points
 from actors.benchmarks.generation import Generation
 from actors.benchmarks.logits import Logits
 from actors.benchmarks.model_loading import ModelLoading
@@ -21,3 +26,13 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "model_loading": ModelLoading(),
     "noop": Noop(),
 }
+"""The built-in benchmarks."""
+
+
+def find_benchmarks() -> Mapping[str, Benchmark]:
+    """Return every benchmark by name: the built-in ones, and those that installed packages offer as entry points.
+
+    Raises:
+        UserError: an entry point's name is taken, or the entry point does not import or is no benchmark.
+    """
+    return {**BENCHMARKS, **load_entry_points(BENCHMARKS)}

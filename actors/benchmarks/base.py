@@ -16,7 +16,7 @@ from sweeps.plan.declaration import BenchmarkInfo, Inputs
 from sweeps.task import Level, Row, Task, TaskShard
 
 OOM_ITEM: Final = "oom_item"
-"""Key of a row, no column: names the item of the task's shard that ran out of memory."""
+"""Key in a row's metrics, not a column: its value names the item of the task's shard that ran out of memory."""
 
 Quantization = Annotated[
     Literal["none", "4-bit", "8-bit"],
@@ -35,40 +35,40 @@ Dtype = Annotated[
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that a task brings onto its devices: what can be checked before they are loaded."""
+    """Weights that a task brings onto its devices, as far as they can be checked before the load."""
 
     quantization: Quantization
     dtype: str
-    """As the spec asks for it: `auto`, or the name of a torch dtype."""
+    """Level of the factor: `auto`, or the name of a torch dtype."""
     models_by_device: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """For every device that must hold whole models: their names. Layers that are shared out are not in it."""
+    """Names of the models that a device must hold whole, by device; models with shared-out layers are left out."""
 
 
 class Benchmark(BenchmarkInfo, Protocol):
-    """One measurement. An instance holds no state: the worker keeps what stays in memory as `held`."""
+    """A kind of measurement. Instances have no state: the worker keeps the loaded resource, and passes it as `held`."""
 
     def weights(self, factors: Any, devices: tuple[str, ...]) -> Weights | None:
-        """Return the weights that a task brings onto those torch devices; None: no weights."""
+        """Return the weights that a task brings onto those torch devices; None if there are none."""
 
     def load(self, factors: Any, devices: tuple[str, ...]) -> Any:
-        """Bring the resource that `load_factors` name into memory, on those torch devices, and return it."""
+        """Load the resource that `load_factors` name onto those torch devices, and return the resource."""
 
     def unload(self, held: Any) -> None:
         """Release the resource."""
 
     def rows(self, held: Any, task: Task, factors: Any) -> Iterator[Row]:
-        """Yield the metrics of each row of the task, as they are measured.
+        """Yield the metrics of each row of the task as they are measured.
 
-        An item that ran out of memory is a row too: its status is `oom_gpu` or `oom_host`, and `OOM_ITEM` names
-        the item.
+        An item that ran out of memory has a row too: its status is `oom_gpu` or `oom_host`, and `OOM_ITEM` names the
+        item.
 
         Raises:
-            InputElsewhere: before the first row, where this node cannot see the shard's data.
+            InputElsewhere: this node cannot see the shard's data; raised before the first row.
         """
 
 
 class OneTaskPerCell:
-    """Defaults of benchmarks whose cells are one task each, and for which running out of memory is a result."""
+    """Defaults of benchmarks whose cells are one task each, and for which `oom` is a result that is not escalated."""
 
     paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = {"model": absolute_models}
     timed: ClassVar[bool] = True
@@ -80,25 +80,25 @@ class OneTaskPerCell:
         self,
         factors: Mapping[str, Sequence[Level]],
         known: Mapping[str, Any],
-        progress: Callable[[str], object],  # noqa: ARG002 - it takes no time
+        progress: Callable[[str], object],  # noqa: ARG002 - nothing here takes long
     ) -> Inputs:
-        """Fingerprint the models that are directories."""
+        """Return the models of a sweep, with a fingerprint of each model that is a directory."""
         return open_models("model", factors, known)
 
     def fetch(self, shard: TaskShard) -> TaskShard:
-        """Never called: there are no shards."""
+        """Fail: these benchmarks have no shards."""
         raise NotImplementedError(shard.name)
 
     def row_identities(self, task: Task) -> Iterable[Row]:  # noqa: ARG002 - whatever the task
-        """Give a task that fails one row."""
+        """Return one row without identity columns, for a task that fails."""
         return ({},)
 
     def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:  # noqa: ARG002 - whatever the rows
-        """Count nothing."""
+        """Return no counts."""
         return {}
 
     def weights(self, factors: Any, devices: tuple[str, ...]) -> Weights | None:  # noqa: ARG002 - whatever they are
-        """Bring no weights anywhere."""
+        """Return None: these benchmarks load no weights."""
         return None
 
 
@@ -106,9 +106,9 @@ def timed_rows(task: Task, measure: Callable[[int], Row]) -> Iterator[Row]:
     """Warm up, then measure: yield the rows of `task.iterations` calls; warm-up calls are never recorded.
 
     Args:
-        task: says how often.
-        measure: one run, given its number: negative for warm-ups, from 0 for recorded ones; iterations that were
-            added later go on where the earlier ones ended.
+        task: has the numbers of warm-ups and iterations.
+        measure: makes one run, given the run's number: negative for warm-ups, from 0 for recorded runs; iterations
+            that are added later continue the numbers.
     """
     for number in range(-task.warmup, 0):
         measure(number)

@@ -1,7 +1,7 @@
-"""binoculars: scores fragments of a corpus with a pair of models; a task is a shard of the corpus.
+"""binoculars: scores the fragments of a corpus with a pair of models; a task is a shard of the corpus.
 
-Which fragments there are depends on the corpus and the settings alone, never on shards, workers or order. What
-does not fit into a slot's memory even alone is handed on to a larger slot.
+The fragments depend on the corpus and the settings alone, never on shards, workers or order. A fragment that does not
+fit into a slot's memory even alone is escalated to a larger slot.
 """
 
 import json
@@ -9,31 +9,30 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
-from actors.benchmarks.base import OOM_ITEM, Dtype, Quantization, Weights
+from actors.benchmarks.base import Dtype, Quantization, Weights
 from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
 from actors.benchmarks.model import MODEL_NAMES, ModelId
-from scoring.corpora.corpus import Shard, read_rows, records_of
+from actors.benchmarks.shard_fragments import FRAGMENTS, identity, oom_row, shard_fragments, unreadable
+from scoring.corpora.corpus import read_rows
 from scoring.errors import CorpusChanged, CorpusUnavailable
-from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, cut
-from scoring.results import FragmentScore, Score, fragment_score
-from sweeps.errors import InputChanged, InputElsewhere, InputUnreached
+from scoring.fragments import PrefixFragments
+from scoring.results import Score, fragment_score
+from sweeps.errors import InputChanged
 from sweeps.plan.declaration import Factors, Inputs, PositiveInt
-from sweeps.schema import COLUMNS, FRAGMENT, Columns
+from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Level, Row, Task, TaskShard
 
 if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
 
-FRAGMENTS: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
-
 
 def _checked_by(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
-    """Check a level with the library's own settings, and keep it as the spec has it: rows and ids say that."""
+    """Return a validator that checks a level and returns it unchanged, so that rows and ids have the spec's level."""
 
     def check(level: Any) -> Any:
         try:
@@ -103,7 +102,7 @@ class BinocularsFactors(Factors):
 
 
 class BinocularsBenchmark:
-    """Scores the fragments of one shard with a pair that stays loaded across shards."""
+    """Scoring of a shard's fragments, with a pair that stays loaded across shards."""
 
     columns: ClassVar[Columns] = COLUMNS["binoculars"]
     factors: ClassVar[type[Factors]] = BinocularsFactors
@@ -125,19 +124,19 @@ class BinocularsBenchmark:
     def open_inputs(
         self, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any], progress: Callable[[str], object]
     ) -> Inputs:
-        """The corpora, counted and looked at, and the models that are directories.
+        """Open the corpora, and fingerprint the models that are directories.
 
         Raises:
-            UserError: a corpus cannot be read, or one of them is not what rows on disk are of.
+            UserError: a corpus cannot be read, or a corpus or model is not the one that rows on disk are of.
         """
         return open_corpora(factors, known, progress)
 
     def fetch(self, shard: TaskShard) -> TaskShard:
-        """The shard's raw rows, for a worker on a node that cannot see its file.
+        """Return the shard with its raw rows, for a worker on a node that cannot see the shard's file.
 
         Raises:
-            InputChanged: they are other rows than when the run was planned.
-            CorpusUnavailable: the Hub is not reached from here either.
+            InputChanged: the file has other rows than when the run was planned, or cannot be read any more.
+            CorpusUnavailable: this node does not reach the Hub either.
         """
         try:
             return replace(shard, content=list(read_rows(shard.content)))
@@ -146,18 +145,19 @@ class BinocularsBenchmark:
         except CorpusChanged as error:
             raise InputChanged(str(error)) from error
         except OSError as error:
-            raise InputChanged(_gone(shard.content, error)) from error
+            raise InputChanged(unreadable(shard.content, error)) from error
 
     def row_identities(self, task: Task) -> Iterator[Row]:
-        """Every fragment of the shard, and every prefix of each: what has a row has one in a task that fails, too."""
+        """Yield the identity columns of every fragment of a failed task's shard, and of every prefix of a fragment."""
         if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
-        for fragment in shard_fragments(task.shard, BinocularsFactors.model_validate(dict(task.factors))):
+        factors = BinocularsFactors.model_validate(dict(task.factors))
+        for fragment in shard_fragments(task.shard, factors.corpus, factors.fragments):
             for prefix in fragment.prefix_tokens or (None,):
-                yield _identity(fragment_score(fragment, Score(null_reason=fragment.null_reason), prefix))
+                yield identity(fragment_score(fragment, Score(null_reason=fragment.null_reason), prefix))
 
     def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:
-        """Rows without a score by reason, and the words that no fragment took."""
+        """Return the number of rows without a score by reason, and the number of words that are in no fragment."""
         reasons = Counter(f"rows without a score, {row['null_reason']}" for row in rows if row.get("null_reason"))
         dropped = {row.get("record_id"): row.get("dropped_words") or 0 for row in rows}
         return reasons | Counter({"words left over, too few for one more fragment": sum(dropped.values())})
@@ -173,7 +173,7 @@ class BinocularsBenchmark:
         return Weights(factors.quantization, factors.dtype, by_device)
 
     def load(self, factors: BinocularsFactors, devices: tuple[str, ...]) -> "Binoculars":
-        """Both models, checked to share one tokenizer."""
+        """Load both models, and check that they share one tokenizer."""
         from scoring.binoculars import Binoculars
 
         observer, performer = factors.pair
@@ -190,7 +190,7 @@ class BinocularsBenchmark:
         )
 
     def unload(self, held: "Binoculars") -> None:
-        """Drop both models."""
+        """Release both models."""
         from models.load import unload
 
         observer, performer = held.pair.observer, held.pair.performer
@@ -200,19 +200,19 @@ class BinocularsBenchmark:
             unload(performer)
 
     def rows(self, held: "Binoculars", task: Task, factors: BinocularsFactors) -> Iterator[Row]:
-        """One row a fragment (a row each prefix), scored or null with its reason."""
+        """Yield a row for each fragment, or for each of its prefixes: with its score, or with the reason for none."""
         from actors.probes.memory import PeakMemory
 
         if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
-        fragments = list(shard_fragments(task.shard, factors))
+        fragments = list(shard_fragments(task.shard, factors.corpus, factors.fragments))
         loaded = (held.pair.observer, held.pair.performer)
         with PeakMemory(tuple(dict.fromkeys(d for one in loaded for d in one.devices))) as memory:
             scores = list(held.score_fragments(fragments))
         shared = memory.columns | {
             "revision": ", ".join(str(one.files.revision) for one in loaded),
             "dtype_effective": ", ".join(dict.fromkeys(one.dtype_name for one in loaded)),
-            # Of the pair, the model of which less is packed.
+            # The smaller share of the two models.
             "quantized_share": min(
                 (one.quantized_share for one in loaded if one.quantized_share is not None), default=None
             ),
@@ -221,48 +221,6 @@ class BinocularsBenchmark:
             "performer": factors.pair[1],
         }
         out_of_memory = "oom_host" if loaded[0].input_device.type == "cpu" else "oom_gpu"
-        # What did not fit comes last: a task's last row says how the task ended.
+        # Fragments that did not fit come last: a task's last row has the task's status.
         for score in sorted(scores, key=lambda score: score.needs_more_memory):
-            yield _oom_row(score, out_of_memory) if score.needs_more_memory else asdict(score) | shared
-
-
-def shard_fragments(shard: TaskShard, factors: BinocularsFactors) -> Iterator[Fragment]:
-    """The fragments of a shard that are still to be scored.
-
-    Raises:
-        InputElsewhere: the shard's file is not visible on this node, or is another one here.
-        InputUnreached: it is a dataset of the Hub, which is not reached from this node.
-    """
-    settings = FRAGMENTS.validate_python(factors.fragments)
-    corpus = CORPUS.validate_python(factors.corpus)
-    try:
-        rows = list(read_rows(shard.content)) if isinstance(shard.content, Shard) else shard.content
-    except CorpusUnavailable as error:
-        raise InputUnreached(str(error)) from error
-    except CorpusChanged as error:  # or another file of that name on this node: where the run was started that is known
-        raise InputElsewhere(str(error)) from error
-    except OSError as error:
-        raise InputElsewhere(_gone(shard.content, error)) from error
-    for record in records_of(corpus, rows):
-        for fragment in cut(record, settings).fragments:
-            if shard.remaining is None or fragment_key(fragment) in shard.remaining:
-                yield fragment
-
-
-def _gone(shard: Shard, error: OSError) -> str:
-    reason = error.strerror or error
-    return f"{shard.file}: was there when the run was planned, and cannot be read now ({reason}); put it back"
-
-
-def fragment_key(fragment: Fragment | FragmentScore) -> str:
-    """Names a fragment within its corpus."""
-    return json.dumps([fragment.record_id, fragment.author, fragment.generator, fragment.fragment_index])
-
-
-def _oom_row(score: FragmentScore, status: str) -> Row:
-    """Return the row of a fragment that ran out of memory; its metrics stay null."""
-    return _identity(score) | {"status": status, OOM_ITEM: fragment_key(score)}
-
-
-def _identity(score: FragmentScore) -> Row:
-    return {name: getattr(score, name) for name in FRAGMENT}
+            yield oom_row(score, out_of_memory) if score.needs_more_memory else asdict(score) | shared

@@ -1,7 +1,8 @@
-"""The corpora that a sweep scores: opened once, told, cut into shards, and held against what was scored before.
+"""The corpora that a sweep scores: opened once, described, cut into shards, and compared with the rows on disk.
 
-A corpus is its content, not its path. One that was moved goes on under the path that its rows have; one that grew has
-only its new rows scored; any other change is refused with the file's name. Imports no torch.
+A corpus is identified by its content, not by its path. A corpus that was moved continues under the path that its rows
+have. Of a corpus that grew, only the new rows are scored. Any other change is refused with the file's name. Imports no
+torch.
 """
 
 import json
@@ -30,11 +31,11 @@ class CorpusInputs(ModelInputs):
     """The models of a sweep, and its corpora cut into shards."""
 
     names: Mapping[str, Level] | None = None
-    """Level in the rows by level of this spec as JSON; they differ for a corpus that was moved."""
+    """Level in the rows on disk, by level of this spec as JSON; the two differ for a corpus that was moved."""
     histories: Mapping[str, History] | None = None
-    """By the level that the rows have, as JSON."""
+    """Histories of the corpora, by the level in the rows as JSON."""
     shards_by_corpus: Mapping[tuple[str, int], Sequence[TaskShard]] | None = None
-    """By that level and the number of records of a shard."""
+    """Shards, by the level in the rows as JSON and the number of records of a shard."""
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -42,7 +43,7 @@ class CorpusInputs(ModelInputs):
         return {**super().record, "corpora": dict(self.histories or {})}
 
     def canonical(self, factor: str, level: Level) -> Level:
-        """Return a corpus as the rows have it."""
+        """Return the level that the rows have: another path for a corpus that was moved."""
         return (self.names or {}).get(json.dumps(level), level) if factor == "corpus" else level
 
     def shards(self, levels: Mapping[str, Level]) -> Sequence[TaskShard | None]:
@@ -53,23 +54,23 @@ class CorpusInputs(ModelInputs):
 def open_corpora(
     factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any], progress: Callable[[str], object]
 ) -> CorpusInputs:
-    """Open every corpus of a sweep, once, and its models.
+    """Open every corpus of a sweep once, and its models.
 
     Args:
         factors: every factor with its levels.
-        known: the record of what rows on disk are of.
-        progress: told how far it is, from time to time.
+        known: the record of the inputs that rows on disk are of.
+        progress: called with a message on the progress, from time to time.
 
     Raises:
-        UserError: a corpus cannot be read, or it is not what rows on disk are of.
+        UserError: a corpus cannot be read, or is not the corpus that rows on disk are of.
     """
     models = open_models("pair", factors, known)
     before: Mapping[str, History | None] = known.get("corpora", {})
     checkpoints = frozenset(rows for history in before.values() for rows in _row_counts(history))
     levels = {json.dumps(level): level for level in factors["corpus"]}
     sizes = frozenset(int(size) for size in factors["shard_records"])  # type: ignore[arg-type]
-    opened = {key: _opened(level, checkpoints, progress, sizes) for key, level in levels.items()}
-    moved = _moved(
+    opened = {key: _open_corpus(level, checkpoints, progress, sizes) for key, level in levels.items()}
+    moved = _match_moved(
         {key: corpus for key, corpus in opened.items() if key not in before},
         {key: history for key, history in before.items() if key not in levels},
     )
@@ -77,26 +78,27 @@ def open_corpora(
     shards: dict[tuple[str, int], Sequence[TaskShard]] = {}
     for key, level in levels.items():
         name, corpus = moved.get(key, (key, opened[key]))
-        lines.append(f"corpus {_path(level)}")
+        lines.append(f"corpus {_path_of(level)}")
         if key in before:
             corpus = _continued(corpus, before[key], level)
         elif name != key:
-            lines.append(f"  is the one that rows on disk call {_path(json.loads(name))}: it goes on under that name")
+            earlier = _path_of(json.loads(name))
+            lines.append(f"  is the corpus that rows on disk call {earlier}: it is continued under that name")
         if name in before and before[name] is None:
             warnings.append(
-                f"corpus {_path(level)}: rows on disk are of an older version, which did not write down what it read; "
-                "nobody can tell whether the corpus is still the same"
+                f"corpus {_path_of(level)}: rows on disk are of an older version, which did not record what it read; "
+                "whether the corpus is still the same is not known"
             )
         names[key], histories[name] = json.loads(name), corpus.history
         shards |= {(name, size): _task_shards(corpus, size) for size in sizes}
         lines += [f"  {line}" for line in corpus.survey.lines]
-        warnings += [f"corpus {_path(level)}: {warning}" for warning in corpus.survey.warnings]
+        warnings += [f"corpus {_path_of(level)}: {warning}" for warning in corpus.survey.warnings]
     warnings += dict.fromkeys(f"{overlap}: its texts are scored for each" for overlap in _overlaps(histories))
     return CorpusInputs(models.factor, models.fingerprints, lines, warnings, names, histories, shards)
 
 
 def absolute_corpus(level: Any, base: Path) -> Any:
-    """A level of `corpus`, or a list of them, with its path made absolute; what has none stays as it is."""
+    """Return a level of `corpus`, or a list of levels, with absolute paths; a level without a path is unchanged."""
     if isinstance(level, list):
         return [absolute_corpus(entry, base) for entry in level]
     if isinstance(level, dict):
@@ -106,7 +108,7 @@ def absolute_corpus(level: Any, base: Path) -> Any:
     return os.path.normpath(base / os.path.expanduser(level))  # noqa: PTH111 - pathlib raises for an unknown user
 
 
-def _opened(
+def _open_corpus(
     level: Level, checkpoints: frozenset[int], progress: Callable[[str], object], shard_sizes: frozenset[int]
 ) -> Corpus:
     try:
@@ -122,19 +124,19 @@ def _continued(corpus: Corpus, history: History | None, level: Level) -> Corpus:
         return corpus.continued(history)
     except CorpusChanged as error:
         raise UserError(
-            f"factors.corpus {_path(level)}: {error}; rows on disk are of the corpus as it was: put that back, or "
+            f"factors.corpus {_path_of(level)}: {error}; rows on disk are of the corpus as it was: put that back, or "
             "choose another --out"
         ) from error
 
 
-def _moved(opened: Mapping[str, Corpus], free: Mapping[str, History | None]) -> Mapping[str, tuple[str, Corpus]]:
-    """Match corpora at new places with corpora of earlier rows that are not named any more, the surest match first.
+def _match_moved(opened: Mapping[str, Corpus], free: Mapping[str, History | None]) -> Mapping[str, tuple[str, Corpus]]:
+    """Match corpora at new paths with corpora of earlier rows that the spec no longer names, the best match first.
 
     Returns:
-        By level of this spec, as JSON: the level that the rows have, and the corpus as its continuation.
+        The level that the rows have, and the corpus as a continuation of it, by level of this spec as JSON.
     """
     matches = [
-        (_sureness(key, corpus, name, history), key, name, continued)
+        (_match_rank(key, corpus, name, history), key, name, continued)
         for key, corpus in opened.items()
         for name, history in free.items()
         if (continued := _continuation(key, corpus, name, history)) is not None
@@ -148,18 +150,18 @@ def _moved(opened: Mapping[str, Corpus], free: Mapping[str, History | None]) -> 
     return moved
 
 
-def _sureness(key: str, corpus: Corpus, name: str, history: History | None) -> tuple[bool, int, int]:
-    """How sure it is that one corpus is the other: the same rows, the more of them, the more alike in place."""
+def _match_rank(key: str, corpus: Corpus, name: str, history: History | None) -> tuple[bool, int, int]:
+    """Return the rank of a match: by equal rows, then by the number of shared rows, then by similar paths."""
     rows = sum(int(segments[-1][0]) for segments in (history or {}).values())
-    here, there = (_path(json.loads(level)).split("/")[::-1] for level in (key, name))
+    here, there = (_path_of(json.loads(level)).split("/")[::-1] for level in (key, name))
     alike = next((count for count, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), 0)
     return rows == corpus.rows, rows, alike
 
 
 def _continuation(key: str, corpus: Corpus, name: str, history: History | None) -> Corpus | None:
-    """The corpus as a continuation of an earlier one; None if it is another one."""
+    """Return the corpus as a continuation of an earlier one; None if it does not continue that one."""
     level, earlier = json.loads(key), json.loads(name)
-    if _columns(earlier) != _columns(level):
+    if _settings_but_path(earlier) != _settings_but_path(level):
         return None
     if history is None:  # an older version kept relative paths
         return corpus if absolute_corpus(earlier, Path.cwd()) == level else None
@@ -170,14 +172,15 @@ def _continuation(key: str, corpus: Corpus, name: str, history: History | None) 
 
 
 def _overlaps(histories: Mapping[str, History]) -> Iterator[str]:
-    """Warnings of files whose rows are in two corpora of one sweep: their texts would count twice."""
+    """Yield warnings of files whose rows are in two corpora of one sweep, so that their texts would count twice."""
     seen: dict[str, str] = {}
     for name, history in histories.items():
         for segments in history.values():
             digest = str(segments[-1][1])
             other = seen.setdefault(digest, name)
             if other != name and segments[-1][0]:
-                yield f"corpora {_path(json.loads(other))} and {_path(json.loads(name))} hold a file of the same rows"
+                pair = " and ".join(_path_of(json.loads(corpus)) for corpus in (other, name))
+                yield f"corpora {pair} hold a file of the same rows"
 
 
 class _TaskShards(Sequence[TaskShard]):
@@ -208,10 +211,10 @@ def _row_counts(history: History | None) -> Iterator[int]:
     return (int(rows) for segments in (history or {}).values() for rows, _ in segments)
 
 
-def _path(level: Any) -> str:
+def _path_of(level: Any) -> str:
     return str(level["path"] if isinstance(level, dict) else level)
 
 
-def _columns(level: Any) -> dict[str, Any]:
-    """Everything of a level but where it is."""
+def _settings_but_path(level: Any) -> dict[str, Any]:
+    """Return the settings of a level, without its path."""
     return {key: value for key, value in level.items() if key != "path"} if isinstance(level, dict) else {}

@@ -1,8 +1,8 @@
-"""What generate() is asked for by each decoding strategy, and nothing else: no strategy sees another's settings.
+"""Settings of generate() for each decoding strategy; no strategy sees another's settings, nor the model's own.
 
-transformers fills what a generation config leaves open from the model's own, and what is off when it is None
-(`min_p`, `suppress_tokens`, …) is always open. So the model's own config is set aside while generate() runs, and the
-strategy 'default' is a copy of it.
+transformers takes settings that a generation config leaves open from the model's own config. A setting that is switched
+off by None (`min_p`, `suppress_tokens`, …) counts as open. So the model's own config is replaced by an empty one while
+generate() runs. The strategy 'default' is a copy of the model's own config.
 """
 
 import copy
@@ -45,12 +45,12 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     "diverse_beam_search": {**GREEDY, **BEAMS, "num_beam_groups": 5, "diversity_penalty": 1.0},
     "contrastive": {**GREEDY, "penalty_alpha": 0.6, "top_k": 4},
 }
-"""By strategy: fields of GenerationConfig. Sampling draws from the whole distribution, as the model gives it."""
+"""Fields of GenerationConfig by strategy. Sampling draws from the whole distribution that the model returns."""
 
 CHOOSES_ROWS: Final = ("beam_search", "beam_sample", "group_beam_search", "contrastive_search")
-"""Modes in which a row of the batch goes on from another one."""
+"""Modes in which a row of the batch may continue another row."""
 TOKENS: Final = ("bos_token_id", "eos_token_id", "pad_token_id")
-"""Fields of a model's own config that say what its tokens are, not how to choose among them."""
+"""Fields of a model's own config that name its special tokens; every strategy keeps them."""
 ONE_SEQUENCE: Final[Mapping[str, Any]] = {
     "max_length": None,
     "min_length": None,
@@ -59,29 +59,29 @@ ONE_SEQUENCE: Final[Mapping[str, Any]] = {
     "num_return_sequences": 1,
     "return_dict_in_generate": False,
 }
-"""What of a model's own config would end generation elsewhere, or give more than one sequence of ids."""
+"""Fields of a model's own config that would end generation elsewhere, or return more than one sequence of ids."""
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """What generate() is asked for in one run."""
+    """Settings of generate() for one run."""
 
     mode: str
-    """What it will do, in transformers' words: `greedy_search`, `sample`, `beam_search`, `beam_sample`,
+    """Name of the mode in transformers: `greedy_search`, `sample`, `beam_search`, `beam_sample`,
     `group_beam_search` or `contrastive_search`."""
     settings: "GenerationConfig"
     custom: Mapping[str, Any] = field(default_factory=dict)
-    """A strategy of models/decoding.py with its parameters, as arguments of generate()."""
+    """Arguments of generate() for a strategy of models/decoding.py: the function and its parameters."""
 
 
 def decoding_of(model: "PreTrainedModel", strategy: Strategy, new_tokens: int) -> Decoding:
-    """Settings of its own for one run, from which exactly `new_tokens` come.
+    """Return settings for one run that generates exactly `new_tokens` tokens.
 
-    The fewest are also the most, which suppresses every end token that the model knows.
+    Minimum and maximum are equal, which suppresses every end token of the model.
 
     Raises:
-        Unsupported: the model's own config, as 'default' takes it, asks for more than choosing a token a step.
-        ModelUnsupported: several rows go on from each other's, and the model's memory does not let them.
+        Unsupported: the strategy is 'default', and the model's own config does not choose one token a step.
+        ModelUnsupported: rows of the batch continue each other, which the model's state does not allow.
     """
     from models.decoding import contrastive_search, diverse_beam_search, refuse_hidden_state
 
@@ -97,7 +97,7 @@ def decoding_of(model: "PreTrainedModel", strategy: Strategy, new_tokens: int) -
             return Decoding(mode, settings, {"custom_generate": diverse_beam_search, **groups})
         case "contrastive_search":
             choice = {"alpha": settings.penalty_alpha, "k": settings.top_k}
-            settings.top_k = None  # or transformers warns that top_k is for sampling only
+            settings.top_k = None  # otherwise transformers warns that top_k is for sampling only
             return Decoding(mode, settings, {"custom_generate": contrastive_search, **choice})
     raise Unsupported(
         f"decoding_strategy 'default': the generation config of {model.name_or_path} asks for {mode}, which does not "
@@ -108,10 +108,10 @@ def decoding_of(model: "PreTrainedModel", strategy: Strategy, new_tokens: int) -
 def generate(
     model: "PreTrainedModel", prompt_1L: "torch.Tensor", decoding: Decoding, processor: "LogitsProcessor"
 ) -> "torch.Tensor":
-    """Prompt and new tokens, shape (1, T); `processor` is called once a step."""
+    """Generate, and return prompt and new tokens, shape (1, T); `processor` is called once a step."""
     import torch
 
-    with _own_settings_aside(model):
+    with _without_own_config(model):
         return model.generate(  # type: ignore[no-any-return]
             prompt_1L,
             attention_mask=torch.ones_like(prompt_1L),
@@ -136,8 +136,8 @@ def _settings(model: "PreTrainedModel", strategy: Strategy, new_tokens: int) -> 
 
 
 @contextmanager
-def _own_settings_aside(model: "PreTrainedModel") -> Iterator[None]:
-    """While this is open, the model has no generation config of its own to fill gaps from."""
+def _without_own_config(model: "PreTrainedModel") -> Iterator[None]:
+    """Replace the model's own generation config by an empty one inside the context."""
     from transformers import GenerationConfig
 
     own = model.generation_config

@@ -1,4 +1,4 @@
-"""decoding_strategy: what choosing tokens in one of seven ways costs; timed and counted as in `generation`."""
+"""decoding_strategy: the cost of each of seven strategies of choosing tokens; timed and counted as in `generation`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from models.load import LoadedModel
 
 SEEDS: Final = 2**63
-"""How many seeds torch takes without a sign."""
+"""Number of seeds that torch accepts, negative ones left out."""
 
 
 class DecodingStrategyFactors(GenerationFactors):
@@ -37,10 +37,10 @@ class DecodingStrategy(HoldsModel):
     factors: ClassVar[type[Factors]] = DecodingStrategyFactors
 
     def rows(self, held: "LoadedModel", task: Task, factors: DecodingStrategyFactors) -> Iterator[Row]:
-        """One row an iteration, all with the same prompt; what is drawn is drawn anew in each.
+        """Yield a row for each iteration; all have the same prompt, and each has its own random seed.
 
         Raises:
-            ModelUnsupported: prompt and new tokens are more than the model has positions for.
+            ModelUnsupported: prompt and new tokens together exceed the model's positions.
         """
         prompt_1L = prompt_for(held, factors, task.seed)
         tokens, strategy = factors.max_new_tokens, factors.decoding_strategy
@@ -50,10 +50,10 @@ class DecodingStrategy(HoldsModel):
 
 
 def sampling_seed(task_seed: int, number: int) -> int:
-    """The seed of one run of a task: neighbouring seeds and runs share nothing.
+    """Return the seed of one run of a task, a digest, so that neighbouring seeds and runs are unrelated.
 
     Args:
-        task_seed: the sweep's.
-        number: of the run, negative for warm-ups.
+        task_seed: seed of the sweep.
+        number: number of the run, negative for warm-ups.
     """
     return int(digest([task_seed, number]), 16) % SEEDS

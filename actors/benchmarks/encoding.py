@@ -1,9 +1,9 @@
-"""encoding: how fast a tokenizer turns texts into token ids, on how many cores; no model is loaded.
+"""encoding: the speed at which a tokenizer turns texts into token ids, by number of cores; no model is loaded.
 
-Timed: the tokenizer's call on a batch of texts, which Rayon's threads share. No text is ever met twice and the
-tokenizer's cache of words is empty before each run, because a tokenizer that remembers looks faster than it is.
+Timed: the tokenizer's call on a batch of texts, which Rayon's threads share. No text is used twice, and the tokenizer's
+cache of words is emptied before each run, because a filled cache would make the tokenizer look faster than it is.
 
-N tokens of all texts of a batch, one after the other.
+Shapes: N tokens of all texts of a batch, one text after the other.
 """
 
 import gc
@@ -51,18 +51,18 @@ class EncodingFactors(Factors):
 
 @dataclass
 class LoadedTokenizer:
-    """A tokenizer, and what it runs on."""
+    """A tokenizer, its threads, and the device that its ids may be moved to."""
 
     tokenizer: "PreTrainedTokenizerBase"
     files: "ModelFiles"
     rayon_threads: int | None
-    """Counted in this process; None where the tokenizer is written in Python, which knows no Rayon."""
+    """Number of Rayon's threads, counted in this process; None for a tokenizer in Python, which does not use Rayon."""
     device: str
-    """Torch's name of where the ids go if they are to be moved."""
+    """Torch name of the device to which the ids are moved, if they are."""
 
 
 class Encoding(OneTaskPerCell):
-    """Batches of texts through a tokenizer."""
+    """Encoding of batches of texts by a tokenizer."""
 
     columns: ClassVar[Columns] = COLUMNS["encoding"]
     factors: ClassVar[type[Factors]] = EncodingFactors
@@ -70,7 +70,7 @@ class Encoding(OneTaskPerCell):
     load_factors: ClassVar[tuple[str, ...]] = ("model",)
 
     def load(self, factors: EncodingFactors, devices: tuple[str, ...]) -> LoadedTokenizer:
-        """The tokenizer alone.
+        """Load the tokenizer, and no model.
 
         Raises:
             ModelUnavailable, ModelDamaged, ModelUnsupported: as models.load.load_model.
@@ -84,22 +84,22 @@ class Encoding(OneTaskPerCell):
         return LoadedTokenizer(tokenizer, files, rayon_threads() if tokenizer.is_fast else None, devices[0])
 
     def unload(self, held: LoadedTokenizer) -> None:
-        """Nothing that would not go by itself."""
+        """Do nothing: the tokenizer is freed with its last reference."""
 
     def rows(self, held: LoadedTokenizer, task: Task, factors: EncodingFactors) -> Iterator[Row]:
-        """One row an iteration, each over texts of its own.
+        """Yield a row for each iteration, each over its own texts.
 
         Raises:
-            Unsupported: the tokenizer does not run on as many threads as the cell has cores.
+            Unsupported: the tokenizer's number of threads is not the cell's number of cores.
         """
-        refuse_other_threads(held, factors.cpu_cores)
+        check_threads(held, factors.cpu_cores)
         return timed_rows(
             task, lambda number: measure(held, batch_of(factors, task.seed, number), factors.move_to_device)
         )
 
 
 def batch_of(factors: EncodingFactors, seed: int, number: int) -> list[str]:
-    """The texts of one run: each is drawn by a seed of its own, made of the sweep's, the run's number and its place."""
+    """Return the texts of one run; each has its own seed, made of the sweep's seed, the run's number and its index."""
     from models.builtin.cache import sample_text
 
     seeds = (int(digest([seed, number, index]), base=16) for index in range(factors.texts))
@@ -112,12 +112,12 @@ def measure(held: LoadedTokenizer, texts: Sequence[str], move: bool) -> Row:
     Args:
         held: the tokenizer.
         texts: the batch.
-        move: copy the ids to the device of the slot afterwards, timed apart.
+        move: copy the ids to the slot's device afterwards, timed separately.
 
     Returns:
-        The metrics of one row; special tokens count.
+        The metrics of one row; special tokens are counted.
     """
-    forget_words(held)
+    clear_word_cache(held)
     gc.collect()
     started_ns = time.perf_counter_ns()
     ids_of_texts = held.tokenizer(texts, verbose=False)["input_ids"]
@@ -137,7 +137,7 @@ def measure(held: LoadedTokenizer, texts: Sequence[str], move: bool) -> Row:
 
 
 def move_time_s(ids_of_texts: Sequence[Sequence[int]], device: str) -> float:
-    """Seconds that a copy of all ids to `device` takes, as one tensor out of pageable memory; on `cpu`, within it."""
+    """Copy all ids to `device`, as one tensor in pageable memory, and return the seconds; on `cpu`, within memory."""
     import torch
 
     from actors.probes.memory import synchronize
@@ -151,8 +151,8 @@ def move_time_s(ids_of_texts: Sequence[Sequence[int]], device: str) -> float:
     return (time.perf_counter_ns() - started_ns) / NS_PER_S
 
 
-def forget_words(held: LoadedTokenizer) -> None:
-    """Empty the cache of words that BPE and Unigram keep: other texts of the same corpus have mostly the same words."""
+def clear_word_cache(held: LoadedTokenizer) -> None:
+    """Empty the cache of words of BPE and Unigram: texts of the same corpus mostly share their words."""
     if held.rayon_threads is None:
         return
     model = held.tokenizer.backend_tokenizer.model
@@ -160,11 +160,11 @@ def forget_words(held: LoadedTokenizer) -> None:
         model._clear_cache()
 
 
-def refuse_other_threads(held: LoadedTokenizer, cpu_cores: int) -> None:
-    """Cores are the factor here: a row must not claim some that the tokenizer did not use.
+def check_threads(held: LoadedTokenizer, cpu_cores: int) -> None:
+    """Check that the tokenizer uses as many threads as the row claims cores.
 
     Raises:
-        Unsupported: it runs on more or fewer threads.
+        Unsupported: the tokenizer runs on more or fewer threads.
     """
     if held.rayon_threads is None and cpu_cores > 1:
         raise Unsupported(
@@ -174,5 +174,5 @@ def refuse_other_threads(held: LoadedTokenizer, cpu_cores: int) -> None:
     if held.rayon_threads not in (None, cpu_cores):
         raise Unsupported(
             f"cpu_cores = {cpu_cores}, but tokenizers run on {held.rayon_threads} of Rayon's threads in this process: "
-            "its first batch decided that for good; run with --address local, where each slot has its own process"
+            "its first batch fixed the number; run with --address local, where each slot has its own process"
         )

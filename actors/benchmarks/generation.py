@@ -1,7 +1,7 @@
-"""generation: how fast a model makes exactly `max_new_tokens` tokens, and what memory that takes.
+"""generation: the time and memory in which a model generates exactly `max_new_tokens` tokens.
 
-Timed: `generate` alone, with every device of the model synchronized before and after; the prompt is built,
-tokenized and moved before. The time of each step is taken where its logits are ready.
+Timed: `generate` alone, with every device of the model synchronized before and after. The prompt is built, tokenized
+and moved before. The time of each step is taken when its logits are ready.
 """
 
 import time
@@ -44,21 +44,21 @@ class Generation(HoldsModel):
     factors: ClassVar[type[Factors]] = GenerationFactors
 
     def rows(self, held: "LoadedModel", task: Task, factors: GenerationFactors) -> Iterator[Row]:
-        """One row an iteration, all with the same prompt.
+        """Yield a row for each iteration; all have the same prompt.
 
         Raises:
-            ModelUnsupported: prompt and new tokens are more than the model has positions for.
+            ModelUnsupported: prompt and new tokens together exceed the model's positions.
         """
         prompt_1L = prompt_for(held, factors, task.seed)
-        chosen: Row = {"decoding_strategy": "greedy"}
-        return timed_rows(task, lambda _: measure(held, prompt_1L, factors.max_new_tokens) | chosen)
+        strategy: Row = {"decoding_strategy": "greedy"}
+        return timed_rows(task, lambda _: measure(held, prompt_1L, factors.max_new_tokens) | strategy)
 
 
 def prompt_for(held: "LoadedModel", factors: GenerationFactors, seed: int) -> "torch.Tensor":
-    """The prompt of a cell, shape (1, L).
+    """Return the token ids of a cell's prompt, shape (1, L).
 
     Raises:
-        ModelUnsupported: with the new tokens it is longer than the model's table of positions.
+        ModelUnsupported: prompt and new tokens together exceed the model's table of positions.
     """
     from models.positions import refuse_too_long
 
@@ -74,7 +74,7 @@ def prompt_for(held: "LoadedModel", factors: GenerationFactors, seed: int) -> "t
 
 
 def prompt_ids(held: "LoadedModel", words: int, seed: int) -> "torch.Tensor":
-    """Token ids of `words` seeded words of text, shape (1, L), on the device where the model takes them."""
+    """Return the token ids of `words` words of seeded text, shape (1, L), on the model's input device."""
     from models.builtin.cache import sample_text
 
     encoded = held.tokenizer(sample_text(words, seed), return_tensors="pt")
@@ -92,17 +92,17 @@ def measure(
 
     Args:
         held: the model.
-        prompt_1L: where it takes its ids.
-        max_new_tokens: to come out, exactly.
-        strategy: how each of them is chosen.
-        seed: of what is drawn, where the strategy draws; the caller's random state is put back.
+        prompt_1L: token ids on the model's input device.
+        max_new_tokens: the exact number of tokens to generate.
+        strategy: the decoding strategy.
+        seed: random seed, for strategies that sample; the caller's random state is restored.
 
     Returns:
         The metrics of one row. TTFT is the time to the first new token's logits (prefill); TPOT the mean time
         of each further token, so that ttft_s + (new_tokens - 1) * tpot_s is inference_time_s.
 
     Raises:
-        Unsupported: the model's own generation config is not to be measured so.
+        Unsupported: the strategy is 'default', and the model's own config does not choose one token a step.
     """
     import torch
 
@@ -143,9 +143,9 @@ def measure(
 
 
 class StepTimes:
-    """A logits processor that changes nothing and notes when each step's logits were ready.
+    """A logits processor that changes nothing, and notes the time at which each step's logits are ready.
 
-    A streamer would do without beams only: generate() refuses one together with them.
+    A streamer could do this without beams only: generate() refuses a streamer together with beams.
     """
 
     def __init__(self, devices: "tuple[torch.device, ...]") -> None:
@@ -156,7 +156,7 @@ class StepTimes:
         self.times_ns: list[int] = []
 
     def __call__(self, _input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        """Called by generate() once a step, with the ids so far and the next token's logits of all beams."""
+        """Note the time; generate() calls this once a step, with the ids so far and all beams' next logits."""
         self._synchronize(self._devices)
         self.times_ns.append(time.perf_counter_ns())
         return scores
@@ -164,7 +164,7 @@ class StepTimes:
 
 @contextmanager
 def _seeded(devices: "tuple[torch.device, ...]", seed: int) -> Iterator[None]:
-    """While this is open, torch draws from `seed` on the CPU and on `devices`; then it goes on as before."""
+    """Seed torch on the CPU and on `devices` inside the context, and restore its random state afterwards."""
     import torch
 
     with torch.random.fork_rng(devices=[device for device in devices if device.type == "cuda"]):

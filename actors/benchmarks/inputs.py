@@ -1,7 +1,7 @@
-"""The models that a sweep reads: which directories they lie in, and what is in those when the run is planned.
+"""The models that a sweep reads, and the fingerprints of those that are directories when the run is planned.
 
-A directory is known by its fingerprint, not by its path: another model under the same path is another model.
-Imports no torch: the driver plans before the slow imports.
+A directory is identified by its fingerprint, not by its path: new content under the same path is another model.
+Imports no torch, because the driver plans before the slow imports.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ class ModelInputs:
     """The models of a sweep; each of its cells is one task."""
 
     factor: str
-    """`model` or `pair`: the factor whose levels name what `revision` columns are of, where the benchmark has it."""
+    """`model` or `pair`: the factor whose levels name the models, if the benchmark has such a factor."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-    """Fingerprint of each directory that is visible where the run is started, by its name in the spec."""
+    """Fingerprint of each directory that the driver's node can see, by its name in the spec."""
     lines: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
@@ -35,25 +35,25 @@ class ModelInputs:
         return {"models": dict(self.fingerprints)} if self.fingerprints else {}
 
     def canonical(self, factor: str, level: Level) -> Level:  # noqa: ARG002 - whatever the factor
-        """The level itself: a model's directory that was moved is another one's name."""
+        """Return the level unchanged: a model's directory that was moved counts as another model."""
         return level
 
     def shards(self, levels: Mapping[str, Level]) -> Sequence[TaskShard | None]:  # noqa: ARG002 - whatever the levels
-        """The cell is the task."""
+        """Return one task without a shard: each cell is one task."""
         return (None,)
 
     def revisions(self, levels: Mapping[str, Level]) -> tuple[str | None, ...]:
-        """Fingerprints of the cell's models, None for one that is not a directory here."""
-        if not self.fingerprints or levels.get("source", DEFAULT) != DEFAULT:  # another copy: not seen here
+        """Return the fingerprints of the cell's models; None for a model that is not a directory on this node."""
+        if not self.fingerprints or levels.get("source", DEFAULT) != DEFAULT:  # another copy, which was not read here
             return ()
         return tuple(self.fingerprints.get(name) for name in _names(levels[self.factor]))
 
 
 def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any]) -> ModelInputs:
-    """Look at the models of a sweep that are directories.
+    """Fingerprint the models of a sweep that are directories, and compare them with those of rows on disk.
 
     Args:
-        factor: whose levels name them.
+        factor: the factor whose levels name the models.
         factors: every factor with its levels.
         known: the record of the models that rows on disk are of.
 
@@ -66,7 +66,7 @@ def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapp
     warnings: list[str] = []
     hub: list[str] = []
     if DEFAULT not in factors.get("source", (DEFAULT,)):
-        return ModelInputs(factor, fingerprints)  # copies on other drives are known by their rows' revisions alone
+        return ModelInputs(factor, fingerprints)  # the rows' revisions identify copies on other drives
     for name in dict.fromkeys(name for level in factors.get(factor, ()) for name in _names(level)):
         if not names.parse(name).is_path:
             if not name.startswith(names.BUILTIN):
@@ -92,8 +92,8 @@ def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapp
             )
         if is_older:
             warnings.append(
-                f"factors.{factor}: {name}: rows on disk are of an older version, which did not write down what the "
-                "directory held; nobody can tell whether the model is still the same"
+                f"factors.{factor}: {name}: rows on disk are of an older version, which did not record what the "
+                "directory held; whether the model is still the same is not known"
             )
         fingerprints[name] = now
     ids = f"factors.{factor}: of the Hub, because no directory of that name is beside the spec: {', '.join(hub)}"
@@ -101,7 +101,7 @@ def open_models(factor: str, factors: Mapping[str, Sequence[Level]], known: Mapp
 
 
 def absolute_models(level: Any, base: Path) -> Any:
-    """A level of `model` or `pair`, or a list of them, with paths made absolute; what is no text stays as it is."""
+    """Return a level of `model` or `pair`, or a list of levels, with paths made absolute; other types are unchanged."""
     if isinstance(level, list):
         return [absolute_models(entry, base) for entry in level]
     return names.anchored(level, base) if isinstance(level, str) else level

@@ -1,9 +1,9 @@
-"""logits: what one forward pass over a text costs in time and, above all, in memory.
+"""logits: the cost of one forward pass over a text in time and, above all, in memory.
 
-Timed: `model(ids)` alone, with the logits of every position in memory as whoever reads `.logits` has them; every
-device of the model is synchronized before and after. The text is tokenized and moved before.
+Timed: `model(ids)` alone, until the logits of every position are in memory; every device of the model is synchronized
+before and after. The text is tokenized and moved before.
 
-L tokens of the input, V words of the vocabulary.
+Shapes: L tokens of the input, V entries of the vocabulary.
 """
 
 import time
@@ -44,7 +44,7 @@ class Logits(HoldsModel):
     memory_grows_with: ClassVar[str | None] = "input_words"
 
     def rows(self, held: "LoadedModel", task: Task, factors: LogitsFactors) -> Iterator[Row]:
-        """One row an iteration, all over the same text.
+        """Yield a row for each iteration; all have the same text.
 
         Raises:
             ModelUnsupported: the text has more tokens than the model has positions.
@@ -55,17 +55,17 @@ class Logits(HoldsModel):
         refuse_too_long(
             held.files.name, held.model, input_1L.shape[1], what="the input has", remedy="choose fewer input_words"
         )
-        rest = memory_baseline(held, input_1L)
-        return timed_rows(task, lambda _: measure(held, input_1L, rest))
+        baseline = memory_baseline(held, input_1L)
+        return timed_rows(task, lambda _: measure(held, input_1L, baseline))
 
 
-def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "MemoryUse") -> Row:
-    """One forward pass, timed; its output is gone when this returns.
+def measure(held: "LoadedModel", input_1L: "torch.Tensor", baseline: "MemoryUse") -> Row:
+    """Make one forward pass, timed; its output is freed before this returns.
 
     Args:
         held: the model.
-        input_1L: token ids, where it takes them.
-        rest: memory in use before any pass, as `memory_baseline` gives it.
+        input_1L: token ids on the model's input device.
+        baseline: memory in use before any pass, from `memory_baseline`.
 
     Returns:
         The metrics of one row.
@@ -85,7 +85,7 @@ def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "MemoryUse") ->
         raise RuntimeError(f"{input_tokens} tokens gave logits of shape {tuple(logits_1LV.shape)}, not one for each")
     return (
         memory.columns
-        | memory.above_baseline(rest)
+        | memory.above_baseline(baseline)
         | memory.by_device
         | {
             "revision": held.files.revision,
@@ -100,10 +100,11 @@ def measure(held: "LoadedModel", input_1L: "torch.Tensor", rest: "MemoryUse") ->
 
 
 def memory_baseline(held: "LoadedModel", input_1L: "torch.Tensor") -> "MemoryUse":
-    """Memory in use with the model loaded and nothing running: what the peaks are to be seen against.
+    """Return the memory in use with the model loaded and nothing running, with which the peaks are compared.
 
-    Taken once a task, before the warm-ups. Right before each pass it would hold what the allocators keep of the pass
-    before, and the next one would seem to need nothing; to release that each time would slow down what is timed.
+    Call this once a task, before the warm-ups. Right before each pass, the baseline would include memory that the
+    allocators keep from the pass before, and the next pass would seem to need none. To release that memory before each
+    pass would slow down the timed code.
     """
     import torch
 
@@ -111,7 +112,7 @@ def memory_baseline(held: "LoadedModel", input_1L: "torch.Tensor") -> "MemoryUse
     from models.load import release_memory
     from models.touch import cpu_tensors, touch
 
-    # What comes once and stays is no memory of this input: weights mapped but not read yet, libraries at first use.
+    # Memory that is allocated once and stays is no memory of this input: mapped weights, libraries at first use.
     touch(cpu_tensors(held.model))
     with torch.inference_mode():
         held.model(input_1L[:, :1])

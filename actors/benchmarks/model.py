@@ -1,6 +1,6 @@
-"""What the benchmarks of one model have in common: which factors decide what is in memory, load and unload.
+"""Common base of the benchmarks of one model: the factors that decide which model is loaded, load and unload.
 
-Benchmarks that hold a model share it: a worker that generated with a model computes logits with the same one.
+These benchmarks share loads: a worker that has generated with a model computes logits with the same loaded model.
 """
 
 import re
@@ -20,7 +20,7 @@ _SIZE: Final = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(GiB|MiB|GB|MB)")
 
 
 ModelId = Annotated[str, AfterValidator(names.check)]
-"""As models/names.py reads it; what is wrong with it is told before anything starts."""
+"""Name of a model as models/names.py reads it; a mistake is reported before anything starts."""
 MODEL_NAMES: Final = (
     "a Hub id (`org/name`, `org/name@revision`), a directory, `directory#file.gguf`, `builtin://tiny-base` or "
     "`builtin://tiny-instruct`; `org/name@COMMIT?trust_remote_code` lets the model's own code run (docs/safety.md)"
@@ -28,7 +28,7 @@ MODEL_NAMES: Final = (
 """Levels of ModelId, for descriptions."""
 
 
-def _is_max_memory(limits: dict[str, Any]) -> dict[str, Any]:
+def _check_max_memory(limits: dict[str, Any]) -> dict[str, Any]:
     for device, size in limits.items():
         if device != "cpu" and not _GPU.fullmatch(device):
             raise ValueError(f"{device!r} is no device: write a GPU of the slot by its number from 0, or cpu")
@@ -54,7 +54,7 @@ class ModelFactors(Factors):
         'the other and then the CPU, `"balanced"` and `"auto"` (the same in transformers) share them out evenly; on '
         '`"cpu"` only `"single"`',
     )
-    max_memory: Annotated[dict[str, Any], AfterValidator(_is_max_memory)] = Field(
+    max_memory: Annotated[dict[str, Any], AfterValidator(_check_max_memory)] = Field(
         default_factory=dict,
         description='most that each device takes of the weights, as `{ 0 = "7GiB", cpu = "30GiB" }`: GPUs are the '
         "slot's own, numbered from 0; sizes are bytes, or numbers with GiB, MiB, GB or MB; a device that is not named "
@@ -94,7 +94,7 @@ class HoldsModel(OneTaskPerCell):
     load_factors: ClassVar[tuple[str, ...]] = ("model", "device_map", "max_memory", "quantization", "dtype")
 
     def load(self, factors: ModelFactors, devices: tuple[str, ...]) -> "LoadedModel":
-        """The model and its tokenizer."""
+        """Load the model and its tokenizer."""
         from models.load import load_model
 
         return load_model(
@@ -111,7 +111,7 @@ class HoldsModel(OneTaskPerCell):
         return model_weights(factors, devices)
 
     def unload(self, held: "LoadedModel") -> None:
-        """Drop the weights."""
+        """Release the model."""
         from models.load import unload
 
         unload(held)

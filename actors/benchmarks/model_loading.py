@@ -1,7 +1,7 @@
-"""model_loading: how long the weights of a model take from a drive, or from the page cache, to their devices.
+"""model_loading: the time that a model's weights take from a drive, or from the page cache, to their devices.
 
-Timed: `from_pretrained` until every weight is in the memory of its device. Configuration, tokenizer and imports
-come before, and so does any download. Nothing stays loaded between two iterations.
+Timed: `from_pretrained`, until every weight is in the memory of its device. Configuration, tokenizer, imports and any
+download come before. Nothing stays loaded between two iterations.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ DEFAULT_SOURCE: Final = "default"
 OWN_IO: Final = Path("/proc/self/io")
 
 
-def _is_source(source: str) -> str:
+def _check_source(source: str) -> str:
     if source != DEFAULT_SOURCE and not source.startswith("/"):
         raise ValueError(f"{source!r} is no source: write 'default', or a directory such as '/mnt/nvme'")
     return source
 
 
 def _absolute_source(level: Any, base: Path) -> Any:
-    """A level of `source`, or a list of them, with its path made absolute."""
+    """Return a level of `source`, or a list of levels, with its path made absolute."""
     if isinstance(level, list):
         return [_absolute_source(entry, base) for entry in level]
     if not isinstance(level, str) or level in ("", DEFAULT_SOURCE):
@@ -50,7 +50,7 @@ def _absolute_source(level: Any, base: Path) -> Any:
 class ModelLoadingFactors(ModelFactors):
     """A model, where it comes from, and whether from the drive or from memory."""
 
-    source: Annotated[str, AfterValidator(_is_source)] = Field(
+    source: Annotated[str, AfterValidator(_check_source)] = Field(
         default=DEFAULT_SOURCE,
         description='place of the weight files: `"default"` is wherever the model\'s name leads; a directory, on the '
         "drive to measure, is a Hub cache or holds `org/name` or `name`",
@@ -63,7 +63,7 @@ class ModelLoadingFactors(ModelFactors):
 
 
 class ModelLoading(OneTaskPerCell):
-    """Loads and unloads in every iteration; the worker holds nothing."""
+    """Loading and unloading of a model in every iteration; the worker holds no resource."""
 
     columns: ClassVar[Columns] = COLUMNS["model_loading"]
     factors: ClassVar[type[Factors]] = ModelLoadingFactors
@@ -72,7 +72,7 @@ class ModelLoading(OneTaskPerCell):
     load_factors: ClassVar[tuple[str, ...]] = ()
 
     def load(self, factors: ModelLoadingFactors, devices: tuple[str, ...]) -> None:  # noqa: ARG002 - the protocol's
-        """Imports alone: what is there when this returns, the worker spares every garbage collection to come."""
+        """Import the libraries: the worker exempts from garbage collection all that is imported when this returns."""
         import models.load  # noqa: F401
 
     def weights(self, factors: ModelLoadingFactors, devices: tuple[str, ...]) -> Weights:
@@ -80,7 +80,7 @@ class ModelLoading(OneTaskPerCell):
         return model_weights(factors, devices)
 
     def unload(self, held: None) -> None:
-        """Nothing to give back."""
+        """Do nothing: the worker holds no resource."""
 
     def rows(
         self,
@@ -88,14 +88,14 @@ class ModelLoading(OneTaskPerCell):
         task: Task,
         factors: ModelLoadingFactors,
     ) -> Iterator[Row]:
-        """One row an iteration."""
-        subject = find_target(factors)
-        return timed_rows(task, lambda _: measure(subject, factors))
+        """Yield a row for each iteration."""
+        target = find_target(factors)
+        return timed_rows(task, lambda _: measure(target, factors))
 
 
 @dataclass(frozen=True)
 class LoadTarget:
-    """What is loaded, and where to: all that is known and read of it before the clock starts."""
+    """A model to load and its devices: everything that is read before the clock starts."""
 
     meta: "ModelMeta"
     weights: tuple[Path, ...]
@@ -104,16 +104,16 @@ class LoadTarget:
 
     @property
     def load_bytes(self) -> int:
-        """Of the weight files."""
+        """Total size of the weight files."""
         return sum(path.stat().st_size for path in self.weights)
 
 
 def find_target(factors: ModelLoadingFactors) -> LoadTarget:
-    """Find the files, read all but the weights, and wake up what their load will need.
+    """Find the files, read all but the weights, and warm up the libraries of the load.
 
     Raises:
-        ModelUnavailable: the source does not have the model; the message says where was looked.
-        Unsupported: files on such storage cannot be made cold.
+        ModelUnavailable: the source does not have the model; the message names the paths that were searched.
+        Unsupported: files on this storage cannot be made cold.
     """
     from models.load import read_meta
     from models.sources import find, weight_files
@@ -129,14 +129,14 @@ def find_target(factors: ModelLoadingFactors) -> LoadTarget:
     return LoadTarget(read_meta(files), weights, storages, devices)
 
 
-def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
+def measure(target: LoadTarget, factors: ModelLoadingFactors) -> Row:
     """Load once, timed, and unload.
 
     Returns:
         The metrics of one row.
 
     Raises:
-        Unsupported: the files could not be brought into the cache state that the row would claim.
+        Unsupported: the files could not be brought into the cache state of the row.
     """
     import torch
 
@@ -144,16 +144,16 @@ def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
     from models.load import load_weights, release_memory, unload
     from models.touch import cpu_tensors, touch
 
-    devices = tuple(map(torch.device, subject.devices))
+    devices = tuple(map(torch.device, target.devices))
     release_memory()
     baseline_bytes = _memory_bytes(devices)
     with PeakMemory(devices) as memory:
-        cached_fraction = bring_into(factors.cache_state, subject.weights)
+        cached_fraction = bring_into(factors.cache_state, target.weights)
         read_before_bytes = _drive_read_bytes()
         started_ns = time.perf_counter_ns()
         loaded = load_weights(
-            subject.meta,
-            devices=subject.devices,
+            target.meta,
+            devices=target.devices,
             device_map=factors.device_map,
             max_memory=factors.max_memory,
             quantization=factors.quantization,
@@ -170,31 +170,31 @@ def measure(subject: LoadTarget, factors: ModelLoadingFactors) -> Row:
         "quantized_share": loaded.quantized_share,
         "load_time_s": load_time_s,
         "load_rate_per_s": 1 / load_time_s,
-        "load_bytes": subject.load_bytes,
-        "load_rate_bytes_per_s": subject.load_bytes / load_time_s,
+        "load_bytes": target.load_bytes,
+        "load_rate_bytes_per_s": target.load_bytes / load_time_s,
         "cached_fraction_before": cached_fraction,
         "drive_read_bytes": _difference(read_after_bytes, read_before_bytes),
-        "storage_device": _joined(storage.device for storage in subject.storages),
-        "filesystem": _joined(storage.filesystem for storage in subject.storages),
+        "storage_device": _comma_separated(storage.device for storage in target.storages),
+        "filesystem": _comma_separated(storage.filesystem for storage in target.storages),
     }
     unload(loaded)
     return row | {"unreleased_bytes": _memory_bytes(devices) - baseline_bytes}
 
 
 def _warm_up_libraries(devices: Sequence[str], quantization: str) -> None:
-    """CUDA contexts and imports, which the first load would pay for."""
+    """Make the CUDA contexts and the imports, which would slow down the first load."""
     import torch
 
     for device in devices:
         if device != "cpu":
             torch.cuda.synchronize(device)
     if quantization != "none":
-        with contextlib.suppress(ImportError):  # the load says what is missing
+        with contextlib.suppress(ImportError):  # the load reports what is missing
             import bitsandbytes  # noqa: F401
 
 
 def _memory_bytes(devices: "Sequence[torch.device]") -> int:
-    """What the process holds now: resident on the host, allocated on the GPUs."""
+    """Return the bytes that the process holds now: resident on the host, plus allocated on the GPUs."""
     import psutil
     import torch
 
@@ -203,7 +203,7 @@ def _memory_bytes(devices: "Sequence[torch.device]") -> int:
 
 
 def _drive_read_bytes() -> int | None:
-    """What drives have read for this process so far, page faults included; None where the system does not tell."""
+    """Return the bytes that drives have read for this process, page faults included; None if unknown."""
     with contextlib.suppress(OSError):
         for line in OWN_IO.read_text().splitlines():
             if line.startswith("read_bytes:"):
@@ -215,5 +215,5 @@ def _difference(after: int | None, before: int | None) -> int | None:
     return None if after is None or before is None else after - before
 
 
-def _joined(names: Iterable[str | None]) -> str | None:
+def _comma_separated(names: Iterable[str | None]) -> str | None:
     return ", ".join(dict.fromkeys(name for name in names if name)) or None

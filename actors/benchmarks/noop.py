@@ -1,4 +1,4 @@
-"""noop: does nothing for `wait_s`; measures what the harness itself costs, and tries out a cluster."""
+"""noop: waits for `wait_s`; measures the cost of the harness itself, and tries out a cluster."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class NoopFactors(Factors):
 
 
 class Noop(OneTaskPerCell):
-    """The empty benchmark."""
+    """A benchmark that only waits."""
 
     columns: ClassVar[Columns] = COLUMNS["noop"]
     factors: ClassVar[type[Factors]] = NoopFactors
@@ -33,10 +33,10 @@ class Noop(OneTaskPerCell):
     load_factors: ClassVar[tuple[str, ...]] = ()
 
     def load(self, factors: NoopFactors, devices: tuple[str, ...]) -> None:
-        """Nothing to load."""
+        """Load nothing."""
 
     def unload(self, held: None) -> None:
-        """Nothing to give back."""
+        """Do nothing: the worker holds no resource."""
 
     def rows(
         self,
@@ -44,7 +44,7 @@ class Noop(OneTaskPerCell):
         task: Task,
         factors: NoopFactors,
     ) -> Iterator[Row]:
-        """Rows without metrics."""
+        """Yield rows without metrics."""
         return timed_rows(task, lambda _: _wait(factors.wait_s))
 
 

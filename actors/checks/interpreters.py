@@ -1,7 +1,7 @@
-"""Whether workers can start with another interpreter on this machine, found out by running it.
+"""Checks whether workers can start with another interpreter on this machine, by running the interpreter.
 
-Ray itself finds out too late: it starts a broken interpreter again and again, and the actor waits for ever. Knows no
-Ray; runs on the node that the interpreter is for.
+Ray notices too late: Ray starts a broken interpreter again and again, and the actor waits for ever. This module imports
+no Ray, and runs on the node on which the interpreter would be used.
 """
 
 import contextlib
@@ -14,36 +14,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-TRIAL_TIMEOUT_S: Final = 180.0
-"""Importing torch from a cold network drive takes a minute."""
-NEEDED: Final = ("torch", "actors.ray_pool.pool", "actors.benchmarks", "models.load")
-"""What a worker imports beside Ray, and with it everything that this imports."""
+CHECK_TIMEOUT_S: Final = 180.0
+"""Time limit of a check; importing torch from a cold network drive takes a minute."""
+NEEDED_MODULES: Final = ("torch", "actors.ray_pool.pool", "actors.benchmarks", "models.load")
+"""Modules that a worker imports beside Ray; they import everything else that a worker needs."""
 _SCRIPT: Final = """
 import importlib, json, platform, sys
-seen = {"python": platform.python_version(), "ray": None, "missing": {}}
+installed = {"python": platform.python_version(), "ray": None, "missing": {}}
 right_ray, *names = sys.argv[1:]
 
 def load(name):
     try:
         return importlib.import_module(name)
     except BaseException as error:
-        seen["missing"][name] = f"{type(error).__name__}: {error}"
+        installed["missing"][name] = f"{type(error).__name__}: {error}"
 
-seen["ray"] = getattr(load("ray"), "__version__", None)
-if seen["ray"] == right_ray:
+installed["ray"] = getattr(load("ray"), "__version__", None)
+if installed["ray"] == right_ray:
     for name in names:
         load(name)
 print()
-print(json.dumps(seen))
+print(json.dumps(installed))
 """
 
 
 @dataclass(frozen=True)
 class Versions:
-    """What both ends of Ray's connections must agree on."""
+    """Versions that both ends of Ray's connections must share."""
 
     ray: str | None
-    """None: it does not import."""
+    """None: Ray cannot be imported."""
     python: str
 
     def __str__(self) -> str:
@@ -51,76 +51,83 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What an interpreter has."""
+class Installed:
+    """Versions and modules of an interpreter."""
 
     versions: Versions
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Why a module that workers need does not import, by its name."""
+    """Reasons why modules that workers need cannot be imported, by module name."""
 
 
-class Unusable(Exception):
-    """The interpreter does not even answer."""
+class InterpreterUnusable(Exception):
+    """An interpreter does not answer."""
 
 
 def own_directories() -> list[str]:
-    """What workers get before all else on their module path: the checkout that this code runs from.
+    """Return the first entries of the workers' module path: the checkout that this code runs from.
 
-    Nothing where it is installed among other packages, which are those of this interpreter only.
+    Empty if this code is installed among other packages, because those belong to this interpreter alone.
     """
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     return [str(root)] if (root / "pyproject.toml").is_file() else []
 
 
 def check_interpreter(python: str, needed: Versions, directories: Sequence[str]) -> str | None:
-    """Why workers cannot start with an interpreter on this machine; None if they can. Takes as long as its imports.
+    """Return the reason why workers cannot start with an interpreter on this machine; None if they can.
+
+    The check takes as long as the workers' imports.
 
     Args:
-        python: its path.
+        python: path of the interpreter.
         needed: versions of the driver.
-        directories: what Ray puts first on its workers' module path.
+        directories: first entries of the module path of Ray's workers.
     """
     try:
-        return mismatch(look(python, needed, directories), needed)
-    except Unusable as error:
+        return mismatch(inspect_interpreter(python, needed, directories), needed)
+    except InterpreterUnusable as error:
         return str(error)
 
 
-def mismatch(seen: Seen, needed: Versions) -> str | None:
-    """Where an interpreter differs from what Ray and the workers need; None: nowhere that matters.
+def mismatch(installed: Installed, needed: Versions) -> str | None:
+    """Return the difference between an interpreter and what Ray and the workers need; None if nothing is missing.
 
-    Ray wants its own version everywhere, and that of Python to the last digit, as it does of drivers (there it refuses,
-    of workers it complains in a log): to the minor one only where RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL=minor says so.
+    All processes of a cluster need the same version of Ray, and the same version of Python to the last digit. With
+    RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL=minor the same minor version of Python is enough. Ray refuses a driver that
+    differs; about a worker it only complains in a log.
     """
-    if seen.versions.ray != needed.ray or _python(seen.versions) != _python(needed):
-        return f"it has {seen.versions}; needed is {needed}, as the driver has"
-    if seen.missing:
-        reasons = "; ".join(f"{name} ({reason})" for name, reason in seen.missing.items())
-        return f"it has {seen.versions}, but cannot import {reasons}"
+    if installed.versions.ray != needed.ray or _python(installed.versions) != _python(needed):
+        return f"it has {installed.versions}; needed is {needed}, as the driver has"
+    if installed.missing:
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in installed.missing.items())
+        return f"it has {installed.versions}, but cannot import {reasons}"
     return None
 
 
-def look(python: str, needed: Versions, directories: Sequence[str]) -> Seen:
-    """Run an interpreter and let it tell what it has; with another Ray, nothing else is imported.
+def inspect_interpreter(python: str, needed: Versions, directories: Sequence[str]) -> Installed:
+    """Run an interpreter, and read its versions and missing modules from its answer.
+
+    An interpreter with another version of Ray imports nothing else.
 
     Raises:
-        Unusable: there is none, or it fails or hangs.
+        InterpreterUnusable: there is no such file, or it fails or hangs.
     """
     if not Path(python).is_file():
-        raise Unusable("there is no such file")
+        raise InterpreterUnusable("there is no such file")
     search_path = os.pathsep.join(filter(None, [*directories, os.environ.get("PYTHONPATH")]))
-    command = [python, "-c", _SCRIPT, str(needed.ray), *NEEDED]
+    command = [python, "-c", _SCRIPT, str(needed.ray), *NEEDED_MODULES]
     code, output, errors = _run(command, os.environ | {"PYTHONPATH": search_path})
     try:
-        told = json.loads(output.strip().splitlines()[-1])
-        return Seen(Versions(told["ray"], told["python"]), told["missing"])
+        report = json.loads(output.strip().splitlines()[-1])
+        return Installed(Versions(report["ray"], report["python"]), report["missing"])
     except (ValueError, LookupError, TypeError) as error:
         last_words = (errors or output).strip().splitlines()[-1:] or ["nothing"]
-        raise Unusable(f"it is no Python that works: exit code {code}, and said {last_words[0][:300]!r}") from error
+        raise InterpreterUnusable(
+            f"it is no Python that works: exit code {code}, and said {last_words[0][:300]!r}"
+        ) from error
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
-    """Exit code, output and errors; whatever the command started ends with it."""
+    """Run a command; return its exit code, output and errors. Processes that the command started end with it."""
     try:
         process = subprocess.Popen(
             command,
@@ -133,19 +140,19 @@ def _run(command: list[str], environment: Mapping[str, str]) -> tuple[int, str, 
             start_new_session=True,
         )
     except OSError as error:
-        raise Unusable(f"it cannot be started: {error.strerror}") from error
+        raise InterpreterUnusable(f"it cannot be started: {error.strerror}") from error
     with process:
         try:
-            output, errors = process.communicate(timeout=TRIAL_TIMEOUT_S)
+            output, errors = process.communicate(timeout=CHECK_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            raise Unusable(f"it did not answer within {TRIAL_TIMEOUT_S:g} s") from None
+            raise InterpreterUnusable(f"it did not answer within {CHECK_TIMEOUT_S:g} s") from None
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # also what a wrapper script started
+                os.killpg(process.pid, signal.SIGKILL)  # also ends the processes of a wrapper script
     return process.returncode, output, errors
 
 
 def _python(versions: Versions) -> list[str]:
-    """The part of Python's version that has to be equal."""
+    """Return the part of Python's version that has to be equal."""
     is_minor_enough = os.environ.get("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL") == "minor"
     return versions.python.split(".")[: 2 if is_minor_enough else 3]

@@ -1,6 +1,6 @@
-"""Before a model is loaded on GPUs: can torch compute there, can bitsandbytes, and is there room for the weights?
+"""Checks before a model is loaded on GPUs: torch and bitsandbytes can compute there, and the weights have room.
 
-Found out only by trying, each of them is a puzzling CUDA error, a long load in vain, or a process that is gone.
+Without these checks a mistake shows as a puzzling CUDA error, as a long load in vain, or as a process that is gone.
 """
 
 import re
@@ -21,14 +21,15 @@ from sweeps.errors import Unsupported
 
 _ARCHITECTURE: Final = re.compile(r"(?P<kind>sm|compute)_(?P<major>[0-9]+)(?P<minor>[0-9])(?P<only>[af]?)")
 CONTEXT_BYTES: Final = 2**30
-"""More than a process takes on a card by merely using it."""
+"""Upper bound of the memory that a process takes on a card only by using the card."""
 
 
 def has_kernels(architectures: Iterable[str], capability: tuple[int, int]) -> bool:
     """Tell whether code compiled for those architectures runs on a card of that compute capability.
 
-    Machine code (`sm_60`) runs on its own major version from its minor one on, PTX (`compute_60`) on everything from it
-    on; with the suffix `a` either runs on exactly that capability, with `f` on its major version from its minor one on.
+    Machine code (`sm_60`) runs on cards of the same major version and the same or a later minor version. PTX
+    (`compute_60`) runs on cards of the same or a later capability. With the suffix `a`, either runs on exactly that
+    capability; with `f`, on the same major version and the same or a later minor version.
     Source: CUDA C++ Programming Guide, 'Compute Capability', on binary and PTX compatibility.
     """
     return any(_runs(match, capability) for name in architectures if (match := _ARCHITECTURE.fullmatch(name)))
@@ -38,11 +39,11 @@ def check_build(quantization: str, devices: Sequence[str]) -> None:
     """Check that the libraries of this interpreter can compute on these cards.
 
     Args:
-        quantization: `none`; with any other, bitsandbytes is asked too.
-        devices: torch names, as in `cuda:0`.
+        quantization: level of the factor; unless `none`, bitsandbytes is checked too.
+        devices: torch names, such as `cuda:0`.
 
     Raises:
-        Unsupported: what is missing, for which card, and what to do.
+        Unsupported: a library cannot; the message names the library, the card and the remedy.
     """
     _check_torch(devices)
     if quantization != "none":
@@ -50,22 +51,23 @@ def check_build(quantization: str, devices: Sequence[str]) -> None:
 
 
 def check_room(weights: Weights) -> None:
-    """Check that models which are to be whole on one card can fit there, by a lower bound.
+    """Check by a lower bound that models which have to be whole on one card can fit there.
 
     Args:
-        weights: of the task.
+        weights: weights of the task.
 
     Raises:
-        torch.OutOfMemoryError: the card, what the weights need at least, what is free, and who has the rest.
-        ModelError: there is no such model here.
+        torch.OutOfMemoryError: the weights do not fit; the message names the card, the least bytes of the weights, the
+            free bytes, and what other processes hold.
+        ModelError: this node does not have the model.
     """
     for device, names in weights.models_by_device.items():
         dtype = getattr(torch, native_dtype((device,)) if weights.dtype == "auto" else weights.dtype)
         needed_bytes = sum(min_weight_bytes(resolve(name), weights.quantization, dtype.itemsize) for name in names)
         free_bytes, total_bytes = torch.cuda.mem_get_info(device)
         reserved_bytes = torch.cuda.memory_reserved(device)
-        ours_to_give_bytes = reserved_bytes - torch.cuda.memory_allocated(device)
-        if needed_bytes <= free_bytes + ours_to_give_bytes:
+        reusable_bytes = reserved_bytes - torch.cuda.memory_allocated(device)
+        if needed_bytes <= free_bytes + reusable_bytes:
             continue
         elsewhere_bytes = total_bytes - free_bytes - reserved_bytes
         is_alone = elsewhere_bytes <= CONTEXT_BYTES
@@ -73,7 +75,7 @@ def check_room(weights: Weights) -> None:
         raise torch.OutOfMemoryError(
             f"CUDA out of memory, seen before the load: the weights of {' and '.join(names)} (quantization "
             f"{weights.quantization}) need at least {needed_bytes:,} bytes; of the {total_bytes:,} of {_card(device)} "
-            f"{free_bytes + ours_to_give_bytes:,} are free, {others}"
+            f"{free_bytes + reusable_bytes:,} are free, {others}"
         )
 
 
@@ -116,12 +118,12 @@ def _check_bitsandbytes(quantization: str, devices: Sequence[str]) -> None:
         ) from error
     build = f"bitsandbytes {bitsandbytes.__version__}"
     if not getattr(lib, "compiled_with_cuda", False):
-        why = next(iter(str(vars(lib).get("error_msg", "")).strip().splitlines()), "it took that for the CPU")
+        why = next(iter(str(vars(lib).get("error_msg", "")).strip().splitlines()), "it loaded the library for CPUs")
         raise Unsupported(
             f"quantization {quantization}: {build} did not load its CUDA library for CUDA {torch.version.cuda}: {why}; "
             f"'{sys.executable} -m bitsandbytes' says more"
         )
-    library = Path(lib._lib._name)  # where ctypes found it, the only public trace of the choice among several
+    library = Path(lib._lib._name)  # the file that ctypes loaded: the only public sign of the choice
     built_for = fatbin.architectures(library)
     for device in devices:
         if built_for and not has_kernels(built_for, torch.cuda.get_device_capability(device)):
@@ -139,6 +141,6 @@ def _card(device: str) -> str:
 
 def _remedy(device_class: str) -> str:
     return (
-        "name an interpreter whose torch has what it needs in machines.toml, as "
+        "name an interpreter whose torch supports it in machines.toml, as "
         f'[device."{device_class or "its slug"}"] python = "…" (docs/clusters.md, \'Interpreters\')'
     )

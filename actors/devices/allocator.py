@@ -1,4 +1,4 @@
-"""Which cores and GPUs of which node a worker gets. Pure, and knows no Ray: pools bring nodes in."""
+"""Allocation of cores and GPUs to workers. Pure, and knows no Ray: pools pass the nodes in."""
 
 import difflib
 import re
@@ -15,7 +15,7 @@ OTHER_WORDS_FOR_GPU: Final = frozenset({"cuda", "nvidia", "gpus", "geforce", "te
 
 @dataclass
 class Allocator:
-    """Cores and GPUs of all nodes: what is taken, and the interpreter that a worker on them starts with."""
+    """Cores and GPUs of all nodes: which of them workers hold, and the interpreter that a worker starts with."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     machines: Machines = field(default_factory=Machines)
@@ -29,7 +29,7 @@ class Allocator:
             return None
         would_fit = [node for node in self.nodes.values() if _fits(slot, node.cores, node.gpus)]
         reasons = [reason for node in would_fit for reason in self._reasons(slot, node)]
-        offering = [node for node in self.nodes.values() if node.cores or node.gpus]  # a head node may offer nothing
+        offering = [node for node in self.nodes.values() if node.cores or node.gpus]  # a head node may offer no device
         have = "; ".join(map(_describe, offering)) or "no node"
         return "; ".join([f"no node can offer [{slot}]{self._suggestion(slot)}", *reasons, f"the cluster has {have}"])
 
@@ -39,7 +39,7 @@ class Allocator:
         fitting = [one for one in free if self._choose_gpus(slot, *one) is not None]
         if not fitting:
             return None
-        # A CPU slot goes where no GPU would miss the cores. Ties go to the fuller node.
+        # A CPU slot goes to a node without free GPUs, so that these keep their cores. Ties go to the fuller node.
         node, cores, gpus = min(fitting, key=lambda one: (len(one[2]) > 0 and not slot.gpus, len(one[1])))
         allocation = _allocation(
             slot, worker_id, node, cores[: slot.cores], self._choose_gpus(slot, node, cores, gpus) or ()
@@ -48,7 +48,7 @@ class Allocator:
         return node, allocation
 
     def release(self, worker_id: str) -> None:
-        """Free the devices of a worker that is gone."""
+        """Free the devices of a worker that has ended."""
         self._taken.pop(worker_id, None)
 
     def python(self, allocation: Allocation) -> str | None:
@@ -56,11 +56,11 @@ class Allocator:
         return self.machines.python(allocation.device_class.split("+")[0])
 
     def ban_interpreter(self, node_id: str, python: str, reason: str) -> None:
-        """Offer no longer the devices of a node that need an interpreter with which no worker can start."""
+        """Stop offering devices of a node that need this interpreter, because no worker can start with it."""
         self._bans[node_id, python] = reason
 
     def _choose_gpus(self, slot: Slot, node: Node, cores: Sequence[int], gpus: Sequence[Gpu]) -> tuple[Gpu, ...] | None:
-        """Allocate free devices to a worker of `slot`, on the node with the least to spare; None: no node has any."""
+        """Choose GPUs of one interpreter for a worker of `slot`; None: the given cores or GPUs do not suffice."""
         if len(cores) < slot.cores:
             return None
         if slot.gpus == 0:
@@ -73,11 +73,11 @@ class Allocator:
         return None
 
     def _ban_reason(self, node: Node, device_class: str) -> str | None:
-        """Return the reason why no worker starts on such devices of a node; None as far as is known."""
+        """Return the reason why no worker can start on devices of that class of a node; None if no reason is known."""
         return self._bans.get((node.node_id, self.machines.python(device_class) or ""))
 
     def _reasons(self, slot: Slot, node: Node) -> list[str]:
-        """Return the reasons why a worker of `slot` does not start on a node that has the devices for it."""
+        """Return the reasons why no worker of `slot` can start on a node that has enough devices."""
         classes = list(dict.fromkeys(gpu.device_class for gpu in node.gpus if matches(slot.device, gpu))) or ["cpu"]
         bans = dict.fromkeys(filter(None, (self._ban_reason(node, device_class) for device_class in classes)))
         if bans:
@@ -86,7 +86,7 @@ class Allocator:
         return [f"{self.machines.file} has its devices use different interpreters, a worker has one: {interpreters}"]
 
     def _suggestion(self, slot: Slot) -> str:
-        """Suggest a device for a name that no node knows."""
+        """Return a suggestion for a device name that no node has; empty without one."""
         known = dict.fromkeys(gpu.device_class for node in self.nodes.values() for gpu in node.gpus)
         if slot.device in ("cpu", "gpu") or any(f"-{slot.device}-" in f"-{name}-" for name in known):
             return ""
@@ -104,7 +104,7 @@ class Allocator:
 
 
 def _fits(slot: Slot, cores: Sequence[int], gpus: Sequence[Gpu]) -> bool:
-    """Tell whether there are enough cores and GPUs, whatever interpreter they need."""
+    """Tell whether cores and matching GPUs are enough for a slot, whatever interpreter they need."""
     return len(cores) >= slot.cores and sum(matches(slot.device, gpu) for gpu in gpus) >= slot.gpus
 
 

@@ -1,4 +1,4 @@
-"""Nodes and their devices: GPUs as NVML lists them, physical cores as this process may use them. Knows no Ray."""
+"""Nodes and their devices: the GPUs that NVML lists, and the physical cores that this process may use. Knows no Ray."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _TOPOLOGY: Final = "/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_l
 
 @dataclass(frozen=True)
 class Gpu:
-    """One card or die, as NVML tells."""
+    """One card or die, as NVML describes it."""
 
     uuid: str
     name: str
@@ -39,7 +39,7 @@ class Node:
     """Ids of distinct physical cores."""
     gpus: tuple[Gpu, ...] = ()
     environment_id: str = ""
-    """Id of the environment of rows measured there with Ray's own interpreter; empty: not asked."""
+    """Id of the environment of rows measured on this node with Ray's own interpreter; empty: not known."""
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Environment variables by which its processes find models and corpora (actors/ray_pool/surroundings.py)."""
 
@@ -72,7 +72,7 @@ def local_node(
 
 
 def _physical_cores() -> tuple[int, ...]:
-    """One hardware thread of every physical core in this process's affinity."""
+    """Return one hardware thread of every physical core in this process's affinity."""
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     siblings: dict[str, int] = {}
     for core in allowed:
@@ -88,8 +88,8 @@ def _cpu_name() -> str:
 
 
 def _gpus() -> list[Gpu]:
-    """List the GPUs that NVML lists; none where there is no driver."""
-    import pynvml  # here: without a driver nothing else of this file needs it
+    """Return the GPUs that NVML lists; empty without a driver."""
+    import pynvml  # imported here, because only machines with a driver need it
 
     try:
         pynvml.nvmlInit()

@@ -1,6 +1,6 @@
-"""Keeps a worker on the cores and GPUs of its allocation, and says what took effect.
+"""Pins a worker to the cores and GPUs of its allocation, and reports the settings that took effect.
 
-Call `claim` before torch is imported: OpenMP, MKL and Rayon read their thread counts once.
+Call `pin` before torch is imported: OpenMP, MKL and Rayon read their thread counts once.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from sweeps.task import Allocation
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 USE_RAYON: Final = "TOKENIZERS_PARALLELISM"
-"""Off in many a user's shell, to quiet a warning; then a batch is encoded on one thread."""
+"""Many users switch this variable off in their shell, to quiet a warning; then a batch is encoded on one thread."""
 ROLL_CALL_TEXTS: Final = 1024
 ROLL_CALL_S: Final = 0.5
 
@@ -28,13 +28,13 @@ def pin(allocation: Allocation) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(allocation.device_uuids)
     if allocation.cores:
         _pin_all_threads(allocation.cores)
-    if "torch" in sys.modules:  # inline: the libraries are up already and want to be told
-        _tell_torch(allocation.slot.cores)
+    if "torch" in sys.modules:  # an inline worker: torch has read its thread count already
+        _set_torch_threads(allocation.slot.cores)
 
 
 @contextlib.contextmanager
 def pinned(allocation: Allocation) -> Iterator[None]:
-    """`claim` for a while: what it changed in this process is put back afterwards."""
+    """Pin this process to an allocation inside the context, and restore the process's settings afterwards."""
     variables = {name: os.environ.get(name) for name in (*THREAD_VARIABLES, USE_RAYON, "CUDA_VISIBLE_DEVICES")}
     cores, threads = affinity(), threads_effective()
     pin(allocation)
@@ -48,25 +48,25 @@ def pinned(allocation: Allocation) -> Iterator[None]:
                 os.environ[name] = value
         _pin_all_threads(cores)
         if "torch" in sys.modules:
-            _tell_torch(threads or len(cores))
+            _set_torch_threads(threads or len(cores))
 
 
 def affinity() -> tuple[int, ...]:
-    """Cores that this process may run on, sorted."""
+    """Return the cores that this process may run on, sorted; empty if the system does not tell."""
     return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
 
 
 def threads_effective() -> int | None:
-    """Threads that torch computes with; None where this worker never needed torch."""
+    """Return the number of threads that torch computes with; None if this worker has not imported torch."""
     torch = sys.modules.get("torch")
     return None if torch is None else int(torch.get_num_threads())
 
 
 def rayon_threads() -> int:
-    """Threads on which tokenizers encode a batch in this process, counted by a roll call.
+    """Return the number of threads on which tokenizers encode a batch in this process, counted by a roll call.
 
-    The first batch of a process builds Rayon's pool, of RAYON_NUM_THREADS at that moment. It keeps its size for good,
-    whatever the variable says later, and tells it to nobody.
+    The first batch of a process builds Rayon's pool with as many threads as RAYON_NUM_THREADS says at that moment. The
+    pool keeps this size, whatever the variable says later, and no call returns the size.
     """
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
@@ -80,7 +80,7 @@ def rayon_threads() -> int:
 
 
 class _RollCall:
-    """A normalizer in Python, so that the pool's own threads run it: keeps each until no more come."""
+    """A normalizer in Python, which the pool's threads run: holds each thread until no further thread arrives."""
 
     def __init__(self) -> None:
         self.present: set[int] = set()
@@ -88,7 +88,7 @@ class _RollCall:
         self._changed = threading.Condition()
 
     def normalize(self, _text: Any) -> None:
-        """Called by tokenizers for each text, on the thread that has it."""
+        """Note the calling thread; tokenizers call this for each text, on the thread that encodes the text."""
         with self._changed:
             self.present.add(threading.get_ident())
             self._changed.notify_all()
@@ -101,7 +101,7 @@ class _RollCall:
 
 
 def _pin_all_threads(cores: tuple[int, ...]) -> None:
-    """Every thread, not just this one: those that are there already keep their own affinity."""
+    """Pin every thread of this process, because threads that exist already keep their own affinity."""
     if not hasattr(os, "sched_setaffinity") or not cores:
         return
     for thread in Path("/proc/self/task").iterdir():
@@ -109,7 +109,7 @@ def _pin_all_threads(cores: tuple[int, ...]) -> None:
             os.sched_setaffinity(int(thread.name), cores)
 
 
-def _tell_torch(threads: int) -> None:
+def _set_torch_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)

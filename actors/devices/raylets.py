@@ -1,8 +1,7 @@
-"""Which raylets a machine is to run: one for each class of GPU, each with GPUs and cores of its own.
+"""Plan of the raylets of a machine: a raylet for each class of GPU, each with its own GPUs and cores.
 
 `start_node.sh` runs `python -m actors.devices.raylets [CLASS=CORES ...]`, which prints a line for each raylet: class,
-cores and UUIDs.
-Knows no Ray; what a machine has is found by the same code that looks when a sweep runs.
+cores and UUIDs. Knows no Ray; the machine's devices are found by the same code as in a sweep.
 """
 
 import re
@@ -24,26 +23,27 @@ ALL: Final = "all"
 
 @dataclass(frozen=True)
 class Raylet:
-    """What one raylet offers; no core and no GPU is in two of them."""
+    """Cores and GPUs that one raylet offers; no core and no GPU belongs to two raylets."""
 
     device_class: str
     cores: tuple[int, ...]
     gpu_uuids: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Three words for a shell to read; `-` stands for no GPU."""
+        """Return three words for a shell: class, cores, and GPUs or `-` for none."""
         return f"{self.device_class} {','.join(map(str, self.cores))} {','.join(self.gpu_uuids) or '-'}"
 
 
 def plan(node: Node, wanted: Sequence[str] = ()) -> list[Raylet]:
-    """The raylets of a machine.
+    """Return the raylets of a machine.
 
     Args:
         node: the machine.
         wanted: `CLASS=CORES` for each raylet: a class of GPU, `cpu` or `all`; without any, see `fair_shares`.
 
     Raises:
-        UserError: not such a list, a class that is not there, a GPU wanted twice, or too few cores.
+        UserError: an entry is not CLASS=CORES, the machine lacks a class, two raylets want the same GPU, or there are
+            too few cores.
     """
     shares = [_parse(entry) for entry in wanted] or fair_shares(node)
     classes = [device_class for device_class, _ in shares]
@@ -63,9 +63,9 @@ def plan(node: Node, wanted: Sequence[str] = ()) -> list[Raylet]:
 
 
 def fair_shares(node: Node) -> list[tuple[str, int]]:
-    """Classes in the order of their GPUs, with the same whole number of cores for every GPU, a class at least one.
+    """Return each class of GPU and its cores: the same whole number for every GPU, and at least one for a class.
 
-    Cores that do not divide stay free: for the driver, the coordinator and the system.
+    Cores that cannot be divided evenly stay free for the driver, the coordinator and the system.
     """
     sizes = Counter(gpu.device_class for gpu in node.gpus)
     if not sizes:
@@ -96,7 +96,7 @@ def _gpus(node: Node, device_class: str) -> list[Gpu]:
 
 
 def main() -> None:
-    """Print this machine's raylets, a line each."""
+    """Print this machine's raylets, one line each."""
     try:
         for raylet in plan(local_node(), sys.argv[1:]):
             print(raylet)

@@ -1,7 +1,7 @@
-"""Brings files into the cache state that a row is going to claim, or refuses: never a wrong 'cold'.
+"""Brings files into the cache state that a row will claim, or refuses to: no row says 'cold' wrongly.
 
-It is the page cache of this machine that is meant. What a file server, the host of a virtual machine or the drive
-itself remembers is out of reach.
+The state is that of this machine's page cache. The caches of a file server, of the host of a virtual machine and of the
+drive itself are out of reach.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,22 +14,22 @@ from sweeps.errors import Unsupported
 
 CacheState = Literal["warm", "cold"]
 WARM_FRACTION: Final = 0.99
-"""Of the pages: so much must be in the page cache for it to be called warm."""
+"""Fraction of the pages that must be in the page cache for files to be called warm."""
 ATTEMPTS: Final = 3
-"""Other processes read, and the kernel reclaims, while this is done: once more may do."""
+"""Number of tries: meanwhile other processes may read the files, and the kernel may reclaim pages."""
 _OBSTACLES: Final[Mapping[CacheState, str]] = {
     "cold": "stay in the page cache: the file system lies in memory (tmpfs), or a process has the files mapped; "
     "take 'warm', another source, or end that process",
-    "warm": "are in the page cache after they were read, and no more: they do not fit into free memory, or their file "
-    "system bypasses it; take 'cold', or free memory",
+    "warm": "are in the page cache after the files were read: they do not fit into free memory, or their file "
+    "system bypasses the page cache; take 'cold', or free memory",
 }
 
 
 def refuse_hidden_cache(storage: Storage) -> None:
-    """Refuse to make cold what this machine caches a second time, behind the page cache of the files.
+    """Refuse storage that this machine caches a second time, behind the page cache: its files cannot be made cold.
 
     Raises:
-        Unsupported: ZFS (its ARC), FUSE (its daemon) and loop devices (the page cache of the image).
+        Unsupported: for ZFS (its ARC), FUSE (its daemon) and loop devices (the page cache of the image).
     """
     filesystem, device = storage.filesystem or "", storage.device or ""
     if filesystem == "zfs" or filesystem.startswith("fuse") or device.startswith("/dev/loop"):
@@ -40,14 +40,14 @@ def refuse_hidden_cache(storage: Storage) -> None:
 
 
 def bring_into(state: CacheState, paths: Sequence[Path]) -> float | None:
-    """Evict the files, or read them in, and see that it is so.
+    """Evict the files or read them in, and check the result.
 
     Returns:
-        The resident fraction of the files, which does not contradict the state; None where the kernel hides it,
-        which it must not for a cold one.
+        The resident fraction of the files, which agrees with the state; None if the kernel hides the fraction, which
+        is accepted for `warm` only.
 
     Raises:
-        Unsupported: they could not be brought into that state, or nobody can tell.
+        Unsupported: the files could not be brought into that state, or the kernel hides whether they are cold.
     """
     for _ in range(ATTEMPTS):
         fraction = _evicted(paths) if state == "cold" else _read(paths)

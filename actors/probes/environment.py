@@ -1,4 +1,4 @@
-"""What a worker's rows were measured on: versions, driver, host, GPUs, commit; and a short id of it."""
+"""Environment of a worker's rows: versions, driver, host, GPUs, commit; and a short id of the environment."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ PACKAGES: Final = (
 
 
 def describe(node: Node) -> tuple[dict[str, Any], str]:
-    """The environment as JSON-able content, and its id."""
+    """Return the environment of rows measured on a node, as JSON-able content, and its id."""
     content = {
         "host": socket.gethostname(),
         "os": platform.platform(),
@@ -67,8 +67,8 @@ def _driver() -> str | None:
 
 @cache
 def _commit() -> str | None:
-    """Commit of the checkout that this code runs from, with `+changes` where it differs; None elsewhere."""
-    root = Path(__file__).parent.parent
+    """Return the commit of the checkout of this code, with `+changes` if files differ; None without a checkout."""
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     head = _git(root, "rev-parse", "HEAD")

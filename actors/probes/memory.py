@@ -1,8 +1,8 @@
-"""Peak memory while something runs: on every device of a model, and on the host. Always bytes.
+"""Peak memory of timed code, on every device of a model and on the host; always in bytes.
 
-GPU: the allocator's peaks, and NVML for what the allocator does not see. Host: the kernel's own high-water
-mark, reset before and read after, so that no sampling thread runs beside what is timed; sampling only where
-/proc does not allow the reset, and then the row says so.
+On GPUs: the allocator's peaks, and the device's total use for memory that the allocator does not see. On the host: the
+kernel's high-water mark, which is reset before the timed code and read after it, so that no sampling thread runs
+meanwhile. A thread samples only if /proc does not allow the reset; then the row's `peak_rss_method` says so.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ SAMPLE_S: Final = 0.005
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Bytes in use, at one moment or at their peaks; by the names of CUDA devices where the allocator counts them."""
+    """Bytes in use at one moment, or peaks of them; the allocator's bytes by the name of the CUDA device."""
 
     allocated: Mapping[str, int]
     reserved: Mapping[str, int]
@@ -34,7 +34,7 @@ class MemoryUse:
 
 
 def memory_use(devices: Sequence[torch.device]) -> MemoryUse:
-    """What is in use now; what nobody uses any more counts until models.load.release_memory gives it back."""
+    """Return the memory in use now; unused memory counts too, until models.load.release_memory returns it."""
     cuda = _cuda_only(devices)
     synchronize(cuda)
     return MemoryUse(
@@ -45,7 +45,7 @@ def memory_use(devices: Sequence[torch.device]) -> MemoryUse:
 
 
 class PeakMemory:
-    """Context manager; `columns` holds the peaks after it is left."""
+    """Context manager that measures peaks; after its exit `columns` holds them."""
 
     def __init__(self, devices: Sequence[torch.device], *, force_sampling: bool = False) -> None:
         self._cuda = _cuda_only(devices)
@@ -84,19 +84,19 @@ class PeakMemory:
                 "peak_device_used_bytes": sum(map(_device_used_bytes, self._cuda)),
             }
 
-    def above_baseline(self, rest: MemoryUse) -> dict[str, int]:
-        """Columns: the peaks less what was in use at rest, with the model loaded and nothing running."""
-        columns = {"peak_rss_beyond_model_bytes": self._peak.rss - rest.rss}
+    def above_baseline(self, baseline: MemoryUse) -> dict[str, int]:
+        """Return columns of the peaks less `baseline`: the memory in use with the model loaded and nothing running."""
+        columns = {"peak_rss_beyond_model_bytes": self._peak.rss - baseline.rss}
         if self._cuda:
             columns |= {
-                "peak_allocated_beyond_model_bytes": _sum_above(self._peak.allocated, rest.allocated),
-                "peak_reserved_beyond_model_bytes": _sum_above(self._peak.reserved, rest.reserved),
+                "peak_allocated_beyond_model_bytes": _sum_above(self._peak.allocated, baseline.allocated),
+                "peak_reserved_beyond_model_bytes": _sum_above(self._peak.reserved, baseline.reserved),
             }
         return columns
 
     @property
     def by_device(self) -> dict[str, str]:
-        """Columns: the allocator's peaks as JSON, device name to bytes; none where there is no CUDA device."""
+        """Columns of the allocator's peaks as JSON, from device name to bytes; empty without a CUDA device."""
         if not self._cuda:
             return {}
         return {
@@ -116,8 +116,8 @@ def _cuda_only(devices: Sequence[torch.device]) -> list[torch.device]:
     return [device for device in devices if device.type == "cuda"]
 
 
-def _sum_above(peak: Mapping[str, int], rest: Mapping[str, int]) -> int:
-    return sum(peak[device] - rest[device] for device in peak)
+def _sum_above(peak: Mapping[str, int], baseline: Mapping[str, int]) -> int:
+    return sum(peak[device] - baseline[device] for device in peak)
 
 
 def _can_reset_peak() -> bool:
@@ -142,7 +142,7 @@ def _device_used_bytes(device: torch.device) -> int:
 
 
 class _Sampler(threading.Thread):
-    """Watches the resident set from a thread: the fallback."""
+    """Thread that samples the resident set, for systems that do not let the high-water mark be reset."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -151,13 +151,13 @@ class _Sampler(threading.Thread):
 
     def run(self) -> None:
         while not self._done.wait(SAMPLE_S):
-            self._look()
+            self._sample()
 
     def stop(self) -> int:
         self._done.set()
         self.join()
-        self._look()
+        self._sample()
         return self._peak_bytes
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         self._peak_bytes = max(self._peak_bytes, _rss_bytes())

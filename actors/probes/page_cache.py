@@ -1,6 +1,6 @@
-"""Which pages of files the kernel keeps in memory: drop them, read them in, count them.
+"""Pages of files that the kernel keeps in memory: drop them, read them in, count them.
 
-Knows nothing of models. Counting is `mincore`'s, and asks for no page: looking does not change what is seen.
+Knows no models. Pages are counted by `mincore`, which reads no page, so that counting does not change the count.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ from sweeps.errors import Unsupported
 
 READ_BYTES: Final = 2**20
 WINDOW_BYTES: Final = 2**30
-"""Mapped at a time: a file may be larger than the address space that is left."""
+"""Bytes of a file that are mapped at a time: a file may be larger than the free address space."""
 PROC_STATUS: Final = Path("/proc/self/status")
 _CAP_FOWNER: Final = 3
 
 
 def evict(paths: Iterable[Path]) -> None:
-    """Ask the kernel to drop every page of the files; `resident_fraction` tells whether it did.
+    """Ask the kernel to drop every page of the files; `resident_fraction` tells whether the kernel did.
 
-    Pages that some process maps stay, and all of a tmpfs: it is its own page cache.
+    Pages that a process has mapped stay. So do all pages of a tmpfs, which is its own page cache.
 
     Raises:
-        Unsupported: the system has no way to ask.
+        Unsupported: the system has no call for this.
     """
     if not hasattr(os, "posix_fadvise"):
         raise Unsupported(f"files cannot be evicted from the page cache: {sys.platform} has no posix_fadvise")
@@ -43,7 +43,7 @@ def evict(paths: Iterable[Path]) -> None:
 
 
 def read_in(paths: Iterable[Path]) -> None:
-    """Read the files once from end to end."""
+    """Read the files once from beginning to end."""
     buffer = bytearray(READ_BYTES)
     for path in paths:
         with path.open("rb", buffering=0) as file:
@@ -52,21 +52,22 @@ def read_in(paths: Iterable[Path]) -> None:
 
 
 def resident_fraction(paths: Iterable[Path]) -> float | None:
-    """How much of the files is in the page cache, by pages: 0 to 1.
+    """Return the fraction of the files' pages that are in the page cache.
 
     Returns:
-        None where the kernel does not say: there is no page to ask for, or a file is neither ours nor writable to
-        us. Of such files `mincore` pretends that all is resident (Linux 5.2, against spying on others' reads).
+        From 0 to 1. None if the kernel does not tell: the files have no page, or this user neither owns a file nor may
+        write to it. For such a file `mincore` answers that all pages are resident (since Linux 5.2, against spying on
+        other users' reads).
     """
     files = tuple(paths)
-    if sys.platform != "linux" or not all(map(_may_look, files)):
+    if sys.platform != "linux" or not all(map(_may_count, files)):
         return None
     resident, pages = map(sum, zip(*map(_count, files), strict=True)) if files else (0, 0)
     return resident / pages if pages else None
 
 
 def _count(path: Path) -> tuple[int, int]:
-    """Resident pages of a file, and all of them."""
+    """Return the number of resident pages of a file, and of all its pages."""
     resident = pages = 0
     with path.open("rb") as file:
         size_bytes = os.fstat(file.fileno()).st_size
@@ -80,8 +81,8 @@ def _count(path: Path) -> tuple[int, int]:
 
 
 def _states(window: mmap.mmap) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """What mincore says of each page; the last one may be part of the file only."""
-    mapped = np.frombuffer(window, np.uint8)  # knows the address, which a read-only mmap tells nobody else
+    """Return mincore's answer for each page; the last page may be a part of the file only."""
+    mapped = np.frombuffer(window, np.uint8)  # numpy gives the address, which a read-only mmap does not
     states = np.zeros(-(-mapped.nbytes // mmap.PAGESIZE), np.uint8)
     if _libc().mincore(mapped.ctypes.data, mapped.nbytes, states.ctypes.data) != 0:
         code = ctypes.get_errno()
@@ -92,16 +93,17 @@ def _states(window: mmap.mmap) -> "np.ndarray[Any, np.dtype[np.uint8]]":
 @cache
 def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)  # else addresses become 32 bits wide
+    # Without these types addresses would be cut to 32 bits.
+    libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
     libc.mincore.restype = ctypes.c_int
     return libc
 
 
-def _may_look(path: Path) -> bool:
-    """The kernel's own rule: the owner, whoever acts as every file's owner, and whoever may write."""
-    return path.stat().st_uid == os.geteuid() or _acts_as_owner() or os.access(path, os.W_OK, effective_ids=True)
+def _may_count(path: Path) -> bool:
+    """Tell whether the kernel shows a file's pages to this user: owner, privileged user, or user who may write."""
+    return path.stat().st_uid == os.geteuid() or _has_owner_capability() or os.access(path, os.W_OK, effective_ids=True)
 
 
-def _acts_as_owner() -> bool:
+def _has_owner_capability() -> bool:
     capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)$", PROC_STATUS.read_text(), re.MULTILINE)
     return capabilities is not None and bool(int(capabilities[1], 16) >> _CAP_FOWNER & 1)

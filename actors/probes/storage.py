@@ -1,7 +1,7 @@
-"""What a file lies on: the device or server, and the file system.
+"""Storage of a file: the device or server, and the file system.
 
-The kernel says in /proc which mount an open file belongs to. That is exact where comparing paths is not: with
-symbolic links, bind mounts, and one mount hidden under another.
+The kernel names in /proc the mount of an open file. Unlike a comparison of paths, this is exact with symbolic links,
+with bind mounts, and with a mount that is hidden under another mount.
 """
 
 import contextlib
@@ -14,21 +14,21 @@ from typing import Final
 MOUNTS: Final = Path("/proc/self/mountinfo")
 BLOCK_DEVICES: Final = Path("/sys/dev/block")
 NAMELESS_ROOT: Final = "/dev/root"
-"""What a kernel that was started without an initial ramdisk calls the device of `/`, whichever it is."""
+"""Name of the device of `/` in a kernel that was started without an initial ramdisk, whatever the device is."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Where bytes come from when they are not in memory; None where the system does not tell."""
+    """Device and file system that bytes are read from; None if the system does not name them."""
 
     device: str | None
-    """`/dev/nvme0n1p2`, `server:/path`, `tmpfs`."""
+    """Such as `/dev/nvme0n1p2`, `server:/path` or `tmpfs`."""
     filesystem: str | None
-    """`ext4`, `nfs4`, `tmpfs`."""
+    """Such as `ext4`, `nfs4` or `tmpfs`."""
 
 
 def storage_of(path: Path) -> Storage:
-    """Of a file that exists, symbolic links followed."""
+    """Return the storage of an existing file; symbolic links are followed."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # not Linux: no /proc
         facts = Path(f"/proc/self/fdinfo/{file.fileno()}").read_text()
         mount_id = re.search(r"^mnt_id:\s*(\d+)$", facts, re.MULTILINE)
@@ -38,10 +38,10 @@ def storage_of(path: Path) -> Storage:
 
 
 def mounts(mountinfo: str) -> Mapping[int, Storage]:
-    """Mount id to storage.
+    """Parse a table of mounts; return the storage by mount id.
 
     Args:
-        mountinfo: as in proc(5): id, parent, major:minor, root, mount point, options, any further fields, a lone
+        mountinfo: lines as in proc(5): id, parent, major:minor, root, mount point, options, any further fields, a lone
             dash, file system, device, its options; blanks inside fields are written as octal.
     """
     table = {}

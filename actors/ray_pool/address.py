@@ -1,6 +1,6 @@
-"""Find the Ray to join, by `--address`, RAY_ADDRESS or the processes of this machine.
+"""Finds the Ray to join, by `--address`, RAY_ADDRESS or the processes of this machine.
 
-Knows no Ray.
+Imports no Ray.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ from sweeps.errors import UserError
 
 VARIABLE: Final = "RAY_ADDRESS"
 START: Final = "start one with './start_node.sh head', or leave --address out to have one started here"
-"""Advice where no Ray runs."""
+"""Advice of messages that no Ray runs."""
 
 
 class NoneHere(UserError):
@@ -26,33 +26,33 @@ class NoneHere(UserError):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the control process of a Ray should listen, and who says so."""
+class GcsAddress:
+    """Address at which the control process (GCS) of a Ray should listen, and the source of this address."""
 
     host: str
     port: int
     source: str
-    """The beginning of messages about it."""
+    """Beginning of messages about this address."""
     advice: str
-    """Advice where nobody listens there."""
+    """Advice of the message that nobody listens there."""
     is_own: bool = False
-    """True: this machine was found to be a node of that Ray."""
+    """True if a raylet of that Ray runs on this machine."""
 
     def __str__(self) -> str:
-        """HOST:PORT."""
+        """Return HOST:PORT."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_here(self) -> bool:
-        """True where the host is this machine."""
+        """True if the host is this machine."""
         return is_here(self.host)
 
 
-def find(address: str, environment: Mapping[str, str] = os.environ) -> Place:
-    """The place that an `--address` means, looked up on this machine for `auto`.
+def find(address: str, environment: Mapping[str, str] = os.environ) -> GcsAddress:
+    """Return the address that an `--address` means; for `auto`, look it up on this machine.
 
     Raises:
-        UserError: no address, or nothing is found.
+        UserError: the text is no address, or no Ray is found.
     """
     if address != "auto":
         advice = "start the head there with './start_node.sh head', or give the address that it printed"
@@ -65,17 +65,17 @@ def find(address: str, environment: Mapping[str, str] = os.environ) -> Place:
     return choose(_recorded(environment), _running(), _record(environment))
 
 
-def choose(recorded: str | None, running: Collection[str], record: Path) -> Place:
+def choose(recorded: str | None, running: Collection[str], record: Path) -> GcsAddress:
     """Choose the Ray that was started last on this machine.
 
     Args:
-        recorded: HOST:PORT of the Ray that `ray start` started last, if it left a note.
-        running: HOST:PORT of every Ray that has a node here now.
-        record: the file of that note.
+        recorded: HOST:PORT of the Ray that `ray start` started last, if its record file exists.
+        running: HOST:PORT of every Ray that has a node on this machine now.
+        record: path of the record file, for messages.
 
     Raises:
-        NoneHere: there is none.
-        UserError: there are several and there is no telling which.
+        NoneHere: no Ray runs on this machine.
+        UserError: several Rays run, and none of them is recorded.
     """
     if recorded in running or len(running) == 1:
         chosen = recorded if recorded in running else next(iter(running))
@@ -90,11 +90,17 @@ def choose(recorded: str | None, running: Collection[str], record: Path) -> Plac
     raise NoneHere(f"--address auto: no Ray runs on this machine; {START}")
 
 
-def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> Place:
-    """A place from HOST:PORT, [IPv6]:PORT included.
+def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> GcsAddress:
+    """Parse HOST:PORT or [IPv6]:PORT.
+
+    Args:
+        text: the address.
+        source: beginning of messages about the address.
+        advice: advice of the message that nobody listens there.
+        is_own: a raylet of that Ray runs on this machine.
 
     Raises:
-        UserError: it is something else.
+        UserError: the text is no such address.
     """
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:/@\[\]]+)):([0-9]{1,5})", text)
     port = int(match[3]) if match else 0
@@ -103,22 +109,22 @@ def parse(text: str, source: str, advice: str, *, is_own: bool = False) -> Place
         raise UserError(
             f"{source}: it is neither local, auto, inline nor HOST:PORT{kind}; a head's is mostly HOST:6379"
         )
-    return Place(match[1] or match[2], port, source, advice, is_own)
+    return GcsAddress(match[1] or match[2], port, source, advice, is_own)
 
 
 def is_here(host: str) -> bool:
-    """Tell whether a host is this machine, by binding a socket: to another machine's address none can be bound."""
+    """Tell whether a host is this machine, by binding a socket, which fails with another machine's address."""
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, socket_address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
-            probe.bind(place)
+            probe.bind(socket_address)
     except OSError:
         return False
     return bool(host)
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is a loopback name or address, which on every machine means that machine."""
+    """Tell whether a host is a loopback name or address, which means a different machine on every machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -126,7 +132,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _record(environment: Mapping[str, str]) -> Path:
-    """The file in which `ray start` notes its address."""
+    """Return the path of the file in which `ray start` records its address."""
     base = environment.get("RAY_TMPDIR") or environment.get("TMPDIR") or "/tmp"  # noqa: S108 - Ray's own choice
     return Path(base) / "ray" / "ray_current_cluster"
 
@@ -139,7 +145,7 @@ def _recorded(environment: Mapping[str, str]) -> str | None:
 
 
 def _running() -> set[str]:
-    """HOST:PORT of every Ray that has a raylet on this machine."""
+    """Return HOST:PORT of every Ray that has a raylet on this machine."""
     found = set()
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "raylet":

@@ -1,4 +1,4 @@
-"""The coordinator as a Ray actor, and its client: the same methods as the coordinator's, errors as themselves."""
+"""The coordinator as a Ray actor, and its client, with the coordinator's methods and errors."""
 
 import socket
 import time
@@ -11,9 +11,9 @@ from ray.exceptions import ActorUnavailableError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.ray_pool import surroundings
-from actors.ray_pool.ray_errors import ACTOR_DEATH_ERRORS, first_line
+from actors.ray_pool.ray_errors import ACTOR_DEATH_ERRORS, first_line, missing_module
 from actors.ray_pool.runtime_env import raylet_environment, runtime_env
-from sweeps.errors import CoordinatorLost
+from sweeps.errors import CoordinatorLost, SweepsError, UserError
 from sweeps.plan.declaration import Registry
 from sweeps.plan.grid import Plan
 from sweeps.schedule.coordinator import Coordinator
@@ -23,28 +23,28 @@ from sweeps.task import Allocation, Answer, Outcome, Run, Slot, Task, TaskShard
 from sweeps.view.prometheus import Metrics
 
 COORDINATOR: Final = "coordinator "
-"""Beginning of every coordinator's name, by which a run is found from outside."""
+"""Beginning of every coordinator's actor name, by which other processes find a run."""
 UNAVAILABLE_TRIES: Final = 5
-"""A busy machine drops a connection now and then; Ray tells that from a dead actor."""
+"""Number of tries of a call: a busy machine drops a connection now and then, which Ray tells from a dead actor."""
 UNAVAILABLE_S: Final = 1.0
 NO_TASK_EVENTS: Final = {"enable_task_events": False}
-"""For calls that come some times a second: the dashboard's list of tasks is for tasks."""
+"""Options of calls that are made several times a second: they stay out of the dashboard's list of tasks."""
 
 
 class RayCoordinator:
-    """A coordinator behind its actor handle: the same methods, errors as themselves."""
+    """Client of a coordinator actor; raises the coordinator's own errors, and CoordinatorLost if the actor is gone."""
 
     def __init__(self, handle: Any, run: str = "") -> None:
         self.handle = handle
         self.run = run
-        """The name of what it coordinates, unique in the cluster."""
+        """Name of the run, unique in the cluster."""
         self._labels: dict[str, str] = {}
 
     @classmethod
     def start(
         cls, plan: Plan, registry: Registry, policy: Policy, devices_by_memory: Sequence[str] = ()
     ) -> "RayCoordinator":
-        """Start the coordinator as an actor on this node, where the run directory is."""
+        """Start the coordinator as an actor on this node, which has the run directory."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         run = f"{plan.spec.name} {ray.get_runtime_context().get_job_id()}"
         actor = ray.remote(Coordinator).options(
@@ -52,15 +52,18 @@ class RayCoordinator:
             num_cpus=0,
             scheduling_strategy=here,
             max_restarts=0,
-            runtime_env=runtime_env(None, socket.gethostname(), surroundings.files(raylet_environment())),
+            runtime_env=runtime_env(None, socket.gethostname(), surroundings.file_locations(raylet_environment())),
         )
         observer = Metrics(plan.spec.name, ray.util.metrics)
         return cls(actor.remote(plan, registry, policy, devices_by_memory, observer), run)
 
     def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
-        """Every method may be called twice: an answer that got lost is asked for again.
+        """Call a method of the coordinator; call it again if its answer got lost, which every method allows.
 
-        `options` say how the dashboard is to show the call.
+        Args:
+            method: name of the method.
+            arguments: of the method.
+            options: Ray's options of the call, such as its name on the dashboard.
         """
         for tries_left in reversed(range(UNAVAILABLE_TRIES)):
             try:
@@ -83,12 +86,12 @@ class RayCoordinator:
 
     def exchange(self, worker_id: str, outcomes: Sequence[Outcome]) -> Answer:
         done = [self._labels.pop(outcome.task_id, outcome.task_id) for outcome in outcomes]
-        answer: Answer = self._call("exchange", worker_id, outcomes, name=_several(done) or "first task")
+        answer: Answer = self._call("exchange", worker_id, outcomes, name=_summarized(done) or "first task")
         if isinstance(answer, Run):
             self._labels = {
                 lease.task.task_id: f"{lease.task.benchmark}: {lease.task.label}" for lease in answer.leases
             }
-            # Into the actor's log, which the dashboard shows: what it is at now.
+            # The dashboard shows the actor's log, and so the tasks that the worker runs now.
             print("\n".join(self._labels.values()), flush=True)
         return answer
 
@@ -128,12 +131,15 @@ class RayCoordinator:
         return status
 
 
-def _coordinator_lost(error: BaseException) -> CoordinatorLost:
+def _coordinator_lost(error: BaseException) -> SweepsError:
+    if problem := missing_module(error):
+        return UserError(f"the coordinator cannot start: {problem}")
     return CoordinatorLost(
-        f"the coordinator's process is gone ({first_line(error)}); what it wrote is whole, the same command carries on"
+        f"the coordinator's process is gone ({first_line(error)}); the rows that it wrote are whole, "
+        "the same command continues"
     )
 
 
-def _several(names: Sequence[str]) -> str:
-    """The first of them, and how many more."""
+def _summarized(names: Sequence[str]) -> str:
+    """Return the first name, and the number of further names."""
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)

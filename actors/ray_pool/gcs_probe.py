@@ -1,7 +1,7 @@
-"""Asks the control process (GCS) of a Ray who it is and whether it wants a token, before Ray connects to it.
+"""Probes the control process (GCS) of a Ray, and whether it needs a token, before Ray connects to it.
 
-Ray itself waits minutes where nobody is, and does not say which side lacks the token. Knows no Ray: what is asked is
-the call with which Ray's own tools ask whether a head lives, and the answer is not read.
+Ray itself waits minutes for a control process that does not exist, and does not say which side lacks the token. This
+module imports no Ray: it makes the call with which Ray's tools check a head, and does not read the answer.
 """
 
 import contextlib
@@ -15,23 +15,23 @@ CONNECT_TIMEOUT_S: Final = 5.0
 _METHOD: Final = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 
 
-class Nobody(Exception):
-    """No Ray answers there; the message says what was seen."""
+class NoRayThere(Exception):
+    """No Ray answers at an address; the message says what happened instead."""
 
 
 class Answer(Enum):
-    """Answer of a control process to a visitor."""
+    """Answer of a control process to a probe."""
 
     WELCOME = "welcome"
     REFUSED = "refused"
-    """A token is missing or another one."""
+    """The token is missing, or is not the cluster's."""
 
 
 def ask(host: str, port: int, token: str | None = None) -> Answer:
-    """Knock, and show `token` if there is one.
+    """Probe the control process at an address, with `token` if one is given.
 
     Raises:
-        Nobody: nobody listens, or it is not the control process of a Ray.
+        NoRayThere: nothing listens there, or the process is not the control process of a Ray.
     """
     check_reachable(host, port)
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -43,8 +43,8 @@ def ask(host: str, port: int, token: str | None = None) -> Answer:
             if error.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
                 return Answer.REFUSED
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise Nobody(f"what listens there does not answer within {CONNECT_TIMEOUT_S:g} s") from error
-            raise Nobody(
+                raise NoRayThere(f"what listens there does not answer within {CONNECT_TIMEOUT_S:g} s") from error
+            raise NoRayThere(
                 "what listens there is no head of a Ray: the port is the one after 'ray start --head --port=', "
                 "mostly 6379, not the dashboard's (8265) nor Ray Client's (10001)"
             ) from error
@@ -52,12 +52,12 @@ def ask(host: str, port: int, token: str | None = None) -> Answer:
 
 
 def check_reachable(host: str, port: int) -> None:
-    """Find out whether anybody listens.
+    """Check that a process listens at an address.
 
     Raises:
-        Nobody: the host is not known or not reached, or nobody listens.
+        NoRayThere: the host is unknown or cannot be reached, or no process listens there.
     """
     try:
         socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S).close()
     except (OSError, UnicodeError) as error:
-        raise Nobody(f"nobody listens there: {getattr(error, 'strerror', None) or error}") from error
+        raise NoRayThere(f"nobody listens there: {getattr(error, 'strerror', None) or error}") from error

@@ -1,4 +1,4 @@
-"""Who has what a worker waits for, in a sentence. Knows no Ray."""
+"""Message on workers that wait for devices, and on the runs that hold these. Imports no Ray."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,23 +8,23 @@ from sweeps.task import Slot
 
 
 @dataclass(frozen=True)
-class Placed:
-    """An actor that has its place in a cluster."""
+class PlacedActor:
+    """An actor that runs on a node of the cluster."""
 
     holder: str
-    """The run that it works for, if it is a worker of ours; else what tells best what it is."""
+    """Name of the actor's run, if it is a worker of this project; else its class and job."""
     node_id: str
     takes: Mapping[str, float]
-    """CPU and GPU, as Ray counts them."""
+    """Numbers of CPU and GPU, as Ray counts them."""
 
 
-def sentence(wanted: Sequence[Slot], placed: Sequence[Placed], own_run: str) -> str:
-    """`waiting for 2 cores held by mine 03000000 (2 cores)`.
+def waiting_message(wanted: Sequence[Slot], placed: Sequence[PlacedActor], own_run: str) -> str:
+    """Return a message such as `waiting for 2 cores held by mine 03000000 (2 cores)`.
 
     Args:
-        wanted: a slot for each worker that waits.
-        placed: what has its place on the nodes on which they wait.
-        own_run: the run that waits, which is no news to itself.
+        wanted: the slot of each worker that waits.
+        placed: the actors that run on the nodes of these workers.
+        own_run: name of the run that waits, whose own actors are left out.
     """
     cores: Counter[str] = Counter()
     gpus: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Checks whether workers can start with an interpreter of machines.toml: once a node, there, while others work."""
+"""Checks whether workers can start with an interpreter of machines.toml: once on each node, while other workers run."""
 
 import platform
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class FailedCheck:
 
 
 class InterpreterChecks:
-    """Checks of every pair of node and interpreter that a worker was wanted for."""
+    """Checks of every pair of node and interpreter with which a worker was to start."""
 
     def __init__(self) -> None:
         self._needed = interpreters.Versions(ray.__version__, platform.python_version())
@@ -51,7 +51,7 @@ class InterpreterChecks:
             try:
                 problem = ray.get(check)
             except RayError as error:
-                problem = f"it could not be tried: {first_line(error)}"
+                problem = f"it could not be checked: {first_line(error)}"
             if problem is None:
                 self._ready.add((node_id, python))
             else:

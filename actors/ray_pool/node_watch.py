@@ -15,7 +15,7 @@ from sweeps.task import Slot
 
 REFRESH_S: Final = 2.0
 NODE_RETURN_TIMEOUT_S: Final = 60.0
-"""How long to wait for a lost node to return before its slots are given up; `start_node.sh` may be restarting it."""
+"""Time to wait for a lost node to return before its slots are given up; `start_node.sh` may be restarting the node."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,19 @@ class NodeWatch:
         """Return the reason why no node can offer `slot`; None if a node can, or if one that could may still join."""
         reason = self._allocator.infeasible(slot)
         if reason:
-            self._look_for_nodes()  # one may have joined a moment ago
+            self._look_for_nodes()  # a node may have joined a moment ago
         if reason is None or any(probe.is_fresh for probe in self._probes.values()):
             return None
         silent = [probe.host for probe in self._probes.values()]
         if silent:
-            reason = f"{reason}; not known is what {', '.join(silent)} has, which does not answer: restart Ray there"
+            hosts = ", ".join(silent)
+            reason = f"{reason}; the devices of {hosts} are not known, because it does not answer: restart Ray there"
         gone_s = [at_s for node, at_s in self._gone.values() if _offers(node, slot)]
         if not gone_s:
             return reason
         if time.monotonic() - max(gone_s) < NODE_RETURN_TIMEOUT_S:
             return None
-        return f"{reason}; a node that could is gone and did not come back within {NODE_RETURN_TIMEOUT_S:g} s"
+        return f"{reason}; a node that offered it is gone and did not come back within {NODE_RETURN_TIMEOUT_S:g} s"
 
     def refresh(self) -> None:
         """Take in the answers of new nodes; every REFRESH_S look for nodes that joined or left."""
@@ -82,7 +83,7 @@ class NodeWatch:
         done, _ = ray.wait(list(self._probes), num_returns=len(self._probes), timeout=0) if self._probes else ([], [])
         for reference in done:
             del self._probes[reference]
-            with contextlib.suppress(RayError, GetTimeoutError):  # gone again: the next refresh sees to it
+            with contextlib.suppress(RayError, GetTimeoutError):  # the node is gone again: the next refresh removes it
                 node = ray.get(reference)
                 self._allocator.nodes[node.node_id] = node
 

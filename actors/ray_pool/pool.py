@@ -23,7 +23,7 @@ from actors.ray_pool.node_watch import REFRESH_S, NodeWatch
 from actors.ray_pool.nodes import is_node_gone
 from actors.ray_pool.ray_errors import death_reason, first_line
 from actors.ray_pool.runtime_env import runtime_env
-from actors.ray_pool.waiting import waiting_sentence
+from actors.ray_pool.waiting import waiting_message
 from actors.ray_pool.worker import RAY_WORKER
 from sweeps.plan.machines import Machines
 from sweeps.schedule.protocol import WorkerExit
@@ -50,9 +50,9 @@ class RayPool:
     ) -> None:
         """
         Args:
-            coordinator: of the run.
-            benchmarks: by name.
-            nodes: of the cluster, as far as they are known; later ones are found.
+            coordinator: the run's coordinator.
+            benchmarks: benchmarks by name.
+            nodes: the cluster's known nodes; nodes that join later are found.
             machines: interpreters by device class; None: all workers start with Ray's own.
         """
         self._coordinator = coordinator
@@ -61,7 +61,7 @@ class RayPool:
         self._nodes = NodeWatch(self._allocator)
         self._interpreters = InterpreterChecks()
         self._workers: dict[Any, _StartedWorker] = {}
-        self._waiting_asked_s = time.monotonic()
+        self._waiting_checked_s = time.monotonic()
         self._waiting_for = ""
         self._started = 0
 
@@ -100,7 +100,7 @@ class RayPool:
         del tick  # the workers run elsewhere, so the supervisor's own loop ticks often enough
         self._nodes.refresh()
         self._ban_failed_interpreters()
-        self._tell_waiting()
+        self._report_waiting()
         if not self._workers:
             time.sleep(timeout_s)
             return []
@@ -139,19 +139,19 @@ class RayPool:
             self._nodes.remove_node(worker.node_id)
         return WorkerExit(worker.worker_id, worker.slot, error, status, is_gone)
 
-    def _tell_waiting(self) -> None:
-        """Tell the coordinator of workers for which Ray has no place: another run is at work there."""
-        if time.monotonic() - self._waiting_asked_s < REFRESH_S:
+    def _report_waiting(self) -> None:
+        """Report workers for which Ray has no free devices to the coordinator, every REFRESH_S."""
+        if time.monotonic() - self._waiting_checked_s < REFRESH_S:
             return
-        self._waiting_asked_s = time.monotonic()
+        self._waiting_checked_s = time.monotonic()
         started = [(worker.slot, worker.node_id, worker.actor) for worker in self._workers.values()]
-        sentence = waiting_sentence(started, self._coordinator.run)
-        if sentence != self._waiting_for:
-            self._waiting_for = sentence
-            self._coordinator.wait_for(sentence)
+        message = waiting_message(started, self._coordinator.run)
+        if message != self._waiting_for:
+            self._waiting_for = message
+            self._coordinator.wait_for(message)
 
     def _ban_failed_interpreters(self) -> None:
-        """Offer no device any longer whose interpreter failed its check."""
+        """Stop offering devices whose interpreter failed its check."""
         for failed in self._interpreters.new_failures():
             if node := self._allocator.nodes.get(failed.node_id):
                 file, python = self._allocator.machines.file, failed.python

@@ -1,4 +1,4 @@
-"""Where the runs of a cluster stand, asked of their coordinators by name."""
+"""Statuses of the runs of a cluster, requested from their coordinators by name."""
 
 import contextlib
 from typing import Any, Final
@@ -15,18 +15,18 @@ STATUS_TIMEOUT_S: Final = 5.0
 
 
 def run_statuses() -> dict[str, Status | None]:
-    """Status of each run of the cluster, by name; None for a run that does not answer in time."""
-    if not is_running():  # a Ray that a run started ends with it; asked, it would not answer, nor let go
+    """Return the status of each run of the cluster, by name; None for a run that does not answer in time."""
+    if not is_running():  # a Ray that a run started ends with the run; a call to it would hang
         return {}
     asked = {}
     for name in sorted(ray.util.list_named_actors()):
         if name.startswith(COORDINATOR):
-            with contextlib.suppress(ValueError):  # it ended since it was listed
+            with contextlib.suppress(ValueError):  # the run ended since it was listed
                 asked[name] = ray.get_actor(name).status.options(**NO_TASK_EVENTS).remote()
     ray.wait(list(asked.values()), num_returns=len(asked), timeout=STATUS_TIMEOUT_S) if asked else None
     statuses: dict[str, Status | None] = {}
     for name, reference in asked.items():
-        with contextlib.suppress(*ACTOR_DEATH_ERRORS):  # it ended since it was asked
+        with contextlib.suppress(*ACTOR_DEATH_ERRORS):  # the run ended since its coordinator was called
             statuses[name.removeprefix(COORDINATOR)] = _answer(reference)
     return statuses
 

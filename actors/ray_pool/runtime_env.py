@@ -1,4 +1,4 @@
-"""The interpreter and the environment variables that Ray gives an actor only when asked to."""
+"""Interpreter and environment variables of actors that do not start with those of their raylet."""
 
 import contextlib
 import os
@@ -13,16 +13,22 @@ from actors.ray_pool import surroundings
 
 
 def runtime_env(python: str | None, host: str, files: Mapping[str, str]) -> dict[str, Any] | None:
-    """Interpreter and variables that Ray would not give an actor by itself; None: no others, which is quicker."""
-    variables = surroundings.differing(host, files, surroundings.files())
+    """Return Ray's `runtime_env` for an actor; None if the raylet's interpreter and variables do, which is quicker.
+
+    Args:
+        python: the interpreter; None: the raylet's.
+        host: host of the actor's node.
+        files: `file_locations` of the raylet there.
+    """
+    variables = surroundings.differing_locations(host, files, surroundings.file_locations())
     wanted: dict[str, Any] = {"env_vars": variables} if variables else {}
     if python:
-        wanted["py_executable"] = shlex.quote(python)  # Ray puts it into a shell's command line as it is
+        wanted["py_executable"] = shlex.quote(python)  # Ray inserts it unquoted into a shell command
     return wanted or None
 
 
 def raylet_environment() -> Mapping[str, str]:
-    """Environment of the raylet on this node, which its actors get; our own where the raylet's cannot be read."""
+    """Return the environment of this node's raylet, which its actors get; if it cannot be read, this process's own."""
     socket_name = ray._private.worker.global_worker.node.raylet_socket_name
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "raylet" and any(socket_name in word for word in process.info["cmdline"] or ()):

@@ -1,6 +1,6 @@
 """Effects of a user's environment on a Ray: directories too long for its sockets, proxies, another terminal's caches.
 
-Knows no Ray; environments come in and go out as values.
+Imports no Ray; environments are passed in and returned as values.
 """
 
 import contextlib
@@ -18,49 +18,49 @@ from sweeps.errors import UserError
 
 TMPDIR: Final = "RAY_TMPDIR"
 LONGEST_SOCKET_PATH: Final = 107
-"""Bytes; what a Unix socket's address holds."""
-_BELOW: Final = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
-"""Bytes that Ray adds: with the largest process id that there is."""
-_USUAL: Final = ("/tmp", "/var/tmp")  # noqa: S108 - where Ray goes by itself, and one more
+"""Bytes that the path of a Unix socket may have."""
+_RAY_SUBPATH_BYTES: Final = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
+"""Bytes that Ray adds to the directory, with the largest possible process id."""
+_DEFAULT_DIRECTORIES: Final = ("/tmp", "/var/tmp")  # noqa: S108 - Ray's own default, and one more
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-_PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
-_EXEMPTIONS: Final = ("no_proxy", "NO_PROXY", "no_grpc_proxy")
+_PROXY_VARIABLES: Final = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+_NO_PROXY_VARIABLES: Final = ("no_proxy", "NO_PROXY", "no_grpc_proxy")
 
 
-def directory(environment: Mapping[str, str] = os.environ) -> str:
-    """The directory for the sockets and logs of a Ray that is started here.
+def socket_directory(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the directory for the sockets and logs of a Ray that is started here.
 
     Raises:
-        UserError: the one that was named for Ray does not do, or there is none at all.
+        UserError: the directory in RAY_TMPDIR cannot be used, or no directory can.
     """
     if named := environment.get(TMPDIR):
-        with contextlib.suppress(OSError):  # told below
+        with contextlib.suppress(OSError):  # socket_problem gives the reason
             Path(named).mkdir(parents=True, exist_ok=True)
-        if problem := unfit(named):
+        if problem := socket_problem(named):
             raise UserError(f"{TMPDIR}={named}: {problem}; name another directory, or unset {TMPDIR}")
         return named
-    candidates = [*filter(None, [environment.get("TMPDIR")]), *_USUAL]
+    candidates = [*filter(None, [environment.get("TMPDIR")]), *_DEFAULT_DIRECTORIES]
     for candidate in candidates:
-        if not unfit(candidate):
+        if not socket_problem(candidate):
             return candidate
-    problems = "; ".join(f"{candidate}: {unfit(candidate)}" for candidate in dict.fromkeys(candidates))
+    problems = "; ".join(f"{candidate}: {socket_problem(candidate)}" for candidate in dict.fromkeys(candidates))
     raise UserError(f"no directory for the sockets of Ray ({problems}); name one in {TMPDIR}")
 
 
-def temporary(directory: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables by which Ray, and the libraries that it brings, make their sockets in that directory."""
+def directory_variables(directory: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return variables by which Ray and its libraries make their sockets in that directory."""
     own = environment.get("TMPDIR")
-    return {TMPDIR: directory} | ({"TMPDIR": directory} if own and unfit(own) else {})
+    return {TMPDIR: directory} | ({"TMPDIR": directory} if own and socket_problem(own) else {})
 
 
-def unfit(base: str) -> str | None:
-    """Reason why Ray cannot keep its sockets below a directory; None: it can."""
-    length = len(os.fsencode(base.rstrip("/"))) + _BELOW
+def socket_problem(base: str) -> str | None:
+    """Return the reason why Ray cannot keep its sockets below a directory; None if it can."""
+    length = len(os.fsencode(base.rstrip("/"))) + _RAY_SUBPATH_BYTES
     if length > LONGEST_SOCKET_PATH:
-        longest = LONGEST_SOCKET_PATH - _BELOW
-        return f"too long by {length - LONGEST_SOCKET_PATH} bytes: a socket below it cannot be named, {longest} may be"
+        longest = LONGEST_SOCKET_PATH - _RAY_SUBPATH_BYTES
+        return f"too long by {length - LONGEST_SOCKET_PATH} bytes for Ray's sockets, which allow {longest}"
     if not Path(base).is_absolute():
-        return "not a path from the root on"
+        return "not an absolute path"
     own = Path(base) / "ray"
     place = own if own.exists() else Path(base)
     if not place.is_dir():
@@ -72,18 +72,18 @@ def unfit(base: str) -> str | None:
     return None
 
 
-def unproxied(hosts: Collection[str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables by which connections to `hosts` and to this machine go around the user's proxy; empty without one.
+def proxy_exemptions(hosts: Collection[str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return variables by which connections to `hosts` and to this machine avoid the user's proxy; empty without one.
 
-    The proxy stays for everything else: the Hub may be reached by it only.
+    All other connections still use the proxy, which may be the only way to the Hub.
     """
-    if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXIES):
+    if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXY_VARIABLES):
         return {}
     exempt = [*LOOPBACK, *hosts]
     before = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     changed = {}
-    for name in _EXEMPTIONS:
-        if name == "no_grpc_proxy" and name not in environment:  # it would stand before the others
+    for name in _NO_PROXY_VARIABLES:
+        if name == "no_grpc_proxy" and name not in environment:  # set by us, it would override the others
             continue
         entries = [entry.strip() for entry in (environment.get(name) or before).split(",") if entry.strip()]
         if "*" not in entries:
@@ -91,14 +91,14 @@ def unproxied(hosts: Collection[str], environment: Mapping[str, str] = os.enviro
     return changed
 
 
-def reminder(names: Iterable[str]) -> str:
-    """End of a message that names the user's variables for Ray; empty where there are none."""
+def ray_variables_note(names: Iterable[str]) -> str:
+    """Return the end of a message that names the user's variables for Ray; empty if there are none."""
     rays = sorted(name for name in names if name.startswith("RAY_"))
     return f"; set in the environment: {', '.join(rays)}" if rays else ""
 
 
-def own_hosts() -> list[str]:
-    """Addresses of this machine: Ray's processes here know each other by one of them."""
+def own_addresses() -> list[str]:
+    """Return the addresses of this machine; Ray's processes here use one of them."""
     return [
         address.address.partition("%")[0]
         for addresses in psutil.net_if_addrs().values()
@@ -107,10 +107,11 @@ def own_hosts() -> list[str]:
     ]
 
 
-def files(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Places where a process with this environment finds models and corpora: the same names always, absolute paths.
+def file_locations(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables by which a process with this environment finds models and corpora.
 
-    A token for the Hub is not among them: what is handed to Ray is shown on its dashboard.
+    Every variable has a value, and paths are absolute. A token for the Hub is left out, because Ray's dashboard shows
+    all variables that are passed to Ray.
     """
     home = environment.get("HOME") or str(Path.home())
     cache = environment.get("XDG_CACHE_HOME") or f"{home}/.cache"
@@ -129,15 +130,16 @@ def files(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return paths | switches | {"HF_ENDPOINT": environment.get("HF_ENDPOINT") or "https://huggingface.co"}
 
 
-def differing(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
-    """Variables for the workers on a node, so that a name means the same file there as where the command was given.
+def differing_locations(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
+    """Return variables for the workers on a node, so that a name means the same file there as for this command.
 
-    Nothing on other machines: each has caches of its own. Nothing where Ray was started alike, which is quicker.
+    Empty for another machine, which has its own caches. Empty if Ray was started with the same variables, because
+    workers start more quickly without extra ones.
 
     Args:
-        host: the node's.
-        there: `files` of the Ray on it; empty: not known.
-        here: `files` of this process.
+        host: host of the node.
+        there: `file_locations` of the Ray on that node; empty: not known.
+        here: `file_locations` of this process.
     """
     if host != socket.gethostname() or not there or dict(there) == dict(here):
         return {}
@@ -145,9 +147,9 @@ def differing(host: str, there: Mapping[str, str], here: Mapping[str, str]) -> d
 
 
 def main() -> None:
-    """Check for `start_node.sh` that Ray can keep its sockets where it is told to; say why not, and exit with 2."""
+    """Check for `start_node.sh` that Ray can keep its sockets in its directory; else exit with the reason."""
     try:
-        directory()
+        socket_directory()
     except UserError as error:
         sys.exit(f"start_node.sh: {error}")
 

@@ -20,6 +20,7 @@ from sweeps.plan.cells import Cells
 from sweeps.plan.declaration import BenchmarkInfo, Inputs, added_defaults
 from sweeps.plan.spec import Spec, Sweep
 from sweeps.plan.validation_messages import reason_of
+from sweeps.schema import Columns
 from sweeps.task import NO_LOAD, Level, Slot, Task, TaskShard
 
 Group = tuple[Slot, str]
@@ -58,7 +59,8 @@ class Grid:
         if len(self.cells) > MAX_CELLS:
             raise UserError(f"sweep {sweep.name!r}: {len(self.cells):,} cells; at most {MAX_CELLS:,} fit in one sweep")
         self.excluded = 0
-        self._added = added_defaults(benchmark.factors)
+        self.added = added_defaults(benchmark.factors)
+        """Default of every factor that rows on disk may be older than: with these they were measured."""
         self._varying = tuple(name for name, levels in sweep.factors.items() if len(levels) > 1)
         # Units are the tasks of one round: cell by cell, shard by shard. A cell's units start at _starts[cell].
         self._starts = array("L", self._count_units())
@@ -66,6 +68,11 @@ class Grid:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    @property
+    def columns(self) -> Columns:
+        """Columns of its benchmark's rows."""
+        return self._benchmark.columns
 
     @property
     def is_timed(self) -> bool:
@@ -90,7 +97,7 @@ class Grid:
             round=order_index * self.sweep.rounds // len(self._order),
             order_index=order_index,
             varying=self._varying,
-            defaulted=tuple(name for name, level in self._added.items() if levels[name] == level),
+            defaulted=tuple(name for name, level in self.added.items() if levels[name] == level),
             shard=shard,
             first_iteration=first_iteration,
             revisions=self.inputs.revisions(levels),

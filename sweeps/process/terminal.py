@@ -30,6 +30,6 @@ def give_up(error: OSError) -> None:
     with contextlib.suppress(OSError):
         print(
             f"error: cannot print any longer ({error.strerror}): the run ends; rows are on disk, and the same command "
-            "carries on",
+            "continues",
             file=sys.stderr,
         )

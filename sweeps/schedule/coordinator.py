@@ -28,8 +28,14 @@ from sweeps.task import Allocation, Answer, Lease, Outcome, Row, Run, Slot, Stop
 from sweeps.task_status import TaskStatus
 
 LEASE_S: Final = 0.4
-"""Small tasks are leased together until about this much work is in a worker's hands."""
-MAX_LEASED: Final = 64
+"""Small tasks are leased together until about this much work is in a worker's hands; more, where workers are many."""
+CALL_S: Final = 0.0021
+"""Time of the coordinator that one call of a worker takes, nearly all of it Ray's (docs/scale.md)."""
+CALL_SHARE: Final = 0.15
+"""Share of a core that the calls of all workers together may take, the work for the tasks themselves aside."""
+OVERRUN: Final = 2.0
+"""Multiple of the expected time of a lease after which its worker hands in what it has done."""
+MAX_LEASED: Final = 512
 ISOLATION_WAIT_S: Final = 0.05
 
 
@@ -103,10 +109,13 @@ class Coordinator:
         if worker is None or self._draining or self._directory.failure:
             return Stop()
         neighbours = self._workers.neighbours(worker.allocation)
-        if worker.leases:  # the last answer got lost on its way
+        if worker.leases:  # its budget was used up before its leases; or the last answer got lost on its way
+            if outcomes:
+                self._take_back_excess(worker)
+            worker.leased_at_s = time.monotonic()
             attempts = self._queue.leases(worker_id)
             leases = tuple(Lease(task, attempts[number]) for number, task in worker.leases.values())
-            return Run(leases, neighbours)
+            return Run(leases, neighbours, self._budget_s)
         if self._policy.isolation == "node" and neighbours:
             return Wait(ISOLATION_WAIT_S)
         leased = self._lease(worker)
@@ -114,7 +123,7 @@ class Coordinator:
             return Stop()
         worker.leases = {lease.task.task_id: (number, lease.task) for number, lease in leased}
         worker.leased_at_s = time.monotonic()
-        return Run(tuple(lease for _, lease in leased), neighbours)
+        return Run(tuple(lease for _, lease in leased), neighbours, self._budget_s)
 
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         """Take a worker's finished tasks; outcomes of a worker that was given up are dropped."""
@@ -296,10 +305,32 @@ class Coordinator:
         else:
             self._complete(number, lease.task, rows)
 
-    def _lease_limit(self, worker: WorkerState) -> int:
-        """Return how many tasks last about LEASE_S, and leave the slot's other workers their share."""
+    @property
+    def _lease_s(self) -> float:
+        """Expected time of a lease: so long that the calls of all workers together take CALL_SHARE of a core."""
+        return max(LEASE_S, len(self._workers) * CALL_S / CALL_SHARE)
+
+    @property
+    def _budget_s(self) -> float:
+        return OVERRUN * self._lease_s
+
+    def _lease_limit(self, worker: WorkerState, leased: int = 0) -> int:
+        """Return how many tasks last about as long as a lease, and leave the slot's other workers their share.
+
+        Args:
+            worker: that the tasks are for.
+            leased: number of tasks that it has and that could be shared as well.
+        """
         if worker.task_s is None:
             return 1
         slot = worker.allocation.slot
-        share = self._queue.pending(slot) // (2 * self._workers.on_slot(slot))
-        return max(1, min(MAX_LEASED, share, int(LEASE_S / max(worker.task_s, 1e-6))))
+        share = (self._queue.pending(slot) + leased) // (2 * self._workers.on_slot(slot))
+        return max(1, min(MAX_LEASED, share, int(self._lease_s / max(worker.task_s, 1e-6))))
+
+    def _take_back_excess(self, worker: WorkerState) -> None:
+        """Put leases back into the queue that are more than the worker should have, by the durations known now."""
+        leases = list(worker.leases.items())
+        excess = leases[self._lease_limit(worker, len(leases)) :]
+        groups = {number: (task.slot, task.load_key) for _, (number, task) in excess}
+        self._queue.give_back(worker.allocation.worker_id, groups)
+        worker.leases = dict(leases[: len(leases) - len(excess)])

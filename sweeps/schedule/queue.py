@@ -117,6 +117,19 @@ class TaskQueue(Generic[SlotT]):
             self._quarantined.discard(task)
         return Reclaimed(requeued, given_up)
 
+    def give_back(self, worker: str, groups: Mapping[int, tuple[SlotT, str]]) -> None:
+        """Put leased tasks that the worker has not begun before the pending ones; no attempt is used up.
+
+        Args:
+            worker: that holds them.
+            groups: slot and load key of each task, in the order in which they are to run.
+        """
+        for task, (slot, load_key) in reversed(list(groups.items())):
+            attempt = self._leased[worker].pop(task)
+            if attempt > 1:
+                self._attempts[task] = attempt - 1
+            self._pending.setdefault(slot, {}).setdefault(load_key, array("I")).append(task)
+
     def forget(self, worker: str) -> None:
         """Count a worker that left no longer among the holders of a load key; it has no leases."""
         self._hold(worker, None)

@@ -50,6 +50,9 @@ class WorkerTable:
         self._by_host: dict[str, dict[str, WorkerState]] = {}
         self._on_slot: Counter[Slot] = Counter()
 
+    def __len__(self) -> int:
+        return len(self._by_id)
+
     def __iter__(self) -> Iterator[WorkerState]:
         return iter(self._by_id.values())
 

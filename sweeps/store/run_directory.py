@@ -188,7 +188,7 @@ class RunDirectory:
         self.failure = self.failure or reason
 
     def _fail(self, error: SinkFailed) -> None:
-        self.stop(f"{error}; rows on disk are whole: mend that, then the same command carries on")
+        self.stop(f"{error}; rows on disk are whole: mend that, then the same command continues")
 
     def _take(self) -> None:
         try:

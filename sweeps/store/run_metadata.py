@@ -1,4 +1,4 @@
-"""`_environment.json`, beside the parts: the spec, inputs and environments that the rows are of.
+"""`_environment.json`, beside the parts: the spec, inputs, environments and columns of the rows.
 
 Runs of the first version wrote `environment.json`, without inputs; it is read, and replaced when the run is continued.
 """
@@ -14,6 +14,7 @@ from sweeps.errors import SpecChanged
 from sweeps.plan.grid import Grid
 from sweeps.plan.spec import Sweep
 from sweeps.run_layout import METADATA_VERSION, SweepLayout
+from sweeps.schema import Columns
 from sweeps.task import digest
 
 
@@ -90,11 +91,23 @@ def write_run_metadata(folder: Path, name: str, grid: Grid, environments: Mappin
         "tasks": len(grid),
         "command": command,
         "inputs": grid.inputs.record,
+        "columns": _columns_content(grid.columns),
         "environments": environments,
     }
     layout = SweepLayout(folder)
     write_atomically(layout.metadata, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     layout.old_metadata.unlink(missing_ok=True)
+
+
+def _columns_content(columns: Columns) -> dict[str, Any]:
+    """Return the columns as JSON, for readers that cannot import the benchmark: types by their Arrow names."""
+    return {
+        "factors": {name: str(kind) for name, kind in columns.factors.items()},
+        "metrics": {name: str(kind) for name, kind in columns.metrics.items()},
+        "identity": {name: str(kind) for name, kind in columns.identity.items()},
+        "headlines": columns.headlines,
+        "measure": columns.measure,
+    }
 
 
 def _content_id(sweep: Any, iterations: Sequence[int], inputs: Any) -> str:

@@ -1,4 +1,4 @@
-"""Which exception becomes which status."""
+"""Exceptions become the right statuses."""
 
 import pytest
 import torch

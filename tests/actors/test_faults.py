@@ -1,4 +1,4 @@
-"""One sweep over healthy, broken and murderous models: every cell ends as its status, and no neighbour is harmed."""
+"""One sweep over healthy, broken and killing models: every cell gets its status, and other cells are unharmed."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ from sweeps.task import Row
 FAULT_FILE = "fault"
 SHORT_WORDS, LONG_WORDS = 4, 200
 LONG_TOKENS = 100
-"""Between the two lengths: a word is at least one token, and seldom more than a few."""
+"""Number of tokens between the two lengths: a word is at least one token, and seldom more than a few."""
 
 SPEC = """
 name = "faults"
@@ -50,7 +50,7 @@ prompt_words = {long}
 
 
 class GenerationWithFaults(Generation):
-    """Generation whose model does, in its forward pass, what a file `fault` in its directory says."""
+    """Generation whose model's forward pass has the fault that a file `fault` in the model's directory names."""
 
     def load(self, factors: GenerationFactors, devices: tuple[str, ...]) -> LoadedModel:
         loaded = super().load(factors, devices)
@@ -140,7 +140,7 @@ MILD = ("healthy", "memory", "other-kind")
 
 
 def model(name: str, root: Path) -> str:
-    """A copy of the tiny model, with that fault or damage."""
+    """Make a copy of the tiny model with that fault or damage, and return its path."""
     directory = Path(shutil.copytree(model_directory("tiny-base"), root / name))
     if name in FAULTS:
         (directory / FAULT_FILE).write_text(name)
@@ -150,7 +150,7 @@ def model(name: str, root: Path) -> str:
 
 
 def run(names: Sequence[str], root: Path, address: str, timeout_s: float) -> tuple[int, list[Row]]:
-    """Exit code and rows of the command, without a process of its own."""
+    """Run the command in this process; return its exit code and rows."""
     models = {name: model(name, root) for name in names}
     short_only = [models[name] for name in names if LONG_WORDS not in EXPECTED[name]]
     spec = SPEC.format(
@@ -186,12 +186,12 @@ def check(rows: list[Row], names: Sequence[str]) -> None:
 
 @pytest.fixture(autouse=True)
 def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "BENCHMARKS", {"generation": GenerationWithFaults()})
+    monkeypatch.setattr(command, "find_benchmarks", lambda: {"generation": GenerationWithFaults()})
 
 
 @pytest.fixture
 def joined(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The session's cluster is there already; nobody is to join it again, nor to leave it."""
+    """Make the command use the session's cluster without joining or leaving it."""
 
     @contextlib.contextmanager
     def cluster(_address: str) -> Iterator[list[str]]:
@@ -200,12 +200,14 @@ def joined(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actors.ray_pool.cluster, "cluster", cluster)
 
 
+@pytest.mark.slow
 def test_out_of_memory_and_unsupported_are_results(tmp_path: Path) -> None:
     code, rows = run(MILD, tmp_path, "inline", timeout_s=60.0)
     assert code == 0
     check(rows, MILD)
 
 
+@pytest.mark.slow
 def test_every_fault_inline_but_death(tmp_path: Path) -> None:
     names = [name for name in EXPECTED if name != "die"]
     code, rows = run(names, tmp_path, "inline", timeout_s=10.0)
@@ -217,7 +219,7 @@ def test_every_fault_inline_but_death(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("joined")
 def test_every_fault_on_ray_and_death(tmp_path: Path) -> None:
-    # A hung process is killed three times after its time limit: test_ray_pool.py does that with one that loads fast.
+    # Without `hang`: tests/actors/ray_pool/test_pool.py kills a hung process, with a fast load.
     names = [name for name in EXPECTED if name != "hang"]
     code, rows = run(names, tmp_path, "auto", timeout_s=120.0)
     assert code == 1

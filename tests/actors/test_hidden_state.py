@@ -1,4 +1,4 @@
-"""Models whose memory of the text is not in their cache: strategies that choose among rows of it are refused."""
+"""Models with a state outside their cache: strategies in which a row continues another row are refused."""
 
 from typing import Any
 

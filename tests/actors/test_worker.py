@@ -1,4 +1,4 @@
-"""The worker: one load for what shares one, and every fault a row that leaves its neighbours unharmed."""
+"""The worker: tasks that share a load load once, and every fault is a row that leaves other tasks unharmed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +14,8 @@ from tests.fakes import REGISTRY, faulty_spec, plan_of
 ALLOCATION = Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU")
 
 
-class Script:
-    """A line that hands out prepared answers and keeps what comes back."""
+class ScriptedCoordinator:
+    """A coordinator client that gives prepared answers and keeps the outcomes."""
 
     def __init__(self, answers: Sequence[Answer]) -> None:
         self.answers = iter(answers)
@@ -41,9 +41,9 @@ def leases(**factors: Any) -> list[Lease]:
 
 
 def work(answers: Sequence[Answer]) -> list[Outcome]:
-    script = Script(answers)
-    Worker(ALLOCATION, REGISTRY, ({}, "e1")).work(script)
-    return script.outcomes
+    coordinator = ScriptedCoordinator(answers)
+    Worker(ALLOCATION, REGISTRY, ({}, "e1")).work(coordinator)
+    return coordinator.outcomes
 
 
 def test_rows_of_every_iteration_without_the_warm_ups() -> None:
@@ -99,7 +99,7 @@ def test_what_could_not_be_loaded_is_not_tried_for_every_cell() -> None:
 
 
 def test_a_poisoned_device_hands_its_rows_in_and_ends_the_worker() -> None:
-    script = Script([Run(tuple(leases(index=[0, 1], fault=["poison"])), 0)])
+    coordinator = ScriptedCoordinator([Run(tuple(leases(index=[0, 1], fault=["poison"])), 0)])
     with pytest.raises(DevicePoisoned, match="illegal memory access"):
-        Worker(ALLOCATION, REGISTRY, ({}, "e1")).work(script)
-    assert [outcome.rows[-1]["status"] for outcome in script.outcomes] == ["error"]
+        Worker(ALLOCATION, REGISTRY, ({}, "e1")).work(coordinator)
+    assert [outcome.rows[-1]["status"] for outcome in coordinator.outcomes] == ["error"]

@@ -60,6 +60,7 @@ def texts(svg: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("place", ["series", "x", "panel"])
+@pytest.mark.slow
 def test_names_stand_in_the_svg_as_they_are(
     run_dir: Path, write: Any, cell: Any, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from analysis.averages import average
 from analysis.load import SweepRows, read_run
+from sweeps.schema import COMMON
 
 RATE = "generation_rate_tokens_per_s"
 Change = Callable[[pa.Table], pa.Table]
@@ -228,12 +229,13 @@ def test_the_rows_say_the_benchmark_where_the_spec_says_another(run_dir: Path, w
     assert sweep.remarks == ("the spec names benchmark encoding, the rows name generation; the rows count",)
 
 
-def test_a_benchmark_of_a_newer_version_shows_its_time(run_dir: Path, write: Any, cell: Any) -> None:
+def test_a_benchmark_that_nobody_describes_shows_its_time(run_dir: Path, write: Any, cell: Any) -> None:
     folder = write(run_dir, cell([1.0]), factors={"colour": ["red", "blue"], "status": ["ok"], "mean": [1]})
     for number, colour in enumerate(["red", "blue"]):
         rewrite(folder / "part-0.parquet", with_column("colour", [colour]), f"part-{number + 1}.parquet")
         rewrite(folder / f"part-{number + 1}.parquet", with_column("benchmark", ["painting"]))
         rewrite(folder / f"part-{number + 1}.parquet", with_column("cell_id", [colour]))
+        rewrite(folder / f"part-{number + 1}.parquet", lambda table: table.select([*COMMON, "colour"]))
     (folder / "part-0.parquet").unlink()
     averages = average(sweep_of(run_dir))
     assert (averages.metrics, averages.levels) == (("duration_s",), {"colour": ["red", "blue"]})

@@ -15,6 +15,7 @@ from analysis.plots import draw
 RATE = "generation_rate_tokens_per_s"
 
 
+@pytest.mark.slow
 def test_one_figure_per_combination_that_is_left(grid: Any) -> None:
     factors = {"max_new_tokens": [16, 32], "model": list("abcd"), "quantization": list("abc"), "dtype": list("abc")}
     averages = grid(factors)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from analysis.report import app, main
 
 
+@pytest.mark.slow
 def test_the_report_needs_no_ray_and_no_torch() -> None:
     code = "import sys, analysis.report; print({'ray', 'torch', 'transformers'} & set(sys.modules))"
     root = str(Path(__file__).parents[2])
@@ -19,6 +20,7 @@ def test_the_report_needs_no_ray_and_no_torch() -> None:
     assert result.stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_the_command_works_beside_files_that_are_called_like_ours(small_run: Path, tmp_path: Path) -> None:
     for name in ("sweeps", "models", "scoring"):
         (tmp_path / name).mkdir()

@@ -77,6 +77,7 @@ def odd_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @FIXTURES
 @given(odd=odd_rows())
+@pytest.mark.slow
 def test_any_names_and_numbers(
     tmp_path_factory: pytest.TempPathFactory, write: Any, row: Any, undrawn: None, odd: list[dict[str, Any]]
 ) -> None:
@@ -132,6 +133,7 @@ def damages(draw: st.DrawFn) -> Any:
 
 @FIXTURES
 @given(changes=st.lists(st.tuples(st.sampled_from(["part-0.parquet", "_environment.json"]), damages()), max_size=2))
+@pytest.mark.slow
 def test_any_damage_to_any_file(
     tmp_path_factory: pytest.TempPathFactory, small_run: Path, undrawn: None, changes: list[tuple[str, Any]]
 ) -> None:
@@ -150,6 +152,7 @@ def test_any_damage_to_any_file(
 
 @FIXTURES
 @given(name=st.binary(min_size=1, max_size=60).filter(lambda name: not {b"/", b"\0"} & {bytes([c]) for c in name}))
+@pytest.mark.slow
 def test_sweeps_and_runs_of_any_name(
     tmp_path_factory: pytest.TempPathFactory, small_run: Path, undrawn: None, name: bytes
 ) -> None:

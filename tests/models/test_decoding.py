@@ -166,6 +166,7 @@ def test_contrastive_search_without_choice_or_penalty_is_greedy(
 
 @pytest.mark.parametrize(("beams", "groups", "penalty"), [(5, 5, 1.0), (4, 2, 0.7), (6, 3, 0.3)])
 @pytest.mark.parametrize("seed", PROMPTS)
+@pytest.mark.slow
 def test_diverse_beam_search_is_the_algorithm(
     held: LoadedModel, seed: int, beams: int, groups: int, penalty: float
 ) -> None:

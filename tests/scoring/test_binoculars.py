@@ -419,6 +419,8 @@ def test_memory_that_runs_out_costs_no_fragment(llama_pair: Models, monkeypatch:
     texts = [text for text in TEXTS if not text.startswith("word")]
     assert fitting == pytest.approx([expected(llama_pair, text) for text in texts], abs=TOLERANCE)
     assert rows[4].null_reason == "out_of_memory"
+    prefixes = list(binoculars.score_fragments([fragment(TEXTS[4], 2, 250)]))
+    assert [(row.prefix_tokens, row.needs_more_memory) for row in prefixes] == [(2, True), (250, True)]
 
 
 def test_each_text_is_looked_at_once(llama_pair: Models, monkeypatch: pytest.MonkeyPatch) -> None:

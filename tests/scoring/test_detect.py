@@ -174,13 +174,14 @@ def test_where_no_file_can_be_read_each_is_told_and_nothing_is_loaded(
 def test_a_file_scores_as_its_text_does(tmp_path: Path) -> None:
     text = "The first line of it,\nand a second one.  "
     forms = {"bare": text, "edited": f"{text}\n", "padded": f"{text}\n\n\n", "dos": f"{text}\n".replace("\n", "\r\n")}
+    forms["marked"] = f"\ufeff{text}"
     for name, form in forms.items():
         (tmp_path / name).write_bytes(form.encode())
     result = detect(*(tmp_path / name for name in forms), "-", "--json", stdin=f"{text}\n".encode())
     (expected,) = Binoculars(*DEMO_PAIR).score([text])
     seen = [(one["length_tokens"], one["score"]) for one in json.loads(result.stdout)["results"]]
-    assert [tokens for tokens, _ in seen] == [expected.length_tokens] * 5
-    assert [score for _, score in seen] == [pytest.approx(expected.score, rel=1e-4)] * 5
+    assert [tokens for tokens, _ in seen] == [expected.length_tokens] * 6
+    assert [score for _, score in seen] == [pytest.approx(expected.score, rel=1e-4)] * 6
 
 
 def test_stdin_is_read_once(texts: Path) -> None:

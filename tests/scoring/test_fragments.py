@@ -63,6 +63,25 @@ def test_random_fragments_pair_up_and_never_overlap(humans: int, machines: int, 
     assert result.dropped_words == humans + machines - kept
 
 
+def test_a_text_below_min_words_is_too_short_and_a_text_without_words_is_empty() -> None:
+    fragments = cut(paired(words(9), "  \n"), RANDOM).fragments
+    assert [(f.author, f.null_reason, f.length_words) for f in fragments] == [
+        ("human", "too_short", 9),
+        ("synthetic", "empty_text", 0),
+    ]
+
+
+def test_the_draw_that_reaches_beyond_the_text_ends_the_walk() -> None:
+    records = [paired(words(120), words(120), f"r{number}") for number in range(100)]
+    dropped = [cut(record, RANDOM).dropped_words for record in records]
+    assert sum(left >= 2 * 10 for left in dropped) > 50, "what is left may be longer than min_words"
+
+
+def test_every_prefix_of_a_text_is_asked_for() -> None:
+    fragments = cut(paired(words(9), words(8)), fragment_settings({"mode": "prefix", "tokens": [4, 8]})).fragments
+    assert [(f.author, f.prefix_tokens) for f in fragments] == [("human", (4, 8)), ("synthetic", (4, 8))]
+
+
 def test_random_walks_start_at_the_front_for_half_of_the_records() -> None:
     starts = []
     for number in range(200):

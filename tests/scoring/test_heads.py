@@ -69,6 +69,12 @@ def test_a_head_that_reads_something_else_is_not_split(caplog: pytest.LogCapture
     assert "does not read the output of its body" in whole(model, caplog)
 
 
+def test_a_head_that_adds_to_its_own_matmul_is_not_split(caplog: pytest.LogCaptureFixture) -> None:
+    model = random_model("llama", seed=0)
+    model.lm_head.register_forward_hook(lambda _module, _args, output: output + torch.arange(300) / 100)
+    assert "give other logits than the whole model" in whole(model, caplog)
+
+
 def test_a_head_that_is_no_linear_layer_is_not_split(caplog: pytest.LogCaptureFixture) -> None:
     class Quantized(nn.Linear):
         pass

@@ -11,12 +11,13 @@ import pytest
 
 from sweeps.errors import InputChanged, SpecChanged, UserError
 from sweeps.plan.spec import Spec
-from sweeps.planning import make_plan
+from sweeps.planning import make_plan, prepare
 from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.policy import Policy
 from sweeps.schema import COLUMNS
 from sweeps.store.finished import Again
 from sweeps.store.rows import failed_row, measured_row
+from sweeps.store.run_directory import is_taken
 from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop
 from tests.fakes import REGISTRY, Faulty, faulty_spec
 
@@ -156,6 +157,7 @@ def test_what_is_unsupported_is_tried_again_in_another_environment_only(tmp_path
     spec = faulty_spec(index=[0])
     run_all(tmp_path, spec, "unsupported")
     assert run_all(tmp_path, spec, policy=Policy(again=HERE)) == 0
+    assert run_all(tmp_path, spec) == 0, "nor where environments are not known"
     assert run_all(tmp_path, spec, policy=Policy(again=Again(environments=frozenset({"there"})))) == 1
     assert list(rows(tmp_path)["status"]) == ["ok"]
 
@@ -171,11 +173,26 @@ def test_rows_of_unknown_settings_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "null", "{}", '{"spec": 1}', '{"version": 3}', '{"spec": {"sweep": {"name": "s"}}, "environments": {}}'],
+    [
+        *("", "[]", "null", "{}", '{"spec": 1}', '{"version": 3}'),
+        '{"spec": {"sweep": {"name": "s"}}, "environments": {}}',
+        '{"spec": {"sweep": {"name": "s", "benchmark": 3, "iterations": 1}}, "environments": {}}',
+    ],
 )
 def test_an_environment_file_that_says_nothing_is_refused(content: str, tmp_path: Path) -> None:
     run_all(tmp_path, faulty_spec())
     (tmp_path / "s" / "_environment.json").write_text(content)
+    with pytest.raises(SpecChanged, match="cannot be read"):
+        make_plan(faulty_spec(), REGISTRY, tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"version": 3}, {"iterations": [1, 5]}, {"iterations": [1, 1]}, {"inputs": []}])
+def test_an_environment_file_of_a_newer_version_or_with_a_contradiction_is_refused(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    run_all(tmp_path, faulty_spec())
+    path = tmp_path / "s" / "_environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(SpecChanged, match="cannot be read"):
         make_plan(faulty_spec(), REGISTRY, tmp_path)
 
@@ -199,6 +216,8 @@ def test_the_file_says_what_was_planned_and_how_to_go_on(tmp_path: Path) -> None
     document = json.loads((tmp_path / "s" / "_environment.json").read_text())
     assert (document["version"], document["tasks"]) == (2, 2)
     assert document["command"] == "cd /x && python -m sweeps.run y.toml"
+    columns = {"factors": {"index": "int64", "wait_s": "double"}, "metrics": {}, "identity": {}}
+    assert document["columns"] == columns | {"headlines": [], "measure": None}
 
 
 def test_rows_of_tasks_that_are_not_of_the_plan_are_never_counted(tmp_path: Path) -> None:
@@ -208,6 +227,20 @@ def test_rows_of_tasks_that_are_not_of_the_plan_are_never_counted(tmp_path: Path
     table.to_parquet(tmp_path / "s" / "part-000007.parquet", schema=ds.dataset(tmp_path / "s").schema)
     with pytest.raises(SpecChanged, match="1 of 2 tasks on disk are not of this plan"):
         run_all(tmp_path, faulty_spec(index=[0]))
+    assert not is_taken(tmp_path)
+
+
+def test_to_plan_touches_no_file_not_even_a_damaged_one(tmp_path: Path) -> None:
+    spec = faulty_spec(index=[0, 1])
+    run_all(tmp_path, faulty_spec(index=[0]))
+    run_all(tmp_path, spec)
+    whole, damaged = sorted((tmp_path / "s").glob("part-*"))
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    before = {path: path.read_bytes() for path in (tmp_path / "s").iterdir()}
+    prepared = prepare(spec, REGISTRY, tmp_path, Again(("ok",)), lambda _: None)
+    assert len(prepared.finished.again) == 1, "of the whole part, and the other one's task is not there"
+    assert {path: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before
+    assert whole in before
 
 
 def test_another_run_in_between_is_noticed(tmp_path: Path) -> None:

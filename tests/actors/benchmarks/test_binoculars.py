@@ -1,4 +1,4 @@
-"""Scoring sweeps: shards never change a fragment, each has one row, what does not fit is handed on."""
+"""Scoring sweeps: shards never change a fragment, each fragment has one row, and one that does not fit is escalated."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from actors.benchmarks import BENCHMARKS
 from actors.benchmarks.base import OOM_ITEM
-from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors, fragment_key, shard_fragments
+from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors
+from actors.benchmarks.shard_fragments import fragment_key, shard_fragments
 from actors.devices.nodes import local_node
 from actors.inline_pool import InlinePool
 from actors.worker import Worker
@@ -33,6 +34,8 @@ from sweeps.store.rows import failed_rows
 from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop, Task, TaskShard
 from tests.fakes import plan_of
 
+pytestmark = pytest.mark.slow
+
 PAIR = ["builtin://tiny-base", "builtin://tiny-instruct"]
 RANDOM = {"mode": "random", "min_words": 5, "max_words": 30}
 DEFAULTS = Defaults(device="cpu", cpu_cores=1)
@@ -40,7 +43,7 @@ DEFAULTS = Defaults(device="cpu", cpu_cores=1)
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve good records, a line that is no JSON, one without its text, one that is empty."""
+    """Return a corpus of twelve good records, a line that is no JSON, a record without text and an empty line."""
     lines = cache.docs_path().read_text(encoding="utf-8").splitlines()[:12]
     broken = json.loads(lines[0]) | {"id": "null-text", "human": None}
     empty = json.loads(lines[0]) | {"id": "no-words", "human": "  ", "synthetic": " \n"}
@@ -93,7 +96,11 @@ def test_every_fragment_has_one_row_and_scores_as_the_library_does(
 ) -> None:
     rows = run_inline(scoring_spec(corpus, shard_records=[shard_records]), tmp_path)
     factors = BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR, corpus=columns(corpus), fragments=RANDOM)
-    fragments = [fragment for part in parts(corpus, 1000) for fragment in shard_fragments(part, factors)]
+    fragments = [
+        fragment
+        for part in parts(corpus, 1000)
+        for fragment in shard_fragments(part, factors.corpus, factors.fragments)
+    ]
     expected = by_fragment([vars(score) for score in Binoculars(*PAIR, dtype="float32").score_fragments(fragments)])
     assert by_fragment(rows) == pytest.approx(expected, abs=1e-5)
     assert {row["status"] for row in rows} == {"ok"}
@@ -240,7 +247,7 @@ def test_split_on_one_gpu_is_impossible(corpus: Path) -> None:
 
 
 class Shipping:
-    """A line whose coordinator sees the file that the worker does not."""
+    """A coordinator client whose coordinator sees the file that the worker cannot see."""
 
     def __init__(self, lease: Lease, content: Any) -> None:
         self.answers = iter([Run((lease,), 0)])
@@ -270,15 +277,15 @@ def test_a_shard_that_the_worker_cannot_see_is_shipped(tmp_path: Path) -> None:
     away = tmp_path / "away.jsonl"
     path.rename(away)
     visible = next(iter(Corpus.open(CorpusSettings(**columns(away))).shards(4)))
-    line = Shipping(Lease(task, 1), visible)
-    Worker(Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e")).work(line)
-    rows = line.outcomes[0].rows
+    coordinator = Shipping(Lease(task, 1), visible)
+    Worker(Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e")).work(coordinator)
+    rows = coordinator.outcomes[0].rows
     assert {row["status"] for row in rows} == {"ok"}, rows[-1]["error_message"]
     assert len({row["record_id"] for row in rows}) == 3
     handed_on = TaskShard(task.shard.name, visible, frozenset({"a piece"}))
     assert BinocularsBenchmark().fetch(handed_on).remaining == {"a piece"}
     with pytest.raises(InputElsewhere):
-        list(shard_fragments(task.shard, BinocularsFactors(device="cpu", cpu_cores=1, pair=PAIR)))
+        list(shard_fragments(task.shard, "builtin://docs", RANDOM))
 
 
 @pytest.fixture
@@ -298,9 +305,9 @@ def test_a_dataset_that_the_worker_does_not_reach_is_shipped_or_unavailable(
     assert planned.shard is not None
     away = replace(planned.shard.content, file="hf://away:train")
     lease = Lease(replace(planned, shard=TaskShard("away:0+4", away)), 1)
-    line = Shipping(lease, planned.shard.content if driver_reaches_it else away)
-    Worker(Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e")).work(line)
-    outcome = line.outcomes[0]
+    coordinator = Shipping(lease, planned.shard.content if driver_reaches_it else away)
+    Worker(Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e")).work(coordinator)
+    outcome = coordinator.outcomes[0]
     assert outcome.changed is None
     assert {row["status"] for row in outcome.rows} == {"ok" if driver_reaches_it else "unavailable"}
     lost = failed_rows(
@@ -332,7 +339,7 @@ def test_the_ladder(slot: Slot, device_class: str, expected: Slot | None) -> Non
 
 
 class Cramped(BinocularsBenchmark):
-    """On every device but the last, fragments of a human do not fit."""
+    """A benchmark for which fragments of a human fit on the last device only."""
 
     def load(self, factors: Any, devices: tuple[str, ...]) -> Any:
         return devices
@@ -342,7 +349,7 @@ class Cramped(BinocularsBenchmark):
 
     def rows(self, held: Any, task: Task, factors: Any) -> Any:
         assert task.shard is not None
-        fragments = list(shard_fragments(task.shard, factors))
+        fragments = list(shard_fragments(task.shard, factors.corpus, factors.fragments))
         does_not_fit = task.slot.device != "cpu" or factors.max_tokens == 1
         for fragment in sorted(fragments, key=lambda fragment: fragment.author == "human"):
             row = {
@@ -357,7 +364,7 @@ class Cramped(BinocularsBenchmark):
 
 
 def score_cramped(path: Path, directory: Path, max_tokens: int) -> tuple[list[dict[str, Any]], list[Slot]]:
-    """Every slot gets a worker in turn, as a supervisor would do it."""
+    """Run a worker on each slot in turn, as a supervisor would."""
     registry: dict[str, Any] = {"binoculars": Cramped()}
     spec = scoring_spec(path, device=["gpu"], max_tokens=[max_tokens])
     coordinator = Coordinator(make_plan(spec, registry, directory), registry, Policy(), LADDER)

@@ -1,4 +1,4 @@
-"""Seven strategies on one model: each exact in length, measured step by step, and blind to the others."""
+"""Seven strategies on one model: exact in length, measured step by step, and independent of each other."""
 
 import copy
 import gc
@@ -36,7 +36,7 @@ NEW_TOKENS = 6
 
 @pytest.fixture(scope="module", autouse=True)
 def frozen() -> Iterator[None]:
-    """As in the worker: a collection before every timed span searches all of torch and transformers otherwise."""
+    """Freeze imported objects, as workers do; otherwise each collection would search all of torch and transformers."""
     gc.collect()
     gc.freeze()
     yield
@@ -52,7 +52,7 @@ def loaded() -> Iterator[LoadedModel]:
 
 @pytest.fixture
 def held(loaded: LoadedModel) -> Iterator[LoadedModel]:
-    """With a generation config that the test may change."""
+    """Return the model with a generation config that the test may change."""
     own = loaded.model.generation_config
     loaded.model.generation_config = copy.deepcopy(own)
     yield loaded
@@ -61,7 +61,7 @@ def held(loaded: LoadedModel) -> Iterator[LoadedModel]:
 
 @pytest.fixture
 def outputs(held: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """What every generate() of the model adds to the prompt, as it is called."""
+    """Collect the tokens that each generate() of the model adds to the prompt."""
     return recorded(held, monkeypatch)
 
 
@@ -160,6 +160,7 @@ def test_a_run_that_is_not_one_step_a_token_is_an_error(held: LoadedModel, monke
         measure(held, prompt_ids(held, 9, seed=0), NEW_TOKENS, "beam_search")
 
 
+@pytest.mark.slow
 def test_order_changes_nothing_nor_is_anything_left_behind(held: LoadedModel, outputs: list[list[int]]) -> None:
     own, settings = held.model.generation_config, held.model.generation_config.to_dict()
     torch.manual_seed(5)

@@ -1,4 +1,4 @@
-"""The encoding benchmark: what is counted, fresh texts, and as many threads as the row says, seen by the kernel."""
+"""The encoding benchmark counts exactly, uses fresh texts, and runs on as many threads as its row says."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def held() -> LoadedTokenizer:
 
 
 def factors(**changes: Any) -> EncodingFactors:
-    """Of a cell that this process can measure: its pool has the size that it has."""
+    """Return factors of a cell that this process can measure: with as many cores as its pool has threads."""
     levels = {"device": "cpu", "cpu_cores": rayon_threads(), "model": MODEL, "input_words": 12, "texts": 4}
     return EncodingFactors(**{**levels, **changes})
 
@@ -65,7 +65,7 @@ def rows(held: LoadedTokenizer, chosen: EncodingFactors, iterations: int = 1, wa
 
 
 class Spy:
-    """A tokenizer that notes what is asked of it, and when its words are forgotten."""
+    """A tokenizer that notes its inputs, and when its cache of words is emptied."""
 
     is_fast = True
 
@@ -115,6 +115,7 @@ def test_every_metric_has_its_column(held: LoadedTokenizer) -> None:
     assert row["move_time_s"] is None
 
 
+@pytest.mark.slow
 def test_no_text_comes_twice_warm_ups_included(held: LoadedTokenizer, spied: Spy) -> None:
     rows(held, factors(input_words=250, texts=5), iterations=3, warmup=2)
     assert [len(batch) for batch in spied.batches] == [5] * (3 + 2)
@@ -129,6 +130,7 @@ def test_the_same_sweep_encodes_the_same_texts_and_another_seed_others() -> None
     assert batch_of(chosen, seed=0, number=1) != batch_of(chosen, seed=1, number=1)
 
 
+@pytest.mark.slow
 def test_the_tokenizer_remembers_no_word_of_the_run_before(held: LoadedTokenizer, spied: Spy) -> None:
     rows(held, factors(), iterations=2, warmup=1)
     assert spied.events == ["forget", "encode"] * 3
@@ -182,7 +184,7 @@ def test_a_tokenizer_in_python_is_measured_on_one_core_only(tmp_path: Path) -> N
 
 
 def threads(*cores: int, **environment: str) -> list[list[int]]:
-    """In a fresh process that claims so many cores, one after the other: threads counted, and threads that appeared."""
+    """Count threads in a fresh process that pins itself to each number of cores: by the code, and by the kernel."""
     command = [sys.executable, "-W", "error", "-c", THREADS, *map(str, cores)]
     plain = {name: value for name, value in os.environ.items() if name not in {"RAYON_NUM_THREADS"}}
     answer = subprocess.run(command, env=plain | environment, capture_output=True, text=True, timeout=60, check=True)
@@ -217,6 +219,7 @@ def written(directory: Path) -> list[dict[str, Any]]:
     return ds.dataset(sorted(directory.rglob("part-*.parquet"))).to_table().to_pylist()  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_in_one_process_the_cores_that_its_pool_does_not_have_are_refused(tmp_path: Path) -> None:
     lines = ['name = "e"', "[[sweep]]", 'name = "s"', 'benchmark = "encoding"', "[sweep.factors]"]
     lines += [f"{name} = {json.dumps(levels)}" for name, levels in LEVELS.items()]

@@ -1,4 +1,4 @@
-"""What the generation benchmark reports is what happened, counted and timed independently."""
+"""The generation benchmark's rows agree with independent counts and times."""
 
 import gc
 import time
@@ -19,7 +19,7 @@ QUANTIZATIONS = ["none", "4-bit", "8-bit"]
 
 @pytest.fixture(scope="module", autouse=True)
 def frozen() -> Iterator[None]:
-    """As in the worker: a collection before every timed span searches all of torch and transformers otherwise."""
+    """Freeze imported objects, as workers do; otherwise each collection would search all of torch and transformers."""
     gc.collect()
     gc.freeze()
     yield
@@ -34,7 +34,7 @@ def held(request: pytest.FixtureRequest) -> Any:
 
 
 class Count(LogitsProcessor):  # type: ignore[misc]
-    """Counts steps from inside the model's own forward calls, not from generate()."""
+    """Counts steps inside the model's own forward calls, not in generate()."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.positions = 0

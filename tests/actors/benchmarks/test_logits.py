@@ -1,4 +1,4 @@
-"""The logits benchmark: full logits, no graph, nothing kept, and the memory that they must take."""
+"""The logits benchmark makes full logits, keeps neither graph nor logits, and measures the memory of the logits."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ def tiny() -> Iterator[LoadedModel]:
 
 
 def random_model(config: PreTrainedConfig, name: str = "random") -> LoadedModel:
-    """Weights of no meaning behind the embedded tokenizer."""
+    """Return a model with random weights and the built-in tokenizer."""
     directory = model_directory("tiny-base")
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(directory)
@@ -75,7 +75,7 @@ class Watch:
         self.shapes: list[tuple[int, ...]] = []
         self.inference: list[bool] = []
         self.left_over: list[int] = []
-        """Earlier logits that were still alive when a pass began."""
+        """Number of earlier logits that were still alive when a pass began."""
         self._logits: list[weakref.ref[torch.Tensor]] = []
         self._handles = [
             model.register_forward_pre_hook(self._before),
@@ -99,6 +99,7 @@ class Watch:
             handle.remove()
 
 
+@pytest.mark.slow
 def test_one_pass_a_row_over_the_same_text_with_the_logits_of_every_token(tiny: LoadedModel) -> None:
     with Watch(tiny.model) as watch:
         measured = rows(tiny, words=30, iterations=3, warmup=2)
@@ -112,6 +113,7 @@ def test_one_pass_a_row_over_the_same_text_with_the_logits_of_every_token(tiny: 
     assert {row["input_tokens"] for row in measured} == {tokens}
 
 
+@pytest.mark.slow
 def test_no_graph_and_no_earlier_logits_are_kept(tiny: LoadedModel) -> None:
     assert all(parameter.requires_grad for parameter in tiny.model.parameters())
     with Watch(tiny.model) as watch:
@@ -136,8 +138,9 @@ def test_every_metric_has_its_column_and_a_cpu_row_none_of_the_allocator_s(tiny:
 
 
 @pytest.mark.parametrize("check", ["memory_is_that_of_the_logits", "mapped_weights_belong_to_the_model"])
+@pytest.mark.slow
 def test_memory_beyond_the_model(check: str) -> None:
-    """In a process as fresh as a worker's: under a whole test run the kernel takes cold pages away meanwhile."""
+    """Run the check in a fresh process, like a worker: in a long test run the kernel reclaims cold pages meanwhile."""
     start = "import gc; from tests.actors.benchmarks import test_logits; gc.freeze(); "  # as workers freeze
     code = f"{start}test_logits.{check}()"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
@@ -170,11 +173,12 @@ def mapped_weights_belong_to_the_model() -> None:
 
 
 class OnTwoGpus(LoadedModel):
-    """Says that it lies on GPUs, which FakeAllocator plays."""
+    """A model that claims to be on GPUs, whose counters FakeAllocator fakes."""
 
     devices = property(lambda self: (*TWO_GPUS, torch.device("cpu")))  # type: ignore[assignment]
 
 
+@pytest.mark.slow
 def test_gpu_columns_by_device_in_sum_and_beyond_the_model(monkeypatch: pytest.MonkeyPatch, tiny: LoadedModel) -> None:
     cuda = FakeAllocator(monkeypatch)
     first, second = TWO_GPUS

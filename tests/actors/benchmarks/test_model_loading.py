@@ -1,4 +1,4 @@
-"""What a load is timed for, what it reads, what it leaves behind, and when it is refused."""
+"""Loads: the timed span, the files that are read, the memory that is left, and loads that are refused."""
 
 import gc
 import json
@@ -47,7 +47,7 @@ def load(**levels: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _frozen() -> Iterator[None]:
-    """As in a worker, or every collection before a clock searches all that is imported."""
+    """Freeze imported objects, as workers do; otherwise each collection before a clock would search all of them."""
     gc.collect()
     gc.freeze()
     yield
@@ -56,7 +56,7 @@ def _frozen() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A source that holds `org/big`: random bfloat16 weights in shards, beside a second set that no load reads."""
+    """Return a source with `org/big`: random bfloat16 weights in shards, and a second set that no load reads."""
     root = tmp_path_factory.mktemp("source")
     directory = root / "org" / "big"
     config = LlamaConfig(
@@ -71,7 +71,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def big(source: Path) -> dict[str, Any]:
-    """Levels that load `org/big` as it lies on the drive: mapped, not converted."""
+    """Return levels that load `org/big` as it is on the drive: mapped, not converted."""
     return {"model": "org/big", "source": str(source), "dtype": "bfloat16"}
 
 
@@ -136,7 +136,7 @@ def test_a_second_cache_is_not_called_cold(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def at_the_end(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[LoadedModel], None]], None]:
-    """Have a look at the loaded model just before it is unloaded."""
+    """Call a function on the loaded model just before its unload."""
     unload = models_load.unload
 
     def register(look: Callable[[LoadedModel], None]) -> None:
@@ -172,7 +172,7 @@ def test_every_page_is_in_memory_because_it_was_touched(
 def test_the_clock_sees_the_weights_the_touch_and_the_devices_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every step moves a clock of its own by another power of two, so the sum tells which were timed."""
+    """Each step moves a fake clock by a different power of two, so that the sum tells which steps were timed."""
     clock_s = 0
     steps = {
         "models.sources.find": 1,
@@ -204,17 +204,18 @@ def test_the_clock_sees_the_weights_the_touch_and_the_devices_and_nothing_else(
 
 def test_memory_is_back_after_every_load(big: dict[str, Any], source: Path) -> None:
     asked = factors(**big)
-    subject = find_target(asked)
-    rows = [measure(subject, asked) for _ in range(4)]
+    target = find_target(asked)
+    rows = [measure(target, asked) for _ in range(4)]
     assert min(row["peak_rss_bytes"] for row in rows) > shard_bytes(source)
     assert max(row["unreleased_bytes"] for row in rows[1:]) < 0.1 * shard_bytes(source)
 
 
+@pytest.mark.slow
 def test_memory_does_not_pile_up_where_weights_are_converted(big: dict[str, Any], source: Path) -> None:
-    """Each of the four loader threads' arenas keeps up to 64 MB for the next load, now more and now less."""
+    """The arena of each of the four loader threads keeps up to 64 MB for the next load, in changing amounts."""
     asked = factors(**big | {"dtype": "float32"})
-    subject = find_target(asked)
-    unreleased_bytes = [measure(subject, asked)["unreleased_bytes"] for _ in range(12)]
+    target = find_target(asked)
+    unreleased_bytes = [measure(target, asked)["unreleased_bytes"] for _ in range(12)]
     model_bytes = 2 * shard_bytes(source)
     assert sum(unreleased_bytes[1:]) < 3 * model_bytes, "eleven loads"
 
@@ -253,7 +254,7 @@ def test_a_gguf_file_loads_the_same_weights(tmp_path: Path, at_the_end: Any) -> 
 
 
 def write_gguf(source: Path, path: Path) -> None:
-    """A Llama with its byte-level BPE tokenizer, unquantized."""
+    """Write a GGUF file of an unquantized Llama with its byte-level BPE tokenizer."""
     from gguf import GGUFWriter, TokenType
 
     config = json.loads((source / "config.json").read_text())
@@ -319,8 +320,8 @@ def test_what_has_to_be_fetched_is_there_before_the_clock(monkeypatch: pytest.Mo
     resolve = sources.resolve
     monkeypatch.setattr(sources, "resolve", lambda name: resolved.append(name) or resolve(name))
     asked = factors()
-    subject = find_target(asked)
-    measure(subject, asked)
+    target = find_target(asked)
+    measure(target, asked)
     assert resolved == [TINY], "once, and not by the load"
 
 
@@ -349,9 +350,9 @@ def test_a_worker_holds_nothing_between_tasks(tmp_path: Path) -> None:
     levels["source"] = ["default", str(tmp_path)]
     sweep = Sweep(name="s", benchmark="model_loading", iterations=2, warmup=1, seed=0, factors=levels)
     plan = plan_of(Spec(name="loading", sweep=[sweep]), BENCHMARKS)
-    line: Any = FakeCoordinator(Lease(task, 1) for _, task in plan.tasks())
-    Worker(Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e1")).work(line)
-    statuses = sorted((row["source"], row["status"]) for outcome in line.outcomes for row in outcome.rows)
+    coordinator: Any = FakeCoordinator(Lease(task, 1) for _, task in plan.tasks())
+    Worker(Allocation("w", Slot("cpu", 0, 1), "here", "cpu", "a CPU"), BENCHMARKS, ({}, "e1")).work(coordinator)
+    statuses = sorted((row["source"], row["status"]) for outcome in coordinator.outcomes for row in outcome.rows)
     assert statuses == sorted([("default", "ok"), ("default", "ok"), (str(tmp_path), "unavailable")])
-    assert [outcome.loads for outcome in line.outcomes] == [0, 0]
+    assert [outcome.loads for outcome in coordinator.outcomes] == [0, 0]
     assert not any(task.loads for _, task in plan.tasks())

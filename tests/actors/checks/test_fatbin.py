@@ -1,4 +1,4 @@
-"""Libraries tell for which cards they were compiled: those of bitsandbytes, and one made here."""
+"""Architectures are read from compiled libraries: from those of bitsandbytes, and from a made-up one."""
 
 import platform
 import struct
@@ -19,13 +19,13 @@ def test_libraries_tell_for_which_cards_they_are() -> None:
     by_version = {path.stem.removeprefix("libbitsandbytes_cuda"): fatbin.architectures(path) for path in CUDA_LIBRARIES}
     assert all(has_kernels(names, H200) and has_kernels(names, RTX_5070) for names in by_version.values())
     assert not any(has_kernels(names, K80) for names in by_version.values()), "the package's page says 6.0 and newer"
-    if platform.machine() == "x86_64":  # the others begin at 7.5
+    if platform.machine() == "x86_64":  # builds for other machines begin at 7.5
         assert has_kernels(by_version["126"], GTX_1070)
         assert not has_kernels(by_version["130"], V100)
 
 
 def fat_binary(*entries: tuple[int, int]) -> bytes:
-    """A container as nvcc writes it, of kinds (1: PTX, 2: machine code) and architectures."""
+    """Return a container as nvcc writes it, with entries of kind (1: PTX, 2: machine code) and architecture."""
     code = b"\x7f" * 24
     body = b"".join(struct.pack("<HHIQ12xI32x", kind, 257, 64, len(code), number) + code for kind, number in entries)
     return struct.pack("<IHHQ", 0xBA55ED50, 1, 16, len(body)) + body

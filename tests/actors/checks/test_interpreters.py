@@ -1,4 +1,4 @@
-"""Workers of a device class start with an interpreter of their own, or say at once why they cannot."""
+"""Workers of a device class start with the class's interpreter, or the reason why they cannot is reported at once."""
 
 import contextlib
 import io
@@ -23,11 +23,12 @@ import actors.ray_pool.cluster
 import sweeps.run as command
 from actors.benchmarks.noop import Noop, NoopFactors
 from actors.checks import interpreters
-from actors.checks.interpreters import Seen, Versions, check_interpreter, mismatch
+from actors.checks.interpreters import Installed, Versions, check_interpreter, mismatch
 from actors.devices.allocator import Allocator
 from actors.devices.nodes import Gpu, Node
 from sweeps.plan.machines import Machines
 from sweeps.task import Row, Slot, Task
+from tests.conftest import ROOT
 
 OURS = Versions(ray.__version__, platform.python_version())
 RAY = Versions("2.60.0", "3.11.7")
@@ -35,7 +36,7 @@ KEPLER = "/venvs/kepler/bin/python"
 
 
 def other_venv(directory: Path, ray_version: str | None = None) -> str:
-    """A second interpreter with the packages of this one, and another Ray if asked for."""
+    """Make a second interpreter with this interpreter's packages; `ray_version` replaces its Ray."""
     venv.EnvBuilder(symlinks=True).create(directory)
     (packages,) = directory.glob("lib/python*/site-packages")
     (packages / "ours.pth").write_text(f"import site; site.addsitedir({site.getsitepackages()[0]!r})\n")
@@ -52,7 +53,7 @@ def script(path: Path, text: str) -> str:
 
 
 def running(text: str) -> list[int]:
-    """Ids of processes whose command line has `text` in it."""
+    """Return the ids of processes whose command line contains `text`."""
     return [
         process.pid
         for process in psutil.process_iter(["cmdline"])
@@ -61,29 +62,41 @@ def running(text: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("seen", "needed", "told"),
+    ("installed", "needed", "told"),
     [
-        (Seen(RAY), RAY, None),
-        (Seen(Versions("2.9.0", "3.11.7")), RAY, "it has Ray 2.9.0 on Python 3.11.7; needed is Ray 2.60.0 on Python"),
-        (Seen(Versions(None, "3.11.7"), {"ray": "no"}), RAY, "it has no Ray on Python 3.11.7; needed is Ray 2.60.0"),
-        (Seen(Versions("2.60.0", "3.12.7")), RAY, "it has Ray 2.60.0 on Python 3.12.7; needed"),
-        (Seen(Versions("2.60.0", "3.11.9")), RAY, "it has Ray 2.60.0 on Python 3.11.9; needed"),
+        (Installed(RAY), RAY, None),
         (
-            Seen(RAY, {"torch": "ImportError: x"}),
+            Installed(Versions("2.9.0", "3.11.7")),
+            RAY,
+            "it has Ray 2.9.0 on Python 3.11.7; needed is Ray 2.60.0 on Python",
+        ),
+        (
+            Installed(Versions(None, "3.11.7"), {"ray": "no"}),
+            RAY,
+            "it has no Ray on Python 3.11.7; needed is Ray 2.60.0",
+        ),
+        (Installed(Versions("2.60.0", "3.12.7")), RAY, "it has Ray 2.60.0 on Python 3.12.7; needed"),
+        (Installed(Versions("2.60.0", "3.11.9")), RAY, "it has Ray 2.60.0 on Python 3.11.9; needed"),
+        (
+            Installed(RAY, {"torch": "ImportError: x"}),
             RAY,
             "it has Ray 2.60.0 on Python 3.11.7, but cannot import torch (Imp",
         ),
     ],
 )
-def test_ray_and_python_must_be_the_drivers(seen: Seen, needed: Versions, told: str | None) -> None:
-    reason = mismatch(seen, needed)
+def test_ray_and_python_must_be_the_drivers(installed: Installed, needed: Versions, told: str | None) -> None:
+    reason = mismatch(installed, needed)
     assert reason is None if told is None else reason is not None and reason.startswith(told)
 
 
 def test_ray_can_be_told_that_the_minor_version_of_python_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL", "minor")
-    assert mismatch(Seen(Versions("2.60.0", "3.11.9")), RAY) is None
-    assert mismatch(Seen(Versions("2.60.0", "3.12.7")), RAY) is not None
+    assert mismatch(Installed(Versions("2.60.0", "3.11.9")), RAY) is None
+    assert mismatch(Installed(Versions("2.60.0", "3.12.7")), RAY) is not None
+
+
+def test_workers_import_from_the_checkout_of_the_driver() -> None:
+    assert interpreters.own_directories() == ([str(ROOT)] if (ROOT / "pyproject.toml").is_file() else [])
 
 
 def test_what_is_no_interpreter_is_told(tmp_path: Path) -> None:
@@ -99,7 +112,7 @@ def test_what_is_no_interpreter_is_told(tmp_path: Path) -> None:
 def test_an_interpreter_that_hangs_is_ended_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interpreters, "TRIAL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(interpreters, "CHECK_TIMEOUT_S", 0.3)
     hangs = script(tmp_path / "hangs", f"sh -c 'sleep 3600' {tmp_path}/child")
     assert check_interpreter(hangs, OURS, "/") == "it did not answer within 0.3 s"
     wait_until_gone(str(tmp_path))
@@ -119,7 +132,7 @@ def test_an_interpreter_without_our_packages_is_told(tmp_path: Path, monkeypatch
 
 @pytest.fixture
 def allocator() -> Allocator:
-    """A box with two dies of a K80, which have an interpreter of their own, and a GTX 1070."""
+    """Return an allocator of a box with a GTX 1070 and two dies of a K80, which have their own interpreter."""
     gpus = (
         Gpu("GPU-aaa", "Tesla K80", 12 * 2**30, (3, 7)),
         Gpu("GPU-ccc", "NVIDIA GeForce GTX 1070", 8 * 2**30, (6, 1)),
@@ -129,9 +142,9 @@ def allocator() -> Allocator:
 
 
 def test_a_worker_gets_devices_of_one_interpreter(allocator: Allocator) -> None:
-    taken = allocator.allocate(Slot("gpu", 2, 1), "w")
-    assert taken is not None
-    assert (taken[1].device_class, allocator.python(taken[1])) == ("tesla-k80+tesla-k80", KEPLER)
+    allocated = allocator.allocate(Slot("gpu", 2, 1), "w")
+    assert allocated is not None
+    assert (allocated[1].device_class, allocator.python(allocated[1])) == ("tesla-k80+tesla-k80", KEPLER)
     last = allocator.allocate(Slot("gpu", 1, 1), "v")
     assert last is not None
     assert (last[1].device_class, allocator.python(last[1])) == ("gtx-1070", None)
@@ -148,9 +161,9 @@ def test_an_interpreter_that_does_not_do_takes_its_devices_with_it_and_no_other(
     assert "it is broken" in (allocator.infeasible(Slot("k80", 1, 1)) or "")
     assert "it is broken" in (allocator.infeasible(Slot("gpu", 2, 1)) or "")
     assert allocator.infeasible(Slot("cpu", 0, 8)) is None
-    taken = allocator.allocate(Slot("gpu", 1, 1), "w")
-    assert taken is not None
-    assert taken[1].device_class == "gtx-1070"
+    allocated = allocator.allocate(Slot("gpu", 1, 1), "w")
+    assert allocated is not None
+    assert allocated[1].device_class == "gtx-1070"
     assert allocator.allocate(Slot("gpu", 1, 1), "v") is None
 
 
@@ -175,14 +188,14 @@ def test_a_machine_file_of_no_use_is_told_before_anything_starts(arguments: list
     assert (answer.exit_code, told in answer.output) == (2, True), answer.output
 
 
-class Telling(Noop):
-    """A noop that writes down which interpreter runs it."""
+class RecordsInterpreter(Noop):
+    """A no-op that writes its interpreter's path into a file."""
 
     def __init__(self, told: Path) -> None:
-        self.told = told
+        self.directory = told
 
     def rows(self, held: None, task: Task, factors: NoopFactors) -> Iterator[Row]:
-        (self.told / task.task_id).write_text(sys.executable)
+        (self.directory / task.task_id).write_text(sys.executable)
         return super().rows(held, task, factors)
 
 
@@ -201,7 +214,7 @@ index = [0, 1]
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> Path:
-    """Where `Telling` writes; the session's cluster is there already, nobody is to join or leave it."""
+    """Return the directory for `RecordsInterpreter`; the command uses the session's cluster without joining it."""
 
     @contextlib.contextmanager
     def cluster(_address: str) -> Iterator[list[str]]:
@@ -210,12 +223,12 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> 
     directory = tmp_path / "told"
     directory.mkdir()
     monkeypatch.setattr(actors.ray_pool.cluster, "cluster", cluster)
-    monkeypatch.setattr(command, "BENCHMARKS", {"noop": Telling(directory)})
+    monkeypatch.setattr(command, "find_benchmarks", lambda: {"noop": RecordsInterpreter(directory)})
     return directory
 
 
 def run(directory: Path, machines: Machines) -> tuple[int, list[dict[str, Any]], str]:
-    """Exit code, rows and output of the command, without a process of its own."""
+    """Run the command in this process; return its exit code, rows and output."""
     path = directory / "several.toml"
     path.write_text(SPEC)
     output = io.StringIO()
@@ -241,10 +254,10 @@ def test_another_ray_is_rows_of_unavailable_at_once(told: Path, tmp_path: Path) 
     python = other_venv(tmp_path / "old", ray_version="2.9.0")
     code, rows, output = run(tmp_path, Machines("boxes.toml", {"cpu": python}))
     assert (code, [row["status"] for row in rows]) == (1, ["unavailable", "unavailable"])
-    seen = f"it has Ray 2.9.0 on Python {OURS.python}; needed is Ray {OURS.ray} on Python {OURS.python}"
+    installed = f"it has Ray 2.9.0 on Python {OURS.python}; needed is Ray {OURS.ray} on Python {OURS.python}"
     reason = rows[0]["error_message"]
     assert "boxes.toml has workers there start with" in reason
-    assert seen in reason
+    assert installed in reason
     assert output.count(f"warning: unavailable: {reason}") == 1, "told once, while it runs"
     assert not list(told.iterdir())
     wait_until_gone(python)

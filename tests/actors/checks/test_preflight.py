@@ -1,4 +1,4 @@
-"""What cannot work on a card is said before the load: no kernels, no bitsandbytes, no room. No GPU is needed here."""
+"""A load that cannot work on a card is refused before it starts: no kernels, no bitsandbytes, no room. Needs no GPU."""
 
 import sys
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from sweeps.errors import Unsupported
 from sweeps.plan.declaration import Factors
 from sweeps.task import Allocation, Lease, Run, Slot, Task
 from tests.actors.checks.test_fatbin import fat_binary
-from tests.actors.test_worker import Script
+from tests.actors.test_worker import ScriptedCoordinator
 
 K80, GTX_1070, V100, H200, B200, RTX_5070 = (3, 7), (6, 1), (7, 0), (9, 0), (10, 0), (12, 0)
 CU130 = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120"]
@@ -67,7 +67,7 @@ def test_code_runs_on_its_own_major_version_and_ptx_on_later_ones(
 
 @dataclass
 class Card:
-    """A GPU as torch tells of it."""
+    """A GPU as torch describes it."""
 
     name: str
     capability: tuple[int, int]
@@ -78,7 +78,7 @@ class Card:
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *cards: Card, built_for: list[str], cuda: str | None = "12.6") -> None:
-    """Have torch say that these cards are there and what it was built for."""
+    """Make torch report these cards, and the architectures that it was built for."""
 
     def of(what: Any) -> Any:
         return lambda device: what(cards[int(str(device).removeprefix("cuda:"))])
@@ -235,17 +235,17 @@ class NeverLoads(Generation):
         raise AssertionError("loaded")
 
 
-class FakeCoordinator(Script):
+class FakeCoordinator(ScriptedCoordinator):
     def join(self, *_: Any) -> None:
         pass
 
 
 def last_row(levels: GenerationFactors, allocation: Allocation) -> dict[str, Any]:
-    """Of a worker on that allocation, which would fail to load."""
+    """Return the last row of a worker on that allocation, whose loads would fail."""
     task = Task("s", "generation", levels.model_dump(), allocation.slot, "model", 1, 0, 0, 0, 0)
-    line = FakeCoordinator([Run((Lease(task, 1),), 0)])
-    Worker(allocation, {"generation": NeverLoads()}, ({}, "e1")).work(line)
-    return line.outcomes[0].rows[-1]
+    coordinator = FakeCoordinator([Run((Lease(task, 1),), 0)])
+    Worker(allocation, {"generation": NeverLoads()}, ({}, "e1")).work(coordinator)
+    return coordinator.outcomes[0].rows[-1]
 
 
 def test_a_worker_asks_before_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:

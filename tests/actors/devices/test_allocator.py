@@ -1,4 +1,6 @@
-"""Who gets which GPU and which cores, on boxes that this machine is not."""
+"""The allocation of GPUs and cores, on made-up nodes."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +15,7 @@ BOX = Node("n1", "box", "Xeon", tuple(range(16)), (K80_A, K80_B, GTX))
 PLAIN = Node("n2", "plain", "EPYC", tuple(range(4)))
 
 
-def floor(*nodes: Node) -> Allocator:
+def allocator_of(*nodes: Node) -> Allocator:
     return Allocator({node.node_id: node for node in nodes})
 
 
@@ -48,35 +50,57 @@ def test_a_device_name_means_whole_words_of_the_slug(device: str, gpu: Gpu, expe
 
 
 def test_seats_never_share_a_core_or_a_gpu() -> None:
-    house = floor(BOX)
+    allocator = allocator_of(BOX)
     slots = [Slot("k80", 1, 4), Slot("k80", 1, 4), Slot("gtx-1070", 1, 4), Slot("cpu", 0, 4)]
-    allocations = [taken[1] for i, slot in enumerate(slots) if (taken := house.allocate(slot, f"w{i}"))]
+    allocations = [allocated[1] for i, slot in enumerate(slots) if (allocated := allocator.allocate(slot, f"w{i}"))]
     cores = [core for allocation in allocations for core in allocation.cores]
     uuids = [uuid for allocation in allocations for uuid in allocation.device_uuids]
     assert (len(allocations), len(cores), len(set(cores))) == (4, 16, 16)
     assert sorted(uuids) == ["GPU-aaa", "GPU-aab", "GPU-ccc"]
-    assert house.allocate(Slot("cpu", 0, 1), "late") is None
+    assert allocator.allocate(Slot("cpu", 0, 1), "late") is None
 
 
 def test_a_released_seat_is_free_again() -> None:
-    house = floor(PLAIN)
-    assert house.allocate(Slot("cpu", 0, 4), "w")
-    assert house.allocate(Slot("cpu", 0, 1), "v") is None
-    house.release("w")
-    assert house.allocate(Slot("cpu", 0, 4), "v")
+    allocator = allocator_of(PLAIN)
+    assert allocator.allocate(Slot("cpu", 0, 4), "w")
+    assert allocator.allocate(Slot("cpu", 0, 1), "v") is None
+    allocator.release("w")
+    assert allocator.allocate(Slot("cpu", 0, 4), "v")
 
 
 def test_cpu_work_goes_where_no_gpu_would_miss_the_cores() -> None:
-    taken = floor(BOX, PLAIN).allocate(Slot("cpu", 0, 2), "w")
-    assert taken is not None
-    assert taken[1].host == "plain"
+    allocated = allocator_of(BOX, PLAIN).allocate(Slot("cpu", 0, 2), "w")
+    assert allocated is not None
+    assert allocated[1].host == "plain"
+
+
+@pytest.mark.parametrize("order", [("n1", "n2"), ("n2", "n1")])
+def test_of_nodes_alike_the_fuller_one_is_filled_up(order: tuple[str, str]) -> None:
+    """So that a wide slot still finds an empty node."""
+    house = allocator_of(*(replace(PLAIN, node_id=name, host=name) for name in order))
+    assert house.allocate(Slot("cpu", 0, 4), "gone")
+    first = house.allocate(Slot("cpu", 0, 1), "a")
+    house.release("gone")
+    second = house.allocate(Slot("cpu", 0, 1), "b")
+    assert first is not None
+    assert second is not None
+    assert second[0].host == first[0].host == order[1], "though the other node comes first"
+    assert house.allocate(Slot("cpu", 0, 4), "wide")
+
+
+@pytest.mark.parametrize("others", [(), (PLAIN,)])
+def test_a_gpu_slot_fills_up_the_fuller_box(others: tuple[Node, ...]) -> None:
+    house = allocator_of(BOX, replace(BOX, node_id="n3", host="second"), *others)
+    hosts = [taken[0].host for name in "abc" if (taken := house.allocate(Slot("gpu", 1, 2), name))]
+    assert len(hosts) == 3
+    assert len(set(hosts)) == 1
 
 
 def test_a_seat_says_what_it_is() -> None:
-    taken = floor(BOX).allocate(Slot("gpu", 3, 1), "w")
-    assert taken is not None
-    assert taken[1].device_class == "tesla-k80+tesla-k80+gtx-1070"
-    assert taken[1].device_name == "Tesla K80 + Tesla K80 + NVIDIA GeForce GTX 1070"
+    allocated = allocator_of(BOX).allocate(Slot("gpu", 3, 1), "w")
+    assert allocated is not None
+    assert allocated[1].device_class == "tesla-k80+tesla-k80+gtx-1070"
+    assert allocated[1].device_name == "Tesla K80 + Tesla K80 + NVIDIA GeForce GTX 1070"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +115,7 @@ def test_a_seat_says_what_it_is() -> None:
     ],
 )
 def test_what_can_never_be_offered_is_told_with_what_exists(slot: Slot, possible: bool) -> None:
-    reason = floor(BOX, PLAIN).infeasible(slot)
+    reason = allocator_of(BOX, PLAIN).infeasible(slot)
     assert (reason is None) is possible
     if reason:
         assert str(slot) in reason

@@ -1,4 +1,4 @@
-"""Slots of CPU cores on Ray: pinned and disjoint as seen from outside, threads as many as cores, isolation by node."""
+"""Slots of CPU cores on Ray: pinned and disjoint by the kernel, as many threads as cores, isolation by node."""
 
 import contextlib
 import datetime
@@ -34,11 +34,11 @@ pytestmark = [
 ]
 PATIENCE_S = 60.0
 CLOCK_S = 0.005
-"""A row's beginning is wall time, its duration is not: they may disagree by so much."""
+"""Largest disagreement of the two clocks of a row: its start is wall time, its duration is not."""
 
 
 class WaitsForSign(Noop):
-    """A noop that says which process it is, computes with torch, and goes on when a file `go` appears."""
+    """A no-op that writes its process id, computes with torch, and continues when a file `go` appears."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -61,7 +61,7 @@ class WaitsForSign(Noop):
 def run(
     directory: Path, benchmark: Noop, watch: Callable[[Status], None], isolation: Any = "device", **factors: list[Any]
 ) -> list[Row]:
-    """The rows of a sweep on two cores of the session's cluster; `watch` sees every status on the way."""
+    """Run a sweep on two cores of the session's cluster, and return its rows; `watch` is called with every status."""
     levels = {"device": ["cpu"], "cpu_cores": [1], "index": [0], "wait_s": [0.0]} | factors
     spec = Spec(name="cores", sweep=[Sweep(name="s", benchmark="noop", iterations=1, warmup=0, factors=levels)])
     registry: dict[str, Any] = {"noop": benchmark}
@@ -78,10 +78,10 @@ def run(
 
 
 def cores_of_all_threads(pid: int) -> set[int]:
-    """Where any thread of a process may run, by the kernel."""
+    """Return the cores on which any thread of a process may run, by the kernel."""
     cores: set[int] = set()
     for thread in psutil.Process(pid).threads():
-        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+        with contextlib.suppress(ProcessLookupError):  # the thread ended meanwhile
             cores |= os.sched_getaffinity(thread.id)
     return cores
 
@@ -113,7 +113,7 @@ def test_neighbours_show_up_when_slots_of_a_node_work_at_once(tmp_path: Path) ->
 
 
 class WaitsForOthers(Noop):
-    """A noop whose first task lasts until a file `go` appears."""
+    """A no-op whose first task lasts until a file `go` appears."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -138,7 +138,7 @@ def test_isolation_by_node_lets_one_task_run_at_a_time(tmp_path: Path) -> None:
 
 
 def overlaps(rows: list[Row]) -> bool:
-    """Whether any two rows were measured at the same time."""
+    """Tell whether any two rows were measured at the same time."""
     spans = sorted((row["started_at"], row["duration_s"]) for row in rows)
     ends = ((start + datetime.timedelta(seconds=duration_s - CLOCK_S), start) for start, duration_s in spans)
     return any(end > after for (end, _), (_, after) in pairwise(ends))

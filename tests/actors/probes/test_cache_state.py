@@ -1,4 +1,4 @@
-"""No file is called cold that is not, nor warm."""
+"""Files are called cold or warm only if they are."""
 
 import mmap
 import os
@@ -18,7 +18,7 @@ SHARED_MEMORY = Path("/dev/shm")
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """On a file system that can evict, and in the page cache."""
+    """Return a file in the page cache, on a file system that can evict."""
     path = tmp_path / "file"
     path.write_bytes(os.urandom(2**20))
     skip_in_memory(path)

@@ -1,4 +1,4 @@
-"""A known allocation is seen: by the kernel's mark, by sampling, and by CUDA's allocator on every device."""
+"""A known allocation is measured: by the kernel's mark, by sampling, and by CUDA's allocator on every device."""
 
 import json
 import mmap
@@ -20,7 +20,7 @@ TWO_GPUS = [torch.device("cuda", 0), torch.device("cuda", 1)]
 
 @contextmanager
 def touched_block() -> Iterator[None]:
-    """BLOCK_BYTES that are really there: mapped directly, so that malloc keeps nothing of them."""
+    """Hold BLOCK_BYTES of resident memory, mapped directly, so that malloc keeps none of it afterwards."""
     with mmap.mmap(-1, BLOCK_BYTES) as block:
         for page in range(0, BLOCK_BYTES, mmap.PAGESIZE):
             block[page] = 1
@@ -28,45 +28,45 @@ def touched_block() -> Iterator[None]:
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-    """Released each time that a sampler has looked."""
+def samples(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Return a semaphore that is released each time that a sampler has taken a sample."""
     done = threading.Semaphore(0)
-    look = memory_module._Sampler._look
+    sample = memory_module._Sampler._sample
 
-    def look_and_tell(sampler: memory_module._Sampler) -> None:
-        look(sampler)
+    def sample_and_release(sampler: memory_module._Sampler) -> None:
+        sample(sampler)
         done.release()
 
-    monkeypatch.setattr(memory_module._Sampler, "_look", look_and_tell)
+    monkeypatch.setattr(memory_module._Sampler, "_sample", sample_and_release)
     return done
 
 
-def drain(looks: threading.Semaphore) -> None:
-    while looks.acquire(blocking=False):
+def drain(samples: threading.Semaphore) -> None:
+    while samples.acquire(blocking=False):
         pass
 
 
-def use_and_free(looks: threading.Semaphore, method: str) -> None:
+def use_and_free(samples: threading.Semaphore, method: str) -> None:
     with touched_block():
-        if method == "sampled":  # only what lasts until it looks is seen; the second look began after the first
-            drain(looks)
-            assert looks.acquire(timeout=10)
-            assert looks.acquire(timeout=10)
+        if method == "sampled":  # a sample sees only memory that is held; the second one begins after the first
+            drain(samples)
+            assert samples.acquire(timeout=10)
+            assert samples.acquire(timeout=10)
 
 
 @pytest.mark.parametrize("method", ["vmhwm", "sampled"])
-def test_a_known_allocation_is_seen_within_5_percent(method: str, looks: threading.Semaphore) -> None:
-    rest = memory_use(CPU)
+def test_a_known_allocation_is_seen_within_5_percent(method: str, samples: threading.Semaphore) -> None:
+    baseline = memory_use(CPU)
     with PeakMemory(CPU, force_sampling=method == "sampled") as memory:
-        use_and_free(looks, method)
+        use_and_free(samples, method)
     assert memory.columns["peak_rss_method"] == method
-    beyond = memory.above_baseline(rest)
+    beyond = memory.above_baseline(baseline)
     assert beyond["peak_rss_beyond_model_bytes"] == pytest.approx(BLOCK_BYTES, rel=0.05)
-    assert memory.columns["peak_rss_bytes"] == rest.rss + beyond["peak_rss_beyond_model_bytes"]
+    assert memory.columns["peak_rss_bytes"] == baseline.rss + beyond["peak_rss_beyond_model_bytes"]
 
 
 @pytest.mark.parametrize("method", ["vmhwm", "sampled"])
-def test_an_earlier_peak_is_forgotten(method: str, looks: threading.Semaphore) -> None:
+def test_an_earlier_peak_is_forgotten(method: str, samples: threading.Semaphore) -> None:
     with touched_block():
         pass
     with PeakMemory(CPU, force_sampling=method == "sampled") as memory:
@@ -76,10 +76,10 @@ def test_an_earlier_peak_is_forgotten(method: str, looks: threading.Semaphore) -
 
 def test_what_was_there_before_counts_as_rest() -> None:
     with touched_block():
-        rest = memory_use(CPU)
+        baseline = memory_use(CPU)
         with PeakMemory(CPU) as memory:
             pass
-    assert abs(memory.above_baseline(rest)["peak_rss_beyond_model_bytes"]) < 0.05 * BLOCK_BYTES
+    assert abs(memory.above_baseline(baseline)["peak_rss_beyond_model_bytes"]) < 0.05 * BLOCK_BYTES
     assert memory.columns["peak_rss_bytes"] > BLOCK_BYTES
 
 
@@ -92,7 +92,7 @@ def test_a_cpu_row_has_no_gpu_columns() -> None:
 
 
 class FakeAllocator:
-    """torch.cuda's counters for two devices: reserved is allocated plus a cache, and work is counted at a sync."""
+    """Fakes torch.cuda's counters of two devices: reserved is allocated plus a cache; work counts at the next sync."""
 
     CACHE = 7
 
@@ -112,7 +112,7 @@ class FakeAllocator:
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
 
     def launch(self, device: torch.device, allocated: int) -> None:
-        """Work that will need so much, for a while."""
+        """Launch work that needs `allocated` bytes until the next sync."""
         self._running[device] = allocated
 
     def synchronize(self, device: torch.device) -> None:
@@ -143,7 +143,7 @@ def test_peaks_of_several_devices_by_device_in_sum_and_beyond_rest(monkeypatch: 
     first, second = TWO_GPUS
     cuda.now = {first: 100, second: 50}
     cuda.launch(first, 800)
-    rest = memory_use([*TWO_GPUS, *CPU])
+    baseline = memory_use([*TWO_GPUS, *CPU])
     with PeakMemory([*TWO_GPUS, *CPU]) as memory:
         cuda.launch(first, 10)
         cuda.launch(second, 30)
@@ -152,7 +152,7 @@ def test_peaks_of_several_devices_by_device_in_sum_and_beyond_rest(monkeypatch: 
     assert memory.columns["peak_device_used_bytes"] == 100 + 50
     assert json.loads(memory.by_device["peak_allocated_by_device_bytes"]) == {"cuda:0": 110, "cuda:1": 80}
     assert json.loads(memory.by_device["peak_reserved_by_device_bytes"]) == {"cuda:0": 124, "cuda:1": 94}
-    beyond = memory.above_baseline(rest)
+    beyond = memory.above_baseline(baseline)
     assert beyond["peak_allocated_beyond_model_bytes"] == 10 + 30
     assert beyond["peak_reserved_beyond_model_bytes"] == 10 + 30 + 2 * 7
 
@@ -160,5 +160,5 @@ def test_peaks_of_several_devices_by_device_in_sum_and_beyond_rest(monkeypatch: 
 def test_rest_is_of_the_devices_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = FakeAllocator(monkeypatch)
     cuda.now = {TWO_GPUS[0]: 100, TWO_GPUS[1]: 50}
-    rest = memory_use(TWO_GPUS[1:])
-    assert rest == MemoryUse({"cuda:1": 50}, {"cuda:1": 57}, rest.rss)
+    baseline = memory_use(TWO_GPUS[1:])
+    assert baseline == MemoryUse({"cuda:1": 50}, {"cuda:1": 57}, baseline.rss)

@@ -1,4 +1,4 @@
-"""What is counted as resident is what was read, and what was evicted is gone."""
+"""Pages that were read are counted as resident, and evicted pages are not."""
 
 import mmap
 import os
@@ -16,7 +16,7 @@ from actors.probes.storage import storage_of
 
 PAGES = 700
 SIZE_BYTES = (PAGES - 1) * mmap.PAGESIZE + 123
-"""The last page is part of the file only."""
+"""Size that makes the last page a part of the file only."""
 NOBODY = 65534
 
 
@@ -26,7 +26,7 @@ def write(path: Path) -> Path:
 
 
 def skip_in_memory(path: Path) -> None:
-    """By the file system's name: were it by what `evict` achieves, a broken one would skip its own tests."""
+    """Skip on a file system in memory, by its name: a check by `evict` would skip the tests of a broken `evict`."""
     filesystem = storage_of(path).filesystem
     if filesystem in (None, "tmpfs", "ramfs"):
         pytest.skip(f"{path} lies on {filesystem or 'an unknown file system'}, which evicts nothing")
@@ -34,7 +34,7 @@ def skip_in_memory(path: Path) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """On a file system that can evict, and evicted."""
+    """Return a file whose pages are evicted, on a file system that can evict."""
     path = write(tmp_path / "file")
     skip_in_memory(path)
     evict([path])
@@ -42,7 +42,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def read_pages(path: Path, pages: int) -> None:
-    """So many from the start, and no more: without the kernel's reading ahead."""
+    """Read exactly the first `pages` pages, without the kernel's read-ahead."""
     with path.open("rb", buffering=0) as opened:
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
         opened.read(pages * mmap.PAGESIZE)
@@ -105,7 +105,7 @@ def test_pages_that_the_kernel_hides_are_not_counted() -> None:
 
 @contextmanager
 def other_s_file() -> Iterator[Path]:
-    """A file of root, seen by somebody else; this process is that one meanwhile."""
+    """Yield a file of root, while this process runs as another user."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to have a file that belongs to another user")
     directory = Path(tempfile.mkdtemp())

@@ -1,4 +1,4 @@
-"""A file's device and file system, beside what `df` says of it."""
+"""A file's device and file system agree with `df`."""
 
 import os
 import shutil
@@ -61,7 +61,7 @@ def test_a_symbolic_link_counts_for_its_target(tmp_path: Path) -> None:
 
 
 def test_a_mount_that_is_hidden_under_another_does_not_count(tmp_path: Path, python: str) -> None:
-    """Comparing paths would find the longer, hidden mount point."""
+    """A comparison of paths would find the longer, hidden mount point."""
     inner = tmp_path / "outer" / "inner"
     inner.mkdir(parents=True)
     script = f"""

@@ -1,4 +1,4 @@
-"""Which Ray an address means, and what is said where it means none."""
+"""The Ray that an address means, and the messages if there is none."""
 
 import socket
 from concurrent import futures
@@ -9,8 +9,8 @@ import grpc
 import pytest
 
 from actors.ray_pool import address, dashboard, gcs_probe
-from actors.ray_pool.address import NoneHere, Place
-from actors.ray_pool.token import Held
+from actors.ray_pool.address import GcsAddress, NoneHere
+from actors.ray_pool.token import HeldToken
 from sweeps.errors import UserError
 
 RECORD = Path("/tmp/ray/ray_current_cluster")
@@ -27,8 +27,8 @@ A, B = "192.0.2.2:6379", "192.0.2.2:6400"
     ],
 )
 def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
-    place = address.parse(text, "--address", "")
-    assert (place.host, place.port, str(place)) == (host, port, text)
+    gcs = address.parse(text, "--address", "")
+    assert (gcs.host, gcs.port, str(gcs)) == (host, port, text)
 
 
 NO_ADDRESSES = (
@@ -56,10 +56,10 @@ def test_anything_else_is_told(text: str) -> None:
 
 
 def test_auto_is_where_ray_address_points_and_the_message_names_it() -> None:
-    place = address.find("auto", {"RAY_ADDRESS": "127.0.0.1:1"})
-    assert (str(place), place.is_own) == ("127.0.0.1:1", False)
-    assert "RAY_ADDRESS=127.0.0.1:1 in the environment" in place.source
-    assert place.advice.startswith("unset RAY_ADDRESS")
+    gcs = address.find("auto", {"RAY_ADDRESS": "127.0.0.1:1"})
+    assert (str(gcs), gcs.is_own) == ("127.0.0.1:1", False)
+    assert "RAY_ADDRESS=127.0.0.1:1 in the environment" in gcs.source
+    assert gcs.advice.startswith("unset RAY_ADDRESS")
 
 
 def test_a_host_and_port_is_itself_whatever_ray_address_says() -> None:
@@ -72,16 +72,16 @@ def test_a_host_and_port_is_itself_whatever_ray_address_says() -> None:
 def test_auto_is_the_one_that_was_started_last_of_those_that_run(
     recorded: str | None, running: set[str], expected: str
 ) -> None:
-    place = address.choose(recorded, running, RECORD)
-    assert str(place) == expected
-    assert place.is_own
+    gcs = address.choose(recorded, running, RECORD)
+    assert str(gcs) == expected
+    assert gcs.is_own
 
 
 def test_a_note_that_a_dead_ray_left_is_named() -> None:
-    place = address.choose(A, (), RECORD)
-    assert (str(place), place.is_own) == (A, False)
-    assert str(RECORD) in place.source
-    assert "a Ray that is gone left it" in place.advice
+    gcs = address.choose(A, (), RECORD)
+    assert (str(gcs), gcs.is_own) == (A, False)
+    assert str(RECORD) in gcs.source
+    assert "a Ray that is gone left it" in gcs.advice
 
 
 def test_none_and_several_are_told() -> None:
@@ -106,11 +106,11 @@ def test_this_machine_is_known(host: str, here: bool) -> None:
     assert bool(host and address.is_here(host)) == here
 
 
-# --- who listens ---
+# --- the control process ---
 
 
 class Head(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """A control process: open, or for those who have the token."""
+    """A fake control process, which asks for `token` unless it is None."""
 
     def __init__(self, token: str | None, path: str = gcs_probe._METHOD) -> None:
         self.token = token
@@ -150,12 +150,12 @@ def test_a_head_says_whether_it_wants_a_token(
     own: str | None, shown: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # which nobody is to ask
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # which must not be used
     assert answer(Head(own), shown).value == expected
 
 
 def test_another_server_is_no_head() -> None:
-    with pytest.raises(gcs_probe.Nobody, match="what listens there is no head of a Ray"):
+    with pytest.raises(gcs_probe.NoRayThere, match="what listens there is no head of a Ray"):
         answer(Head(None, "/ray.rpc.RayletDriver/Init"), None)
 
 
@@ -164,21 +164,21 @@ def test_who_says_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        with pytest.raises(gcs_probe.Nobody, match="does not answer within"):
+        with pytest.raises(gcs_probe.NoRayThere, match="does not answer within"):
             gcs_probe.ask("127.0.0.1", silent.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid", "a..b"])
 def test_nobody_is_told_at_once(host: str) -> None:
-    with pytest.raises(gcs_probe.Nobody, match="nobody listens there"):
+    with pytest.raises(gcs_probe.NoRayThere, match="nobody listens there"):
         gcs_probe.ask(host, 1)
 
 
 # --- the dashboard ---
 
-HERE = Place("127.0.0.1", 6379, "", "")
-ELSEWHERE = Place("203.0.113.7", 6379, "", "")
-TOKEN = Held("secret", "~/.ray/auth_token")
+HERE = GcsAddress("127.0.0.1", 6379, "", "")
+ELSEWHERE = GcsAddress("203.0.113.7", 6379, "", "")
+TOKEN = HeldToken("secret", "~/.ray/auth_token")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real Ray actors: the same rows as inline, faults that kill processes, pinning seen from outside."""
+"""Real Ray actors: the same rows as inline, faults that kill processes, pinning by the kernel."""
 
 import os
 import time
@@ -99,7 +99,7 @@ def test_errors_of_the_coordinator_arrive_as_themselves(tmp_path: Path) -> None:
 
 
 class Pinned(OneTaskPerCell):
-    """A noop that leaves its process id in a directory, and goes on when a file `seen` appears there."""
+    """A no-op that leaves its process id in a directory, and continues when a file `seen` appears there."""
 
     factors = BENCHMARKS["noop"].factors
     columns = COLUMNS["noop"]

@@ -1,23 +1,23 @@
-"""Whether both sides want a token, to whom it is shown, who may read it, and what is said where they differ."""
+"""Ray's token: both sides use the same one or a message says how they differ; it is shown and readable to few."""
 
 from pathlib import Path
 
 import pytest
 
 from actors.ray_pool import token as ray_token
-from actors.ray_pool.address import Place
+from actors.ray_pool.address import GcsAddress
 from actors.ray_pool.gcs_probe import Answer
-from actors.ray_pool.token import MODE, PATH, TOKEN, Held
+from actors.ray_pool.token import MODE, PATH, TOKEN, HeldToken
 from sweeps.errors import UserError
 
-HERE = Place("127.0.0.1", 6379, "--address 127.0.0.1:6379", "")
-ELSEWHERE = Place("203.0.113.7", 6379, "--address 203.0.113.7:6379", "")  # of the block that is for documentation
-FOUND = Place("203.0.113.7", 6379, "--address auto", "", is_own=True)
-OWN = Held("secret", "~/.ray/auth_token")
+HERE = GcsAddress("127.0.0.1", 6379, "--address 127.0.0.1:6379", "")
+ELSEWHERE = GcsAddress("203.0.113.7", 6379, "--address 203.0.113.7:6379", "")  # an address reserved for documentation
+FOUND = GcsAddress("203.0.113.7", 6379, "--address auto", "", is_own=True)
+OWN = HeldToken("secret", "~/.ray/auth_token")
 
 
 class Ray:
-    """One that wants a token, or none, and keeps in mind which ones it was shown."""
+    """A fake Ray that asks for a token or for none, and records the tokens that it is shown."""
 
     def __init__(self, token: str | None) -> None:
         self.token = token
@@ -31,18 +31,18 @@ class Ray:
 
 @pytest.mark.parametrize("own", [OWN, None])
 @pytest.mark.parametrize("chosen", ["disabled", None])
-@pytest.mark.parametrize("place", [HERE, ELSEWHERE, FOUND])
-def test_a_ray_without_a_token_is_met_without_one(place: Place, chosen: str | None, own: Held | None) -> None:
+@pytest.mark.parametrize("gcs", [HERE, ELSEWHERE, FOUND])
+def test_a_ray_without_a_token_is_met_without_one(gcs: GcsAddress, chosen: str | None, own: HeldToken | None) -> None:
     ray = Ray(None)
-    assert ray_token.decide(place, chosen, lambda: own, ray.ask) == "disabled"
+    assert ray_token.choose_mode(gcs, chosen, lambda: own, ray.ask) == "disabled"
     assert not ray.seen
 
 
 @pytest.mark.parametrize(
-    ("place", "chosen"), [(HERE, None), (HERE, "token"), (ELSEWHERE, "token"), (FOUND, None), (FOUND, "token")]
+    ("gcs", "chosen"), [(HERE, None), (HERE, "token"), (ELSEWHERE, "token"), (FOUND, None), (FOUND, "token")]
 )
-def test_a_ray_with_the_same_token_is_met_with_it(place: Place, chosen: str | None) -> None:
-    assert ray_token.decide(place, chosen, lambda: OWN, Ray("secret").ask) == "token"
+def test_a_ray_with_the_same_token_is_met_with_it(gcs: GcsAddress, chosen: str | None) -> None:
+    assert ray_token.choose_mode(gcs, chosen, lambda: OWN, Ray("secret").ask) == "token"
 
 
 DIFFERING = {
@@ -63,17 +63,17 @@ DIFFERING = {
 
 @pytest.mark.parametrize("difference", DIFFERING)
 def test_sides_that_differ_are_one_message_that_says_which_has_what(difference: str) -> None:
-    place, chosen, own, token, expected = DIFFERING[difference]
+    gcs, chosen, own, token, expected = DIFFERING[difference]
     with pytest.raises(UserError) as told:
-        ray_token.decide(place, chosen, lambda: own, Ray(token).ask)
-    assert str(told.value).startswith(f"{place.source}: the Ray at {place} ")
+        ray_token.choose_mode(gcs, chosen, lambda: own, Ray(token).ask)
+    assert str(told.value).startswith(f"{gcs.source}: the Ray at {gcs} ")
     assert expected in str(told.value)
 
 
 def test_a_stranger_is_not_shown_the_token_unasked() -> None:
     stranger = Ray("theirs")
     with pytest.raises(UserError, match=r"shown to other machines only if you say so: export RAY_AUTH_MODE=token"):
-        ray_token.decide(ELSEWHERE, None, lambda: OWN, stranger.ask)
+        ray_token.choose_mode(ELSEWHERE, None, lambda: OWN, stranger.ask)
     assert not stranger.seen
 
 
@@ -85,14 +85,14 @@ def home(tmp_path: Path) -> Path:
 
 def test_the_token_is_looked_for_where_ray_looks(home: Path) -> None:
     environment = {"HOME": str(home)}
-    assert ray_token.held(environment) is None
+    assert ray_token.held_token(environment) is None
     (home / ".ray" / "auth_token").write_text("of the file\n")
-    assert ray_token.held(environment) == Held("of the file", "~/.ray/auth_token")
+    assert ray_token.held_token(environment) == HeldToken("of the file", "~/.ray/auth_token")
     (home / "mine").write_text("of another file")
     environment[PATH] = str(home / "mine")
-    assert ray_token.held(environment) == Held("of another file", str(home / "mine"))
+    assert ray_token.held_token(environment) == HeldToken("of another file", str(home / "mine"))
     environment[TOKEN] = "itself"
-    assert ray_token.held(environment) == Held("itself", TOKEN)
+    assert ray_token.held_token(environment) == HeldToken("itself", TOKEN)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"])
@@ -100,7 +100,7 @@ def test_a_named_file_without_a_token_is_told(content: bytes | None, home: Path)
     if content is not None:
         (home / "mine").write_bytes(content)
     with pytest.raises(UserError, match=f"{PATH}={home / 'mine'}: (no token in that file|the token cannot be read)"):
-        ray_token.held({"HOME": str(home), PATH: str(home / "mine")})
+        ray_token.held_token({"HOME": str(home), PATH: str(home / "mine")})
 
 
 def test_a_ray_that_is_started_here_has_a_token_made_for_its_user_only(home: Path) -> None:
@@ -129,7 +129,7 @@ def test_what_the_user_chose_stays(home: Path) -> None:
 
 def test_only_its_user_reads_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(home))
-    ray_token.protect()  # what is not there is no error
+    ray_token.protect()  # a missing file is no error
     path = home / ".ray" / "auth_token"
     path.write_text("secret")
     path.chmod(0o644)

@@ -110,7 +110,7 @@ MISTAKES = {
         '[sweep.figure]\ny = "dtype_effective"\nx = "max_new_tokens"\n[[sweep.exclude]]',
         ["figure.y", "no metric in numbers"],
     ),
-    "not a name of a model": ('["builtin://tiny-base"]', '["\\u0000"]', ["factors.model[0]", "no text"]),
+    "not a name of a model": ('["builtin://tiny-base"]', '["\\u0000"]', ["factors.model[0]", "null byte"]),
     "sweep not a table": (GOOD[GOOD.index("[[sweep]]") :], 'sweep = ["x"]', ["sweep", "'x'"]),
 }
 

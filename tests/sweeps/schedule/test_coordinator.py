@@ -1,5 +1,6 @@
 """Queue and sink as one: every task's rows are on disk exactly once, whatever happens to workers and runs."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from sweeps.schedule.policy import Policy
 from sweeps.schema import COLUMNS
 from sweeps.store import run_directory
 from sweeps.store.finished import Again
-from sweeps.store.rows import measured_row
-from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop, Wait
-from tests.fakes import REGISTRY, faulty_spec
+from sweeps.store.rows import failed_row, measured_row
+from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop, Task, TaskShard, Wait
+from tests.fakes import REGISTRY, Faulty, faulty_spec
 
 SLOT = Slot("cpu", 0, 1)
 
@@ -173,6 +174,7 @@ def test_a_task_that_kills_three_workers_becomes_a_row(tmp_path: Path) -> None:
     (row,) = rows(tmp_path)
     assert (row["status"], row["attempt"], row["index"]) == ("worker_lost", 3, 4)
     assert row["error_message"] == "process killed"
+    assert coordinator.status().warnings == ("worker w is gone: process killed",) * 3
 
 
 def test_a_late_answer_is_dropped(tmp_path: Path) -> None:
@@ -182,6 +184,7 @@ def test_a_late_answer_is_dropped(tmp_path: Path) -> None:
     coordinator.lost("slow", "timeout", "over its limit")
     assert work(coordinator, join(coordinator, "other")) == 1
     assert isinstance(coordinator.exchange("slow", [done(slow.leases[0])]), Stop)
+    coordinator.leave("slow")
     coordinator.close()
     assert len(rows(tmp_path)) == 1
 
@@ -193,9 +196,26 @@ def test_what_nobody_offers_becomes_unavailable_rows(tmp_path: Path) -> None:
     assert (status.counts, status.untried) == ({"unavailable": 2}, 2)
     assert coordinator.tick().demand == {SLOT: 2}
     coordinator.close()
-    assert {(row["status"], row["error_message"], row["cpu_cores"]) for row in rows(tmp_path)} == {
-        ("unavailable", "no node has 64 cores", 64)
+    assert {(row["status"], row["error_message"], row["cpu_cores"], row["attempt"]) for row in rows(tmp_path)} == {
+        ("unavailable", "no node has 64 cores", 64, 1)
     }
+
+
+class _OfThreeTexts(Faulty):
+    def row_identities(self, task: Task) -> list[dict[str, Any]]:
+        return [{"iteration": number} for number in range(3)]
+
+
+@pytest.mark.parametrize(("status", "expected"), [("unavailable", [0]), ("worker_lost", [0, 1, 2])])
+def test_a_task_that_is_given_up_has_all_its_rows_one_that_was_never_tried_has_one(
+    status: str, expected: list[int], tmp_path: Path
+) -> None:
+    registry: Any = {"noop": _OfThreeTexts()}
+    coordinator = Coordinator(make_plan(faulty_spec(), registry, tmp_path), registry, Policy())
+    coordinator.open()
+    coordinator.reject(SLOT, status, "nobody has it")
+    coordinator.close()
+    assert [(row["iteration"], row["status"]) for row in rows(tmp_path)] == [(n, status) for n in expected]
 
 
 def test_an_answer_that_got_lost_is_given_again(tmp_path: Path) -> None:
@@ -218,9 +238,9 @@ def test_after_drain_nobody_gets_a_task_but_rows_still_count(tmp_path: Path) -> 
     assert isinstance(answer, Run)
     for _ in range(2):  # its answer may get lost
         coordinator.drain("enough")
+        assert coordinator.tick().warnings == ("enough",)
     assert isinstance(coordinator.exchange("w", [done(answer.leases[0])]), Stop)
     assert coordinator.tick().demand == {}
-    assert coordinator.tick().warnings == ("enough",)
     coordinator.close()
     assert len(rows(tmp_path)) == 1
 
@@ -255,15 +275,38 @@ def test_small_tasks_are_leased_together_slow_ones_alone(tmp_path: Path) -> None
     assert len(answer.leases) == 1
 
 
+@pytest.mark.parametrize(("workers", "expected"), [(1, 4), (2, 2), (4, 1)])
+def test_of_the_last_small_tasks_every_worker_of_the_slot_gets_its_share(
+    workers: int, expected: int, tmp_path: Path
+) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=list(range(9))))
+    answer = coordinator.exchange(join(coordinator), [])
+    for number in range(1, workers):
+        join(coordinator, f"idle-{number}")
+    assert isinstance(answer, Run)
+    answer = coordinator.exchange("w", [done(answer.leases[0], duration_s=0.001)])
+    assert isinstance(answer, Run)
+    assert len(answer.leases) == expected, "half of a fair share of the eight tasks that are left"
+
+
 def test_overdue_counts_all_leased_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = open_run(tmp_path, faulty_spec(index=list(range(9))), timeout_s=10.0)
     now_s = [100.0]
     monkeypatch.setattr(coordinator_module.time, "monotonic", lambda: now_s[0])
-    coordinator.exchange(join(coordinator), [])
+    answer = coordinator.exchange(join(coordinator), [])
+    join(coordinator, "idle")
     now_s[0] = 109.0
     assert coordinator.overdue() == []
     now_s[0] = 111.0
     assert coordinator.overdue() == ["w"]
+    assert isinstance(answer, Run)
+    answer = coordinator.exchange("w", [done(answer.leases[0], duration_s=0.1)])
+    assert isinstance(answer, Run)
+    assert len(answer.leases) == 2
+    now_s[0] += 19.0
+    assert coordinator.overdue() == []
+    now_s[0] += 2.0
+    assert coordinator.overdue() == ["w"], "and an idle worker never is"
 
 
 def test_a_disk_that_is_full_stops_the_run_and_loses_nothing_that_was_there(
@@ -281,6 +324,7 @@ def test_a_disk_that_is_full_stops_the_run_and_loses_nothing_that_was_there(
     second.deliver("w", [done(answer.leases[0])])
     second._directory.flush()
     assert "No space left" in str(second.status().failure)
+    assert second.status().demand == {}
     assert isinstance(second.exchange("w", []), Stop)
     monkeypatch.undo()
     second.close()
@@ -289,6 +333,103 @@ def test_a_disk_that_is_full_stops_the_run_and_loses_nothing_that_was_there(
 
 def _full_disk(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_a_worker_that_left_holds_no_model_any_longer(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    answer = coordinator.exchange(join(coordinator), [])
+    assert isinstance(answer, Run)
+    coordinator.deliver("w", [done(answer.leases[0])])
+    coordinator.leave("w")
+    assert coordinator.tick().workers == ()
+    assert coordinator.tick().warnings == ()
+    assert coordinator.tick().demand == {SLOT: 1}
+    assert work(coordinator, join(coordinator, "other")) == 1
+
+
+def test_a_worker_that_leaves_with_a_task_in_hand_gives_it_back(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0]))
+    assert isinstance(coordinator.exchange(join(coordinator), []), Run)
+    coordinator.leave("w")
+    answer = coordinator.exchange(join(coordinator, "other"), [])
+    assert isinstance(answer, Run)
+    assert answer.leases[0].attempt == 2
+
+
+def test_what_a_run_waits_for_is_part_of_its_status(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec())
+    coordinator.wait_for("another run has the GPU")
+    assert coordinator.status().waiting_for == "another run has the GPU"
+    assert coordinator.status().waiting == {SLOT: 1}
+
+
+@pytest.mark.parametrize("call", ["exchange", "deliver", "tick", "reject"])
+def test_every_call_writes_rows_that_are_due(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    answer = coordinator.exchange(join(coordinator), [])
+    assert isinstance(answer, Run)
+    monkeypatch.setattr(run_directory, "FLUSH_S", math.inf)
+    coordinator.deliver("w", [done(answer.leases[0])])
+    assert not list(tmp_path.glob("s/part-*"))
+    monkeypatch.setattr(run_directory, "FLUSH_S", -1.0)
+    match call:
+        case "exchange":
+            coordinator.exchange("w", [])
+        case "deliver":
+            coordinator.deliver("w", [])
+        case "tick":
+            coordinator.tick()
+        case "reject":
+            coordinator.reject(SLOT, "unavailable", "nobody has it")
+    assert len(rows(tmp_path)) == (2 if call == "reject" else 1)
+
+
+def test_a_run_that_is_asked_to_stop_writes_what_it_has(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    answer = coordinator.exchange(join(coordinator), [])
+    assert isinstance(answer, Run)
+    coordinator.deliver("w", [done(answer.leases[0])])
+    coordinator.drain("asked to stop")
+    assert len(rows(tmp_path)) == 1
+
+
+def test_a_task_whose_row_cannot_be_written_counts_as_an_error(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0, 1]))
+    answer = coordinator.exchange(join(coordinator), [])
+    while isinstance(answer, Run):
+        outcome = done(answer.leases[0])
+        wrong = {"neighbours": 2**40} if answer.leases[0].task.factors["index"] else {}
+        answer = coordinator.exchange("w", [replace(outcome, rows=(outcome.rows[0] | wrong,))])
+    status = coordinator.close()
+    assert (status.counts, status.done) == ({"ok": 1, "error": 1}, 2)
+    assert "it counts as an error" in status.warnings[0]
+    assert Counter(row["status"] for row in rows(tmp_path)) == {"ok": 1, "error": 1}
+
+
+def test_a_failed_task_with_such_a_row_counts_once(tmp_path: Path) -> None:
+    coordinator = open_run(tmp_path, faulty_spec(index=[0]))
+    answer = coordinator.exchange(join(coordinator), [])
+    assert isinstance(answer, Run)
+    lease = answer.leases[0]
+    wrong = measured_row(lease, COLUMNS["noop"], 0, {"neighbours": 2**40}, {})
+    failed = failed_row(lease, COLUMNS["noop"], 1, {}, "timeout", None, "too slow")
+    coordinator.exchange("w", [replace(done(lease), rows=(wrong, failed))])
+    assert {name: count for name, count in coordinator.close().counts.items() if count} == {"error": 1}
+
+
+class _WithTexts(Faulty):
+    def fetch(self, shard: TaskShard) -> TaskShard:
+        return replace(shard, content="the texts themselves")
+
+
+def test_a_worker_that_cannot_see_a_corpus_gets_its_texts_from_where_the_run_was_started(tmp_path: Path) -> None:
+    registry: Any = {"noop": _WithTexts()}
+    plan = make_plan(faulty_spec(), registry, tmp_path)
+    coordinator, task = Coordinator(plan, registry, Policy()), plan.task(0)
+    shard = TaskShard("texts:0+3", "a path", frozenset("b"))
+    assert coordinator.fetch(replace(task, shard=shard)) == replace(shard, content="the texts themselves")
+    with pytest.raises(ValueError, match="without a shard has no data"):
+        coordinator.fetch(task)
 
 
 def test_environments_are_kept_apart(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from actors.benchmarks import BENCHMARKS
 from actors.devices.nodes import Gpu, Node
-from bench.simulation import Costs, Simulated, simulate
+from bench.simulation import Costs, SimulatedRun, simulate
 from sweeps.plan.spec import Defaults, Spec
 from sweeps.plan.spec_reader import read_spec, with_defaults
 from sweeps.schedule.cost_model import CostModel, frees_resources_for
 from sweeps.schema import COLUMNS
-from sweeps.store.rows import measured_row
+from sweeps.store.rows import failed_row, measured_row
 from sweeps.task import Allocation, Lease, Outcome, Slot, Task
 from tests.fakes import REGISTRY, faulty_spec, plan_of
 
@@ -124,7 +124,7 @@ def generation_spec(models: Sequence[str], device: str | None, seed: int = 0) ->
     return with_defaults(spec, Defaults(device="gpu", cpu_cores=4), BENCHMARKS)
 
 
-def generate(directory: Path, models: Sequence[str], device: str | None, cores: int, seed: int = 0) -> Simulated:
+def generate(directory: Path, models: Sequence[str], device: str | None, cores: int, seed: int = 0) -> SimulatedRun:
     spec = generation_spec(models, device, seed)
     run = simulate(spec, BENCHMARKS, box(cores), generation_costs(), directory / f"{device} {seed}")
     assert run.counts == {"ok": len(plan_of(spec, BENCHMARKS))}
@@ -184,6 +184,13 @@ def test_room_is_what_would_be_left_after_a_load_and_a_task(waiting: int, room: 
     assert cost_model.extra_workers("thing", waiting, 1, [allocation_of(K80)], allocation_of(K80)) == room
 
 
+def test_the_mean_of_several_tasks_counts() -> None:
+    cost_model = taught((K80, 1.0, 0), (K80, 3.0, 0), (K80, 20.0, 1))
+    assert cost_model.extra_workers("thing", 99, 1, [allocation_of(K80)], allocation_of(K80)) == 100 - 10
+    two = [allocation_of(K80), allocation_of(K80)]
+    assert cost_model.extra_workers("thing", 99, 2, two, allocation_of(K80)) == 101 - 20
+
+
 def test_a_slow_device_leaves_the_last_task_to_a_fast_one() -> None:
     cost_model = taught((K80, 10.0, 0), (K80, 11.0, 1), (GTX, 2.0, 0), (GTX, 3.0, 1))
     assert cost_model.extra_workers("thing", 1, 1, [allocation_of(GTX)], allocation_of(K80)) == 0
@@ -202,6 +209,23 @@ def test_a_worker_to_be_started_is_taken_for_the_slowest_kind() -> None:
 def test_unknown_times_keep_nobody_away() -> None:
     assert CostModel().extra_workers("thing", 3, 1, [allocation_of(K80)], allocation_of(K80)) == 3
     assert taught((K80, 6.0, 1)).extra_workers("thing", 3, 1, [allocation_of(K80)], allocation_of(GTX)) == 3
+    one_unknown = [allocation_of(K80), allocation_of(GTX)]
+    assert taught((K80, 1.0, 0), (K80, 6.0, 1)).extra_workers("thing", 3, 2, one_unknown, allocation_of(K80)) == 3
+
+
+def test_of_a_slot_the_kinds_count_that_were_seen_to_load() -> None:
+    cost_model = taught((K80, 1.0, 0), (K80, 6.0, 1), (GTX, 1.0, 0))
+    assert cost_model.extra_workers("thing", 9, 1, [allocation_of(K80)], Slot("gpu", 1, 1)) == 10 - 6
+
+
+@pytest.mark.parametrize("status", ["error", "oom_gpu", "unsupported"])
+def test_tasks_that_failed_teach_nothing(status: str) -> None:
+    cost_model = taught((K80, 10.0, 0), (K80, 60.0, 1))
+    ((_, task),) = plan_of(faulty_spec(device=["gpu"]), REGISTRY).tasks()
+    rows = (failed_row(Lease(task, 1), COLUMNS["noop"], 0, {}, status, None, None),)
+    for loads in (0, 1):
+        cost_model.observe(task, allocation_of(K80), Outcome(task.task_id, 1, rows, loads=loads, duration_s=0.001))
+    assert cost_model.extra_workers("thing", 9, 1, [allocation_of(K80)], allocation_of(K80)) == 10 - 6
 
 
 def test_what_is_not_loaded_is_shared_to_the_last_task() -> None:

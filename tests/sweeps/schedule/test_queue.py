@@ -88,6 +88,63 @@ def test_what_killed_a_worker_goes_behind_the_rest() -> None:
     assert queue.lease("w2", SLOT) == [(2, 1)]
 
 
+def test_what_may_have_killed_a_worker_is_leased_neither_behind_others_nor_before_them() -> None:
+    queue = queue_of(m=[1, 2, 3])
+    queue.lease("w", SLOT)
+    queue.reclaim("w", {1: (SLOT, "m")})
+    queue.requeue(9, SLOT, "m")
+    assert queue.lease("w2", SLOT, limit=4) == [(2, 1), (3, 1)]
+    assert queue.lease("w3", SLOT, limit=4) == [(1, 2)]
+    assert queue.lease("w3", SLOT, limit=4) == [(9, 1)]
+
+
+def test_a_finished_task_that_comes_back_starts_afresh() -> None:
+    """What is left of it runs elsewhere: there it killed nobody yet."""
+    queue = queue_of(m=[1])
+    queue.lease("w", SLOT)
+    queue.reclaim("w", {1: (SLOT, "m")})
+    assert queue.finish("w2", *queue.lease("w2", SLOT)[0])
+    for task in (1, 2):
+        queue.requeue(task, "larger", "m")
+    assert queue.lease("w3", "larger", limit=2) == [(1, 1), (2, 1)]
+
+
+def test_a_model_that_nobody_holds_goes_before_a_larger_one_that_is_held() -> None:
+    queue = queue_of(a=list(range(1, 10)), b=[20])
+    queue.lease("first", SLOT)
+    assert queue.lease("second", SLOT, extra_workers=lambda group: 9) == [(20, 1)]
+    assert queue_of(a=[1]).lease("w", SLOT, extra_workers=lambda group: 0) == [(1, 1)], "nobody else would"
+
+
+def test_a_held_model_is_shared_where_most_tasks_are_left_for_each_worker() -> None:
+    queue = queue_of(a=list(range(6)), b=list(range(10, 19)))
+    assert queue.lease("b1", SLOT) == [(10, 1)]
+    assert queue.lease("a1", SLOT) == [(0, 1)]
+    assert queue.lease("b2", SLOT) == [(11, 1)], "eight tasks for two"
+    assert queue.lease("a2", SLOT) == [(1, 1)], "five for two are more than seven for three"
+
+
+def test_demand_is_one_worker_for_a_model_that_nobody_holds_and_what_pays_for_others() -> None:
+    queue = queue_of(a=[1, 2, 3])
+    assert queue.demand(lambda group: 0) == {SLOT: 1}
+    queue.lease("w", SLOT)
+    assert queue.demand(lambda group: 0) == {}
+    assert queue.demand(lambda group: group.pending + group.leased + len(group.holders)) == {SLOT: 2 + 1 + 1}
+
+
+def test_a_slot_is_unheld_while_some_model_of_its_pending_tasks_is_held_by_nobody() -> None:
+    queue: TaskQueue[str] = TaskQueue({("cpu", "a"): [1, 2], ("cpu", "b"): [3], ("gpu", "a"): [4]})
+    assert queue.unheld_slots() == ["cpu", "gpu"]
+    queue.lease("w", "cpu")
+    assert queue.unheld_slots() == ["cpu", "gpu"], "b"
+    queue.lease("v", "cpu")
+    queue.lease("u", "gpu")
+    assert queue.unheld_slots() == []
+    assert queue.pending_by_slot() == {"cpu": 1}
+    queue.forget("w")
+    assert queue.unheld_slots() == ["cpu"]
+
+
 def test_dropping_a_slot_gives_its_tasks_in_order() -> None:
     queue = queue_of(a=[5, 6], b=[7])
     assert queue.cancel_slot(SLOT) == [5, 6, 7]

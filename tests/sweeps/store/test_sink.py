@@ -138,6 +138,16 @@ def test_a_row_that_cannot_be_written_costs_that_row_only(value: Any, tmp_path: 
     assert finished(tmp_path) == {"good": "ok", "bad": "error", "other": "ok"}, "also for the next command"
 
 
+def test_of_a_task_in_two_parts_the_later_part_counts_whatever_their_dates(tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    for status in ("error", "ok"):
+        sink.add([row("t1", status)])
+        sink.flush()
+    for age_s, part in enumerate(sorted(tmp_path.glob("part-*"))):
+        os.utime(part, (1e9 - age_s, 1e9 - age_s))
+    assert finished(tmp_path) == {"t1": "ok"}
+
+
 def test_forget_takes_whole_tasks_out(tmp_path: Path) -> None:
     sink = sink_at(tmp_path)
     sink.add([row("good"), row("bad"), row("bad", "error", 1)])
@@ -148,3 +158,42 @@ def test_forget_takes_whole_tasks_out(tmp_path: Path) -> None:
     assert finished(tmp_path) == {"good": "ok"}
     assert pq.read_table(tmp_path / "part-000000.parquet").num_rows == 1
     assert not (tmp_path / "part-000001.parquet").exists()
+
+
+def test_a_part_that_is_damaged_when_tasks_are_taken_out_is_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    for task_ids in (("t1",), ("t2", "t3"), ("t4", "t5")):
+        sink.add(list(map(row, task_ids)))
+        sink.flush()
+    for number in (0, 1):
+        part = tmp_path / f"part-00000{number}.parquet"
+        part.write_bytes(part.read_bytes()[:-20])
+    told: list[str] = []
+    sink.forget({"t4"}, told.append)
+    assert len(told) == 2
+    assert finished(tmp_path) == {"t5": "ok"}
+
+
+def test_what_parts_say_of_tasks_models_and_damage(tmp_path: Path) -> None:
+    sink = sink_at(tmp_path)
+    sink.add([row("damaged")])
+    sink.flush()
+    part = tmp_path / "part-000000.parquet"
+    part.write_bytes(part.read_bytes()[:-20])
+    sink.add([row("t1") | {"revision": "aa, bb"}, row("t2") | {"revision": None}])
+    sink.add([row("t3", "error") | {"revision": "cc"}, row("t4", "unsupported") | {"environment_id": "here"}])
+    sink.flush()
+    told: list[Path] = []
+    seen = read_on_disk(tmp_path, None, lambda damaged, error: told.append(damaged))
+    assert told == [part]
+    assert seen.statuses == {"t1": "ok", "t2": "ok", "t3": "error", "t4": "unsupported"}
+    assert (seen.measured, seen.revisions - {""}) == ({"t1", "t2"}, {"aa", "bb"})
+    assert (seen.unsupported_in, seen.repeated) == ({"t4": "here"}, set())
+
+
+def test_an_ok_row_without_its_measure_holds_no_measurement(tmp_path: Path) -> None:
+    sink = Sink(tmp_path, COLUMNS["binoculars"])
+    sink.add([row("t1") | {"score": 0.0, "revision": "aa"}, row("t2") | {"score": None, "revision": "bb"}])
+    sink.flush()
+    assert read_on_disk(tmp_path, "score", lambda part, error: pytest.fail(f"{part}: {error}")).measured == {"t1"}
+    assert read_on_disk(tmp_path, None, lambda part, error: pytest.fail(f"{part}: {error}")).measured == {"t1", "t2"}

@@ -63,8 +63,10 @@ def test_a_spec_is_explained_in_full(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     for model in (Spec, Sweep, Figure):
         for field in fields_of(model):
-            assert f"\n{field.name}\n    {field.values}; " in text.replace("`", "")
+            assert f"\n{field.name}\n    {field.values}; " in text
             assert plain(field.meaning) in plain(text)
+    for line in ("text; must be given", "table; may be left out", "whole number, 1 to 1,000,000; default: 3"):
+        assert f"\n    {line}\n" in text
     assert all(f"\n{name}\n" in text for name in BENCHMARKS)
 
 

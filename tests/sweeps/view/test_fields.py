@@ -86,7 +86,7 @@ def test_a_benchmark_says_what_it_measures_by_its_module_or_its_class() -> None:
         And more.
         """
 
-    assert summary_of("encoding", BENCHMARKS).startswith("how fast a tokenizer turns texts into token ids")
+    assert summary_of("encoding", BENCHMARKS).startswith("the speed at which a tokenizer turns texts")
     assert summary_of("empty", {"empty": Empty()}) == "Does nothing"
     assert summary_of("faulty", {"faulty": Faulty()}) == ""
     assert all(summary_of(name, BENCHMARKS) for name in BENCHMARKS)

@@ -1,0 +1,123 @@
+"""Benchmarks of installed packages: found by name, and refused with the package's name and what is missing."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from actors.benchmarks import BENCHMARKS, find_benchmarks
+from sweeps.errors import UserError
+from tests.packages import install
+
+GOOD = """
+import pyarrow as pa
+from actors.benchmarks.noop import Noop
+from sweeps.schema import Columns
+
+class Good(Noop):
+    columns = Columns(factors=Noop.columns.factors, metrics={"wait_time_s": pa.float64()}, headlines=("wait_time_s",))
+
+instance = Good()
+"""
+
+
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, source: str, **points: str) -> str:
+    """Message for a package with that source and those entry points."""
+    monkeypatch.syspath_prepend(install(tmp_path, "some-package", module, source, points))
+    with pytest.raises(UserError) as caught:
+        find_benchmarks()
+    message = str(caught.value)
+    (name, value), *_ = points.items()
+    assert f"entry point '{name} = {value}' of package 'some-package'" in message
+    return message
+
+
+def test_without_entry_points_there_are_the_built_in_ones() -> None:
+    assert find_benchmarks() == BENCHMARKS
+
+
+def test_a_class_and_an_instance_are_benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = {"by_class": "ep_good:Good", "by_instance": "ep_good:instance"}
+    monkeypatch.syspath_prepend(install(tmp_path, "some-package", "ep_good", GOOD, points))
+    benchmarks = find_benchmarks()
+    assert list(benchmarks) == [*BENCHMARKS, "by_class", "by_instance"]
+    assert type(benchmarks["by_class"]) is type(benchmarks["by_instance"])
+    assert benchmarks["by_class"].columns.headlines == ("wait_time_s",)
+
+
+def test_the_name_of_a_built_in_benchmark_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = found(tmp_path, monkeypatch, "ep_taken", GOOD, noop="ep_taken:Good")
+    assert "the name 'noop' is taken by this project; rename the entry point" in message
+
+
+def test_two_packages_cannot_share_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(install(tmp_path / "a", "first", "ep_first", GOOD, {"mine": "ep_first:Good"}))
+    monkeypatch.syspath_prepend(install(tmp_path / "b", "second", "ep_second", GOOD, {"mine": "ep_second:Good"}))
+    with pytest.raises(UserError, match=r"'mine = ep_second:Good' of package 'second'.* is taken by package 'first'"):
+        find_benchmarks()
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "value", "reason"),
+    [
+        ("ep_no_module", "import no_such_module_of_anybody", ":Good", "ModuleNotFoundError: No module named 'no_such"),
+        ("ep_no_object", GOOD, ":Bad", "AttributeError: module 'ep_no_object' has no attribute 'Bad'"),
+        ("ep_no_syntax", "class", ":Good", "SyntaxError"),
+        ("ep_arguments", "class Good:\n    def __init__(self, size): ...", ":Good", "TypeError"),
+        ("ep_columns", GOOD.replace('headlines=("wait', 'headlines=("weight'), ":Good", "ValueError: headlines"),
+    ],
+)
+def test_an_entry_point_that_does_not_import_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, source: str, value: str, reason: str
+) -> None:
+    message = found(tmp_path, monkeypatch, module, source, mine=module + value)
+    assert f"cannot be imported ({reason}" in message
+    assert message.endswith("mend or uninstall the package")
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "reason"),
+    [
+        ("ep_function", "def Good(): ...", "it lacks columns, factors, paths, timed, resource_kind, load_factors"),
+        ("ep_no_rows", GOOD + "\ndel Noop.rows", "it lacks rows;"),
+        ("ep_no_method", GOOD + "\nGood.rows = 3", "rows is no method"),
+        ("ep_dict", GOOD + "\nGood.columns = {}", "columns is no Columns of sweeps.schema, but {}"),
+        ("ep_factors", GOOD + "\nGood.factors = dict", "factors is no subclass of sweeps.plan.declaration.Factors"),
+        ("ep_homeless", GOOD + "\nGood.columns = Columns()", "columns.factors lacks index, wait_s, which its factors"),
+        (
+            "ep_unknown",
+            GOOD + "\nGood.columns = Columns(factors={**Noop.columns.factors, 'size': pa.int64()})",
+            "columns.factors has size, which its factors lack",
+        ),
+        (
+            "ep_load",
+            GOOD + "\nGood.load_factors = ('model',)",
+            "load_factors or memory_grows_with names model, which its factors lack",
+        ),
+    ],
+)
+def test_what_a_benchmark_lacks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, source: str, reason: str
+) -> None:
+    from actors.benchmarks.noop import Noop
+
+    monkeypatch.setattr(Noop, "rows", Noop.rows)  # put back what a source deletes
+    message = found(tmp_path, monkeypatch, module, source, mine=f"{module}:Good")
+    assert f"is no benchmark: {reason}" in message
+    assert message.endswith("docs/extending.md has a complete example")
+
+
+def test_a_package_that_is_there_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(install(tmp_path / "old", "some-package", "ep_old", GOOD, {"old": "ep_old:Good"}))
+    monkeypatch.syspath_prepend(install(tmp_path / "new", "some-package", "ep_new", GOOD, {"new": "ep_new:Good"}))
+    assert list(find_benchmarks()) == [*BENCHMARKS, "new"]
+
+
+def test_what_lies_in_the_working_directory_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = install(tmp_path, "some-package", "ep_here", GOOD, {"here": "ep_here:Good"})
+    monkeypatch.chdir(directory)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(directory), ""])
+    assert find_benchmarks() == BENCHMARKS
+    assert "ep_here" not in sys.modules
+    monkeypatch.setenv("PYTHONPATH", str(directory))
+    assert list(find_benchmarks()) == [*BENCHMARKS, "here"], "where the user says so"
