@@ -51,6 +51,7 @@ def measured(directory: Path) -> list[tuple[int, int, str]]:
 EVERY_ROW = [(size, iteration, "ok") for size in (128, 256) for iteration in range(5)]
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_the_page_runs_and_its_report_needs_no_import_of_it(tmp_path: Path, packages: Path) -> None:
     answer = command("sweeps.run", "matmul.toml", "--address", "inline", cwd=tmp_path, packages=packages)
     assert answer.returncode == 0, answer.stderr
@@ -112,6 +113,7 @@ def test_a_wrong_entry_point_is_one_message_and_exit_code_2(tmp_path: Path, name
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_the_test_of_the_page_passes(tmp_path: Path, packages: Path) -> None:
     (block,) = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "def test_every" in block]
     (tmp_path / "test_matmul.py").write_text(block)

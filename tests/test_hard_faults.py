@@ -280,7 +280,7 @@ def test_a_box_that_joins_and_never_says_what_it_has_is_not_waited_for_for_ever(
     pool.reap(0.0, lambda: None)
     assert pool.infeasible(Slot("cpu", 0, 1)) is None, "it may still say that it has one"
     monkeypatch.setattr(node_watch, "PROBE_TIMEOUT_S", 0.0)
-    assert "which does not answer: restart Ray there" in str(pool.infeasible(Slot("cpu", 0, 1)))
+    assert "because it does not answer: restart Ray there" in str(pool.infeasible(Slot("cpu", 0, 1)))
     ray.cancel(silence, force=True)
     coordinator.close()
 

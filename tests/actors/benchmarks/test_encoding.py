@@ -29,6 +29,8 @@ from sweeps.schedule.supervisor import Interrupts, Supervisor
 from sweeps.schema import COLUMNS, ENCODING
 from sweeps.task import Slot, Task
 
+pytestmark = pytest.mark.slow
+
 MODEL = "builtin://tiny-base"
 THREADS = """
 import json, os, sys

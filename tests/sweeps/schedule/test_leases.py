@@ -34,7 +34,7 @@ def test_few_workers_get_what_lasts_a_moment(tmp_path: Path) -> None:
 
 
 def test_many_workers_get_more_at_once_by_how_long_a_task_takes(tmp_path: Path) -> None:
-    coordinator = open_run(tmp_path, faulty_spec(index=list(range(200_000))))
+    coordinator = open_run(tmp_path, faulty_spec(index=list(range(60_000))))
     for number in range(1000):
         join(coordinator, f"idle {number}")
     second, tenth, hour = (
@@ -144,6 +144,7 @@ def test_what_is_given_back_has_used_up_no_attempt() -> None:
     assert queue.lease("v", "cpu", 3, lambda group: group.pending) == [(2, 1), (3, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task_s", [1.0, 60.0])
 def test_unlike_workers_end_together_and_ask_less_often(task_s: float, tmp_path: Path) -> None:
     """300 workers, every third of them twice as fast."""
