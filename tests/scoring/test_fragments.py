@@ -101,6 +101,7 @@ def test_a_walk_from_the_back_ends_with_each_text() -> None:
     pytest.fail("no walk started at the back")
 
 
+@pytest.mark.slow
 def test_lengths_are_uniform_between_the_limits() -> None:
     lengths = [
         fragment.length_words or 0

@@ -45,6 +45,7 @@ def assert_exact(sums: PanelSums, o_TV: Tensor, q_TV: Tensor, target_T: Tensor) 
         assert ((mine_T - exact_T).abs() <= tolerance.get(name, 2e-6 * distance_T + 1e-6 * exact_T.abs())).all(), name
 
 
+@pytest.mark.slow
 @given(st.integers(1, 150), st.integers(2, 90), st.integers(1, 150), st.integers(1, 100), st.integers(0, 1000))
 def test_sums_do_not_depend_on_the_tile(tokens: int, vocabulary: int, rows: int, columns: int, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
@@ -87,6 +88,7 @@ def test_one_head_for_both_gives_what_two_equal_heads_give(
     assert torch.equal(shared.agrees_T, torch.ones(tokens, dtype=torch.float64))
 
 
+@pytest.mark.slow
 @given(st.integers(2, 200), st.integers(1, 60), st.integers(0, 1000))
 def test_ties_count_neither_above_nor_twice(vocabulary: int, columns: int, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)

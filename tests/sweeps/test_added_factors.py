@@ -132,6 +132,7 @@ def test_a_spec_without_the_default_leaves_out_what_was_measured(
     assert str(caught.value).count("rows on disk") == 1, "the other factors that came later are as they were"
 
 
+@pytest.mark.slow
 def test_every_combination_of_added_levels_is_a_cell_of_its_own(tmp_path: Path) -> None:
     run_all(tmp_path, Noop())
     assert run_all(tmp_path, Later(), batch_size=[1, 2], ratio=[0.0, 0.5], limits=[{}, {"cpu": "1GiB"}]) == 14

@@ -37,6 +37,8 @@ from sweeps.schema import COLUMNS, LOGITS, MEMORY
 from sweeps.task import Slot, Task
 from tests.actors.probes.test_memory import TWO_GPUS, FakeAllocator
 
+pytestmark = pytest.mark.slow
+
 BIG_VOCABULARY = LlamaConfig(
     vocab_size=50_000, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2
 )

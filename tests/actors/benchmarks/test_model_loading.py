@@ -32,6 +32,8 @@ from tests.actors.probes.test_page_cache import skip_in_memory
 from tests.fakes import plan_of
 from tests.models.test_touch import PAGEMAP, present_pages
 
+pytestmark = pytest.mark.slow
+
 TINY = "builtin://tiny-base"
 SHARD_BYTES = 20_000_000
 

@@ -13,6 +13,8 @@ import torch
 from actors.probes import memory as memory_module
 from actors.probes.memory import MemoryUse, PeakMemory, memory_use
 
+pytestmark = pytest.mark.slow
+
 BLOCK_BYTES = 512 * 2**20
 CPU = [torch.device("cpu")]
 TWO_GPUS = [torch.device("cuda", 0), torch.device("cuda", 1)]

@@ -131,6 +131,7 @@ def generate(directory: Path, models: Sequence[str], device: str | None, cores: 
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [16, 48])
 @pytest.mark.parametrize("models", [MODELS[:1], MODELS], ids=["one model", "four models"])
 @pytest.mark.parametrize("device", ["gpu", None], ids=["any gpu", "devices by name"])
