@@ -25,7 +25,15 @@ from scoring.batching import BudgetedRunner, Unfit
 from scoring.fragments import Fragment
 from scoring.pair import Pair, Placement
 from scoring.perplexity import Tile
-from scoring.results import OUT_OF_MEMORY, Alignment, FragmentScore, Score, TokenSums, fragment_score
+from scoring.results import (
+    BEYOND_MODEL,
+    OUT_OF_MEMORY,
+    Alignment,
+    FragmentScore,
+    Score,
+    TokenSums,
+    fragment_score,
+)
 from scoring.tokens import Encoding, encode
 
 PUBLISHED_MAX_TOKENS: Final = 512
@@ -170,7 +178,7 @@ class Binoculars:
 
     def _prefix_score(self, fragment: Fragment, result: _TextResult, prefix: int) -> FragmentScore:
         encoding = result.encoding
-        if encoding is None or result.null_reason == OUT_OF_MEMORY:
+        if encoding is None or result.null_reason in (OUT_OF_MEMORY, BEYOND_MODEL):
             return fragment_score(fragment, result.score(self.alignment), prefix)
         if prefix > self._max_tokens:
             beyond = Score(length_tokens=len(encoding.ids), null_reason="prefix_beyond_max_tokens")
@@ -190,7 +198,7 @@ class Binoculars:
         ready: list[tuple[int, Encoding]] = []
         for index, encoding in zip(scorable, encodings, strict=True):
             if max(encoding.ids, default=0) >= id_limit:
-                measured[index] = _TextResult(encoding, null_reason="token_beyond_model")
+                measured[index] = _TextResult(encoding, null_reason=BEYOND_MODEL)
             elif len(encoding.ids) < 2:
                 measured[index] = _TextResult(encoding, null_reason="one_token")
             else:

@@ -19,6 +19,7 @@ from scoring.panel import Floats, Panel, TokenPanel
 
 Alignment = Literal["reference", "aligned"]
 OUT_OF_MEMORY: Final = "out_of_memory"
+BEYOND_MODEL: Final = "token_beyond_model"
 PANEL: Final = tuple(field.name for field in fields(Panel))
 """Columns of the panel."""
 NULL_REASONS: Final = {
@@ -27,7 +28,7 @@ NULL_REASONS: Final = {
     "shorter_than_prefix": "the text has fewer tokens than the prefix asked for",
     "prefix_beyond_max_tokens": "the prefix is longer than max_tokens",
     "prefix_beyond_model": "the prefix is longer than the model can read",
-    "token_beyond_model": "the text has a token for which the model has no embedding or no logit",
+    BEYOND_MODEL: "the text has a token for which the model has no embedding or no logit",
     "not_text": "the value is no string",
     "not_unicode": "the text holds half a surrogate pair, which is no character",
     "not_finite": "a sum is infinite or not a number: the dtype overflowed",

@@ -366,6 +366,14 @@ def test_prefixes_of_one_pass_equal_truncated_texts(family: str, alignment: str)
         assert row.truncated is False
 
 
+def test_prefixes_of_a_text_with_a_token_beyond_the_model_give_that_reason() -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens([f"<{number}>" for number in range(42)])  # ids 259 to 300; the model has 300 embeddings
+    loaded = loaded_model(random_model("llama", seed=0), "few-embeddings", tokenizer)
+    rows = Binoculars(loaded, loaded).score_fragments([fragment("long enough, with <41> in it", 4, 40)])
+    assert [row.null_reason for row in rows] == ["token_beyond_model"] * 2
+
+
 def test_a_prefix_longer_than_the_text_is_a_row_with_a_reason(llama_pair: Models) -> None:
     rows = list(Binoculars(*llama_pair).score_fragments([fragment("abc def", 4, 8, 9)]))
     assert [row.null_reason for row in rows] == [None, None, "shorter_than_prefix"]
