@@ -49,7 +49,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class TokenPanel:
-    """What the panel needs of each token of a text, beside nll and cross-entropy. The last rank is NaN."""
+    """Terms of each token of a text for the panel, beside nll and cross-entropy. The last rank is NaN."""
 
     variance_L: Floats
     """Variance of the performer's log-probability under the observer, nats²."""

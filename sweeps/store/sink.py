@@ -81,7 +81,7 @@ class Sink:
         The merged part becomes visible by one rename, and readers pass over the parts that it supersedes. If it cannot
         be written, or a part cannot be read, all parts stay as they are.
         """
-        parts = self._unmerged()
+        parts = self._unmerged()[-MERGE_EVERY:]  # no more: they are in memory together
         if len(parts) < 2:
             return
         with contextlib.suppress(SinkFailed, *DAMAGE):
@@ -114,8 +114,7 @@ class Sink:
         Raises:
             UserError: a part is not of this sweep, or of a newer version.
         """
-        for part in self._layout.superseded():
-            part.unlink()
+        self._drop_superseded(warn)
         filled: Counter[str] = Counter()
         for part in self._layout.parts():
             try:
@@ -131,6 +130,26 @@ class Sink:
                 self._write(pa.table(columns, schema=self._schema), part)
                 filled.update(dict.fromkeys(missing, len(table)))
         return filled
+
+    def _drop_superseded(self, warn: Callable[[str], None]) -> None:
+        """Delete parts whose rows are in a merged part as well; what is in their name alone is set aside and told."""
+        superseded = self._layout.superseded()
+        held: set[str] = set()
+        for part in self._layout.parts() if superseded else ():
+            try:
+                held.update(read_part(part, ["task_id"])["task_id"].to_pylist())
+            except DAMAGE as error:
+                self._set_aside(part, error, warn)  # if it was a merged part, its own parts count again
+        for part in self._layout.superseded():
+            try:
+                is_held = held.issuperset(read_part(part, ["task_id"])["task_id"].to_pylist())
+            except DAMAGE:
+                is_held = False
+            if is_held:
+                part.unlink()
+            else:
+                aside = part.rename(damaged_name(part))
+                warn(f"{part}: is not in the merged part that covers its number; kept as {aside.name}, not counted")
 
     def forget(self, task_ids: Collection[str], warn: Callable[[str], None]) -> None:
         """Delete the rows of tasks that run again, part by part."""

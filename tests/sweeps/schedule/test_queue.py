@@ -99,7 +99,7 @@ def test_what_may_have_killed_a_worker_is_leased_neither_behind_others_nor_befor
 
 
 def test_a_finished_task_that_comes_back_starts_afresh() -> None:
-    """What is left of it runs elsewhere: there it killed nobody yet."""
+    """The rest of the task runs on another slot, where it has killed no worker yet."""
     queue = queue_of(m=[1])
     queue.lease("w", SLOT)
     queue.reclaim("w", {1: (SLOT, "m")})

@@ -1,4 +1,4 @@
-"""Which worker gets which of the tasks that are left, and what a worker that leaves gives back."""
+"""Workers share the tasks that are left, and a worker that leaves gives its tasks back."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -85,6 +85,40 @@ def test_a_run_that_is_killed_before_it_deletes_leaves_no_task_twice(
     assert set(tasks(tmp_path).values()) == {1}
 
 
+def test_a_merged_part_that_is_damaged_takes_none_of_its_parts_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = sink_with(tmp_path, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            sink.merge()
+    (tmp_path / "part-000000-000003.parquet").write_bytes(b"no parquet")
+    told: list[str] = []
+    Sink(tmp_path, COLUMNS["noop"]).mend(told.append)
+    assert len(told) == 1
+    assert tasks(tmp_path) == Counter([f"t{number}" for number in range(4)])
+
+
+def test_a_part_with_other_rows_under_a_covered_number_is_kept_and_told(tmp_path: Path) -> None:
+    sink_with(tmp_path, 3).merge()
+    elsewhere = tmp_path / "elsewhere"
+    sink_with(elsewhere, 1, first=7)
+    (elsewhere / "part-000000.parquet").rename(tmp_path / "part-000001.parquet")
+    told: list[str] = []
+    Sink(tmp_path, COLUMNS["noop"]).mend(told.append)
+    assert "not in the merged part" in told[0]
+    assert (tmp_path / "_part-000001.parquet.damaged").exists()
+    assert names(tmp_path) == ["part-000000-000002.parquet"]
+
+
+def test_no_more_parts_than_a_few_are_in_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = sink_with(tmp_path, 6)
+    monkeypatch.setattr(sink_module, "MERGE_EVERY", 4)
+    sink.merge()
+    assert names(tmp_path) == ["part-000000.parquet", "part-000001.parquet", "part-000002-000005.parquet"]
+
+
 def _killed(_path: Path, missing_ok: bool = False) -> None:
     raise KeyboardInterrupt
 
