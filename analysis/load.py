@@ -16,7 +16,7 @@ from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import FILES, Description, read_description
 from analysis.parts import POSITION, Parts, read_parts
 from sweeps.errors import UserError
-from sweeps.run_layout import PART_PATTERN, visible_parts
+from sweeps.run_layout import PART_PATTERN, SweepLayout, visible_parts
 from sweeps.schema import Columns
 from sweeps.task_status import TaskStatus
 
@@ -103,6 +103,11 @@ def read_sweep(folder: Path) -> SweepRows:
     named = described.spec.get("benchmark")
     parts = _read_while_merged(folder, named if isinstance(named, str) else None, described)
     benchmark, columns, remarks = parts.benchmark, parts.columns, [*parts.remarks, *described.remarks]
+    if covered := [part.name for part in SweepLayout(folder).superseded()]:
+        remarks.append(
+            f"{', '.join(covered[:_MAX_LISTED])}: not read, because a merged part covers the number; the next run of "
+            "the sweep checks that the rows are in it"
+        )
     every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
     absent = parts.absent
     del parts  # so that millions of rows are not in memory twice

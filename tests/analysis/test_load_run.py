@@ -114,3 +114,11 @@ def test_sweeps_of_any_name_are_read(run_dir: Path, write: Any, cell: Any, name:
     write(run_dir, cell([1.0]), name)
     (sweep,) = read_run(run_dir).sweeps
     assert (sweep.name, len(sweep.rows), sweep.remarks) == (name, 1, ())
+
+
+def test_a_part_that_a_merged_one_covers_is_not_counted_twice_and_is_told(run_dir: Path, write: Any, cell: Any) -> None:
+    folder = write(run_dir, cell([1.0, 2.0]), part="000000-000001")
+    shutil.copy(folder / "part-000000-000001.parquet", folder / "part-000001.parquet")
+    (sweep,) = read_run(run_dir).sweeps
+    assert len(sweep.rows) == 2
+    assert any("part-000001.parquet: not read" in remark for remark in sweep.remarks)
