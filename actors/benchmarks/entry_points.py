@@ -16,10 +16,9 @@ from typing import Any, Final
 
 from actors.benchmarks.base import Benchmark
 from sweeps.errors import UserError
-from sweeps.plan.declaration import Factors
+from sweeps.plan.declaration import ENTRY_POINT_GROUP, Factors
 from sweeps.schema import COMMON, Columns
 
-GROUP: Final = "sweeps.benchmarks"
 HELP: Final = "docs/extending.md has a complete example"
 
 
@@ -56,7 +55,7 @@ def _entry_points() -> Iterator[EntryPoint]:
     path = [place for place in sys.path if is_wanted or place not in ("", here)]
     seen: set[str] = set()
     for package in distributions(path=path):
-        points = package.entry_points.select(group=GROUP)
+        points = package.entry_points.select(group=ENTRY_POINT_GROUP)
         if points and package.name not in seen:  # the name is asked of few: each costs the reading of a file
             seen.add(package.name)
             yield from points

@@ -12,6 +12,7 @@ from typing import Any, Final
 import psutil
 
 from actors.devices.nodes import Node
+from sweeps.plan.declaration import ENTRY_POINT_GROUP
 from sweeps.task import digest
 
 PACKAGES: Final = (
@@ -47,8 +48,13 @@ def describe(node: Node) -> tuple[dict[str, Any], str]:
 
 @cache
 def _versions() -> dict[str, str]:
-    installed = {distribution.name.lower(): distribution.version for distribution in metadata.distributions()}
-    return {package: installed[package] for package in PACKAGES if package in installed}
+    """Return the versions of PACKAGES and of packages that offer benchmarks, as they are imported."""
+    installed: dict[str, str] = {}
+    for distribution in metadata.distributions():
+        installed.setdefault(distribution.name.lower(), distribution.version)  # the first on the path is imported
+    points = metadata.entry_points(group=ENTRY_POINT_GROUP)
+    plugins = sorted({point.dist.name.lower() for point in points if point.dist is not None})
+    return {package: installed[package] for package in (*PACKAGES, *plugins) if package in installed}
 
 
 @cache

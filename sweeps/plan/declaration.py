@@ -162,3 +162,5 @@ class BenchmarkInfo(Protocol):
 
 Registry = Mapping[str, BenchmarkInfo]
 """Benchmarks by name."""
+ENTRY_POINT_GROUP: Final = "sweeps.benchmarks"
+"""Group of the entry points by which installed packages offer benchmarks."""
