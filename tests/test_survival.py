@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pyarrow.dataset as ds
@@ -35,6 +36,8 @@ index = {index}
 class Run:
     """One run of the command in its own session, its descendants recognizable."""
 
+    started: ClassVar[list["Run"]] = []
+
     def __init__(self, directory: Path, *arguments: str) -> None:
         self.mark = uuid.uuid4().hex
         command = [sys.executable, "-m", "sweeps.run", "kill.toml", *arguments]
@@ -47,6 +50,7 @@ class Run:
             text=True,
             start_new_session=True,
         )
+        self.started.append(self)
 
     def finish(self) -> tuple[int, str]:
         output, _ = self.process.communicate(timeout=PATIENCE_S)
@@ -96,6 +100,16 @@ def done(directory: Path) -> list[tuple[str, int]]:
     return sorted(zip(table["task_id"].to_pylist(), table["iteration"].to_pylist(), strict=True))
 
 
+@pytest.fixture(autouse=True)
+def none_outlives_its_test() -> Iterator[None]:
+    """End the runs that a failed test left, so that the tests behind it fail for their own reasons only."""
+    yield
+    while Run.started:
+        run = Run.started.pop()
+        if run.process.poll() is None:
+            run.kill()
+
+
 @pytest.fixture
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[tuple[str, int]]]:
     def rows(tasks: int) -> list[tuple[str, int]]:
@@ -130,18 +144,25 @@ def test_killed_ten_times_at_random_and_continued_equals_unbroken(
 def test_a_ray_run_killed_at_random_is_continued_and_leaves_no_process(
     tmp_path: Path, unbroken: Callable[[int], list[tuple[str, int]]]
 ) -> None:
-    tasks = 400
+    tasks = 600
     write_spec(tmp_path, tasks)
     chance = random.Random(1)
+    killed = 0
     for kill in range(3):
         run = Run(tmp_path)
-        before = len(parts(tmp_path))
-        until(lambda before=before: len(parts(tmp_path)) > before, "a part")  # type: ignore[misc]
+        before = set(parts(tmp_path))
+
+        def wrote_or_ended(run: Run = run, before: set[Path] = before) -> bool:
+            return bool(set(parts(tmp_path)) - before) or run.process.poll() is not None
+
+        until(wrote_or_ended, "a part, or the end of the run on a machine that is fast")
         try:
             run.process.wait(timeout=chance.uniform(0.0, 2.0))
         except subprocess.TimeoutExpired:
             run.kill()
+            killed += 1
         until(lambda run=run: not run.survivors(), f"the end of every process of run {kill}")  # type: ignore[misc]
+    assert killed
     code, output = Run(tmp_path).finish()
     assert code == 0, output
     assert done(tmp_path) == unbroken(tasks)
