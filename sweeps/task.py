@@ -83,7 +83,7 @@ class Task:
     seed: int
     round: int
     order_index: int
-    """Position in the shuffled order; not part of the identity."""
+    """Position in the order of leases; not part of the identity."""
     shard: TaskShard | None = None
     first_iteration: int = 0
     """More than 0 where iterations were added to a sweep later: the earlier ones are another task's."""

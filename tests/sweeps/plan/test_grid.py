@@ -1,6 +1,9 @@
 """A plan stands for the right tasks, in a seeded order, with stable ids."""
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -38,6 +41,20 @@ def test_order_is_shuffled_by_the_seed_and_recorded() -> None:
     assert [index for index, _ in first] != [index for index, _ in other]
     plan = plan_of(faulty_spec(index=levels), REGISTRY)
     assert [task.order_index for _, task in plan.tasks()] == levels
+
+
+def test_shards_of_texts_are_leased_in_the_order_of_their_corpus(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps({"text": f"text {number}"}) + "\n" for number in range(40)))
+    levels = BENCHMARKS["binoculars"].factors(  # type: ignore[call-arg]
+        pair=["a", "b"], corpus={"path": str(path), "text": "text"}, shard_records=2, device="cpu", cpu_cores=1
+    )
+    factors = {name: [level] for name, level in levels.model_dump().items()}
+    sweep = Sweep(name="s", benchmark="binoculars", iterations=1, warmup=0, factors=factors)
+    plan = plan_of(Spec(name="texts", sweep=[sweep]), BENCHMARKS)
+    names = [task.shard.name for _, task in plan.tasks() if task.shard is not None]
+    assert len(names) == 20
+    assert names == sorted(names, key=lambda name: int(re.findall(r":(\d+)\+", name)[0]))
 
 
 def test_identity_does_not_depend_on_order_or_on_other_cells() -> None:
