@@ -47,8 +47,9 @@ EFFECTIVE: Final = (
 """Columns that say what took effect, and where. A column that differs inside a cell splits the cell."""
 EFFECTIVE_FOR_SCORES: Final = ("dtype_effective", "quantized_share", "revision")
 """The same for benchmarks of scores: where a text is scored does not change its score."""
-_NO_FACTOR: Final = frozenset({"status", "started_at", "task_id"})
-"""Columns that are never factors, even if an environment file names them."""
+_NO_FACTOR: Final = frozenset({"status", "started_at", "task_id", "panel"})
+"""Columns that are never factors, even if an environment file names them. `panel` adds columns and changes no score: an
+older run that was continued has rows with and without it."""
 
 
 def grouped(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:

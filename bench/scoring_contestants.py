@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.load import LoadedModel
-from scoring.batching import BudgetedRunner, Unfit, collate
+from scoring.batching import BudgetedRunner, DoesNotFit, collate
 from scoring.pair import Pair
 
 Texts = Sequence[Sequence[int]]
@@ -50,7 +50,7 @@ class Fused:
         for index, sums in self._runner.results(
             lengths, lambda batch: self._pair.token_sums([texts[i] for i in batch])
         ):
-            assert not isinstance(sums, Unfit)
+            assert not isinstance(sums, DoesNotFit)
             scores[index] = sums.score("reference").score or 0.0
         return scores
 

@@ -2,7 +2,7 @@
 
 Texts are sorted by length, longest first: a batch pads little, and the largest batch is tried first. The budget counts
 tokens with their padding. An out-of-memory error halves the budget, and the remaining texts are batched again. A text
-that does not fit alone has the result `Unfit`. Invariant: every text has exactly one result.
+that does not fit alone has the result `DoesNotFit`. Invariant: every text has exactly one result.
 Shapes: B texts, L padded length.
 """
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Unfit:
+class DoesNotFit:
     """Result of a text that does not fit into memory even alone."""
 
 
@@ -62,7 +62,7 @@ class BudgetedRunner:
 
     def results(
         self, lengths: Sequence[int], run: Callable[[list[int]], list[Result]]
-    ) -> Iterator[tuple[int, Result | Unfit]]:
+    ) -> Iterator[tuple[int, Result | DoesNotFit]]:
         """Yield index and result of every text, in the order in which the texts are run.
 
         Args:
@@ -76,7 +76,7 @@ class BudgetedRunner:
             if results is not None:
                 yield from zip(batch, results, strict=True)
             elif len(batch) == 1:
-                yield batch[0], Unfit()
+                yield batch[0], DoesNotFit()
             else:
                 self.token_budget = len(batch) * lengths[batch[0]] // 2
                 rest = [index for waiting in [batch, *batches] for index in waiting]

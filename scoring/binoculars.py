@@ -21,7 +21,7 @@ from scoring.arguments import (
     check_whole_number,
     refuse_unused_load_arguments,
 )
-from scoring.batching import BudgetedRunner, Unfit
+from scoring.batching import BudgetedRunner, DoesNotFit
 from scoring.fragments import Fragment
 from scoring.pair import Pair, Placement
 from scoring.perplexity import Tile
@@ -83,7 +83,7 @@ class Binoculars:
         max_tokens: int = PUBLISHED_MAX_TOKENS,
         token_budget: int | None = None,
         tile: Tile | None = None,
-        panel: bool = False,
+        panel: bool = True,
     ) -> None:
         """Load the models given by name, split bodies and heads, and check that the models fit together.
 
@@ -103,7 +103,7 @@ class Binoculars:
             max_tokens: Texts with more tokens are cut, and their results say `truncated`; 2 or more.
             token_budget: Tokens of a batch with padding. None: by device. Halves when memory runs out.
             tile: Tokens and vocabulary columns of logits in memory at a time. None: by device.
-            panel: True adds the panel's sums and scores to every result, from the same two forward passes
+            panel: False leaves out the panel's sums and scores, which come from the same two forward passes
                 (`scoring.panel`, `scoring.scores`).
 
         Raises:
@@ -205,13 +205,13 @@ class Binoculars:
                 ready.append((index, encoding))
         for place, sums in self._sums([encoding for _, encoding in ready]):
             index, encoding = ready[place]
-            if isinstance(sums, Unfit):
+            if isinstance(sums, DoesNotFit):
                 measured[index] = _TextResult(encoding, null_reason=OUT_OF_MEMORY)
             else:
                 measured[index] = _TextResult(encoding, sums)
         return measured
 
-    def _sums(self, encodings: Sequence[Encoding]) -> Iterator[tuple[int, TokenSums | Unfit]]:
+    def _sums(self, encodings: Sequence[Encoding]) -> Iterator[tuple[int, TokenSums | DoesNotFit]]:
         def run(batch: list[int]) -> list[TokenSums]:
             sums = self.pair.token_sums([encodings[index].ids for index in batch])
             return [replace(one, truncated=encodings[i].truncated) for i, one in zip(batch, sums, strict=True)]

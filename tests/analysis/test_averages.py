@@ -214,6 +214,12 @@ def test_scores_of_several_hosts_are_one_cell(run_dir: Path, write: Any, row: An
     assert (averages.factors, averages.notes) == (("author",), ())
 
 
+def test_rows_with_and_without_the_panel_are_one_cell(run_dir: Path, write: Any, row: Any) -> None:
+    rows = [r | {"panel": bool(number % 2)} for number, r in enumerate(binoculars_rows(row)[:-1])]
+    write(run_dir, rows, "pairs", benchmark="binoculars")
+    assert averages_of(run_dir).factors == ("author",)
+
+
 def test_rarer_reasons_for_no_score_are_counted_together(run_dir: Path, write: Any, row: Any) -> None:
     rows = [
         row(i, benchmark="binoculars", author="human", record_id=f"r{i}", null_reason=f"reason {min(i, 13):02}")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring import batching
-from scoring.batching import BudgetedRunner, Unfit, collate, plan
+from scoring.batching import BudgetedRunner, DoesNotFit, collate, plan
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -41,7 +41,7 @@ def test_memory_that_runs_out_loses_no_text(lengths: list[int], budget: int, mem
     results = list(runner.results(lengths, run))
     assert sorted(index for index, _ in results) == list(range(len(lengths)))
     for index, result in results:
-        assert result == (lengths[index] if lengths[index] <= memory else Unfit())
+        assert result == (lengths[index] if lengths[index] <= memory else DoesNotFit())
     assert runner.token_budget <= budget
 
 

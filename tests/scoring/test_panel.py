@@ -146,8 +146,7 @@ def test_tied_logits_of_a_head_that_is_split_are_ties() -> None:
 
 def test_without_the_panel_nothing_of_it_is_there_and_the_score_is_the_same(llama_pair: Models) -> None:
     alone = Binoculars(*llama_pair, panel=False).score(TEXTS)
-    assert alone == Binoculars(*llama_pair).score(TEXTS)
-    for without, with_panel in zip(alone, Binoculars(*llama_pair, panel=True).score(TEXTS), strict=True):
+    for without, with_panel in zip(alone, Binoculars(*llama_pair).score(TEXTS), strict=True):
         assert set(panel_of(without).values()) == {None}
         assert None not in panel_of(with_panel).values()
         for name in asdict(without).keys() - set(COLUMNS) - {"null_reason"}:
