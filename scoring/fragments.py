@@ -118,6 +118,8 @@ class Fragment:
     """Reason why the fragment cannot be scored, where that is known without the models."""
     dropped_words: int = 0
     """Words of the record that are in none of its fragments."""
+    group: str | None = None
+    """Subgroup that the record's author belongs to."""
 
     @property
     def text_sha256(self) -> str | None:
@@ -185,6 +187,7 @@ def _fragments_of_text(
             start_word=start,
             length_words=stop - start,
             prefix_tokens=prefixes,
+            group=record.group,
         )
 
 
@@ -202,6 +205,7 @@ def _null_fragment(
         length_words=length_words,
         prefix_tokens=prefixes,
         null_reason=reason,
+        group=record.group,
     )
 
 

@@ -78,6 +78,7 @@ class FragmentScore(Panel):
     dataset: str | None
     generator: str | None
     author: str | None
+    group: str | None
     length_words: int | None
     length_tokens: int | None
     start_word: int | None
@@ -148,6 +149,7 @@ def fragment_score(
         dataset=fragment.dataset,
         generator=fragment.generator,
         author=fragment.author,
+        group=fragment.group,
         length_words=fragment.length_words if prefix_tokens is None else length_words,
         length_tokens=score.length_tokens,
         start_word=fragment.start_word,

@@ -110,6 +110,7 @@ FRAGMENT: Final[dict[str, pa.DataType]] = {
     "dataset": pa.string(),
     "generator": pa.string(),
     "author": pa.string(),
+    "group": pa.string(),
     "length_words": pa.int32(),
     "start_word": pa.int32(),
     "text_sha256": pa.string(),

@@ -10,11 +10,11 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, model_validator
 
-from scoring.corpora.labels import Authors, Label, label_key
+from scoring.corpora.labels import EVERY_OTHER, Authors, Label, label_key
 from scoring.wording import Settings
 
 Name = Annotated[str, Field(min_length=1)]
-OPTIONAL: Final = ("id", "dataset", "generator")
+OPTIONAL: Final = ("id", "dataset", "generator", "group")
 """Keys of columns that say more about a text. A row without such a column or value is valid."""
 
 
@@ -49,15 +49,22 @@ class Columns(Settings):
     """Column of the dataset's name. Without it the dataset has the file's name."""
     generator: Name | None = None
     """Column of the generator's name. Without it the file or the synthetic column names the generator."""
+    group: Name | None = None
+    """Column of the subgroup that the author belongs to, such as a native language: rates are told for each."""
 
     @model_validator(mode="after")
-    def _prefer_named_labels(self) -> "Columns":
-        """Remove labels that the user named in one list from the default of the other list."""
-        for named, other in (("human_labels", "synthetic_labels"), ("synthetic_labels", "human_labels")):
-            if named in self.model_fields_set and other not in self.model_fields_set:
-                keys = {label_key(label) for label in getattr(self, named)}
-                rest = tuple(label for label in getattr(self, other) if label_key(label) not in keys)
-                self.__dict__[other] = rest  # not by assignment: `model_fields_set` must not name it
+    def _complete_labels(self) -> "Columns":
+        """Complete the list of labels that the user did not name.
+
+        With `human_labels` alone every other label is synthetic. Labels that the user named in `synthetic_labels` are
+        removed from the default of `human_labels`.
+        """
+        if "human_labels" in self.model_fields_set and "synthetic_labels" not in self.model_fields_set:
+            self.__dict__["synthetic_labels"] = (EVERY_OTHER,)  # see below
+        if "synthetic_labels" in self.model_fields_set and "human_labels" not in self.model_fields_set:
+            keys = {label_key(label) for label in self.synthetic_labels}
+            rest = tuple(label for label in self.human_labels if label_key(label) not in keys)
+            self.__dict__["human_labels"] = rest  # not by assignment: `model_fields_set` must not name it
         return self
 
     @model_validator(mode="after")

@@ -34,7 +34,8 @@ class PlainRows:
             tally: Counts the rows.
             encoding: Encoding of the file, where the user named one: then no row is plain.
         """
-        self._is_possible = encoding is None and columns.dataset is None and columns.generator is None
+        named = (columns.dataset, columns.generator, columns.group)
+        self._is_possible = encoding is None and not any(named)
         self._label, self._id, self._tally = columns.label, columns.id, tally
         self._names: tuple[str, ...] = ()
         self._texts: list[str] = []

@@ -50,6 +50,8 @@ class Record:
     dataset: str | None
     texts: tuple[Text, ...]
     null_reason: str | None = None
+    group: str | None = None
+    """Subgroup that its author belongs to, by the corpus; None where the corpus does not say."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,14 @@ class RecordMaker:
         values = row.values if row.values is not None else {}
         record_id = row.record_id or self.own_id(row.values) or row_name(row.file, row.index)
         dataset = _name_in(values, self._columns.dataset) or origin.dataset
+        group = _name_in(values, self._columns.group)
         try:
             if row.values is None:
                 raise _BadRowError("bad_row")
             texts = self._paired(values, origin) if self._columns.human else self._single(values, origin)
         except _BadRowError as reason:
-            return Record(record_id, dataset, (), str(reason))
-        return Record(record_id, dataset, texts)
+            return Record(record_id, dataset, (), str(reason), group)
+        return Record(record_id, dataset, texts, group=group)
 
     def author_of(self, label: object) -> Author | None:
         """Return the author of texts with this label; None where neither list has the label."""

@@ -211,7 +211,12 @@ def _label_hint(unknown: Mapping[str, int]) -> str:
 
 
 def _column_warnings(tally: Tally, columns: Columns) -> Iterator[str]:
-    instead = {"id": "are named by file and row", "dataset": "take the file's name", "generator": "have no generator"}
+    instead = {
+        "id": "are named by file and row",
+        "dataset": "take the file's name",
+        "generator": "have no generator",
+        "group": "are in no subgroup",
+    }
     for key in OPTIONAL:
         if tally.without_value[key]:
             yield (

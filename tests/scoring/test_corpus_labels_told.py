@@ -9,6 +9,8 @@ import pytest
 
 from scoring.corpora.corpus import Corpus, CorpusSettings
 from scoring.errors import CorpusError
+from scoring.fragments import cut, fragment_settings
+from scoring.results import Score, fragment_score
 
 LABELLED = {"text": "text", "label": "label"}
 MISSING = ["NA", "n/a", " NaN ", "None", "NULL", "<NA>", "NaT"]
@@ -167,14 +169,34 @@ def test_bytes_that_cannot_be_decoded_are_one_warning(tmp_path: Path) -> None:
 
 def test_a_label_that_is_named_wins_over_the_default_of_the_other_list(tmp_path: Path) -> None:
     rows = labelled(1, True, "ai", 0)
-    assert authors(opened(tmp_path, rows, human_labels=[1])) == ["human", "human", "synthetic", "unknown_label"]
     turned = opened(tmp_path, rows, synthetic_labels=["false"])
     assert authors(turned) == ["unknown_label"] * 3 + ["synthetic"]
+    settings = CorpusSettings.model_validate({"path": "x.csv", "synthetic_labels": [0], **LABELLED})
+    assert settings.human_labels == ("human",), "0 and false are one label"
+    assert CorpusSettings.model_validate(settings.model_dump()) == settings
+
+
+def test_human_labels_alone_make_every_other_label_synthetic(tmp_path: Path) -> None:
+    corpus = opened(tmp_path, labelled(1, True, "ai", "gpt-9", 0, None), human_labels=[1])
+    assert authors(corpus) == ["human", "human", "synthetic", "synthetic", "synthetic", "unknown_label"]
     settings = CorpusSettings.model_validate({"path": "x.csv", "human_labels": [1], **LABELLED})
-    assert settings.synthetic_labels == ("synthetic", "machine", "ai", "generated")
+    assert settings.synthetic_labels == ("*",)
     assert CorpusSettings.model_validate(settings.model_dump()) == settings
 
 
 def test_a_label_that_both_lists_name_is_refused_with_the_lists_as_they_are() -> None:
     with pytest.raises(ValueError, match=r"human_labels \['a', 1, True\] and of synthetic_labels \['1', 'x'\]"):
         CorpusSettings(path="x.csv", human_labels=("a", 1, True), synthetic_labels=("1", "x"), **LABELLED)
+
+
+def test_a_column_of_subgroups_reaches_every_fragment(tmp_path: Path) -> None:
+    rows = [*labelled("human", "ai", "human"), {"text": "some words", "label": "human", "tongue": " "}]
+    rows[0]["tongue"], rows[1]["tongue"] = "Swahili", 3
+    corpus = opened(tmp_path, rows, group="tongue")
+    settings = fragment_settings({"mode": "random", "min_words": 1, "max_words": 2})
+    cuts = [cut(record, settings).fragments for record in corpus.records()]
+    assert [{fragment.group for fragment in fragments} for fragments in cuts] == [{"Swahili"}, {"3"}, {None}, {None}]
+    assert fragment_score(cuts[0][0], Score()).group == "Swahili"
+    assert "column 'tongue' (group) has no value in" in told(corpus, "tongue")
+    with pytest.raises(CorpusError, match=r"group = 'tounge': no row has such a column \(did you mean 'tongue'\?\)"):
+        opened(tmp_path, rows, group="tounge")
