@@ -16,14 +16,15 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_
 from actors.benchmarks.base import Dtype, Quantization, Weights
 from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
-from actors.benchmarks.model import MODEL_NAMES, ModelId
+from actors.benchmarks.model import BUILT_IN_MODELS, MODEL_NAMES, ModelId
 from actors.benchmarks.shard_fragments import FRAGMENTS, identity, oom_row, shard_fragments, unreadable
 from scoring.corpora.corpus import read_rows
+from scoring.corpora.settings import BUILTIN_DOCS
 from scoring.errors import CorpusChanged, CorpusUnavailable
 from scoring.fragments import PrefixFragments
 from scoring.results import Score, fragment_score
 from sweeps.errors import InputChanged
-from sweeps.plan.declaration import Factors, Inputs, PositiveInt, added_later
+from sweeps.plan.declaration import Factors, Inputs, PositiveInt, added_later, rehearsed_with
 from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Level, Row, Task, TaskShard
 
@@ -51,12 +52,14 @@ class BinocularsFactors(Factors):
 
     pair: Annotated[list[ModelId], Field(min_length=2, max_length=2)] = Field(
         description="observer and performer, `[base, instruct]`: two models that share one tokenizer, each "
-        f"{MODEL_NAMES}"
+        f"{MODEL_NAMES}",
+        json_schema_extra=rehearsed_with(list(BUILT_IN_MODELS), list(BUILT_IN_MODELS[::-1])),
     )
     corpus: Annotated[str | dict[str, Any], AfterValidator(_checked_by(CORPUS))] = Field(
         default="builtin://docs",
         description="texts to score: a file, folder or glob of JSONL, JSON, CSV, TSV or Parquet, "
         "`hf://dataset[:split]`, `builtin://docs`, or a table with `path` and the columns to read (docs/scoring.md)",
+        json_schema_extra=rehearsed_with(BUILTIN_DOCS),
     )
     fragments: Annotated[dict[str, Any], AfterValidator(_checked_by(FRAGMENTS))] = Field(
         default_factory=lambda: {"mode": "random", "min_words": 10, "max_words": 300},
