@@ -156,6 +156,22 @@ PANEL: Final[dict[str, pa.DataType]] = {
 }
 """Sums and scores of the same two forward passes: null without the panel."""
 
+FIDELITY: Final[dict[str, pa.DataType]] = {
+    "length_tokens": pa.int32(),
+    "n_predicted": pa.int32(),
+    "kl": pa.float64(),
+    "kl_p99": pa.float64(),
+    "kl_sum": pa.float64(),
+    "top1_agreement": pa.float64(),
+    "top1_agree": pa.int32(),
+    "log_ppl_reference": pa.float64(),
+    "log_ppl_quantized": pa.float64(),
+    "ppl_ratio": pa.float64(),
+    "nll_reference_sum": pa.float64(),
+    "nll_quantized_sum": pa.float64(),
+    "truncated": pa.bool_(),
+}
+
 
 def is_number(kind: pa.DataType) -> bool:
     """Tell whether values of an Arrow type can be averaged; of bool that is the share of true ones."""
@@ -286,6 +302,18 @@ COLUMNS: Final[dict[str, Columns]] = {
             "surprisal_delta_sd",
         ),
         measure="score",
+    ),
+    "fidelity": Columns(
+        factors={
+            "corpus": pa.string(),
+            "fragments": pa.string(),
+            "max_tokens": pa.int32(),
+            "shard_records": pa.int32(),
+        },
+        metrics=EFFECTIVE | FIDELITY | MEMORY,
+        identity=FRAGMENT,
+        headlines=("kl", "kl_p99", "top1_agreement", "ppl_ratio", "log_ppl_reference", "log_ppl_quantized"),
+        measure="kl",
     ),
 }
 """Columns of the built-in benchmarks: here, so that the report knows them without importing a benchmark."""

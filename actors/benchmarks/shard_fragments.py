@@ -11,7 +11,7 @@ from actors.benchmarks.corpora import CORPUS
 from scoring.corpora.corpus import Shard, read_rows, records_of
 from scoring.errors import CorpusChanged, CorpusUnavailable
 from scoring.fragments import Fragment, FragmentSettings, cut
-from scoring.results import FragmentScore
+from scoring.results import FragmentOrigin
 from sweeps.errors import InputElsewhere, InputUnreached
 from sweeps.schema import FRAGMENT
 from sweeps.task import Level, Row, TaskShard
@@ -52,16 +52,16 @@ def unreadable(shard: Shard, error: OSError) -> str:
     return f"{shard.file}: was there when the run was planned, and cannot be read now ({reason}); put it back"
 
 
-def fragment_key(fragment: Fragment | FragmentScore) -> str:
+def fragment_key(fragment: Fragment | FragmentOrigin) -> str:
     """Return a fragment's name, which is unique in its corpus."""
     return json.dumps([fragment.record_id, fragment.author, fragment.generator, fragment.fragment_index])
 
 
-def oom_row(score: FragmentScore, status: str) -> Row:
+def oom_row(origin: FragmentOrigin, status: str) -> Row:
     """Return the row of a fragment that ran out of memory; its metrics stay null."""
-    return identity(score) | {"status": status, OOM_ITEM: fragment_key(score)}
+    return identity(origin) | {"status": status, OOM_ITEM: fragment_key(origin)}
 
 
-def identity(score: FragmentScore) -> Row:
+def identity(origin: FragmentOrigin) -> Row:
     """Return the identity columns of a fragment's row."""
-    return {name: getattr(score, name) for name in FRAGMENT}
+    return {name: getattr(origin, name) for name in FRAGMENT}

@@ -201,7 +201,7 @@ def test_a_slot_that_no_node_offers_costs_a_row_a_shard_and_no_reading(
 ) -> None:
     coordinator = Coordinator(make_plan(scoring_spec(corpus), BENCHMARKS, tmp_path), BENCHMARKS, Policy())
     coordinator.open()
-    monkeypatch.setattr("actors.benchmarks.binoculars.read_rows", lambda _: pytest.fail("nothing is read"))
+    monkeypatch.setattr("actors.benchmarks.corpus_benchmark.read_rows", lambda _: pytest.fail("nothing is read"))
     coordinator.reject(Slot("cpu", 0, 1), "unavailable", "no such device")
     status = coordinator.close()
     assert (status.rows, status.counts, status.failure) == (4, {"unavailable": 4}, None)
