@@ -79,6 +79,7 @@ class BinocularsBenchmark(CorpusBenchmark):
     columns: ClassVar[Columns] = COLUMNS["binoculars"]
     factors: ClassVar[type[Factors]] = BinocularsFactors
     model_factor: ClassVar[str] = "pair"
+    result: ClassVar[str] = "score"
     paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = corpus_paths("pair")
     resource_kind: ClassVar[str | None] = "pair"
     load_factors: ClassVar[tuple[str, ...]] = (

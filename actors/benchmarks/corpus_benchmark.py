@@ -100,6 +100,8 @@ class CorpusBenchmark:
     factors: ClassVar[type[Factors]]
     model_factor: ClassVar[str]
     """Factor whose levels name the models: `pair` or `model`."""
+    result: ClassVar[str]
+    """What a fragment gets, in words, for the summary of a run."""
     timed: ClassVar[bool] = False
     reads_builtin: ClassVar[bool] = True
     escalates_on_oom: ClassVar[bool] = True
@@ -139,8 +141,10 @@ class CorpusBenchmark:
                 yield identity(origin)
 
     def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:
-        """Return the number of rows without a score by reason, and the number of words that are in no fragment."""
-        reasons = Counter(f"rows without a score, {row['null_reason']}" for row in rows if row.get("null_reason"))
+        """Return the number of rows without a result by reason, and the number of words that are in no fragment."""
+        reasons = Counter(
+            f"rows without a {self.result}, {row['null_reason']}" for row in rows if row.get("null_reason")
+        )
         dropped = {row.get("record_id"): row.get("dropped_words") or 0 for row in rows}
         return reasons | Counter({"words left over, too few for one more fragment": sum(dropped.values())})
 

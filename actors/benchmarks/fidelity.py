@@ -61,6 +61,7 @@ class FidelityBenchmark(CorpusBenchmark):
     columns: ClassVar[Columns] = COLUMNS["fidelity"]
     factors: ClassVar[type[Factors]] = FidelityFactors
     model_factor: ClassVar[str] = "model"
+    result: ClassVar[str] = "comparison"
     paths: ClassVar[Mapping[str, Callable[[Any, Path], Any]]] = corpus_paths("model")
     resource_kind: ClassVar[str | None] = "model and reference"
     load_factors: ClassVar[tuple[str, ...]] = ("model", "quantization", "dtype", "max_tokens")
