@@ -70,6 +70,14 @@ def test_equal_logits_have_no_divergence_at_all(columns: int) -> None:
         assert torch.equal(sums.nll_o_T, sums.nll_q_T)
 
 
+def test_rounding_takes_no_divergence_below_zero() -> None:
+    draw = torch.Generator().manual_seed(0)
+    o_TV = torch.randint(-64, 64, (400, 50), generator=draw) / 8.0
+    sums = sums_of(o_TV, o_TV + 3.0, torch.arange(400) % 50, Tile(400, 7))  # equal distributions, unequal logits
+    assert (sums.kl_T >= 0).all()
+    assert (sums.kl_T < 1e-13).all()
+
+
 @given(st.integers(2, 200), st.integers(1, 60), st.integers(0, 1000))
 def test_agreement_is_that_of_the_panel_with_ties_and_without(vocabulary: int, columns: int, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
