@@ -21,7 +21,7 @@ class Asked:
     confidence: float = 0.95
     score: str = "score"
     by: str = "tokens"
-    bins: Sequence[int] | None = None
+    bins: Sequence[float] | None = None
     split: Sequence[float] = (0, 0.6, 0.4)
     seed: int = 0
 
@@ -49,4 +49,9 @@ class Asked:
     @property
     def promise(self) -> str:
         """Return the promise in words."""
-        return f"a false-positive rate of at most {self.fpr:.6g} with confidence {self.confidence:.6g}"
+        return f"a false-positive rate of at most {percent(self.fpr)} with confidence {percent(self.confidence)}"
+
+
+def percent(share: float) -> str:
+    """Return a share as it was asked for, such as 0.1%."""
+    return f"{share * 100:.6g}%"

@@ -17,7 +17,7 @@ def calibrate(
     confidence: float = 0.95,
     score: str = "score",
     by: str = "tokens",
-    bins: Sequence[int] | None = None,
+    bins: Sequence[float] | None = None,
     split: Sequence[float] = (0, 0.6, 0.4),
     seed: int = 0,
     same: Mapping[str, Any] | None = None,

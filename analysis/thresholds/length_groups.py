@@ -51,7 +51,7 @@ def merged_ranges(sizes: Any, records: Any, needed: int) -> list[Range]:
     return [Range(low, high) for low, high in zip(starts, [*ends, int(frame["size"].max())], strict=True)]
 
 
-def ranges_between(borders: Sequence[int]) -> list[Range]:
+def ranges_between(borders: Sequence[float]) -> list[Range]:
     """Return the ranges between borders. A border begins a range; the last one ends the last range, and is in it.
 
     Raises:

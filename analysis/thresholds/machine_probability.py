@@ -26,8 +26,9 @@ def fit_probability(choose: pd.DataFrame, report: pd.DataFrame, score: str, seed
     machine = ~drawn["is_human"].to_numpy(np.bool_)
     if min(machine.sum(), (~machine).sum()) < FEWEST:
         return None
+    least = 1 / (len(drawn) + 2)  # so many texts cannot show that there is no other: never 0, never 1
     curve = IsotonicRegression(
-        y_min=0, y_max=1, increasing=SCORES[score].direction == "higher", out_of_bounds="clip"
+        y_min=least, y_max=1 - least, increasing=SCORES[score].direction == "higher", out_of_bounds="clip"
     ).fit(drawn[score].to_numpy(np.float64), machine.astype(np.float64))
     share = float(machine.mean())
     fitted = Probability(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,12 @@ Places = npt.NDArray[np.uint64]
 
 
 def places(items: pd.DataFrame, seed: int, purpose: str) -> Places:
-    """Return a random place for each row of a frame: the same for equal rows, seed and purpose, in whatever order."""
-    hashed: Places = np.asarray(pd.util.hash_pandas_object(items, index=False), np.uint64)
+    """Return a random place for each row of a frame: the same for equal rows, seed and purpose, in whatever order.
+
+    The types of the columns do not matter: 3 is 3 as a number of 32 bits, as one of 64, and where others are null.
+    """
+    plain = pd.DataFrame({name: _plain(items[name]) for name in items})
+    hashed: Places = np.asarray(pd.util.hash_pandas_object(plain, index=False), np.uint64)
     key = int.from_bytes(blake2b(f"{purpose}:{seed}".encode(), digest_size=8).digest(), "big")
     return _mixed(hashed ^ np.uint64(key))
 
@@ -38,6 +43,13 @@ _IDENTITY = (
     "log_ppl",
 )
 """Columns that tell the fragments of a record apart."""
+
+
+def _plain(column: "pd.Series[Any]") -> npt.NDArray[Any]:
+    """Return numbers as float64, and all else as text."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(np.float64, na_value=np.nan)
+    return column.astype(object).where(column.notna(), "").map(str).to_numpy(object)
 
 
 def _mixed(values: Places) -> Places:

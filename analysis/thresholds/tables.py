@@ -36,7 +36,7 @@ def tables_of(fit: Fit, columns: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
     seed, score, calibration = fit.asked.seed, fit.score, fit.calibration
     inside = fit.compared[fit.compared["group"] >= 0]
     dimensions = dimensions_of(inside, columns)
-    of_subgroups = [name for name in dict.fromkeys((*dimensions, "dataset", *columns)) if name in fit.reported]
+    of_subgroups = [name for name in dict.fromkeys(("dataset", *dimensions, *columns)) if name != "length_group"]
     tables = {
         "groups": pd.DataFrame([group.model_dump() for group in calibration.groups]),
         "held_out": pd.DataFrame([item.model_dump() for item in calibration.held_out]),
