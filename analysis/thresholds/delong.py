@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.special import expit, ndtr, ndtri
 from scipy.stats import rankdata
 
 Floats = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ def interval(auroc: float, standard_error: float, confidence: float = 0.95) -> t
         return None
     half = float(ndtri((1 + confidence) / 2)) * standard_error / (auroc * (1 - auroc))
     logit = math.log(auroc / (1 - auroc))
-    return 1 / (1 + math.exp(half - logit)), 1 / (1 + math.exp(-half - logit))
+    return float(expit(logit - half)), float(expit(logit + half))
 
 
 def p_of_difference(aurocs: Aurocs, first: int, second: int) -> float | None:

@@ -64,7 +64,7 @@ def matched_in_length(texts: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     rank = ordered.groupby(["_step", "is_human"]).cumcount()
     sizes = ordered.groupby(["_step", "is_human"]).size().unstack(fill_value=0).reindex(columns=[False, True])
     fewest = ordered["_step"].map(sizes.fillna(0).min(axis=1))
-    return ordered[(rank < fewest).to_numpy()].drop(columns="_step").sort_index()
+    return ordered[(rank < fewest).to_numpy()].drop(columns="_step")
 
 
 def _auroc_of(values: Any, human: Any) -> float | None:

@@ -23,11 +23,10 @@ def places(items: pd.DataFrame, seed: int, purpose: str) -> Places:
 
 
 def one_of_each(frame: pd.DataFrame, keys: Sequence[str], seed: int) -> pd.DataFrame:
-    """Return one row, drawn with the seed, for each combination of the keys."""
+    """Return one row, drawn with the seed, for each combination of the keys; in an order drawn with the seed, too."""
     told_apart = [name for name in _IDENTITY if name in frame]
     place = places(frame[told_apart], seed, "one of each")
-    drawn = frame.iloc[np.argsort(place, kind="stable")].drop_duplicates([*keys])
-    return drawn.sort_index()
+    return frame.iloc[np.argsort(place, kind="stable")].drop_duplicates([*keys])
 
 
 _IDENTITY = (
