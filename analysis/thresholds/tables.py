@@ -40,7 +40,7 @@ def tables_of(fit: Fit, columns: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
     tables = {
         "groups": pd.DataFrame([group.model_dump() for group in calibration.groups]),
         "held_out": pd.DataFrame([item.model_dump() for item in calibration.held_out]),
-        "auroc": auroc_table(inside, fit.scores, dimensions, seed),
+        "auroc": auroc_table(inside, fit.scores, dimensions),
         "tpr_at_fpr": tpr_table(inside, fit.scores, dimensions, seed),
         "score_comparison": compared_scores(inside, fit.scores, seed),
         "matched_lengths": matched_table(inside, fit.scores, seed),

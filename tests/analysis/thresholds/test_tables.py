@@ -62,7 +62,7 @@ def test_tables_have_every_level_and_every_combination(frame: Frames) -> None:
     one = found[(found["view"] == COMBINATIONS) & (found["dataset"] == "x") & (found["generator"] == "b")].iloc[0]
     own = rows[(rows["dataset"] == "x") & (rows["generator"] == "b")]
     assert one["auroc"] == pytest.approx(roc_auc_score(~own["is_human"], -own["score"]))
-    assert found.iloc[0]["method"] == "bootstrap over records"
+    assert found.iloc[0]["method"] == "DeLong by record"
     rows.loc[rows["is_human"], "generator"] = None  # human texts of their own: each generator is compared with all
     apart = auroc_table(rows.drop_duplicates(["record", "dataset", "generator"]), ["score"])
     assert apart.query("view == 'generator'")["n_human"].tolist() == [120, 120]
