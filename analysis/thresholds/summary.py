@@ -52,6 +52,11 @@ def warnings_of(fit: Fit, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
             f"{row['column']} {row['level']}: {row['fpr']:.1%} of {row['n_human']:,} human texts are flagged (95% "
             f"interval from {row['fpr_low']:.1%}), more than the promised {percent(fit.asked.fpr)}"
         )
+    if len(fit.compared) < len(fit.texts):
+        yield (
+            f"scores are compared on the {len(fit.compared):,} of {len(fit.texts):,} texts that have all of "
+            f"{', '.join(fit.scores)}"
+        )
     yield from fit.remarks
 
 

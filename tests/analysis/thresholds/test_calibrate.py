@@ -63,6 +63,21 @@ def test_no_record_calibrates_and_reports(frame: Frames) -> None:
     assert found.probability.records == 75
 
 
+def test_records_without_human_text_are_shared_out_as_well(frame: Frames) -> None:
+    rows = frame(300)
+    rows["record_id"] = rows["author"] + rows["record_id"]
+    fitted = fit(rows, Asked(0.05, by="none", split=(0.25, 0.5, 0.25)))
+    counts = fitted.texts.groupby(["author", "part"]).size().unstack()
+    assert counts["calibrate"].to_dict() == {"human": 150, "synthetic": 150}
+    assert counts["report"].to_dict() == {"human": 75, "synthetic": 75}
+
+
+def test_a_column_called_group_stays_what_it_is(frame: Frames) -> None:
+    rows = frame(300).assign(group="native", part="mine", size=3)
+    assert numbers(calibrate(rows, fpr=0.05)) == numbers(calibrate(frame(300), fpr=0.05))
+    assert set(fit(rows, Asked(0.05)).texts["group"]) == {"native"}
+
+
 def test_too_few_records_are_refused_with_both_numbers(frame: Frames) -> None:
     with pytest.raises(Refused, match=r"needs 299 different records with human text.*there are 60") as caught:
         calibrate(frame(100, fragments=5), fpr=0.01)
@@ -245,4 +260,10 @@ def test_the_probability_is_calibrated_and_never_certain(frame: Frames) -> None:
     assert list(curve.machine) == sorted(curve.machine, reverse=True)
     assert 0 < (curve.brier or 1) < 0.2
     assert calibrate(frame(3000), fpr=0.05).probability is None
+    rows = frame(3000)
+    few = rows[(rows["author"] == "human") | (rows["record_id"].str[-1] == "0")]
+    tilted = calibrate(few, fpr=0.05, split=(0.4, 0.2, 0.4)).probability
+    assert tilted is not None
+    assert 0.05 < tilted.share < 0.15
+    assert 0 < (tilted.brier or 1) < tilted.share * (1 - tilted.share)  # better than to answer the share every time
     assert calibrate(frame(900, machine=None), fpr=0.05, split=(0.4, 0.4, 0.2)).probability is None

@@ -108,7 +108,7 @@ def test_matched_classes_have_equal_lengths_and_the_table_shows_what_that_change
 
 
 def test_a_subgroup_above_the_promise_is_marked(frame: Frames) -> None:
-    rows = texts(frame(300, machine=None)).assign(group=0)
+    rows = texts(frame(300, machine=None)).assign(group_number=0)
     rows["native_language"] = np.where(rows["record"] < "r000060", "other", "english")
     rows.loc[rows["native_language"] == "other", "score"] -= 0.5
     threshold = float(np.quantile(rows.loc[rows["native_language"] == "english", "score"], 0.01))

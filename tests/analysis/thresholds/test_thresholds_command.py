@@ -171,6 +171,12 @@ def test_what_cannot_be_written_is_one_message_and_no_half_file(
     assert "cannot be made" in result.stderr
     out = tmp_path / "c.json"
 
+    written: list[Path] = []
+    monkeypatch.setattr("analysis.thresholds.files.write_atomically", lambda path, text: written.append(path))
+    assert call(scored, "--fpr", "0.05", "--out", out).exit_code == 0
+    assert written[-1] == out  # last, so that its tables are there
+    assert len(written) == 10
+
     def fail(path: Path, text: str) -> None:
         raise SinkFailed(f"{path}: cannot be written: No space left on device")
 
