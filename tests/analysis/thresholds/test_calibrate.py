@@ -1,6 +1,7 @@
 """`calibrate`: what it promises, what it is bound to, and what it refuses."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from analysis.thresholds import Refused, calibrate, fit
 from analysis.thresholds.asked import Asked
 from scoring.calibration import Calibration
+from scoring.errors import CalibrationError
 from sweeps.errors import UserError
 from tests.analysis.thresholds.conftest import Frames
 
@@ -179,7 +181,7 @@ def test_texts_that_are_one_count_once(frame: Frames) -> None:
     assert calibrate(cut, fpr=0.05, split=(0, 1, 0), by="none").groups[0].n == 1000
 
 
-def test_the_calibration_is_bound_to_the_settings_of_the_rows(frame: Frames) -> None:
+def test_the_calibration_is_bound_to_the_settings_of_the_rows(frame: Frames, tmp_path: Path) -> None:
     settings = {
         "observer": "base",
         "performer": "instruct",
@@ -205,7 +207,14 @@ def test_the_calibration_is_bound_to_the_settings_of_the_rows(frame: Frames) -> 
         "direction": "lower",
     }
     assert found.fragments == {"mode": "random", "min_words": 10}
-    assert calibrate(frame(200), fpr=0.05).binding.observer is None
+    unbound = calibrate(frame(200), fpr=0.05)
+    assert unbound.binding.observer is None
+    path = tmp_path / "c.json"
+    path.write_text(unbound.model_dump_json())
+    with pytest.raises(CalibrationError, match="does not say observer, performer, dtype, quantization"):
+        Calibration.read(path)
+    path.write_text(found.model_dump_json())
+    assert Calibration.read(path) == found
     with pytest.raises(UserError, match="column dtype: seen 'float32, float16'"):
         calibrate(rows.assign(dtype_effective="float32, float16"), fpr=0.05)
     others = dict.fromkeys(settings, "other") | {"max_tokens": 256, "fragments": '{"mode": "whole"}'}
