@@ -80,7 +80,7 @@ def in_ranges(frame: pd.DataFrame, ranges: Sequence[Range], kind: Kind) -> pd.Da
     A text that does not have all of the prefix lengths is in no group: so every group has the same texts.
     """
     number = group_of_each(frame["size"], ranges)
-    if kind == "prefixes":
+    if kind == "prefixes" and all(item.low == item.high for item in ranges):
         same_text = [frame[name] for name in ("record", "is_human", "generator")]
         lengths = frame["size"].where(number >= 0).groupby(same_text, dropna=False).transform("nunique")
         number = np.where(lengths == len(ranges), number, -1)
