@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
-from analysis.thresholds.__main__ import app
+from analysis.thresholds.__main__ import app, main
 from scoring.calibration import Calibration
 from sweeps.errors import SinkFailed
 from tests.analysis.thresholds.conftest import Frames
@@ -185,6 +186,26 @@ def test_what_cannot_be_written_is_one_message_and_no_half_file(
     assert result.exit_code == 2
     assert "No space left" in result.stderr
     assert not out.exists()
+
+
+def test_a_full_disk_behind_stdout_is_one_message_and_a_closed_pipe_is_no_fault(
+    scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "c.json"
+    with Path("/dev/full").open("w") as full:  # closing it flushes, as the interpreter's end does
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(typer.Exit) as ended:
+            main(scored, fpr=0.05, out=out)
+    assert ended.value.exit_code == 2
+    assert (
+        capsys.readouterr().err.splitlines()[-1] == f"error: stdout: No space left on device; the calibration is {out}"
+    )
+    assert Calibration.read(out).groups
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        main(scored, fpr=0.05, out=out)
 
 
 @pytest.mark.slow
