@@ -50,7 +50,7 @@ def scored(run_dir: Path, write: Write, frame: Frames) -> Path:
 
 
 def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "160"})
 
 
 def test_it_writes_the_file_and_the_tables_and_says_where(scored: Path, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_score_that_points_the_other_way_and_a_subgroup_above_the_promise_are_
 ) -> None:
     rows = frame(400, machine=2.0)
     few = rows["record_id"] < "r000030"
-    rows.loc[few, "dataset"] = "few"
+    rows.loc[few, "dataset"] = "few [bold]texts"
     rows.loc[few & (rows["author"] == "human"), "score"] -= 5
     rows["truncated"] = rows.index == 3
     rows.loc[5, "score"] = None
@@ -147,7 +147,8 @@ def test_a_score_that_points_the_other_way_and_a_subgroup_above_the_promise_are_
     assert result.exit_code == 0, result.stderr
     assert "score: AUROC 0" in result.stderr
     assert "here this score points the other way; it is not turned round" in result.stderr
-    assert "dataset few: " in result.stderr
+    assert "dataset few [bold]texts: " in result.stderr
+    assert "dataset few [bold]texts" in result.stdout
     assert "more than the promised 5%" in result.stderr
     assert "1 of 800 rows are left out: they have no value of score" in result.stderr
     assert "1 texts were cut at the token limit" in result.stderr
