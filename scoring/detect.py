@@ -34,12 +34,13 @@ from scoring.detection.inputs import STDIN, Entry, FoundPaths, TextColumns, coun
 from scoring.detection.judging import Judge, judge, windows_of
 from scoring.detection.page import refuse_page
 from scoring.detection.progress import loading, print_message, scoring
-from scoring.detection.sentences import Tally
+from scoring.detection.sentences import Tally, unsaid_in_words
 from scoring.detection.settings import (
     DEMO_PAIR,
     Dtype,
     Options,
     ScorerSettings,
+    refuse_other_options,
     refuse_other_settings,
     refuse_prior_without_curve,
     scorer_settings,
@@ -132,6 +133,8 @@ def detect(
             refuse_page(html, as_json)
         options = Options(observer, performer, alignment, dtype, quantization, max_tokens, score)
         settings = scorer_settings(options, bound)
+        if bound is not None:
+            refuse_other_options(settings, bound)
         columns = text_columns(text, record_id, encoding, delimiter)
         _run(Request(paths, columns, settings, bound, calibration, windows, prior, as_json, html), console)
     except (ScoringError, ModelError) as error:
@@ -144,6 +147,8 @@ def _run(request: Request, console: Console) -> None:
     found = _find(request.paths)
     entries = _until_a_text(found, request.columns)
     notes = [DEMO_WARNING] if request.settings.is_demo else []
+    if request.calibration is not None and (unsaid := unsaid_in_words(request.calibration)) is not None:
+        notes.append(unsaid)
     for note in (*found.notes, *notes):
         print_message(note, console)
     scorer = _load(request.settings, console)

@@ -50,7 +50,9 @@ class Entry:
     @property
     def name(self) -> str:
         """Return the name of the text for people."""
-        return self.file if self.record is None else self.record
+        if self.record is None:
+            return self.file
+        return self.record if self.record.startswith(self.file) else f"{self.file}: {self.record}"
 
 
 @dataclass(frozen=True)

@@ -46,14 +46,25 @@ def held_out_in_words(calibration: Calibration) -> Iterator[str]:
         yield f"Held out, {_range(group.min_tokens, group.max_tokens)} tokens{windows}: {human}; {machine}."
 
 
+def unsaid_in_words(calibration: Calibration) -> str | None:
+    """Return that a published calibration does not say of which revisions its models were; None for any other."""
+    binding = calibration.binding
+    if calibration.published is None or None not in (binding.observer_revision, binding.performer_revision):
+        return None
+    return (
+        f"the calibration does not say of which revisions {binding.observer} and {binding.performer} were: those that "
+        "are here are used, and their scores may differ"
+    )
+
+
 def windows_in_words(judge: Judge) -> Iterator[str]:
     """Yield how windows were judged, or why they have no verdict."""
     if judge.windows is None:
         return
-    cutting = f"windows of {judge.windows.words} words, one every {judge.windows.step}"
+    cutting = f"windows of {judge.windows.words} words, one every {judge.windows.step} words"
     if judge.judges_windows:
         yield (
-            f"A text is flagged when one of its {cutting}, is. Thresholds are stricter for texts of more windows. "
+            f"A text is flagged when one of its windows is ({cutting}); thresholds allow for how many windows it has. "
             "Score and threshold of a text are those of its most machine-like window."
         )
         return
@@ -66,7 +77,7 @@ def windows_in_words(judge: Judge) -> Iterator[str]:
     elif windows_of(judge.calibration) is None:
         why = "the calibration is not corrected for the number of windows that are looked at"
     else:
-        why = f"the calibration is for windows of {calibrated.words} words, one every {calibrated.step}"
+        why = f"the calibration is for windows of {calibrated.words} words, one every {calibrated.step} words"
     yield f"No verdicts for {cutting}: {why}."
 
 

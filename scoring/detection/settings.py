@@ -122,6 +122,23 @@ def settings_used(scorer: "Binoculars", settings: ScorerSettings, calibration: C
     }
 
 
+def refuse_other_options(settings: ScorerSettings, calibration: Calibration) -> None:
+    """Refuse options that cannot fit the calibration, before models are loaded.
+
+    Raises:
+        CalibrationError: a setting differs; the message lists every difference that is known without the models.
+    """
+    binding = calibration.binding
+    known = {name: getattr(settings, name) for name in ("alignment", "quantization", "max_tokens", "score")}
+    known |= {} if settings.dtype == "auto" else {"dtype": settings.dtype}
+    revisions = {"observer": binding.observer_revision, "performer": binding.performer_revision}
+    for (role, revision), model in zip(revisions.items(), settings.models, strict=True):
+        bound = getattr(binding, role)
+        if model not in (bound, f"{bound}@{revision}") and not (_is_path(model) and _is_path(bound)):
+            known[role] = model
+    calibration.check(binding.model_copy(update=known))
+
+
 def refuse_other_settings(used: Mapping[str, Any], calibration: Calibration) -> None:
     """Refuse a scorer whose settings are not those of the calibration.
 

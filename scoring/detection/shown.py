@@ -4,6 +4,8 @@ import unicodedata
 from typing import Final
 
 _KEPT: Final = "\n\t"
+_TURNING: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Embeddings, overrides and isolates: text after them may be shown in another order than it was scored in."""
 
 
 def printable(text: str) -> str:
@@ -14,16 +16,17 @@ def printable(text: str) -> str:
 
 
 def for_page(text: str) -> str:
-    """Escape control characters and halves of characters. Joiners and marks of direction stay, line breaks too.
+    """Escape control characters, marks that turn the direction of text, and halves of characters.
 
-    A page isolates every text, so that its marks of direction reach no further.
+    Line breaks stay, and so do the invisible joiners that are part of words in several scripts.
     """
     if text.isprintable():
         return text
-    return "".join(
-        _escaped(letter) if letter not in _KEPT and unicodedata.category(letter) in ("Cc", "Cs") else letter
-        for letter in text
-    )
+    return "".join(_escaped(letter) if _turns_or_controls(letter) else letter for letter in text)
+
+
+def _turns_or_controls(letter: str) -> bool:
+    return letter in _TURNING or (letter not in _KEPT and unicodedata.category(letter) in ("Cc", "Cs"))
 
 
 def _escaped(letter: str) -> str:
