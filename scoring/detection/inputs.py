@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -190,14 +190,25 @@ def _records(file: str, columns: TextColumns) -> Iterator[Entry]:
     reader = reader_of(file, columns.dialect)
     reader.check()
     rows = reader.rows(Start())
-    first = list(islice(rows, LOOKED_AT))
-    _refuse_absent_column(file, first, columns)
+    first, broken = _first_rows(rows)
+    if broken is None or first:
+        _refuse_absent_column(file, first, columns)
     maker = RecordMaker(Columns(text=columns.text, id=columns.id or "id"))
-    index = 0
-    for several in (iter(first), rows):
-        for row in several:
-            yield from _entries_of_row(file, index, row, maker, columns)
-            index += 1
+    for index, row in enumerate(chain(first, rows if broken is None else ())):
+        yield from _entries_of_row(file, index, row, maker, columns)
+    if broken is not None:
+        raise broken
+
+
+def _first_rows(rows: Iterator[ParsedRow]) -> tuple[list[ParsedRow], Exception | None]:
+    """Return the first rows of a file, and the error where the file breaks off within them."""
+    first: list[ParsedRow] = []
+    try:
+        for row in islice(rows, LOOKED_AT):
+            first.append(row)  # noqa: PERF402 - what was read before an error stays
+    except (CorpusError, OSError) as error:
+        return first, error
+    return first, None
 
 
 def _refuse_absent_column(file: str, rows: list[ParsedRow], columns: TextColumns) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from scoring.calibration import Probability
 
-SURE: Final = 0.99
-"""Probability above which, or below whose complement, only the bound is shown: a curve has no more digits."""
+LEAST: Final = 0.01
+MOST: Final = 0.99
+"""Probabilities that are shown as numbers. Beyond them only the bound is shown: a curve has no more digits."""
 
 
 def probability_of(curve: Probability, score: float, prior: float) -> float:
@@ -24,6 +25,6 @@ def probability_of(curve: Probability, score: float, prior: float) -> float:
 
 def percent_of(probability: float) -> str:
     """Return a probability for people: `63%`, `> 99%`, `< 1%`."""
-    if probability > SURE:
-        return f"> {SURE:.0%}"
-    return f"< {1 - SURE:.0%}" if probability < 1 - SURE else f"{probability:.0%}"
+    if probability > MOST:
+        return f"> {MOST:.0%}"
+    return f"< {LEAST:.0%}" if probability < LEAST else f"{probability:.0%}"
