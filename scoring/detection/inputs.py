@@ -167,6 +167,8 @@ def _content(file: str) -> bytes:
 def _text_of(content: bytes, encoding: str | None) -> str:
     """Decode a file without its byte order mark and final newlines, and with LF as line ends."""
     text = content.decode(encoding or "utf-8-sig").removeprefix("\ufeff")
+    if any("\ud800" <= letter <= "\udfff" for letter in ([] if text.isascii() else text)):
+        raise ValueError("holds half a surrogate pair, which is no character; say another --encoding")
     if "\0" in text:
         raise ValueError("holds NUL bytes, so it is no text, or UTF-16: say --encoding utf-16 then")
     return text.replace("\r\n", "\n").rstrip("\n")

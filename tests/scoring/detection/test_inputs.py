@@ -120,6 +120,9 @@ def test_an_encoding_that_is_named_reads_text_and_records(tmp_path: Path) -> Non
     columns = TextColumns(dialect=Dialect("latin-1"))
     assert texts(write(tmp_path / "a.txt", "café", "latin-1"), columns) == [(None, "café")]
     assert texts(write(tmp_path / "a.csv", "text\ncafé\n", "latin-1"), columns)[0][1] == "café"
+    escapes = TextColumns(dialect=Dialect("unicode_escape"))
+    (entry,) = entries(write(tmp_path / "b.txt", "half: \\ud83d"), escapes)
+    assert "half a surrogate pair" in str(entry.error)
 
 
 def test_an_id_column_that_was_named_must_be_there(tmp_path: Path) -> None:
