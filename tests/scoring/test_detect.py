@@ -290,11 +290,31 @@ def test_a_page_of_the_demo_pair_says_so(fake: Any, tmp_path: Path) -> None:
     assert any("shows how this works" in text for text in Page(tmp_path / "page.html").by_class["aside"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_refused(fake: Any, tmp_path: Path) -> None:
-    tmp_path.chmod(0o555)
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_loaded(
+    fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scoring.detection.page.os.access", lambda path, mode: False)
     result = detect("-", "--html", tmp_path / "page.html", stdin=b"some words")
     assert (result.exit_code, fake.made) == (2, [])
+    assert f"the folder {tmp_path} cannot be written" in result.stderr
+
+
+def test_a_page_that_cannot_be_written_is_one_line_and_exit_code_1(
+    fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a.txt").write_text("some words")
+    monkeypatch.setattr("scoring.detection.page.os.fsync", full)
+    monkeypatch.setattr("sys.argv", ["detect", str(tmp_path / "a.txt"), "--html", str(tmp_path / "page.html")])
+    monkeypatch.setattr("scoring.detect.discard_stdout", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        _main()
+    assert ended.value.code == 1
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "error" in line]
+    assert line == f"error: the answer cannot be written: {tmp_path}/page.html: No space left on device"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_stdin_is_read_and_an_empty_text_says_why(texts: Path) -> None:
