@@ -114,8 +114,9 @@ def test_another_revision_is_refused_and_a_directory_that_was_moved_is_not() -> 
         if fits:
             refuse_other_settings(result, by)
         else:
-            with pytest.raises(CalibrationError, match="observer_revision is 'f1' here, 'f2' in the calibration"):
+            with pytest.raises(CalibrationError, match="observer_revision is 'f1' here, 'f2' in the cal") as caught:
                 refuse_other_settings(result, by)
+            assert ("observer is '/here/base' here" in str(caught.value)) == (here != name)
 
 
 def test_a_built_in_model_is_not_another_one_because_both_are_of_one_build() -> None:
