@@ -34,18 +34,22 @@ class _Part(BaseModel):
 
 
 class Binding(_Part):
-    """The settings for which a threshold holds. With other settings the same text has another score."""
+    """The settings for which a threshold holds. With other settings the same text has another score.
 
-    observer: str
-    performer: str
+    A setting is None where the table that was calibrated in memory did not say it. `Calibration.check` then refuses
+    every scorer.
+    """
+
+    observer: str | None
+    performer: str | None
     observer_revision: str | None
     """Commit of a model of the Hub, or fingerprint of a directory; None where there is neither."""
     performer_revision: str | None
-    dtype: DtypeName
+    dtype: DtypeName | None
     """dtype of the computation."""
-    quantization: Quantization
-    alignment: Alignment
-    max_tokens: PositiveInt
+    quantization: Quantization | None
+    alignment: Alignment | None
+    max_tokens: PositiveInt | None
     """Tokens after which a text was cut."""
     score: str
     """Name of the score, a key of `scoring.scores.SCORES`."""
