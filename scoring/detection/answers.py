@@ -14,6 +14,7 @@ from scoring.detection.page import write_page
 from scoring.detection.sentences import (
     UNFLAGGED,
     Tally,
+    cut_in_words,
     held_out_in_words,
     probability_in_words,
     promise_in_words,
@@ -76,7 +77,8 @@ class Answer:
         yield from self._page_notes()
 
     def _page_notes(self) -> Iterator[str]:
-        notes = probability_in_words(self.judge), self.tally.truncated_in_words(self.used["max_tokens"])
+        cut = None if self.judge.calibration is None else cut_in_words(self.judge.calibration)
+        notes = cut, probability_in_words(self.judge), self.tally.truncated_in_words(self.used["max_tokens"])
         yield from filter(None, notes)
         yield settings_in_words(self.used, self.judge.calibration)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from scoring.detection.judging import Judge, Judged, Piece
-from scoring.detection.sentences import held_out_in_words, promise_in_words, windows_in_words
+from scoring.detection.sentences import cut_in_words, held_out_in_words, promise_in_words, windows_in_words
 
 COLUMNS: Final = ("start_word", "length_words", "length_tokens", "score", "log_ppl", "log_xppl")
 
@@ -44,6 +44,7 @@ def _head(judge: Judge, used: Mapping[str, Any], calibration_name: str | None) -
     if (calibration := judge.calibration) is not None:
         dumped = calibration.model_dump(mode="json", include={"promise", "published", "population", "held_out"})
         words = [promise_in_words(calibration), *held_out_in_words(calibration)]
+        words += filter(None, [cut_in_words(calibration)])
         head["calibration"] = {"file": calibration_name, "in_words": words, **dumped}
     if judge.windows is not None:
         calibrated = {"calibrated": judge.judges_windows, "in_words": list(windows_in_words(judge))}
@@ -58,10 +59,10 @@ def _piece(piece: Piece | None, judge: Judge) -> dict[str, Any]:
     return {
         **numbers,
         "threshold": None if piece is None else piece.threshold,
+        "prefix_tokens": None if row is None else row.prefix_tokens,
         "truncated": None if row is None else row.truncated,
     }
 
 
 def _window(window: Piece, judge: Judge) -> dict[str, Any]:
-    said = {"verdict": window.verdict, "probability": window.probability, "null_reason": window.row.null_reason}
-    return _piece(window, judge) | said
+    return _piece(window, judge) | {"verdict": window.verdict, "null_reason": window.row.null_reason}

@@ -1,11 +1,13 @@
 """Scores and verdicts of texts and of their windows. Reads and prints nothing.
 
-Thresholds of texts judge whole texts. Thresholds of windows judge the windows of a text, together: they are corrected
-for the number of windows of a text, so a text is flagged when one of its windows is.
+Thresholds of texts judge whole texts. Thresholds of prefixes judge the longest calibrated beginning of a text.
+Thresholds of windows judge the windows of a text, together: they are corrected for the number of windows of a text, so
+a text is flagged when one of its windows is.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +16,7 @@ from scoring.corpora.records import Record, Text
 from scoring.corpora.scripts import script_of
 from scoring.detection.inputs import Entry
 from scoring.detection.probability import probability_of
-from scoring.fragments import Fragment, FragmentSettings, WholeTexts, WindowFragments, cut
+from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, WholeTexts, WindowFragments, cut
 from scoring.results import FragmentScore
 
 if TYPE_CHECKING:
@@ -38,8 +40,6 @@ class Piece:
     score: float | None
     threshold: float | None = None
     verdict: Verdict | None = None
-    probability: float | None = None
-    """Probability that the piece is machine-made, where a prior was given."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Judged:
     windows: tuple[Piece, ...] | None = None
     verdict: Verdict | None = None
     probability: float | None = None
-    """Probability that the text is machine-made, where a prior was given. Windows have probabilities of their own."""
+    """Probability that the text is machine-made, where a prior was given."""
     unlike: tuple[str, ...] = ()
     """Ways in which the text is unlike the texts of the calibration."""
 
@@ -88,12 +88,17 @@ class Judge:
             self.calibration is not None and self.windows is not None and self.windows == windows_of(self.calibration)
         )
 
+    @cached_property
+    def prefixes(self) -> PrefixFragments | None:
+        """Return the beginnings of a text that are scored, where the calibration is for prefixes; else None."""
+        return None if self.calibration is None else prefixes_of(self.calibration)
+
     def fragments(self, entry: Entry) -> tuple[Fragment, ...]:
-        """Return the pieces of a text: the whole text unless its windows are judged, then its windows."""
+        """Return the pieces of a text: the text, unless its windows are judged; then its windows."""
         if entry.text is None:
             return ()
         record = Record(entry.name, None, (Text(None, None, entry.text),))
-        wanted: list[FragmentSettings] = [] if self.judges_windows else [WHOLE]
+        wanted: list[FragmentSettings] = [] if self.judges_windows else [self.prefixes or WHOLE]
         if self.windows is not None:
             wanted.append(self.windows)
         return tuple(fragment for settings in wanted for fragment in cut(record, settings).fragments)
@@ -103,26 +108,37 @@ class Judge:
         if not rows:
             return Judged(entry, None, verdict=None if self.calibration is None else "no score")
         if self.judges_windows:
-            windows = tuple(self._piece(row, len(rows)) for row in rows)
-            piece, verdict, probability = self._most_extreme(windows), _verdict_of_windows(windows), None
+            scored = sum(getattr(row, self.score) is not None for row in rows)
+            windows = tuple(self._piece(row, scored) for row in rows)
+            piece, verdict = self._most_extreme(windows), _verdict_of_windows(windows)
         else:
-            piece = self._piece(rows[0], None)
-            windows = tuple(Piece(row, getattr(row, self.score)) for row in rows[1:])
-            verdict, probability = piece.verdict, piece.probability
-        unlike = tuple(self._unlike(entry.text or "", rows if self.judges_windows else rows[:1]))
-        return Judged(entry, piece, windows if self.windows is not None else None, verdict, probability, unlike)
+            of_text = 1 if self.prefixes is None else len(self.prefixes.tokens)
+            piece = self._piece(_longest(rows[:of_text]), None)
+            windows = tuple(Piece(row, getattr(row, self.score)) for row in rows[of_text:])
+            verdict = piece.verdict
+        unlike = tuple(self._unlike(entry.text or "", rows if self.judges_windows else [piece.row]))
+        shown = windows if self.windows is not None else None
+        return Judged(entry, piece, shown, verdict, self._probability(piece), unlike)
 
     def _piece(self, row: FragmentScore, windows: int | None) -> Piece:
         score: float | None = getattr(row, self.score)
         if self.calibration is None:
             return Piece(row, score)
+        if row.null_reason == "shorter_than_prefix":
+            return Piece(row, score, verdict="too short to say")
         verdict = self.calibration.verdict(score, row.length_tokens, windows)
-        if score is None or row.length_tokens is None or verdict not in ("machine", "not flagged"):
-            return Piece(row, score, verdict=verdict)
-        group = self.calibration.group_for(row.length_tokens, windows)
-        curve = self.calibration.probability
-        probability = probability_of(curve, score, self.prior) if curve is not None and self.prior is not None else None
-        return Piece(row, score, group.threshold if group is not None else None, verdict, probability)
+        group = None if row.length_tokens is None else self.calibration.group_for(row.length_tokens, windows)
+        return Piece(row, score, None if group is None or score is None else group.threshold, verdict)
+
+    def _probability(self, piece: Piece) -> float | None:
+        """Return the probability that the text is machine-made, where there is a prior and the text is judged.
+
+        The curve of windows is that of the most machine-like window of a text, as the thresholds are.
+        """
+        curve = None if self.calibration is None else self.calibration.probability
+        if curve is None or self.prior is None or piece.score is None or piece.threshold is None:
+            return None
+        return probability_of(curve, piece.score, self.prior)
 
     def _most_extreme(self, windows: tuple[Piece, ...]) -> Piece:
         """Return the window that is farthest beyond its threshold, or least far before it; else the first window."""
@@ -153,13 +169,28 @@ def judge(scorer: "Binoculars", entries: Iterable[Entry], judge: Judge) -> Itera
     for group in _groups(entries, judge):
         rows = scorer.score_fragments(fragment for _, fragments in group for fragment in fragments)
         for entry, fragments in group:
-            yield judge.judged(entry, list(islice(rows, len(fragments))))
+            count = sum(len(fragment.prefix_tokens) or 1 for fragment in fragments)
+            yield judge.judged(entry, list(islice(rows, count)))
 
 
 def windows_of(calibration: Calibration) -> WindowFragments | None:
     """Return how windows were cut, where the thresholds are corrected for the number of windows; else None."""
     corrected = any(group.min_windows is not None for group in calibration.groups)
     return calibration.window_settings if corrected else None
+
+
+def prefixes_of(calibration: Calibration) -> PrefixFragments | None:
+    """Return the beginnings that have a threshold, where the thresholds are for prefixes; else None."""
+    if (calibration.fragments or {}).get("mode") != "prefix":
+        return None
+    most = calibration.binding.max_tokens or 0
+    lengths = tuple(group.min_tokens for group in calibration.groups if 2 <= group.min_tokens <= most)
+    return PrefixFragments(mode="prefix", tokens=lengths) if lengths else None
+
+
+def _longest(rows: list[FragmentScore]) -> FragmentScore:
+    """Return the longest beginning of a text that could be scored; else the shortest, which has the reason."""
+    return next((row for row in reversed(rows) if row.null_reason is None), rows[0])
 
 
 def _groups(entries: Iterable[Entry], judge: Judge) -> Iterator[list[tuple[Entry, tuple[Fragment, ...]]]]:

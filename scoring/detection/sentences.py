@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from scoring.calibration import Calibration, HeldOut, Verdict
 from scoring.detection.inputs import UNREADABLE
-from scoring.detection.judging import Judge, Judged, windows_of
+from scoring.detection.judging import Judge, Judged, prefixes_of, windows_of
+from scoring.fragments import RandomFragments, fragment_settings
 from scoring.scores import SCORES
 from scoring.wording import listed, plural, printable
 
@@ -79,6 +80,20 @@ def windows_in_words(judge: Judge) -> Iterator[str]:
     else:
         why = f"the calibration is for windows of {calibrated.words} words, one every {calibrated.step} words"
     yield f"No verdicts for {cutting}: {why}."
+
+
+def cut_in_words(calibration: Calibration) -> str | None:
+    """Return how the calibrated texts were cut, where they were neither whole nor windows; else None."""
+    settings = None if calibration.fragments is None else fragment_settings(calibration.fragments)
+    if isinstance(settings, RandomFragments):
+        return (
+            f"The calibrated texts were fragments of {settings.min_words} to {settings.max_words} words, cut at "
+            "random: a whole text may differ from a fragment of its length."
+        )
+    if (prefixes := prefixes_of(calibration)) is not None:
+        lengths = listed(prefixes.tokens)
+        return f"A text is judged by its longest beginning that was calibrated: its first {lengths} tokens."
+    return None
 
 
 def settings_in_words(used: Mapping[str, Any], calibration: Calibration | None) -> str:

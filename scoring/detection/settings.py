@@ -72,13 +72,15 @@ def scorer_settings(options: Options, calibration: Calibration | None) -> Scorer
     """Return the settings in effect.
 
     Raises:
-        ScoringError: one model of two is named, or the score is unknown.
+        ScoringError: one model of two is named, the score is unknown, or the calibration does not say its settings.
         ModelNameError: a model's name is not valid.
     """
     if options.score is not None and options.score not in SCORES:
         raise ScoringError(
             f"--score {options.score!r} is unknown{did_you_mean(options.score, SCORES)}; known are {', '.join(SCORES)}"
         )
+    if calibration is not None:
+        _refuse_unsaid(calibration.binding)
     models = _models(options, calibration)
     settings = ScorerSettings(models or DEMO_PAIR, "score", is_demo=models is None)
     names = ("alignment", "dtype", "quantization", "max_tokens", "score")
@@ -169,15 +171,27 @@ def refuse_prior_without_curve(prior: float | None, calibration: Calibration | N
         )
 
 
+def _refuse_unsaid(binding: Binding) -> None:
+    """Refuse a calibration that does not say for which settings it is: one that was made of a table in memory."""
+    needed = ("observer", "performer", "dtype", "quantization", "alignment", "max_tokens")
+    unsaid = [name for name in needed if getattr(binding, name) is None]
+    if unsaid:
+        raise CalibrationError(
+            f"the calibration does not say its {', '.join(unsaid)}, as the table that it was made of did not; texts "
+            "scored here may have other scores. Calibrate from a run: python -m analysis.thresholds RUN_DIR"
+        )
+
+
 def _models(options: Options, calibration: Calibration | None) -> tuple[str, str] | None:
     """Return the pair that the options, or else the calibration, name; None where neither does."""
     here = Path.cwd()
     observer, performer = (name and anchored(name, here) for name in (options.observer, options.performer))
     if calibration is not None:
         bound = calibration.binding
+        names = bound.observer or "", bound.performer or ""  # never empty: `_refuse_unsaid` came first
         return (
-            _pinned(observer or bound.observer, bound.observer, bound.observer_revision),
-            _pinned(performer or bound.performer, bound.performer, bound.performer_revision),
+            _pinned(observer or names[0], names[0], bound.observer_revision),
+            _pinned(performer or names[1], names[1], bound.performer_revision),
         )
     if observer and performer:
         return observer, performer

@@ -43,7 +43,7 @@ class TextTable:
             first = window.row.start_word or 0
             text = " ".join(words[first : first + SHOWN_CHARACTERS])
             reason = window.row.null_reason or NO_VALUE
-            self._add(_Row(WINDOW, window, reason, window.verdict, text=text, probability=window.probability))
+            self._add(_Row(WINDOW, window, reason, window.verdict, text=text))
 
     def render(self, notes: Iterable[str]) -> str:
         """Return the table, with the notes under it."""

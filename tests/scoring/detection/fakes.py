@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -91,7 +92,13 @@ class FakeScorer:
         self.groups.append(0)
         for fragment in fragments:
             self.groups[-1] += 1
-            yield fragment_score(fragment, self._score(fragment))
+            if not fragment.prefix_tokens:
+                yield fragment_score(fragment, self._score(fragment))
+            for prefix in fragment.prefix_tokens:
+                words = fragment.text.split()
+                beginning = replace(fragment, text=" ".join(words[:prefix]))
+                short = Score(length_tokens=len(words), null_reason="shorter_than_prefix")
+                yield fragment_score(fragment, short if len(words) < prefix else self._score(beginning), prefix)
 
     def _score(self, fragment: Fragment) -> Score:
         if fragment.null_reason is not None:
@@ -102,6 +109,6 @@ class FakeScorer:
             return Score(length_tokens=tokens, truncated=False, null_reason="one_token")
         marks = [float(mark) for mark in re.findall(r"s(\d\.\d+)", fragment.text)]
         value = min(marks, default=1.0)
-        panel = {"fast_detect": value, "lrr": None} if self._settings["panel"] else {}
+        panel = {"fast_detect": value, "lrr": max(marks, default=None)} if self._settings["panel"] else {}
         truncated = len(words) > tokens
         return Score(score=value, log_ppl=value, log_xppl=1.0, length_tokens=tokens, truncated=truncated, **panel)

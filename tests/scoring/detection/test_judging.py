@@ -149,12 +149,45 @@ def test_probabilities_need_a_prior_and_a_verdict() -> None:
     assert short.probability is None
 
 
-def test_the_most_extreme_of_many_windows_gives_no_probability_of_the_text() -> None:
+def test_the_probability_of_a_text_with_windows_is_that_of_its_most_machine_like_window() -> None:
     by = calibration(**FOR_WINDOWS, probability=CURVE)
-    (one,) = judged(words(4, 0.9), using=Judge("score", by, WINDOWS, prior=0.5))
-    assert one.probability is None
+    (one,) = judged(f"{words(4, 0.95)} {words(4, 0.9)}", using=Judge("score", by, WINDOWS, prior=0.5))
+    assert one.probability == pytest.approx(0.3)
+    (plain,) = judged(words(12, 0.9), using=Judge("score", calibration(probability=CURVE), WINDOWS, prior=0.5))
+    assert plain.probability == pytest.approx(0.3), "of the whole text"
+
+
+def test_a_window_without_a_score_is_not_counted_among_those_looked_at() -> None:
+    binding = BINDING | {"score": "lrr", "direction": "higher"}
+    using = Judge("lrr", calibration(**FOR_WINDOWS | {"binding": binding}), WINDOWS)
+    all_three, two, none = judged("w s0.75 w w w s0.75 w w", f"{words(4, 0.75)} w w w w", words(8), using=using)
+    assert [one.verdict for one in (all_three, two, none)] == ["machine", "not flagged", "no score"]
+
+
+PREFIXES: dict[str, Any] = {
+    "fragments": {"mode": "prefix", "tokens": [4, 8, 16, 600]},
+    "groups": [group(4, 4, 0.7), group(8, 8, 0.8), group(16, 16, 0.9)],
+}
+
+
+def test_a_text_is_judged_by_its_longest_beginning_that_was_calibrated() -> None:
+    long, middle, short = judged(
+        f"{words(8, 0.85)} {words(8, 0.75)}",
+        f"{words(8, 0.75)} {words(5, 0.1)}",
+        words(3, 0.1),
+        using=Judge("score", calibration(**PREFIXES)),
+    )
+    assert [one.verdict for one in (long, middle, short)] == ["machine", "machine", "too short to say"]
+    assert [one.piece.row.prefix_tokens for one in (long, middle) if one.piece is not None] == [16, 8]
+    assert middle.piece is not None
+    assert (middle.piece.score, middle.piece.threshold) == (0.75, 0.8), "what follows the prefix is not looked at"
+
+
+def test_windows_beside_prefixes_are_plain() -> None:
+    (one,) = judged(words(16, 0.1), using=Judge("score", calibration(**PREFIXES), WINDOWS))
+    assert one.verdict == "machine"
     assert one.windows is not None
-    assert one.windows[0].probability == pytest.approx(0.3)
+    assert [window.row.start_word for window in one.windows] == [0, 2, 4, 6, 8, 10, 12]
 
 
 def test_a_text_unlike_the_population_says_how() -> None:

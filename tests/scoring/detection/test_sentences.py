@@ -7,6 +7,7 @@ from scoring.detection.inputs import Entry
 from scoring.detection.judging import Judge, Judged, Piece
 from scoring.detection.sentences import (
     Tally,
+    cut_in_words,
     held_out_in_words,
     probability_in_words,
     promise_in_words,
@@ -18,7 +19,7 @@ from scoring.detection.sentences import (
 from scoring.fragments import Fragment, WindowFragments
 from scoring.published import read_calibration
 from scoring.results import Score, fragment_score
-from tests.scoring.detection.fakes import BINDING, CURVE, FOR_WINDOWS, GOOD, calibration
+from tests.scoring.detection.fakes import BINDING, CURVE, FOR_WINDOWS, GOOD, calibration, group
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,15 @@ def test_windows_without_verdicts_say_why(
 ) -> None:
     sentences = list(windows_in_words(Judge("score", by, windows)))
     assert (sentences == []) if words is None else (words in sentences[0])
+
+
+def test_how_the_calibrated_texts_were_cut_is_said() -> None:
+    random = calibration(fragments={"mode": "random", "min_words": 20})
+    assert "fragments of 20 to 300 words, cut at random" in str(cut_in_words(random))
+    prefixes = calibration(fragments={"mode": "prefix", "tokens": [4, 8]}, groups=[group(4, 4, 0.7), group(8, 8, 0.8)])
+    assert str(cut_in_words(prefixes)).endswith("its longest beginning that was calibrated: its first 4, 8 tokens.")
+    assert [cut_in_words(by) for by in (calibration(), calibration(**FOR_WINDOWS))] == [None, None]
+    assert cut_in_words(calibration(fragments={"mode": "whole"})) is None
 
 
 def test_a_probability_says_its_prior() -> None:

@@ -166,6 +166,13 @@ def test_a_prior_needs_a_curve() -> None:
             refuse_prior_without_curve(prior, by)
 
 
+def test_a_calibration_that_does_not_say_its_settings_is_refused() -> None:
+    by = calibration(binding=BINDING | {"observer": None, "max_tokens": None})
+    for options in (Options(), Options(observer="org/base", max_tokens=512)):
+        with pytest.raises(CalibrationError, match="does not say its observer, max_tokens, as the table"):
+            scorer_settings(options, by)
+
+
 def test_options_that_are_wrong_are_told() -> None:
     with pytest.raises(ScoringError, match=r"--score 'fastdetect' is unknown \(did you mean 'fast_detect'\?\)"):
         scorer_settings(Options(score="fastdetect"), None)
