@@ -159,6 +159,9 @@ class Judge:
         outside = [row.length_tokens for row in rows if row.length_tokens and not least <= row.length_tokens <= most]
         if outside:
             yield f"{outside[0]} tokens, and the texts of the calibration have {least} to {most}"
+        longest = self.prefixes.tokens[-1] if self.prefixes is not None else 0
+        if not self.judges_windows and (rows[0].prefix_tokens or longest) < longest:
+            yield f"shorter than {longest} tokens, and every text of the calibration has so many"
         script = script_of(text)
         if population.scripts is not None and script is not None and script not in population.scripts:
             yield f"mostly {script} letters, and the texts of the calibration are {' or '.join(population.scripts)}"

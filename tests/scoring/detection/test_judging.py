@@ -179,6 +179,8 @@ def test_a_text_is_judged_by_its_longest_beginning_that_was_calibrated() -> None
     )
     assert [one.verdict for one in (long, middle, short)] == ["machine", "machine", "too short to say"]
     assert [one.piece.row.prefix_tokens for one in (long, middle) if one.piece is not None] == [16, 8]
+    assert long.unlike == ()
+    assert middle.unlike == ("shorter than 16 tokens, and every text of the calibration has so many",)
     assert middle.piece is not None
     assert (middle.piece.score, middle.piece.threshold) == (0.75, 0.8), "what follows the prefix is not looked at"
 
