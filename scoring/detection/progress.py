@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TypeVar
 
 from rich.console import Console
@@ -32,28 +33,26 @@ def scoring(items: Iterable[Item], total: int, console: Console) -> Iterator[Ite
     if not console.is_terminal:
         yield from items
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("scoring texts", total=total)
-        for item in items:
+        task = progress.add_task("scoring texts", total=total, left="")
+        for done, item in enumerate(items, start=1):
             yield item
-            progress.advance(task)
+            left = time_left(progress.tasks[0].elapsed or 0.0, done, total)
+            progress.update(task, completed=done, left=left)
+
+
+def time_left(elapsed_s: float, done: int, total: int) -> str:
+    """Return about how long the rest takes, by the mean of all texts so far; texts are done in bursts."""
+    return f"about {timedelta(seconds=round(elapsed_s / done * max(0, total - done)))} left"
 
 
 def print_message(message: str, console: Console, style: str = "") -> None:

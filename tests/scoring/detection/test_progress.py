@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from scoring.detection.progress import loading, print_message, scoring
+from scoring.detection.progress import loading, print_message, scoring, time_left
 
 
 def console(is_terminal: bool) -> tuple[Console, io.StringIO]:
@@ -20,6 +20,13 @@ def test_on_a_terminal_loads_and_texts_are_shown_with_their_number() -> None:
     assert list(scoring(iter("abc"), 3, shown)) == ["a", "b", "c"]
     assert "scoring texts" in stream.getvalue()
     assert "3/3" in stream.getvalue()
+    assert "about 0:00:00 left" in stream.getvalue()
+
+
+def test_the_estimate_is_by_the_mean_of_all_texts_so_far() -> None:
+    assert time_left(6.0, 64, 128) == "about 0:00:06 left"
+    assert time_left(60.0, 1, 61) == "about 1:00:00 left"
+    assert time_left(5.0, 4, 3) == "about 0:00:00 left", "more texts than were counted"
 
 
 def test_elsewhere_nothing_is_shown() -> None:
