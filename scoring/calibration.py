@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
 
 from scoring.errors import CalibrationError
+from scoring.fragments import WindowFragments, fragment_settings
 from scoring.results import Alignment
 from scoring.scores import SCORES, Direction
 
@@ -145,6 +146,8 @@ class Population(_Part):
     """Records that were counted as one with another record. None: the texts were not there to compare."""
     length_tokens: tuple[int, int]
     """Shortest and longest human text of the calibrate part."""
+    scripts: tuple[str, ...] | None = None
+    """Scripts of the human texts, as `scoring.corpora.scripts` names them. None: the texts were not there to look."""
 
 
 class Probability(_Part):
@@ -184,6 +187,13 @@ class Calibration(_Part):
     probability: Probability | None = None
     published: str | None = None
     """Where the thresholds come from and what is known of them, where they were not fitted by this project."""
+
+    @field_validator("fragments")
+    @classmethod
+    def _known_fragments(cls, level: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        if level is not None:
+            fragment_settings(level)
+        return level
 
     @model_validator(mode="after")
     def _promise_or_published(self) -> Self:
@@ -229,8 +239,13 @@ class Calibration(_Part):
     @property
     def windows(self) -> int | None:
         """Words of a window, where the thresholds are for windows; else None."""
-        fragments = self.fragments or {}
-        return int(fragments.get("words", 0)) or None if fragments.get("mode") == "window" else None
+        return self.window_settings.words if self.window_settings is not None else None
+
+    @property
+    def window_settings(self) -> WindowFragments | None:
+        """How windows were cut, where the thresholds are for windows; else None."""
+        settings = None if self.fragments is None else fragment_settings(self.fragments)
+        return settings if isinstance(settings, WindowFragments) else None
 
     def group_for(self, length_tokens: int, windows: int | None = None) -> LengthGroup | None:
         """Return the group of a text of so many tokens; for a window, the windows of its text count, too."""
@@ -256,13 +271,15 @@ class Calibration(_Part):
     def check(self, used: Binding) -> None:
         """Refuse scores that were made with other settings than the calibration.
 
+        A published calibration may not say of which revision a model was; then every revision passes.
+
         Raises:
             CalibrationError: a setting differs; the message lists every difference.
         """
         differences = [
             f"{key} is {value!r} here, {bound!r} in the calibration"
             for (key, value), (_, bound) in zip(used, self.binding, strict=True)
-            if value != bound
+            if value != bound and not (bound is None and self.published is not None)
         ]
         if differences:
             raise CalibrationError(
