@@ -28,7 +28,8 @@ import typer
 from rich.console import Console
 
 from models.errors import ModelError
-from scoring.calibration import Calibration, Quantization
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Quantization
 from scoring.detection.answers import UNWRITABLE, Answer, discard_stdout
 from scoring.detection.inputs import STDIN, Entry, FoundPaths, TextColumns, count_texts, entries_of, find_files
 from scoring.detection.judging import Judge, judge, windows_of

@@ -40,6 +40,8 @@ def fit_run(directory: Path, asked: Asked, sweep: str | None, conditions: Sequen
         rows = where(chosen.rows, conditions)
         same = _same(chosen, rows)
         found = fit(rows, asked, same.clusters)
+        population = found.calibration.population.model_copy(update={"scripts": same.scripts})
+        found = replace(found, calibration=found.calibration.model_copy(update={"population": population}))
     except UserError as error:
         error.args = (f"{directory}, sweep {chosen.name}: {error}",)
         raise

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.calibration import Probability
+from scoring.calibration_tables import Probability
 
 LEAST: Final = 0.01
 MOST: Final = 0.99

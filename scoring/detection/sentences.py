@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from scoring.calibration import Calibration, HeldOut, Verdict
+from scoring.calibration import Calibration, Verdict
+from scoring.calibration_tables import HeldOut
 from scoring.detection.inputs import UNREADABLE
 from scoring.detection.judging import Judge, Judged, prefixes_of, windows_of
 from scoring.fragments import RandomFragments, fragment_settings

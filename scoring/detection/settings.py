@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import ValidationError
 
 from models.names import BUILTIN, anchored, parse
-from scoring.calibration import Binding, Calibration, Quantization
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Binding, Quantization
 from scoring.corpora.settings import CorpusSettings
 from scoring.detection.inputs import TextColumns
 from scoring.errors import CalibrationError, ScoringError

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from scoring.calibration import Binding, Calibration
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Binding
 from scoring.errors import CalibrationError
 
 BINDING: dict[str, Any] = {

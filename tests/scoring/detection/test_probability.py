@@ -2,7 +2,7 @@
 
 import pytest
 
-from scoring.calibration import Probability
+from scoring.calibration_tables import Probability
 from scoring.detection.probability import percent_of, probability_of
 
 CURVE = Probability(share=0.25, scores=(0.6, 0.8, 1.0), machine=(1.0, 0.6, 0.0), records=10)
