@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scoring.calibration import Binding, Calibration, Verdict
 from scoring.corpora.records import Record, Text
-from scoring.fragments import Fragment, FragmentSettings, WholeTexts, WindowFragments, cut
+from scoring.fragment_settings import FragmentSettings, WholeTexts, WindowFragments
+from scoring.fragments import Fragment, cut
 from scoring.results import FragmentScore, Score, fragment_score
 
 if TYPE_CHECKING:
