@@ -83,15 +83,20 @@ class Cut:
 
 @dataclass(frozen=True)
 class _Words:
-    """Characters of each word of a text."""
+    """Words of a text, which may be cut by tokens."""
 
     spans: Sequence[Span]
+    """Characters of each word."""
 
     def reached(self, characters: Span) -> Span:
         """Return the words that the characters hold, or hold a part of."""
         start, stop = characters
         first = bisect_right(self.spans, start, key=lambda span: span[1])
         return first, max(first, bisect_left(self.spans, stop, key=lambda span: span[0]))
+
+    def missed(self, pieces: Sequence[Span]) -> int:
+        """Return the number of words that no piece reaches."""
+        return len(self.spans) - len({word for piece in pieces for word in range(*self.reached(piece))})
 
 
 def cut(record: Record, settings: FragmentSettings, token_spans: TokenSpans | None = None) -> Cut:
@@ -111,8 +116,7 @@ def cut(record: Record, settings: FragmentSettings, token_spans: TokenSpans | No
     texts = _units(record, words, settings, token_spans)
     spans = _spans(record, texts, settings)
     pieces = [[units.characters(span) for span in of_text] for units, of_text in zip(texts, spans, strict=True)]
-    kept = [{word for piece in of_text for word in range(*w.reached(piece))} for w, of_text in zip(words, pieces)]
-    dropped = sum(len(w.spans) for w in words) - sum(map(len, kept))
+    dropped = sum(of_text.missed(its_pieces) for of_text, its_pieces in zip(words, pieces, strict=True))
     unpaired = _unpaired_words(record, words, texts, settings)
     fragments: list[Fragment] = []
     numbers: Counter[tuple[str | None, str | None]] = Counter()
@@ -121,8 +125,8 @@ def cut(record: Record, settings: FragmentSettings, token_spans: TokenSpans | No
         first = numbers[source]  # of several texts of one author, the next text's numbers follow
         for fragment in _fragments_of_text(record, text, text_words, text_pieces, settings):
             number = first + fragment.fragment_index
-            left = {"dropped_words": dropped, "unpaired_words": unpaired[text.author]}
-            fragments.append(replace(fragment, fragment_index=number, **left))
+            left_over = replace(fragment, dropped_words=dropped, unpaired_words=unpaired[text.author])
+            fragments.append(replace(left_over, fragment_index=number))
             numbers[source] += 1
     return Cut(tuple(fragments), dropped)
 

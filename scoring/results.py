@@ -24,6 +24,9 @@ PANEL: Final = tuple(field.name for field in fields(Panel))
 """Columns of the panel."""
 NULL_REASONS: Final = {
     "empty_text": "the text has no words",
+    "too_short": "a text of the record has fewer words or tokens than a fragment must have",
+    "no_blanks": "the text is written without blanks, so it has no words to count; give lengths in tokens",
+    "not_cut": "the task failed, and the tokenizer that cuts its texts could not be read where the row was written",
     "one_token": "the text has fewer than two tokens, so no token is predicted",
     "shorter_than_prefix": "the text has fewer tokens than the prefix asked for",
     "prefix_beyond_max_tokens": "the prefix is longer than max_tokens",
@@ -93,6 +96,7 @@ class FragmentScore(Panel):
     null_reason: str | None
     text_sha256: str | None
     dropped_words: int
+    unpaired_words: int
 
     @property
     def needs_more_memory(self) -> bool:
@@ -164,5 +168,6 @@ def fragment_score(
         null_reason=score.null_reason,
         text_sha256=fragment.text_sha256,
         dropped_words=fragment.dropped_words,
+        unpaired_words=fragment.unpaired_words,
         **{name: getattr(score, name) for name in PANEL},
     )

@@ -52,8 +52,11 @@ def token_units(spans: Sequence[Span]) -> Units:
         placed.append((start, end) if end > start else (placed[-1][1],) * 2 if placed else (0, 0))
     ends = [0, *accumulate((end for _, end in placed), max)]
     starts = [*accumulate((start for start, _ in reversed(placed)), min)][::-1]
-    bounds = [0, *(i for i in range(1, len(placed)) if ends[i] <= starts[i] and ends[i] > 0), len(placed)]
-    return Units(placed, bounds)
+    bounds = [0]
+    for i in range(1, len(placed)):
+        if ends[bounds[-1]] < ends[i] <= starts[i] and ends[i] < ends[-1]:  # characters stand between two bounds
+            bounds.append(i)
+    return Units(placed, [*bounds, len(placed)])
 
 
 def balanced_spans(name: str, texts: Sequence[Units], settings: RandomFragments) -> list[list[Span]]:

@@ -5,9 +5,9 @@ fit into a slot's memory even alone is escalated to a larger slot.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -17,11 +17,20 @@ from actors.benchmarks.base import Dtype, Quantization, Weights
 from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
 from actors.benchmarks.model import BUILT_IN_MODELS, MODEL_NAMES, ModelId
-from actors.benchmarks.shard_fragments import FRAGMENTS, identity, oom_row, shard_fragments, unreadable
+from actors.benchmarks.shard_fragments import (
+    FRAGMENTS,
+    failed_fragments,
+    identity,
+    left_over,
+    oom_row,
+    refuse_longer,
+    scoreless,
+    shard_fragments,
+    unreadable,
+)
 from scoring.corpora.corpus import read_rows
 from scoring.corpora.settings import BUILTIN_DOCS
 from scoring.errors import CorpusChanged, CorpusUnavailable
-from scoring.fragments import PrefixFragments
 from scoring.results import Score, fragment_score
 from sweeps.errors import InputChanged
 from sweeps.plan.declaration import Factors, Inputs, PositiveInt, added_later, rehearsed_with
@@ -65,7 +74,9 @@ class BinocularsFactors(Factors):
         default_factory=lambda: {"mode": "random", "min_words": 10, "max_words": 300},
         description='pieces of each text that are scored: `{ mode = "random", min_words = 10, max_words = 300 }`, '
         '`{ mode = "prefix", tokens = [16, 32] }`, `{ mode = "window", words = 200, step = 100 }` or '
-        '`{ mode = "whole" }` (docs/scoring.md)',
+        '`{ mode = "whole" }`; lengths in tokens: `{ mode = "random", min_tokens = 16, max_tokens = 256 }`, '
+        '`{ mode = "window", tokens = 200, step = 100 }`; `balanced = false` in a random one cuts every text up to its '
+        "own end (docs/scoring.md)",
     )
     alignment: Literal["reference", "aligned"] = Field(
         default="reference",
@@ -100,13 +111,8 @@ class BinocularsFactors(Factors):
         return self
 
     @model_validator(mode="after")
-    def _prefixes_within_limit(self) -> Self:
-        settings = FRAGMENTS.validate_python(self.fragments)
-        if isinstance(settings, PrefixFragments) and max(settings.tokens) > self.max_tokens:
-            raise ValueError(
-                f"fragments ask for prefixes of up to {max(settings.tokens)} tokens, and max_tokens cuts texts at "
-                f"{self.max_tokens}: raise max_tokens, or take the longer prefixes out"
-            )
+    def _fragments_within_limit(self) -> Self:
+        refuse_longer(self.fragments, self.max_tokens)
         return self
 
 
@@ -162,15 +168,13 @@ class BinocularsBenchmark:
         if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
         factors = BinocularsFactors.model_validate(dict(task.factors))
-        for fragment in shard_fragments(task.shard, factors.corpus, factors.fragments):
+        for fragment in failed_fragments(task.shard, factors.corpus, factors.fragments, factors.pair[0]):
             for prefix in fragment.prefix_tokens or (None,):
                 yield identity(fragment_score(fragment, Score(null_reason=fragment.null_reason), prefix))
 
     def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:
-        """Return the number of rows without a score by reason, and the number of words that are in no fragment."""
-        reasons = Counter(f"rows without a score, {row['null_reason']}" for row in rows if row.get("null_reason"))
-        dropped = {row.get("record_id"): row.get("dropped_words") or 0 for row in rows}
-        return reasons | Counter({"words left over, too few for one more fragment": sum(dropped.values())})
+        """Return the number of rows without a score by reason, and of words that are in no fragment, by reason."""
+        return scoreless(rows) | left_over(rows)
 
     def weights(self, factors: BinocularsFactors, devices: tuple[str, ...]) -> Weights:
         """Return the weights of both models, by the device that holds each whole."""
@@ -213,10 +217,12 @@ class BinocularsBenchmark:
     def rows(self, held: "Binoculars", task: Task, factors: BinocularsFactors) -> Iterator[Row]:
         """Yield a row for each fragment, or for each of its prefixes: with its score, or with the reason for none."""
         from actors.probes.memory import PeakMemory
+        from scoring.tokens import token_spans
 
         if task.shard is None:
             raise ValueError(f"{task.label}: a scoring task names a shard")
-        fragments = list(shard_fragments(task.shard, factors.corpus, factors.fragments))
+        spans = partial(token_spans, held.pair.observer.tokenizer)
+        fragments = list(shard_fragments(task.shard, factors.corpus, factors.fragments, spans))
         loaded = (held.pair.observer, held.pair.performer)
         with PeakMemory(tuple(dict.fromkeys(d for one in loaded for d in one.devices))) as memory:
             scores = list(held.score_fragments(fragments))
