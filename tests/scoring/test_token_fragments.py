@@ -15,9 +15,9 @@ from transformers import PreTrainedTokenizerFast
 
 from models.errors import ModelUnsupported
 from scoring.corpora.records import Record, Text
-from scoring.fragment_settings import WindowFragments
+from scoring.fragment_settings import RandomFragments, WindowFragments
 from scoring.fragments import Cut, Fragment, cut, fragment_settings
-from scoring.spans import token_units, window_spans
+from scoring.spans import Span, Units, balanced_spans, token_units, unbalanced_spans, window_spans
 from scoring.tokens import token_spans
 from tests.scoring.families import byte_tokenizer
 
@@ -67,57 +67,50 @@ def cut_by(tokenizer: str, texts: Sequence[str], **level: object) -> Cut:
     return cut(record, fragment_settings(level), partial(token_spans, tokenizer_of(tokenizer)))
 
 
-def places(text: str, fragments: Sequence[Fragment]) -> list[tuple[int, int]]:
-    """Return the characters of fragments that follow each other from left to right."""
-    found, end = [], 0
-    for fragment in fragments:
-        start = text.index(fragment.text, end)
-        end = start + len(fragment.text)
-        found.append((start, end))
-    return found
-
-
-def tokens_in(tokenizer: str, text: str, place: tuple[int, int]) -> int:
-    """Count the text's tokens that have a character within the place."""
-    spans = token_spans(tokenizer_of(tokenizer), text)
-    return sum(place[0] <= start < end <= place[1] for start, end in spans)
-
-
-def empty_tokens(tokenizer: str, text: str) -> int:
-    """Count the tokens of no character, such as a blank that the tokenizer puts in front."""
-    return sum(start >= end for start, end in token_spans(tokenizer_of(tokenizer), text))
-
-
-@given(TOKENIZERS, TEXTS, TEXTS, st.integers(1, 12), st.integers(8, 40), st.booleans())
-def test_random_fragments_are_disjoint_pieces_of_the_lengths_asked_for(
-    tokenizer: str, human: str, synthetic: str, shortest: int, more: int, balanced: bool
+@given(TOKENIZERS, TEXTS, TEXTS, st.integers(1, 12), st.integers(8, 40), st.integers(0, 5))
+def test_balanced_fragments_have_the_same_lengths_in_tokens_in_both_texts(
+    tokenizer: str, human: str, synthetic: str, shortest: int, more: int, seed: int
 ) -> None:
-    limits = {"min_tokens": shortest, "max_tokens": shortest + more}
-    result = cut_by(tokenizer, [human, synthetic], mode="random", balanced=balanced, **limits)
-    lengths = []
-    for author, text in (("human", human), ("synthetic", synthetic)):
-        fragments = [f for f in result.fragments if f.author == author and f.null_reason is None]
-        fragments.sort(key=lambda fragment: fragment.start_word or 0)
-        by_place = sorted(fragments, key=lambda f: f.fragment_index)
-        forward, back = by_place, by_place[::-1]
-        found = None
-        for order in (forward, back):
-            try:
-                found = places(text, order)
-            except ValueError:
-                continue
-            lengths.append([tokens_in(tokenizer, text, place) for place in found][:: 1 if order is forward else -1])
-            break
-        assert found is not None, "the fragments are not in the text, in order"
-        slack = empty_tokens(tokenizer, text)
-        assert all(shortest - slack <= length <= shortest + more for length in lengths[-1])
-        if not balanced and text.split() and not slack:
-            rest = len(token_spans(tokenizer_of(tokenizer), text)) - sum(lengths[-1])
-            assert rest < shortest
-        if slack:
-            lengths.pop()
-    if balanced and len(lengths) == 2:
-        assert lengths[0] == lengths[1]
+    level = {"mode": "random", "min_tokens": shortest, "max_tokens": shortest + more, "seed": seed}
+    settings = fragment_settings(level)
+    assert isinstance(settings, RandomFragments)
+    texts = (human, synthetic)
+    units = [token_units(token_spans(tokenizer_of(tokenizer), text) if text.split() else ()) for text in texts]
+    spans = balanced_spans("r", units, settings)
+    lengths = [[stop - start for start, stop in of_text] for of_text in spans]
+    assert lengths[0] == lengths[1]
+    assert all(shortest <= length <= shortest + more for length in lengths[0])
+    fragments = cut_by(tokenizer, texts, **level).fragments
+    for author, text, of_text, its_units in zip(("human", "synthetic"), texts, spans, units, strict=True):
+        check_pieces(text, [f for f in fragments if f.author == author], of_text, its_units)
+
+
+@given(TOKENIZERS, TEXTS, st.integers(1, 12), st.integers(8, 40), st.integers(0, 5))
+def test_unbalanced_fragments_leave_less_than_a_fragment(
+    tokenizer: str, text: str, shortest: int, more: int, seed: int
+) -> None:
+    level = {"mode": "random", "min_tokens": shortest, "max_tokens": shortest + more, "seed": seed, "balanced": False}
+    settings = fragment_settings(level)
+    assert isinstance(settings, RandomFragments)
+    units = token_units(token_spans(tokenizer_of(tokenizer), text) if text.split() else ())
+    spans = unbalanced_spans(json.dumps(["r", "human", "g", 0]), units, settings)
+    lengths = [stop - start for start, stop in spans]
+    assert all(shortest <= length <= shortest + more for length in lengths)
+    assert len(units) - sum(lengths) < shortest
+    check_pieces(text, cut_by(tokenizer, [text], **level).fragments, spans, units)
+
+
+def check_pieces(text: str, fragments: Sequence[Fragment], spans: Sequence[Span], units: Units) -> None:
+    """Check that fragments are the disjoint pieces of the text that the spans name, numbered as they were drawn."""
+    if not spans:
+        assert [f.null_reason for f in fragments] == ["too_short" if text.split() else "empty_text"]
+        return
+    places = [units.characters(span) for span in spans]
+    assert [f.text for f in fragments] == [text[start:stop] for start, stop in places]
+    assert [f.fragment_index for f in fragments] == list(range(len(spans)))
+    assert [f.length_words for f in fragments] == [len(f.text.split()) for f in fragments]
+    for (_, stop), (start, _) in pairwise(sorted(places)):
+        assert stop <= start
 
 
 @given(TOKENIZERS, TEXTS, st.integers(1, 30), st.data())
