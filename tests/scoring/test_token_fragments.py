@@ -170,6 +170,7 @@ def test_a_text_without_blanks_is_cut_by_tokens_and_told_where_words_are_asked_f
         ("我 喜欢 看 书 和 散步", "too_short"),  # its words were divided by a program
         ("three English words", "too_short"),
         ("https://example.org/" + "a" * 80, "too_short"),
+        ("https://example.org/" + "a" * 80 + "今天天气很好我们一起去公园", "too_short"),  # most letters are Latin
         ("한국어 문장에는 띄어쓰기가 있습니다", "too_short"),
         (" \n", "empty_text"),
     ],
