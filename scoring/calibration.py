@@ -23,7 +23,7 @@ from scoring.calibration_tables import (
     Promise,
 )
 from scoring.errors import CalibrationError
-from scoring.fragments import WindowFragments, fragment_settings
+from scoring.fragment_settings import WindowFragments, fragment_settings
 
 VERSION: Final = 2
 Verdict = Literal["machine", "not flagged", "too short to say", "longer than calibrated", "no score"]

@@ -1,4 +1,4 @@
-"""The tables of `calibration.json`, each checked when it is read. `scoring.calibration` has the file. Knows no torch."""
+"""The tables of `calibration.json`, checked when they are read. `scoring.calibration` has the file. Knows no torch."""
 
 from typing import Annotated, Literal, Self
 

@@ -49,7 +49,7 @@ from scoring.detection.settings import (
     text_columns,
 )
 from scoring.errors import ScoringError
-from scoring.fragments import WindowFragments
+from scoring.fragment_settings import WindowFragments
 from scoring.published import read_calibration
 from scoring.results import Alignment
 

@@ -22,6 +22,9 @@ OUT_OF_MEMORY: Final = "out_of_memory"
 BEYOND_MODEL: Final = "token_beyond_model"
 NULL_REASONS: Final = {
     "empty_text": "the text has no words",
+    "too_short": "a text of the record has fewer words or tokens than a fragment must have",
+    "no_blanks": "the text is written without blanks, so it has no words to count; give lengths in tokens",
+    "not_cut": "the task failed, and the tokenizer that cuts its texts could not be read where the row was written",
     "one_token": "the text has fewer than two tokens, so no token is predicted",
     "shorter_than_prefix": "the text has fewer tokens than the prefix asked for",
     "prefix_beyond_max_tokens": "the prefix is longer than max_tokens",
@@ -78,6 +81,7 @@ class FragmentOrigin:
     start_word: int | None
     text_sha256: str | None
     dropped_words: int
+    unpaired_words: int
     null_reason: str | None = None
     """Reason why the fragment has no numbers."""
 
@@ -154,4 +158,5 @@ def origin_of(fragment: Fragment, prefix_tokens: int | None = None, length_words
         "start_word": fragment.start_word,
         "text_sha256": fragment.text_sha256,
         "dropped_words": fragment.dropped_words,
+        "unpaired_words": fragment.unpaired_words,
     }

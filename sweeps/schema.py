@@ -115,6 +115,7 @@ FRAGMENT: Final[dict[str, pa.DataType]] = {
     "start_word": pa.int32(),
     "text_sha256": pa.string(),
     "dropped_words": pa.int32(),
+    "unpaired_words": pa.int32(),
     "null_reason": pa.string(),
 }
 """The fragment that a row is of, and the reason why it has no score if it has none."""

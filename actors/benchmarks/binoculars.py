@@ -16,10 +16,10 @@ from actors.benchmarks.corpus_benchmark import (
     corpus_paths,
     fragment_rows,
     maps_of,
-    refuse_longer_prefixes,
     task_fragments,
 )
 from actors.benchmarks.model import BUILT_IN_MODELS, MODEL_NAMES, ModelId
+from actors.benchmarks.shard_fragments import refuse_longer
 from sweeps.plan.declaration import Factors, added_later, rehearsed_with
 from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
@@ -68,8 +68,8 @@ class BinocularsFactors(Factors):
         return self
 
     @model_validator(mode="after")
-    def _prefixes_within_limit(self) -> Self:
-        refuse_longer_prefixes(self.fragments, self.max_tokens)
+    def _fragments_within_limit(self) -> Self:
+        refuse_longer(self.fragments, self.max_tokens)
         return self
 
 
@@ -134,4 +134,4 @@ class BinocularsBenchmark(CorpusBenchmark):
             "observer": factors.pair[0],
             "performer": factors.pair[1],
         }
-        yield from fragment_rows(models, list(task_fragments(task, factors)), held.score_fragments, shared)
+        yield from fragment_rows(models, list(task_fragments(task, factors, models[0])), held.score_fragments, shared)

@@ -5,9 +5,9 @@ fit into a slot's memory even alone is escalated to a larger slot.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
@@ -15,11 +15,20 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from actors.benchmarks.corpora import CORPUS, absolute_corpus, open_corpora
 from actors.benchmarks.inputs import absolute_models
-from actors.benchmarks.shard_fragments import FRAGMENTS, identity, oom_row, shard_fragments, unreadable
+from actors.benchmarks.shard_fragments import (
+    FRAGMENTS,
+    failed_fragments,
+    identity,
+    left_over,
+    oom_row,
+    shard_fragments,
+    unreadable,
+    without_result,
+)
 from scoring.corpora.corpus import read_rows
 from scoring.corpora.settings import BUILTIN_DOCS
 from scoring.errors import CorpusChanged, CorpusUnavailable
-from scoring.fragments import Fragment, PrefixFragments
+from scoring.fragments import Fragment
 from scoring.results import FragmentOrigin, origin_of
 from sweeps.errors import InputChanged
 from sweeps.plan.declaration import Factors, Inputs, PositiveInt, rehearsed_with
@@ -60,7 +69,9 @@ FragmentsLevel = Annotated[
     Field(
         description='pieces of each text that are scored: `{ mode = "random", min_words = 10, max_words = 300 }`, '
         '`{ mode = "prefix", tokens = [16, 32] }`, `{ mode = "window", words = 200, step = 100 }` or '
-        '`{ mode = "whole" }` (docs/scoring.md)'
+        '`{ mode = "whole" }`; lengths in tokens: `{ mode = "random", min_tokens = 16, max_tokens = 256 }`, '
+        '`{ mode = "window", tokens = 200, step = 100 }`; `balanced = false` in a random one cuts every text up to its '
+        "own end (docs/scoring.md)"
     ),
 ]
 MaxTokens = Annotated[
@@ -71,16 +82,6 @@ ShardRecords = Annotated[
     PositiveInt,
     Field(description="records of the corpus in one task: as many are scored again if a worker is killed"),
 ]
-
-
-def refuse_longer_prefixes(fragments: Level, max_tokens: int) -> None:
-    """Refuse prefixes of more tokens than texts keep: a ValueError says so."""
-    settings = FRAGMENTS.validate_python(fragments)
-    if isinstance(settings, PrefixFragments) and max(settings.tokens) > max_tokens:
-        raise ValueError(
-            f"fragments ask for prefixes of up to {max(settings.tokens)} tokens, and max_tokens cuts texts at "
-            f"{max_tokens}: raise max_tokens, or take the longer prefixes out"
-        )
 
 
 def corpus_paths(model_factor: str) -> Mapping[str, Callable[[Any, Path], Any]]:
@@ -135,18 +136,21 @@ class CorpusBenchmark:
 
     def row_identities(self, task: Task) -> Iterator[Row]:
         """Yield the identity columns of every fragment of a failed task's shard, and of every prefix of a fragment."""
-        for fragment in task_fragments(task, self.factors.model_validate(dict(task.factors))):
+        factors: Any = self.factors.model_validate(dict(task.factors))
+        model = self.tokenizer_of(factors)
+        for fragment in failed_fragments(shard_of(task), factors.corpus, factors.fragments, model):
             for prefix in fragment.prefix_tokens or (None,):
                 origin = FragmentOrigin(**origin_of(fragment, prefix), null_reason=fragment.null_reason)
                 yield identity(origin)
 
     def summary_counts(self, rows: Sequence[Row]) -> Mapping[str, int]:
-        """Return the number of rows without a result by reason, and the number of words that are in no fragment."""
-        reasons = Counter(
-            f"rows without a {self.result}, {row['null_reason']}" for row in rows if row.get("null_reason")
-        )
-        dropped = {row.get("record_id"): row.get("dropped_words") or 0 for row in rows}
-        return reasons | Counter({"words left over, too few for one more fragment": sum(dropped.values())})
+        """Return the number of rows without a result, and of words that are in no fragment, each by reason."""
+        return without_result(rows, self.result) | left_over(rows)
+
+    def tokenizer_of(self, factors: Any) -> str:
+        """Return the name of the model whose tokenizer cuts the fragments: the observer, or the only model."""
+        models = getattr(factors, self.model_factor)
+        return str(models if isinstance(models, str) else models[0])
 
     def unload(self, held: HoldsPair) -> None:
         """Release both models."""
@@ -159,11 +163,19 @@ class CorpusBenchmark:
             unload(performer)
 
 
-def task_fragments(task: Task, factors: Any) -> Iterator[Fragment]:
-    """Yield the fragments of a task's shard that are still to be run."""
+def task_fragments(task: Task, factors: Any, model: "LoadedModel") -> Iterator[Fragment]:
+    """Yield the fragments of a task's shard that are still to be run; the model's tokenizer counts their tokens."""
+    from scoring.tokens import token_spans
+
+    spans = partial(token_spans, model.tokenizer)
+    return shard_fragments(shard_of(task), factors.corpus, factors.fragments, spans)
+
+
+def shard_of(task: Task) -> TaskShard:
+    """Return the shard of a scoring task."""
     if task.shard is None:
         raise ValueError(f"{task.label}: a scoring task names a shard")
-    return shard_fragments(task.shard, factors.corpus, factors.fragments)
+    return task.shard
 
 
 def fragment_rows(

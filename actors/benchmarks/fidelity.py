@@ -20,10 +20,10 @@ from actors.benchmarks.corpus_benchmark import (
     corpus_paths,
     fragment_rows,
     maps_of,
-    refuse_longer_prefixes,
     task_fragments,
 )
 from actors.benchmarks.model import BUILT_IN_MODELS, MODEL_NAMES, ModelId
+from actors.benchmarks.shard_fragments import refuse_longer
 from sweeps.plan.declaration import Factors, rehearsed_with
 from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
@@ -50,8 +50,8 @@ class FidelityFactors(Factors):
     shard_records: ShardRecords = 16
 
     @model_validator(mode="after")
-    def _prefixes_within_limit(self) -> Self:
-        refuse_longer_prefixes(self.fragments, self.max_tokens)
+    def _fragments_within_limit(self) -> Self:
+        refuse_longer(self.fragments, self.max_tokens)
         return self
 
 
@@ -99,5 +99,5 @@ class FidelityBenchmark(CorpusBenchmark):
             "quantized_share": quantized.quantized_share,
             "device_map_effective": maps_of((reference, quantized)),
         }
-        fragments = list(task_fragments(task, factors))
+        fragments = list(task_fragments(task, factors, reference))
         yield from fragment_rows((reference, quantized), fragments, held.compare_fragments, shared)

@@ -16,7 +16,8 @@ from scoring.corpora.records import Record, Text
 from scoring.corpora.scripts import script_of
 from scoring.detection.inputs import Entry
 from scoring.detection.probability import probability_of
-from scoring.fragments import Fragment, FragmentSettings, PrefixFragments, WholeTexts, WindowFragments, cut
+from scoring.fragment_settings import FragmentSettings, PrefixFragments, WholeTexts, WindowFragments
+from scoring.fragments import Fragment, cut
 from scoring.results import FragmentScore
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from scoring.calibration import Calibration, Verdict
 from scoring.calibration_tables import HeldOut
 from scoring.detection.inputs import UNREADABLE
 from scoring.detection.judging import Judge, Judged, prefixes_of, windows_of
-from scoring.fragments import RandomFragments, fragment_settings
+from scoring.fragment_settings import RandomFragments, fragment_settings
 from scoring.scores import SCORES
 from scoring.wording import listed, plural, printable
 

@@ -7,7 +7,7 @@ import pytest
 from scoring.calibration import Calibration
 from scoring.detection.inputs import Entry
 from scoring.detection.judging import GROUP_FRAGMENTS, Judge, Judged, judge
-from scoring.fragments import WindowFragments
+from scoring.fragment_settings import WindowFragments
 from tests.scoring.detection.fakes import BINDING, CURVE, FOR_WINDOWS, GOOD, FakeScorer, calibration, group
 
 SETTINGS: dict[str, Any] = {

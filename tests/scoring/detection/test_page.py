@@ -12,7 +12,7 @@ from scoring.detection.judging import Judge, judge
 from scoring.detection.page import refuse_page, segments, write_page
 from scoring.detection.sentences import Tally
 from scoring.errors import ScoringError
-from scoring.fragments import WindowFragments
+from scoring.fragment_settings import WindowFragments
 from tests.scoring.detection.fakes import CURVE, FOR_WINDOWS, FakeScorer, calibration
 from tests.scoring.detection.test_judging import SETTINGS, WINDOWS, words
 

@@ -16,7 +16,8 @@ from scoring.detection.sentences import (
     unsaid_in_words,
     windows_in_words,
 )
-from scoring.fragments import Fragment, WindowFragments
+from scoring.fragment_settings import WindowFragments
+from scoring.fragments import Fragment
 from scoring.published import read_calibration
 from scoring.results import Score, fragment_score
 from tests.scoring.detection.fakes import BINDING, CURVE, FOR_WINDOWS, GOOD, calibration, group
