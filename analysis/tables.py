@@ -37,6 +37,8 @@ class Table:
     """Path of the CSV file, relative to the page."""
     left_out: int = 0
     """Number of rows that only the CSV file holds."""
+    on_demand: int = 0
+    """Number of columns, from the right, that the page shows when the reader asks for them."""
 
 
 def overview(averages: Averages, file_name: str) -> Table | None:
