@@ -4,6 +4,7 @@ Knows which directories are sweeps. A directory that is no run is a UserError. A
 (parts.py, description.py) becomes a remark on the page, and the other files are shown.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,8 +76,12 @@ class RunRows:
         return next(named, self.directory.resolve().name)
 
 
-def read_run(directory: Path) -> RunRows:
+def read_run(directory: Path, also: Collection[str] = ()) -> RunRows:
     """Read all sweeps of a run directory.
+
+    Args:
+        directory: of the run.
+        also: columns to read that no page shows, such as text_sha256.
 
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
@@ -92,16 +97,16 @@ def read_run(directory: Path) -> RunRows:
             raise UserError(_why_nothing(directory, remarks))
     except OSError as error:
         raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
-    sweeps = tuple(read_sweep(folder) for folder, _ in folders)
+    sweeps = tuple(read_sweep(folder, also) for folder, _ in folders)
     remarks += [f"{sweep.name}: {remark}" for sweep in sweeps for remark in sweep.remarks]
     return RunRows(directory, sweeps, tuple(remarks))
 
 
-def read_sweep(folder: Path) -> SweepRows:
+def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
     """Read the parts and the environment file of one sweep. No problem in them raises: each becomes a remark."""
     described = read_description(folder)
     named = described.spec.get("benchmark")
-    parts = _read_while_merged(folder, named if isinstance(named, str) else None, described)
+    parts = _read_while_merged(folder, named if isinstance(named, str) else None, described, also)
     benchmark, columns, remarks = parts.benchmark, parts.columns, [*parts.remarks, *described.remarks]
     if covered := [part.name for part in SweepLayout(folder).superseded()]:
         remarks.append(
@@ -128,11 +133,11 @@ def read_sweep(folder: Path) -> SweepRows:
     )
 
 
-def _read_while_merged(folder: Path, named: str | None, described: Description) -> Parts:
+def _read_while_merged(folder: Path, named: str | None, described: Description, also: Collection[str]) -> Parts:
     """Read the parts of a sweep; once more, where a run merged some of them meanwhile."""
     for _ in range(MERGES_WAITED_FOR):
         paths = [folder / name for name in _parts_in(folder)]
-        parts = read_parts(paths, named, described.factors, described.columns)
+        parts = read_parts(paths, named, described.factors, described.columns, also)
         if all(path.exists() for path in paths):
             break
     return parts

@@ -40,7 +40,7 @@ class Parts:
 
 
 def read_parts(
-    paths: Sequence[Path], named: str | None, factors: Collection[str], in_file: Columns | None = None
+    paths: Sequence[Path], named: str | None, factors: Collection[str], in_file: Columns | None, also: Collection[str]
 ) -> Parts:
     """Read the parts of a sweep. A part that cannot be read is left out and gets a remark.
 
@@ -49,15 +49,17 @@ def read_parts(
         named: the benchmark that the spec names; None where no spec does.
         factors: of the spec. Columns of these names are kept, also if the benchmark does not have them.
         in_file: columns of the benchmark `named`, where the environment file has them.
+        also: columns to read that no page shows.
     """
     remarks: list[str] = []
-    known = _known(factors, in_file)
+    hidden = _NOT_SHOWN.difference(also)
+    known = _known(factors, in_file) - hidden
     is_described = in_file is not None or named in COLUMNS
     tables: list[tuple[str, Any, int]] = []
     held: set[str] = set()
     for position, path in enumerate(paths):
         try:
-            table, names = _read(path, known if is_described else None)
+            table, names = _read(path, known if is_described else None, hidden)
         except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
             reason = " ".join(str(error).split())[:300]
             remarks.append(
@@ -72,7 +74,7 @@ def read_parts(
     columns = columns_of(benchmark, in_file if benchmark == named else None, factors, read)
     if strange := held - known - columns.names - _NOT_SHOWN:
         remarks.append(f"columns that this version does not know are not shown: {', '.join(sorted(strange))}")
-    conformed = _Conformed(_target(columns, factors, read))
+    conformed = _Conformed(_target(columns, factors, read, hidden))
     pieces = [conformed.add(*item, benchmark) for item in tables] or [conformed.nothing()]
     return Parts(benchmark, columns, pa.concat_tables(pieces), conformed.absent(), (*remarks, *conformed.remarks()))
 
@@ -80,15 +82,16 @@ def read_parts(
 def _known(factors: Iterable[str], in_file: Columns | None) -> set[str]:
     """Return the names of every column of any benchmark, and of the spec's factors."""
     names = {name for name in factors if name not in RESERVED} | (in_file.names if in_file else frozenset())
-    return names.union(*(columns.names for columns in COLUMNS.values())) - _NOT_SHOWN
+    return names.union(*(columns.names for columns in COLUMNS.values()))
 
 
-def _read(path: Path, wanted: Collection[str] | None) -> tuple[Any, list[str]]:
+def _read(path: Path, wanted: Collection[str] | None, hidden: Collection[str]) -> tuple[Any, list[str]]:
     """Read the wanted columns of a part. Return them with the names of all its columns.
 
     Args:
         path: of the part.
-        wanted: columns to read; None: all that a page may show.
+        wanted: columns to read; None: all but `hidden`.
+        hidden: columns to leave out.
 
     Raises:
         OSError, ValueError, pyarrow.ArrowException: the file is no part of a sweep, or is damaged.
@@ -103,7 +106,7 @@ def _read(path: Path, wanted: Collection[str] | None) -> tuple[Any, list[str]]:
         if len(set(names)) < len(names):
             raise ValueError("two columns have the same name")
         nested = [field.name for field in part.schema_arrow if pa.types.is_nested(field.type)]
-        left_out = {*nested, *_NOT_SHOWN}
+        left_out = {*nested, *hidden}
         shown = [name for name in names if name not in left_out and (wanted is None or name in wanted)]
         table = part.read(columns=shown)
         table.validate(full=True)
@@ -132,7 +135,7 @@ def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> 
     return chosen
 
 
-def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any]) -> dict[str, Any]:
+def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any], hidden: Collection[str]) -> dict[str, Any]:
     """Return the type by column: those of the benchmark, and one for each other factor of the spec.
 
     Such a factor is numeric if all parts hold numbers, else text.
@@ -146,7 +149,7 @@ def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any]) -> 
     return {
         name: pa.int64() if pa.types.is_integer(kind) else pa.float64() if pa.types.is_floating(kind) else kind
         for name, kind in types.items()
-        if name not in _NOT_SHOWN
+        if name not in hidden
     }
 
 
