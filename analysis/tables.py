@@ -39,6 +39,8 @@ class Table:
     """Number of rows that only the CSV file holds."""
     on_demand: int = 0
     """Number of columns, from the right, that the page shows when the reader asks for them."""
+    note: str = ""
+    """Sentence below the table."""
 
 
 def overview(averages: Averages, file_name: str) -> Table | None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 import pandas as pd
 
 from analysis.canvas import Drawing
-from analysis.sections.evidence import Evidence, MeasuredSweep
+from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.tables import Table
 
 
@@ -54,8 +54,8 @@ class Section:
     """The section is made for every sweep on the page with this benchmark."""
     columns: tuple[str, ...]
     """Columns that must each hold a value in some ok row of the sweep."""
-    make: Callable[[MeasuredSweep, Evidence], Content | None]
-    """Makes the content from one sweep, with the other sweeps of the page at hand. None: its rows are not there."""
+    make: Callable[[MeasuredSweep], Content | None]
+    """Makes the content from one sweep, which knows the others of the page. None: its rows are not there."""
     is_summary: bool = False
     """The sentences also stand at the top of the page, in report.md, and in `--terminal`."""
 

@@ -1,0 +1,116 @@
+"""Make a figure's SVG part of the page: small, with the page's fonts and colours, and its text as text.
+
+The SVG files beside the page stay as matplotlib wrote them. Here colours become CSS variables, so that a dark page has
+light lines; styles that repeat become classes; numbers have one decimal. Only elements that draw are kept. Knows
+matplotlib's SVG. Does not know what a figure shows.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from xml.etree import ElementTree
+
+from markupsafe import Markup, escape
+
+from analysis.canvas import PALETTE
+
+_DRAWN: Final = frozenset(
+    {"svg", "g", "path", "text", "tspan", "use", "defs", "clipPath", "rect", "line", "polyline", "polygon", "circle"}
+)
+"""Elements that are kept: none of them can run or load anything, as no link leaves the page."""
+_KEPT: Final = ("d", "x", "y", "x1", "y1", "x2", "y2", "width", "height", "cx", "cy", "r", "points", "transform", "dy")
+"""Attributes that are kept as they are, but for the decimals."""
+_COLORS: Final = {
+    **{color.lower(): f"var(--c{number})" for number, color in enumerate(PALETTE)},
+    "#000000": "currentColor",
+    "#ffffff": "var(--paper)",
+    "#d9d9d9": "var(--line)",
+}
+_NOT_SAID: Final = ("font-family", "font", "stroke-linejoin", "font-stretch", "font-variant")
+"""Properties that the page's own CSS decides."""
+_NUMBER: Final = re.compile(r"-?\d+\.\d+")
+_NO_TURN: Final = re.compile(r"rotate\(-?0(\.0*)? [^)]*\)")
+_LOCAL: Final = re.compile(r"url\(#([^)]*)\)")
+_XLINK: Final = "{http://www.w3.org/1999/xlink}href"
+
+
+class SvgInliner:
+    """Turns the SVGs of one page into parts of it, and collects the classes that they use."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, str] = {}
+        self._figures = 0
+
+    def inline(self, svg: bytes, caption: str) -> Markup:
+        """Return an SVG as an element of the page.
+
+        Raises:
+            ElementTree.ParseError: the bytes are no SVG.
+        """
+        self._figures += 1
+        root = ElementTree.fromstring(svg)  # noqa: S314 - matplotlib wrote it a moment ago
+        names = {name: f"f{self._figures}-{place}" for place, name in enumerate(_linked(root))}
+        width, height = (float(number) for number in root.get("viewBox", "0 0 1 1").split()[2:])
+        inner = "".join(self._element(child, names) for child in root)
+        return Markup('<svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}">{}</svg>').format(
+            round(width), round(height), round(4 / 3 * width), caption, Markup(inner)
+        )
+
+    def css(self) -> Markup:
+        """Return the rules of all classes so far."""
+        return Markup("\n".join(f".{name}{{{style}}}" for style, name in self._classes.items()))
+
+    def _element(self, element: ElementTree.Element, names: dict[str, str]) -> str:
+        """Return an element as HTML; only its children where it says nothing itself; '' where it does not draw."""
+        tag = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+        if tag not in _DRAWN or element.get("id") == "patch_1":  # the first patch is the white ground
+            return ""
+        said = "".join(f' {name}="{escape(value)}"' for name, value in self._attributes(element, names))
+        keeps_text = tag in ("text", "tspan")
+        inner = str(escape(element.text or "")) if keeps_text else ""
+        for child in element:
+            inner += self._element(child, names) + (str(escape(child.tail or "")) if keeps_text else "")
+        if tag == "g" and not said:
+            return inner
+        if not inner and tag in ("g", "defs", "text"):
+            return ""
+        return f"<{tag}{said}>{inner}</{tag}>" if inner else f"<{tag}{said}/>"
+
+    def _attributes(self, element: ElementTree.Element, names: dict[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield the attributes that an element keeps."""
+        if (name := element.get("id")) in names:
+            yield "id", names[name]
+        if (link := element.get(_XLINK) or element.get("href") or "")[1:] in names:
+            yield "href", f"#{names[link[1:]]}"
+        if (clip := _LOCAL.fullmatch(element.get("clip-path", ""))) and clip[1] in names:
+            yield "clip-path", f"url(#{names[clip[1]]})"
+        for key in _KEPT:
+            if short := _short(element.get(key, "")):
+                yield key, short
+        if style := _style(element.get("style", "")):
+            yield "class", self._classes.setdefault(style, f"s{len(self._classes)}")
+
+
+def _linked(root: ElementTree.Element) -> dict[str, None]:
+    """Return the ids that some element refers to, in the order of the references."""
+    found: dict[str, None] = {}
+    for element in root.iter():
+        if link := element.get(_XLINK) or element.get("href"):
+            found[link.removeprefix("#")] = None
+        if clip := _LOCAL.fullmatch(element.get("clip-path", "")):
+            found[clip[1]] = None
+    return found
+
+
+def _short(value: str) -> str:
+    """Return coordinates with one decimal and no more spaces than needed."""
+    value = _NO_TURN.sub("", value)
+    value = _NUMBER.sub(lambda match: f"{round(float(match[0]), 1) + 0.0:g}", value)
+    return re.sub(r"\s*([A-Za-z])\s+", r"\1", re.sub(r"\s+", " ", value)).strip()
+
+
+def _style(style: str) -> str:
+    """Return a style in the page's colours, without what the page's CSS says."""
+    pairs = (part.partition(":") for part in style.split(";") if ":" in part)
+    kept = {name.strip(): value.strip() for name, _, value in pairs if name.strip() not in _NOT_SAID}
+    return ";".join(f"{name}:{_COLORS.get(value.lower(), value)}" for name, value in kept.items())
