@@ -18,6 +18,7 @@ class Same(NamedTuple):
     clusters: dict[str, str] | None
     """Cluster by record id; None: the texts are not there to compare."""
     remark: str
+    """Sentence for the user; empty where there is nothing to say."""
 
 
 def same_records(levels: list[Any], inputs: Any, wanted: set[str]) -> Same:
@@ -42,7 +43,10 @@ def same_records(levels: list[Any], inputs: Any, wanted: set[str]) -> Same:
         )
     clusters = near_duplicate_clusters(texts)
     merged = len(clusters) - len(set(clusters.values()))
-    return Same(clusters, f"{merged:,} of {len(clusters):,} records are near-duplicates, and count with another record")
+    said = (
+        f"{merged:,} of {len(clusters):,} records are near-duplicates, and count with another record" if merged else ""
+    )
+    return Same(clusters, said)
 
 
 def _human_texts(level: Any, inputs: Any) -> Iterator[tuple[str, str]]:

@@ -54,10 +54,12 @@ def grouped(texts: Texts, asked: Asked) -> Grouped:
     if asked.bins is not None:
         ranges = ranges_between(asked.bins)
     elif texts.kind == "prefixes":
-        ranges, records = common_prefixes(human["size"], human["record"], needed)
-        human = human[human["record"].isin(records)]
+        ranges = common_prefixes(human["size"], human["record"], needed)
         if left_out := sorted(set(frame["size"]) - {item.low for item in ranges}):
             remarks.append(f"prefixes of {', '.join(map(str, left_out))} tokens: too few records for the promise")
+        remarks.append(
+            f"every prefix length has the same texts, those of {ranges[-1].low} tokens or more; so has the promise"
+        )
     elif asked.by == "none":
         ranges = [Range(int(human["size"].min()), int(human["size"].max()))]
     else:
@@ -68,13 +70,20 @@ def grouped(texts: Texts, asked: Asked) -> Grouped:
     records_by_group = chosen.groupby("group")["record"].nunique().reindex(range(len(ranges)), fill_value=0)
     check_records(records_by_group.tolist(), ranges, needed, asked.promise)
     if outside := int((inside["group"] < 0).sum()):
-        remarks.append(f"{outside:,} of {len(inside):,} texts are in no group: shorter or longer than all of them")
+        remarks.append(f"{outside:,} of {len(inside):,} texts are in no group: shorter or longer than these cover")
     return Grouped(inside, ranges, chosen, remarks)
 
 
 def in_ranges(frame: pd.DataFrame, ranges: Sequence[Range], kind: Kind) -> pd.DataFrame:
-    """Return texts with the number and the name of their group."""
+    """Return texts with the number and the name of their group.
+
+    A text that does not have all of the prefix lengths is in no group: so every group has the same texts.
+    """
     number = group_of_each(frame["size"], ranges)
+    if kind == "prefixes":
+        same_text = [frame[name] for name in ("record", "is_human", "generator")]
+        lengths = frame["size"].where(number >= 0).groupby(same_text, dropna=False).transform("nunique")
+        number = np.where(lengths == len(ranges), number, -1)
     unit = " windows" if kind == "windows" else ""
     names = [f"{item.low}–{item.high}{unit}" if item.low < item.high else f"{item.low}{unit}" for item in ranges]
     return frame.assign(group=number, length_group=np.array([*names, None], object)[number])

@@ -64,8 +64,8 @@ def ranges_between(borders: Sequence[float]) -> list[Range]:
     return [Range(max(1, low), high) for low, high in zip(whole, ends, strict=False)]
 
 
-def common_prefixes(sizes: Any, records: Any, needed: int) -> tuple[list[Range], set[str]]:
-    """Return the prefix lengths, a range each, and the records that have all of them: every range has the same ones.
+def common_prefixes(sizes: Any, records: Any, needed: int) -> list[Range]:
+    """Return the prefix lengths, a range each, of which at least `needed` records have all.
 
     The longest prefixes are left out as long as too few records reach them.
     """
@@ -73,9 +73,8 @@ def common_prefixes(sizes: Any, records: Any, needed: int) -> tuple[list[Range],
     lengths = sorted(frame["size"].unique().tolist())
     while True:
         held = frame[frame["size"].isin(lengths)].groupby("record").size()
-        complete = set(held.index[held == len(lengths)])
-        if len(complete) >= needed or len(lengths) == 1:
-            return [Range(length, length) for length in lengths], complete
+        if int((held == len(lengths)).sum()) >= needed or len(lengths) == 1:
+            return [Range(length, length) for length in lengths]
         lengths.pop()
 
 

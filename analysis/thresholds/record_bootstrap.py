@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 REPEATS: Final = 1000
+FEWEST_REPEATS: Final = 200
+_EFFORT: Final = 2e7
+"""Numbers that are drawn for an interval: where there are more than 20,000 texts, there are fewer repeats."""
 _CELLS: Final = 4_000_000
 """Numbers in memory at a time."""
 
@@ -28,19 +31,20 @@ def bootstrap_interval(
     distinct, level = np.unique(np.asarray(values, np.float64), return_inverse=True)
     random = np.random.default_rng(seed)
     size = int(number.max()) + 1
+    wanted = int(min(REPEATS, max(FEWEST_REPEATS, _EFFORT / max(len(number), 1))))
     at_a_time = max(1, _CELLS // max(len(number), 1))
     drawn: list[npt.NDArray[np.float64]] = []
     human = np.asarray(is_human, np.bool_)
     order = np.argsort(level, kind="stable")
     starts = np.searchsorted(level[order], np.arange(len(distinct)))
-    for first in range(0, REPEATS, at_a_time):
-        repeats = min(at_a_time, REPEATS - first)
+    for first in range(0, wanted, at_a_time):
+        repeats = min(at_a_time, wanted - first)
         times_RB = random.multinomial(size, np.full(size, 1 / size), size=repeats)
         weights = times_RB[:, number[order]].astype(np.float64)
         drawn.append(_aurocs(weights, human[order], starts))
     found = np.concatenate(drawn)
     found = found[np.isfinite(found)]
-    if len(found) < REPEATS // 2 or found.min() == found.max():
+    if len(found) < wanted // 2 or found.min() == found.max():
         return None
     tail = (1 - confidence) / 2
     low, high = np.quantile(found, [tail, 1 - tail])

@@ -42,7 +42,7 @@ def fit_run(directory: Path, asked: Asked, sweep: str | None, conditions: Sequen
     except UserError as error:
         error.args = (f"{directory}, sweep {chosen.name}: {error}",)
         raise
-    remarks = (*chosen.remarks, *found.remarks, same.remark)
+    remarks = (*chosen.remarks, *found.remarks, *([same.remark] if same.remark else []))
     return chosen, Fit(**{**vars(found), "remarks": remarks})
 
 

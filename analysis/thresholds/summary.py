@@ -76,9 +76,9 @@ def _groups(calibration: Calibration) -> Table:
     held_out = {(item.min_tokens, item.min_windows): item for item in calibration.held_out}
     table = _table("group", "threshold", "n", "k", "expected FPR", "FPR held out", "TPR held out")
     for group in calibration.groups:
-        name = f"{group.min_tokens}–{group.max_tokens} tokens"
+        name = f"{_range(group.min_tokens, group.max_tokens)} tokens"
         if group.min_windows is not None:
-            name = f"{group.min_windows}–{group.max_windows} windows"
+            name = f"{_range(group.min_windows, group.max_windows)} windows"
         item = held_out.get((group.min_tokens, group.min_windows))
         table.add_row(
             name,
@@ -127,6 +127,10 @@ def _table(*titles: str) -> Table:
 
 def _share(value: Any, low: Any, high: Any, n: int) -> str:
     return f"{value:.2%} [{low:.2%}, {high:.2%}] of {n:,}" if pd.notna(value) else f"– of {n:,}"
+
+
+def _range(low: int, high: int | None) -> str:
+    return f"{low}" if low == high else f"{low}–{high}"
 
 
 def _percent(value: Any) -> str:

@@ -215,6 +215,8 @@ def test_each_prefix_length_is_a_group_of_the_same_records(frame: Frames) -> Non
         (64, 64, 100),
         (256, 256, 100),
     ]
+    reported = calibrate(prefixes, fpr=0.05, split=(0, 0.7, 0.3)).held_out
+    assert [item.n_human for item in reported] == [reported[0].n_human] * 3
     assert found.verdict(-9.0, 64) == "machine"
     assert found.verdict(-9.0, 65) == "too short to say"
     without = calibrate(prefixes, fpr=0.02, split=(0, 1, 0))
