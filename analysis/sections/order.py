@@ -3,15 +3,19 @@
 from typing import Final
 
 from analysis.sections import decoding_strategy, encoding, generation, logits, model_loading
+from analysis.sections.scores import model_benchmark
 from analysis.sections.section import Notebook, Section
 
 _01: Final = Notebook.LLAMA3
 _02: Final = Notebook.LOGITS
+_03: Final = Notebook.SCORES
 _LOADING: Final = ("model_loading", "model_loading", ("load_rate_per_s",))
 _GENERATION: Final = ("generation", "generation", ("generation_rate_tokens_per_s",))
 _DECODING: Final = ("decoding_strategy", "decoding_strategy", ("generation_rate_tokens_per_s", "decoding_strategy"))
 _LOGITS: Final = ("logits", "logits", ("calculation_rate_tokens_per_s", "input_words"))
 _ENCODING: Final = ("encoding", "encoding", ("encoding_rate_tokens_per_s", "input_words"))
+_SCORED: Final = ("binoculars", ("score", "author", "record_id"))
+_FRAGMENTS: Final = ("binoculars_fragments", *_SCORED)
 """Spec, benchmark and columns of the sections of one study."""
 
 SECTIONS: Final[tuple[Section, ...]] = (
@@ -54,4 +58,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section(_02, "2.1", "TLDR: encoding", *_ENCODING, encoding.tldr, is_summary=True),
     Section(_02, "2.2", "Memory footprint, device map and sequence length", *_ENCODING, encoding.memory),
     Section(_02, "2.3", "Encoding rate, device map and sequence length", *_ENCODING, encoding.rate),
+    Section(_03, "2.1", "Model benchmark", "binoculars_models", *_SCORED, model_benchmark.model_benchmark, is_summary=True),
+    Section(_03, "2.1", "Model combinations", "binoculars_combinations", *_SCORED, model_benchmark.combinations),
+    Section(_03, "2.2", "LLaMA3-8B", *_FRAGMENTS, model_benchmark.one_pair, is_summary=True),
 )
