@@ -3,7 +3,7 @@
 from typing import Final
 
 from analysis.sections import decoding_strategy, encoding, generation, logits, model_loading
-from analysis.sections.scores import model_benchmark
+from analysis.sections.scores import distribution, model_benchmark, perplexities, score_by_length
 from analysis.sections.section import Notebook, Section
 
 _01: Final = Notebook.LLAMA3
@@ -61,4 +61,8 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section(_03, "2.1", "Model benchmark", "binoculars_models", *_SCORED, model_benchmark.model_benchmark, is_summary=True),
     Section(_03, "2.1", "Model combinations", "binoculars_combinations", *_SCORED, model_benchmark.combinations),
     Section(_03, "2.2", "LLaMA3-8B", *_FRAGMENTS, model_benchmark.one_pair, is_summary=True),
+    Section(_03, "–", "Perplexity vs cross-perplexity", *_FRAGMENTS, perplexities.perplexities),
+    Section(_03, "–", "Perplexity ratio score distribution", *_FRAGMENTS, distribution.score_distribution),
+    Section(_03, "–", "Binoculars score by fragment length", *_FRAGMENTS, score_by_length.score_by_length),
+    Section(_03, "–", "Fragment length distribution", *_FRAGMENTS, distribution.length_distribution),
 )
