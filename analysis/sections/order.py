@@ -3,7 +3,14 @@
 from typing import Final
 
 from analysis.sections import decoding_strategy, encoding, generation, logits, model_loading
-from analysis.sections.scores import distribution, model_benchmark, perplexities, score_by_length
+from analysis.sections.scores import (
+    distribution,
+    model_benchmark,
+    panel_ranking,
+    perplexities,
+    score_by_length,
+    thresholding,
+)
 from analysis.sections.section import Notebook, Section
 
 _01: Final = Notebook.LLAMA3
@@ -65,4 +72,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section(_03, "–", "Perplexity ratio score distribution", *_FRAGMENTS, distribution.score_distribution),
     Section(_03, "–", "Binoculars score by fragment length", *_FRAGMENTS, score_by_length.score_by_length),
     Section(_03, "–", "Fragment length distribution", *_FRAGMENTS, distribution.length_distribution),
+    Section(_03, "–", "Scores of the panel", *_FRAGMENTS, panel_ranking.panel_ranking, is_summary=True),
+    Section(_03, "–", "Thresholding", *_FRAGMENTS, thresholding.thresholding),
 )

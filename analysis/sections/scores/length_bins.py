@@ -15,7 +15,7 @@ from scoring.scores import SCORES
 MOST_BINS: Final = 12
 FEWEST_MEAN: Final = 5
 """Records below which a mean has no interval."""
-_TEXTS_OF_BIN: Final = 2 * FEWEST_RECORDS
+_TEXTS_OF_BIN: Final = 3 * FEWEST_RECORDS
 """Texts of each author that a bin should have. There are fewer bins where there are fewer texts."""
 _FEWEST_RANGE: Final = 40
 """Texts below which the middle 95% is not told."""

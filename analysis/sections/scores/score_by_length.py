@@ -89,6 +89,8 @@ def _draw(axis: Any, points: pd.DataFrame, bins: pd.DataFrame, score: str) -> No
         x = of_author["mean_tokens"].to_numpy("float64")
         for low, high, alpha in (("from_share", "to_share", 0.12), ("low", "high", 0.35)):
             limits = of_author[[low, high]].astype("float64")
+            if low == "from_share" and limits.isna().any(axis=None):
+                continue  # a band of some bins only would look like a finding
             axis.fill_between(x, limits[low], limits[high], color=color, alpha=alpha, linewidth=0)
         axis.plot(x, of_author["mean"], "-o", color=color, linewidth=1.8, markersize=4)
 
