@@ -1,7 +1,8 @@
 """Draw averages as figures: mean and 95% interval of each cell, and its single rows as points.
 
-A cell of fewer than FEWEST rows has no interval: its points say more. Knows how cells become marks, axes and captions. Does not know the choice of the factors' places (figure_spec.py),
-titles and labels (column_titles.py, level_labels.py), the parts that all figures share (canvas.py), or files.
+A cell of fewer than FEWEST rows has no interval: its points say more. Knows how cells become marks, axes and captions.
+Does not know the choice of the factors' places (figure_spec.py), titles and labels (column_titles.py, level_labels.py),
+the parts that all figures share (canvas.py), or files.
 """
 
 import math
@@ -126,7 +127,7 @@ def _draw_series(axis: Any, rows: pd.DataFrame, along: "_XAxis", scale: Scale, s
         scale: unit of the y axis.
         series: number of the series, and number of all series.
     """
-    number, count = series
+    number = series[0]
     lengths: Any = np.array([rows["mean"] - rows["ci95_low"], rows["ci95_high"] - rows["mean"]]) / scale.divisor
     is_shown = np.isfinite(lengths).all(axis=0) & (rows["n"] >= FEWEST).to_numpy(bool)
     return axis.errorbar(
@@ -240,8 +241,8 @@ def _set_y_axis(axes: Sequence[Any], cells: pd.DataFrame, scale: Scale) -> None:
         axes[0].yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
         axes[0].yaxis.set_minor_formatter(NullFormatter())
     elif cells["mean"].min() >= 0:
-        bounds = cells[["mean", "max"]].to_numpy("float64")
-        bounds = np.append(bounds, cells.loc[cells["n"] >= FEWEST, "ci95_high"])
+        tops = [cells["mean"], cells["max"], cells.loc[cells["n"] >= FEWEST, "ci95_high"]]
+        bounds = pd.concat(tops).to_numpy("float64")
         top = float(np.max(bounds, where=np.isfinite(bounds), initial=0)) / scale.divisor
         axes[0].set_ylim(0, 1.08 * top or 1)
         axes[0].yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
