@@ -99,4 +99,4 @@ def _times(selection: Selection | None, columns: str | None, first: str) -> Cont
     """Return a section of one table: means of the inference time."""
     if selection is None:
         return None
-    return content(selection, tables=(pivot(selection, TIME, columns, "Mean inference time", first=(first,)),))
+    return content(selection, tables=(pivot(selection, TIME, columns, first=(first,)),))

@@ -38,8 +38,8 @@ def rate_and_memory(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.4: rate and peak memory of one model by device map and length."""
     selection = _rows(sweep).first("model")
     made = (
-        pivot(selection, RATE, "device_map", "Mean rate", first=(LENGTH,)),
-        pivot(selection, PEAK_MEMORY, "device_map", "Mean peak memory", first=(LENGTH,)),
+        pivot(selection, RATE, "device_map", first=(LENGTH,)),
+        pivot(selection, PEAK_MEMORY, "device_map", first=(LENGTH,)),
     )
     return content(selection, tables=made)
 

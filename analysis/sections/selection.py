@@ -91,7 +91,16 @@ class Selection:
         device = rows["device"].astype("object").where(rows["device"].notna(), rows["device_class"])
         is_plain = rows["device_map"].isna() | (rows["device_map"] == "single")
         together = device.where(is_plain, device.astype(str) + ", " + rows["device_map"].astype(str))
-        return self._with_rows(rows.drop(columns="device").assign(device_map=together))
+        levels = self.sweep.description.factors
+        order = [
+            device if device_map == "single" else f"{device}, {device_map}"
+            for device in levels.get("device", [])
+            for device_map in levels.get("device_map", ["single"])
+        ]
+        factors = {name: known for name, known in levels.items() if name not in ("device", "device_map")}
+        description = replace(self.sweep.description, factors={"device_map": order, **factors})
+        named = rows.drop(columns="device").assign(device_map=together)
+        return replace(self, sweep=replace(self.sweep, rows=named, description=description))
 
     def with_peak_memory(self) -> Self:
         """Return the rows with the peak that fits the device: of the CUDA allocator, on a CPU of the host."""
