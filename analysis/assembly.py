@@ -24,6 +24,7 @@ from analysis.plots import draw
 from analysis.progress import measured_span, progress_of, run_progress, statuses_of, together
 from analysis.report_files import ReportFiles, file_name
 from analysis.sections.measured_sweep import MeasuredSweep
+from analysis.sections.order import SECTIONS
 from analysis.study import NotebookPart, conclusions_of, fitting, make_study
 from analysis.surroundings import environments_of, outline, spec_of
 from analysis.tables import Table, auc_table, failure_table
@@ -71,9 +72,13 @@ def names_of_runs(runs: Sequence[RunRows]) -> list[str]:
 
 
 def measured_sweeps(runs: Sequence[RunRows], names: Sequence[str]) -> list[MeasuredSweep]:
-    """Return every sweep of the runs, with a name and a file name that are unique on the page."""
+    """Return every sweep of the runs, with a name and a file name that are unique on the page.
+
+    Those of the published study come first, in its order.
+    """
     rows = [sweep for run in runs for sweep in run.sweeps]
     several = len(runs) > 1
+    place = {section.benchmark: number for number, section in reversed(list(enumerate(SECTIONS)))}
     return [
         MeasuredSweep(
             rows=sweep,
@@ -82,7 +87,7 @@ def measured_sweeps(runs: Sequence[RunRows], names: Sequence[str]) -> list[Measu
             page=rows,
         )
         for number, (run, name) in enumerate(zip(runs, names, strict=True), start=1)
-        for sweep in run.sweeps
+        for sweep in sorted(run.sweeps, key=lambda sweep: place.get(sweep.benchmark, len(SECTIONS)))
     ]
 
 

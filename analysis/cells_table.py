@@ -33,7 +33,7 @@ def cells_table(averages: Averages, file_name: str) -> Table | None:
     return Table(
         title="All cells",
         headers=(
-            *(*map(title_of, factors), axis_title(headline, scales[headline]), "n", "95% interval", "to doubt"),
+            *(*map(title_of, factors), axis_title(headline, scales[headline]), "n", "95% interval", "reasons to doubt"),
             *(*spread, *(axis_title(name, scales[name]) for name in others)),
         ),
         rows=tuple(

@@ -128,7 +128,7 @@ def _reasons(sweeps: Sequence[SweepRows]) -> dict[str, list[str]]:
     for (status, reason), rows in counts.most_common():
         shown = found.setdefault(status, [])
         if len(shown) < _MAX_REASONS:
-            shown.append(f"{middle_out(reason, _MAX_REASON)} ({rows:,} rows)")
+            shown.append(f"{middle_out(reason, _MAX_REASON)} ({rows:,} {'row' if rows == 1 else 'rows'})")
     return found
 
 

@@ -69,7 +69,7 @@ def _rows(sweep: MeasuredSweep) -> Selection:
 
 def _packed(sweep: MeasuredSweep) -> Selection | None:
     """Return the rows of 4 bits; all rows where a rehearsal of the published sweep has none of them."""
-    return _rows(sweep).among("quantization", ["4-bit"], else_all=sweep.rows.name == "logits")
+    return _rows(sweep).among("quantization", ["4-bit"], else_all=sweep.is_published)
 
 
 def _by_length(sweep: MeasuredSweep, selection: Selection | None, number: str, metric: str) -> Content | None:

@@ -83,7 +83,7 @@ class Selection:
         if not named.is_empty:
             return named
         gpus = self._where(lambda rows: rows["device_class"] != CPU)
-        return self._instead("a GPU", "device") if gpus.is_empty else gpus._instead(name, "device")
+        return self._instead("a GPU", "device_map") if gpus.is_empty else gpus._instead(name, "device")
 
     def with_device_map(self) -> Self:
         """Return the rows with device and device map in one column, `device_map`, as the published study names them."""
@@ -147,5 +147,7 @@ def _order(level: Any) -> tuple[bool, Any]:
 
 def _holds(rows: pd.DataFrame, name: str) -> Any:
     """Tell which rows are of a device of this name: asked for by it, or found to be it."""
-    named = rows["device"].fillna("").astype(str) + " " + rows["device_class"].fillna("").astype(str)
-    return named.str.contains(name, regex=False)
+    columns = [
+        rows[column].fillna("").astype(str) for column in ("device", "device_map", "device_class") if column in rows
+    ]
+    return pd.concat(columns, axis=1).agg(" ".join, axis=1).str.contains(name, regex=False)

@@ -41,6 +41,7 @@ class Chromium:
         self._unread = b""
         self._number = 0
         self._session: str | None = None
+        self._is_loaded = False
         self.errors: list[str] = []
         """What the console or an exception said, and what the page's policy refused."""
         self.requests: list[str] = []
@@ -79,10 +80,10 @@ class Chromium:
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
         )
+        self._is_loaded = False
         self.call("Page.navigate", url=page.as_uri())
-        self.evaluate(
-            "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))"
-        )
+        while not self._is_loaded:
+            self._next()
 
     def evaluate(self, code: str) -> Any:
         """Return the value of an expression in the page; of a promise what it resolves to."""
@@ -92,12 +93,13 @@ class Chromium:
 
     def click(self, selector: str) -> None:
         """Click into the middle of the first element that a selector finds, as a mouse does."""
-        place = self.evaluate(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+        middle = (
+            "(() => { const e = document.querySelector(SELECTOR); e.scrollIntoView({block: 'center'});"
+            "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()"
         )
+        x, y = self.evaluate(middle.replace("SELECTOR", json.dumps(selector)))
         for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """Write a picture of the window, or of the whole page."""
@@ -114,6 +116,8 @@ class Chromium:
         message: dict[str, Any] = json.loads(content)
         parameters = message.get("params", {})
         match message.get("method"):
+            case "Page.loadEventFired":
+                self._is_loaded = True
             case "Network.requestWillBeSent":
                 self.requests.append(parameters["request"]["url"])
             case "Runtime.exceptionThrown":

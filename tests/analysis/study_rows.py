@@ -27,7 +27,7 @@ def study_rows(benchmark: str, factors: Factors, seed: int = 0) -> Iterator[Row]
     for (device, device_map), levels in itertools.product(PLACES, itertools.product(*factors.values())):
         cell = dict(zip(factors, levels, strict=True)) | {"device": device, "device_map": device_map}
         if (device == "cpu") != (
-            cell.get("quantization", "none") == "none" or benchmark == "encoding" and device == "cpu"
+            cell.get("quantization", "none") == "none" or (benchmark == "encoding" and device == "cpu")
         ):
             continue
         name = "|".join(map(str, cell.values()))
