@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ from sweeps.task_status import TaskStatus
 
 NO_STATUS: Final = "no status"
 """Status of rows whose status is null."""
-_NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+_NULLABLE: Final = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 """Types of columns that pandas would turn into floats or objects as soon as one value is null."""
 MERGES_WAITED_FOR: Final = 3
 _MAX_LISTED: Final = 10
@@ -133,10 +134,12 @@ def read_sweep(folder: Path) -> SweepRows:
             f"{', '.join(covered[:_MAX_LISTED])}: not read, because a merged part covers the number; the next run of "
             "the sweep checks that the rows are in it"
         )
-    every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
-    absent = parts.absent
+    absent, table = parts.absent, parts.table
     del parts  # so that millions of rows are not in memory twice
-    every["status"] = every["status"].fillna(NO_STATUS)
+    held = {name: table[name] for name in table.column_names}
+    del table
+    every = _as_frame(held)
+    every["status"] = every["status"].astype("str").fillna(NO_STATUS)
     current = latest_attempts(every)
     counted = counted_once(current, absent)
     rows = counted.rows
@@ -157,10 +160,35 @@ def _read_while_merged(folder: Path, named: str | None, described: Description) 
     """Read the parts of a sweep; once more, where a run merged some of them meanwhile."""
     for _ in range(MERGES_WAITED_FOR):
         paths = [folder / name for name in _parts_in(folder)]
-        parts = read_parts(paths, named, described.factors, described.columns)
+        parts = read_parts(paths, named, described.factors, described.columns, described.figure.values())
         if all(path.exists() for path in paths):
             break
     return parts
+
+
+def _as_frame(columns: dict[str, Any]) -> pd.DataFrame:
+    """Return Arrow columns as a frame. Each column leaves the dictionary before the next: no row is there twice."""
+    frame: dict[str, Any] = {}
+    for name in list(columns):
+        column = columns.pop(name)
+        frame[name] = (
+            _as_categories(column)
+            if pa.types.is_dictionary(column.type)
+            else column.to_pandas(types_mapper=_NULLABLE.get)
+        )
+        del column
+        pa.default_memory_pool().release_unused()
+    return pd.DataFrame(frame, copy=False)
+
+
+def _as_categories(column: Any) -> pd.Categorical:
+    """Return texts as categories, with codes of as few bytes as their number allows."""
+    coded = column.combine_chunks()
+    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    values = coded.dictionary.to_pandas()
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    size = next(kind for kind in (np.int8, np.int16, np.int32) if len(values) < np.iinfo(kind).max)
+    return pd.Categorical.from_codes(codes.astype(size), pd.Index(values), validate=False)
 
 
 def report_directory(directory: Path) -> Path:

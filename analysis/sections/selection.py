@@ -148,6 +148,6 @@ def _order(level: Any) -> tuple[bool, Any]:
 def _holds(rows: pd.DataFrame, name: str) -> Any:
     """Tell which rows are of a device of this name: asked for by it, or found to be it."""
     columns = [
-        rows[column].fillna("").astype(str) for column in ("device", "device_map", "device_class") if column in rows
+        rows[column].astype("str").fillna("") for column in ("device", "device_map", "device_class") if column in rows
     ]
     return pd.concat(columns, axis=1).agg(" ".join, axis=1).str.contains(name, regex=False)
