@@ -177,7 +177,6 @@ def _as_frame(columns: dict[str, Any]) -> pd.DataFrame:
             else column.to_pandas(types_mapper=_NULLABLE.get)
         )
         del column
-        pa.default_memory_pool().release_unused()
     return pd.DataFrame(frame, copy=False)
 
 

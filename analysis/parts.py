@@ -85,7 +85,6 @@ def read_parts(
             continue
         held.update(names)
         tables.append((path.name, table, position))
-        pa.default_memory_pool().release_unused()  # what unpacking took
     read = [table for _, table, _ in tables]
     benchmark = _benchmark(read, named, remarks)
     columns = columns_of(benchmark, in_file if benchmark == named else None, factors, read)

@@ -10,6 +10,8 @@ from pathlib import Path
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parents[1]), sys.path[0]]
 
+import analysis.allocator  # noqa: F401, I001 - before pyarrow
+
 import os
 from collections.abc import Sequence
 from typing import Annotated
