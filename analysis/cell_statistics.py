@@ -1,7 +1,8 @@
 """Statistics of the values of one cell: mean, median, sd, n, 95% confidence interval, and marks of unsteadiness.
 
 The rule of unsteadiness is that of pyperf (`pyperf check`): the standard deviation is at least 10% of the mean, or the
-minimum or the maximum is at least 50% away from the mean. Knows groups of numbers. Does not know columns, factors or benchmarks.
+minimum or the maximum is at least 50% away from the mean. Knows groups of numbers. Does not know columns, factors or
+benchmarks.
 """
 
 from typing import Any, Final

@@ -29,6 +29,8 @@ _COLORS: Final = {
 _NOT_SAID: Final = ("font-family", "font", "stroke-linejoin", "font-stretch", "font-variant")
 """Properties that the page's own CSS decides."""
 _NUMBER: Final = re.compile(r"-?\d+\.\d+")
+_BARE: Final = re.compile(r"[A-Za-z0-9#.-]+")
+_ACROSS: Final = re.compile(r"M(\S+) (\S+)L(\S+) \2(?=$|M)")
 _NO_TURN: Final = re.compile(r"rotate\(-?0(\.0*)? [^)]*\)")
 _LOCAL: Final = re.compile(r"url\(#([^)]*)\)")
 _XLINK: Final = "{http://www.w3.org/1999/xlink}href"
@@ -52,31 +54,44 @@ class SvgInliner:
         names = {name: f"f{self._figures}-{place}" for place, name in enumerate(_linked(root))}
         width, height = (float(number) for number in root.get("viewBox", "0 0 1 1").split()[2:])
         inner = "".join(self._element(child, names) for child in root)
-        return Markup('<svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}">{}</svg>').format(
-            round(width), round(height), round(4 / 3 * width), caption, Markup(inner)
+        opening = Markup('<svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}">').format(
+            round(width), round(height), round(4 / 3 * width), caption
         )
+        return opening + Markup(inner + "</svg>")  # noqa: S704 - each attribute and text was escaped
 
     def css(self) -> Markup:
         """Return the rules of all classes so far."""
-        return Markup("\n".join(f".{name}{{{style}}}" for style, name in self._classes.items()))
+        rules = (f".{name}{{{style}}}" for style, name in self._classes.items())
+        return Markup("\n".join(rules))  # noqa: S704 - styles that matplotlib wrote
 
-    def _element(self, element: ElementTree.Element, names: dict[str, str]) -> str:
-        """Return an element as HTML; only its children where it says nothing itself; '' where it does not draw."""
+    def _element(self, element: ElementTree.Element, names: dict[str, str], shared: str = "") -> str:
+        """Return an element as HTML; only its children where it says nothing itself; '' where it does not draw.
+
+        Args:
+            element: and its children.
+            names: ids on the page by ids in the SVG.
+            shared: style that the element has from the one around it.
+        """
         tag = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
         if tag not in _DRAWN or element.get("id") == "patch_1":  # the first patch is the white ground
             return ""
-        said = "".join(f' {name}="{escape(value)}"' for name, value in self._attributes(element, names))
+        said = "".join(f" {name}={_quoted(value)}" for name, value in self._attributes(element, names, shared))
         keeps_text = tag in ("text", "tspan")
         inner = str(escape(element.text or "")) if keeps_text else ""
+        common = _common_style(element) if tag == "g" else ""
         for child in element:
-            inner += self._element(child, names) + (str(escape(child.tail or "")) if keeps_text else "")
+            inner += self._element(child, names, common) + (str(escape(child.tail or "")) if keeps_text else "")
+        if common:
+            said += f" class={self._class(common)}"
         if tag == "g" and not said:
             return inner
         if not inner and tag in ("g", "defs", "text"):
             return ""
-        return f"<{tag}{said}>{inner}</{tag}>" if inner else f"<{tag}{said}/>"
+        return f"<{tag}{said}>{inner}</{tag}>" if inner else f"<{tag}{said} />"
 
-    def _attributes(self, element: ElementTree.Element, names: dict[str, str]) -> Iterator[tuple[str, str]]:
+    def _attributes(
+        self, element: ElementTree.Element, names: dict[str, str], shared: str
+    ) -> Iterator[tuple[str, str]]:
         """Yield the attributes that an element keeps."""
         if (name := element.get("id")) in names:
             yield "id", names[name]
@@ -87,8 +102,26 @@ class SvgInliner:
         for key in _KEPT:
             if short := _short(element.get(key, "")):
                 yield key, short
-        if style := _style(element.get("style", "")):
-            yield "class", self._classes.setdefault(style, f"s{len(self._classes)}")
+        style = _style(element.get("style", ""))
+        if style and style != shared:
+            yield "class", self._class(style)
+
+    def _class(self, style: str) -> str:
+        """Return the class of a style."""
+        return self._classes.setdefault(style, f"s{len(self._classes)}")
+
+
+def _common_style(element: ElementTree.Element) -> str:
+    """Return the style that all marks of a group have; '' where they differ, or the group holds other elements."""
+    if len(element) < 2 or any(not str(child.tag).endswith("}use") for child in element):
+        return ""
+    styles = {_style(child.get("style", "")) for child in element}
+    return styles.pop() if len(styles) == 1 else ""
+
+
+def _quoted(value: str) -> str:
+    """Return the value of an attribute, in quotes only where HTML needs them."""
+    return value if _BARE.fullmatch(value) else f'"{escape(value)}"'
 
 
 def _linked(root: ElementTree.Element) -> dict[str, None]:
@@ -106,7 +139,8 @@ def _short(value: str) -> str:
     """Return coordinates with one decimal and no more spaces than needed."""
     value = _NO_TURN.sub("", value)
     value = _NUMBER.sub(lambda match: f"{round(float(match[0]), 1) + 0.0:g}", value)
-    return re.sub(r"\s*([A-Za-z])\s+", r"\1", re.sub(r"\s+", " ", value)).strip()
+    value = re.sub(r"\s*([A-Za-z])\s+", r"\1", re.sub(r"\s+", " ", value)).strip()
+    return _ACROSS.sub(r"M\1 \2H\3", value)
 
 
 def _style(style: str) -> str:

@@ -3,7 +3,7 @@
 Knows the statistics of a cell. Does not know tables or the page.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -26,18 +26,27 @@ def interval_text(cell: Mapping[Any, Any], scale: Scale) -> str:
 
 def reasons_of(cell: Mapping[Any, Any]) -> str:
     """Return why a mean is to be doubted, as '⚠ sd 14% of the mean; 2 of 3 rows beside up to 1 other worker'."""
-    reasons = []
-    if cell["sd_above_limit"]:
-        share = f"{abs(cell['sd'] / cell['mean']):.0%} of the mean" if cell["mean"] else "above a mean of 0"
-        reasons.append(f"sd {share}")
-    if cell["range_above_limit"]:
-        farthest = max(cell["mean"] - cell["min"], cell["max"] - cell["mean"]) / cell["mean"]
-        reasons.append(f"a row {farthest:.0%} away from the mean")
+    reasons = list(_unsteadiness(cell))
     if beside := int(cell["rows_beside_others"]):
         workers = int(cell["most_neighbours"])
         others = "1 other worker" if workers == 1 else f"up to {workers} other workers"
         reasons.append(f"{beside} of {cell['n']} rows beside {others}")
     return f"{MARK} {'; '.join(reasons)}" if reasons else ""
+
+
+def unsteadiness_of(cell: Mapping[Any, Any]) -> str:
+    """Return why a cell is unsteady, as '⚠ sd 14% of the mean'; '' for a steady one."""
+    reasons = list(_unsteadiness(cell))
+    return f"{MARK} {'; '.join(reasons)}" if reasons else ""
+
+
+def _unsteadiness(cell: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield what is unsteady in a cell."""
+    if cell["sd_above_limit"]:
+        yield f"sd {abs(cell['sd'] / cell['mean']):.0%} of the mean" if cell["mean"] else "sd above a mean of 0"
+    if cell["range_above_limit"]:
+        farthest = max(cell["mean"] - cell["min"], cell["max"] - cell["mean"]) / cell["mean"]
+        yield f"a row {farthest:.0%} away from the mean"
 
 
 def few_rows_note(counts: Iterable[int]) -> str:

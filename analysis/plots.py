@@ -1,7 +1,8 @@
 """Draw averages as figures: mean and 95% interval of each cell, and its single rows as points.
 
-A cell of fewer than FEWEST rows has no interval: its points say more. Knows how cells become marks, axes and captions. Does not know the choice of the factors' places (figure_spec.py),
-titles and labels (column_titles.py, level_labels.py), the parts that all figures share (canvas.py), or files.
+A cell of fewer than FEWEST rows has no interval: its points say more. Knows how cells become marks, axes and captions.
+Does not know the choice of the factors' places (figure_spec.py), titles and labels (column_titles.py, level_labels.py),
+the parts that all figures share (canvas.py), or files.
 """
 
 import math
@@ -21,6 +22,7 @@ from analysis.cell_statistics import FEWEST
 from analysis.column_titles import Scale, axis_title, scale_of, title_of
 from analysis.figure_spec import FigureSpec, is_numeric, shown_cells
 from analysis.level_labels import LevelLabels, short_names, unique_names
+from analysis.marks import reasons_of
 from sweeps.printable import middle_out
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -126,15 +128,20 @@ def _draw_series(axis: Any, rows: pd.DataFrame, along: "_XAxis", scale: Scale, s
         scale: unit of the y axis.
         series: number of the series, and number of all series.
     """
-    number, count = series
+    number = series[0]
     lengths: Any = np.array([rows["mean"] - rows["ci95_low"], rows["ci95_high"] - rows["mean"]]) / scale.divisor
     is_shown = np.isfinite(lengths).all(axis=0) & (rows["n"] >= FEWEST).to_numpy(bool)
+    x, y = along.places(rows, _aside(series)), rows["mean"].to_numpy() / scale.divisor
+    doubted = rows.apply(reasons_of, axis=1).astype(bool).to_numpy() if len(rows) else np.array([], bool)
+    marker = _MARKERS[number % len(_MARKERS)]
+    if doubted.any():
+        axis.plot(x[doubted], y[doubted], marker=marker, markersize=2.4, color="#ffffff", linestyle="none", zorder=3)
     return axis.errorbar(
-        along.places(rows, _aside(series)),
-        rows["mean"].to_numpy() / scale.divisor,
+        x,
+        y,
         yerr=np.where(is_shown, lengths, np.nan) if is_shown.any() else None,
         color=PALETTE[number % len(PALETTE)],
-        marker=_MARKERS[number % len(_MARKERS)],
+        marker=marker,
         linestyle="none" if along.names else STYLES[number // len(PALETTE) % len(STYLES)],
         markersize=5,
         linewidth=1.6,
@@ -148,9 +155,9 @@ def _draw_points(axis: Any, rows: pd.DataFrame, y: str, along: "_XAxis", scale: 
         along.places(rows, _aside(series)),
         rows[y].to_numpy("float64") / scale.divisor,
         color=PALETTE[series[0] % len(PALETTE)],
-        marker=".",
+        marker="o",
         linestyle="none",
-        markersize=4,
+        markersize=2.6,
         markeredgewidth=0,
         alpha=0.55,
         zorder=1.5,
@@ -240,8 +247,8 @@ def _set_y_axis(axes: Sequence[Any], cells: pd.DataFrame, scale: Scale) -> None:
         axes[0].yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
         axes[0].yaxis.set_minor_formatter(NullFormatter())
     elif cells["mean"].min() >= 0:
-        bounds = cells[["mean", "max"]].to_numpy("float64")
-        bounds = np.append(bounds, cells.loc[cells["n"] >= FEWEST, "ci95_high"])
+        tops = [cells["mean"], cells["max"], cells.loc[cells["n"] >= FEWEST, "ci95_high"]]
+        bounds = pd.concat(tops).to_numpy("float64")
         top = float(np.max(bounds, where=np.isfinite(bounds), initial=0)) / scale.divisor
         axes[0].set_ylim(0, 1.08 * top or 1)
         axes[0].yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
@@ -267,4 +274,6 @@ def _caption(cells: pd.DataFrame, points: pd.DataFrame, y: str, where: str) -> s
     if n[0] < FEWEST:
         cells_of = "Cells of fewer rows" if n[-1] >= FEWEST else f"Fewer than {FEWEST} rows a cell"
         said.append(f"{cells_of}: too few to tell an interval.")
+    if cells.apply(reasons_of, axis=1).astype(bool).any():
+        said.append("Hollow marks: unsteady, or measured beside other work; the table of all cells says why.")
     return " ".join([*said, *([f"For {where}."] if where else [])])

@@ -49,7 +49,7 @@ def ranked_table(averages: Averages, metric: str, title: str) -> Table:
             "share of the highest",
             "n",
             "95% interval",
-            "",
+            "reasons to doubt",
         ),
         rows=tuple(
             (

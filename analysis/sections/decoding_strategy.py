@@ -24,7 +24,7 @@ def rate_by_device(sweep: MeasuredSweep) -> Content | None:
 def time_by_device(sweep: MeasuredSweep) -> Content | None:
     """Return § 3.2: time of 256 tokens on GPUs, strategy × device."""
     selection = _rows(sweep).on_gpus().first("model").largest("max_new_tokens", 256)
-    table = pivot(selection, TIME, "device_map", "Mean inference time", first=(STRATEGY,))
+    table = pivot(selection, TIME, "device_map", first=(STRATEGY,))
     return content(selection, tables=(table,))
 
 

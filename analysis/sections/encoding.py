@@ -26,7 +26,9 @@ def memory(sweep: MeasuredSweep) -> Content | None:
     rows = selection.sweep.rows
     sized = selection.with_metric(IDS, rows.assign(**{IDS: rows["output_tokens"].astype("float64") * _ID_BYTES}))
     drawings = chart(sweep, sized, "2.2", y=IDS, x="input_words", series="device_map")
-    remark = f"Size of the token ids that are moved to the device: {_ID_BYTES} bytes a token, computed from the number of tokens."
+    remark = (
+        f"Size of the token ids that go to the device, computed: {_ID_BYTES} bytes for each token that was counted."
+    )
     return content(replace(sized, remarks=(*sized.remarks, remark)), drawings)
 
 

@@ -87,7 +87,7 @@ def _rows(sweep: MeasuredSweep) -> Selection:
 
 def _packed(sweep: MeasuredSweep, levels: tuple[str, ...]) -> Selection | None:
     """Return the rows of some quantizations; all rows where a rehearsal of the published sweep has none of them."""
-    return _rows(sweep).among("quantization", levels, else_all=sweep.rows.name == "generation")
+    return _rows(sweep).among("quantization", levels, else_all=sweep.is_published)
 
 
 def _long(selection: Selection) -> Selection:
@@ -99,4 +99,4 @@ def _times(selection: Selection | None, columns: str | None, first: str) -> Cont
     """Return a section of one table: means of the inference time."""
     if selection is None:
         return None
-    return content(selection, tables=(pivot(selection, TIME, columns, "Mean inference time", first=(first,)),))
+    return content(selection, tables=(pivot(selection, TIME, columns, first=(first,)),))

@@ -38,8 +38,8 @@ def rate_and_memory(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.4: rate and peak memory of one model by device map and length."""
     selection = _rows(sweep).first("model")
     made = (
-        pivot(selection, RATE, "device_map", "Mean rate", first=(LENGTH,)),
-        pivot(selection, PEAK_MEMORY, "device_map", "Mean peak memory", first=(LENGTH,)),
+        pivot(selection, RATE, "device_map", first=(LENGTH,)),
+        pivot(selection, PEAK_MEMORY, "device_map", first=(LENGTH,)),
     )
     return content(selection, tables=made)
 
@@ -69,7 +69,7 @@ def _rows(sweep: MeasuredSweep) -> Selection:
 
 def _packed(sweep: MeasuredSweep) -> Selection | None:
     """Return the rows of 4 bits; all rows where a rehearsal of the published sweep has none of them."""
-    return _rows(sweep).among("quantization", ["4-bit"], else_all=sweep.rows.name == "logits")
+    return _rows(sweep).among("quantization", ["4-bit"], else_all=sweep.is_published)
 
 
 def _by_length(sweep: MeasuredSweep, selection: Selection | None, number: str, metric: str) -> Content | None:

@@ -28,6 +28,15 @@ class MeasuredSweep:
         """Return the statistics of the sweep's cells."""
         return average(self.rows)
 
+    @property
+    def is_published(self) -> bool:
+        """Tell whether the sweep is of a built-in spec of the study, or a rehearsal of one.
+
+        Its sections are shown with the levels that it has; of other sweeps, a section needs its own levels.
+        """
+        spec = (self.rows.description.spec_name or "").removesuffix("-rehearsal")
+        return spec in ("study", self.rows.name)
+
     def on_page(self, benchmark: str) -> Iterator[SweepRows]:
         """Yield the sweeps of a benchmark that are on the page."""
         return (rows for rows in self.page if rows.benchmark == benchmark)

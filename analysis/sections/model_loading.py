@@ -26,7 +26,7 @@ def rate(sweep: MeasuredSweep) -> Content | None:
 def averages_16_cores(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.3: load time by source and device map, with 16 cores."""
     selection = _rows(sweep).nearest("cpu_cores", 16)
-    return content(selection, tables=(pivot(selection, TIME, "device_map", "Mean load time", first=("source",)),))
+    return content(selection, tables=(pivot(selection, TIME, "device_map", first=("source",)),))
 
 
 def conclusions(sweep: MeasuredSweep) -> Content | None:

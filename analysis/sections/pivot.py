@@ -20,14 +20,13 @@ _MAX_COLUMNS: Final = 12
 """Levels that get a column. With more, the factor is a column of names instead."""
 
 
-def pivot(selection: Selection, metric: str, columns: str | None, title: str, *, first: Sequence[str] = ()) -> Table:
+def pivot(selection: Selection, metric: str, columns: str | None, *, first: Sequence[str] = ()) -> Table:
     """Return the means of a metric, a column per level of one factor, a row per combination of the other factors.
 
     Args:
         selection: the rows.
         metric: column that is averaged.
         columns: the factor whose levels are columns; where it does not vary, the table has one column.
-        title: of the table.
         first: factors that come first in each row, also where they do not vary.
     """
     averages = selection.average(metric)
@@ -46,7 +45,7 @@ def pivot(selection: Selection, metric: str, columns: str | None, title: str, *,
     shown = levels if across else [None]
     heads = [f"{title_of(across)} {text_of(level)}" for level in levels] if across else [axis_title(metric, scale)]
     return Table(
-        title=f"{title}: {axis_title(metric, scale)}",
+        title=f"Mean {axis_title(metric, scale)}",
         headers=(*map(title_of, down), *heads),
         rows=tuple(
             (*map(text_of, key), *(means.get((key, level)) or failed.get((key, level), NULL) for level in shown))

@@ -83,7 +83,7 @@ class Selection:
         if not named.is_empty:
             return named
         gpus = self._where(lambda rows: rows["device_class"] != CPU)
-        return self._instead("a GPU", "device") if gpus.is_empty else gpus._instead(name, "device")
+        return self._instead("a GPU", "device_map") if gpus.is_empty else gpus._instead(name, "device")
 
     def with_device_map(self) -> Self:
         """Return the rows with device and device map in one column, `device_map`, as the published study names them."""
@@ -91,7 +91,16 @@ class Selection:
         device = rows["device"].astype("object").where(rows["device"].notna(), rows["device_class"])
         is_plain = rows["device_map"].isna() | (rows["device_map"] == "single")
         together = device.where(is_plain, device.astype(str) + ", " + rows["device_map"].astype(str))
-        return self._with_rows(rows.drop(columns="device").assign(device_map=together))
+        levels = self.sweep.description.factors
+        order = [
+            device if device_map == "single" else f"{device}, {device_map}"
+            for device in levels.get("device", [])
+            for device_map in levels.get("device_map", ["single"])
+        ]
+        factors = {name: known for name, known in levels.items() if name not in ("device", "device_map")}
+        description = replace(self.sweep.description, factors={"device_map": order, **factors})
+        named = rows.drop(columns="device").assign(device_map=together)
+        return replace(self, sweep=replace(self.sweep, rows=named, description=description))
 
     def with_peak_memory(self) -> Self:
         """Return the rows with the peak that fits the device: of the CUDA allocator, on a CPU of the host."""
@@ -138,5 +147,7 @@ def _order(level: Any) -> tuple[bool, Any]:
 
 def _holds(rows: pd.DataFrame, name: str) -> Any:
     """Tell which rows are of a device of this name: asked for by it, or found to be it."""
-    named = rows["device"].fillna("").astype(str) + " " + rows["device_class"].fillna("").astype(str)
-    return named.str.contains(name, regex=False)
+    columns = [
+        rows[column].astype("str").fillna("") for column in ("device", "device_map", "device_class") if column in rows
+    ]
+    return pd.concat(columns, axis=1).agg(" ".join, axis=1).str.contains(name, regex=False)

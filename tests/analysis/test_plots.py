@@ -90,11 +90,12 @@ def test_a_cell_of_few_rows_has_points_and_no_bar_and_the_caption_tells_the_numb
     axis, caption = drawn(run_dir, monkeypatch, RATE)
     _, _, (bars,) = axis.containers[0].lines
     assert [len(bar) for bar in bars.get_segments()] == [0, 2], "ends that can be drawn"
-    (points,) = (line for line in axis.lines if line.get_marker() == ".")
+    (points,) = (line for line in axis.lines if line.get_alpha())
     assert sorted(points.get_ydata()) == [5.0, 5.0, 6.0, 6.0, 6.5, 7.0, 7.0, 8.0, 9.0]
     assert caption == (
         "Mean generation rate of n = 4 to 5 rows per cell. Points: single rows. "
-        "Bars: 95% confidence interval (Student t). Cells of fewer rows: too few to tell an interval."
+        "Bars: 95% confidence interval (Student t). Cells of fewer rows: too few to tell an interval. "
+        "Hollow marks: unsteady, or measured beside other work; the table of all cells says why."
     )
 
 
@@ -104,7 +105,7 @@ def test_of_many_rows_an_even_sample_is_drawn_and_the_caption_says_so(
     monkeypatch.setattr(plots, "MAX_POINTS_DRAWN", 4)
     write(run_dir, cell([float(value) for value in range(1, 11)]))
     axis, caption = drawn(run_dir, monkeypatch, RATE)
-    (points,) = (line for line in axis.lines if line.get_marker() == ".")
+    (points,) = (line for line in axis.lines if line.get_alpha())
     assert len(points.get_ydata()) == 4
     assert "Points: one in 3 of 10 rows." in caption
 
