@@ -18,6 +18,7 @@ from rich.console import Console
 
 from analysis.thresholds.asked import Asked
 from analysis.thresholds.files import tables_directory, write_files
+from analysis.thresholds.raid import write_raid
 from analysis.thresholds.run_fit import fit_run
 from analysis.thresholds.summary import print_summary, warnings_of
 from analysis.thresholds.tables import tables_of
@@ -53,6 +54,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the split and of every draw.")] = 0,
     out: Annotated[Path, typer.Option(help="Calibration file.")] = Path("calibration.json"),
     tables: Annotated[Path | None, typer.Option(help="Directory for tables; default: OUT's name with -tables.")] = None,
+    raid: Annotated[Path | None, typer.Option(help="Directory for predictions.json and results.json of RAID.")] = None,
 ) -> None:
     """Set thresholds on human texts that flag at most a share of new ones, and say what they find."""
     try:
@@ -61,6 +63,7 @@ def main(
         chosen, fit = fit_run(run_dir, asked, sweep, where or ())
         found = tables_of(fit, group or ())
         directory = tables or tables_directory(out)
+        in_raid = write_raid(fit, raid) if raid else ""
         write_files(fit.calibration, found, out, directory)
     except SweepsError as error:
         typer.echo(printable(f"error: {error}"), err=True)
@@ -74,6 +77,8 @@ def main(
         typer.echo(f"note: and {len(warnings) - MOST_WARNINGS} more; the tables have them", err=True)
     typer.echo(printable(f"calibration {out}"))
     typer.echo(printable(f"tables      {directory}"))
+    if in_raid:
+        typer.echo(printable(f"RAID        {in_raid}"))
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -11,7 +11,7 @@ from analysis.sections.scores.length_bins import bin_names, bin_of_each, edges_o
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.roc_figure import roc_figure
 from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, settings_of
-from analysis.sections.scores.wording import NOT_TURNED, auroc_text, p_text, rate_text
+from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed, p_text, rate_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
 from analysis.thresholds.randomness import one_of_each
@@ -20,7 +20,7 @@ from analysis.thresholds.separation import FPRS, auroc_table, tpr_table
 from analysis.thresholds.settings import Settings
 from analysis.thresholds.settings import settings_of as settings_in
 from analysis.thresholds.texts import scores_in, texts_of
-from analysis.thresholds.views import ALL, dimensions_of
+from analysis.thresholds.views import ALL, COMBINATIONS, dimensions_of
 from scoring.scores import SCORES
 from sweeps.errors import UserError
 
@@ -114,8 +114,31 @@ def _best_first(panel: Panel) -> list[str]:
 def _sentences(panel: Panel, named: bool) -> list[str]:
     table = _of_all(panel).rename(columns={"score": "setting"})
     is_enough = table[["n_human", "n_synthetic"]].min(axis=None) >= FEWEST_RECORDS
-    sentences = ranking(table, panel.pairwise if is_enough else pd.DataFrame(), "score")
+    sentences = [*ranking(table, panel.pairwise if is_enough else pd.DataFrame(), "score"), *_turned_in_part(panel)]
     return [f"{panel.setting.name}: {sentence}" for sentence in sentences] if named else sentences
+
+
+def _turned_in_part(panel: Panel) -> list[str]:
+    """Return a sentence on each score that points the other way in some view of the texts, but not in all texts."""
+    views = panel.auroc[(panel.auroc["view"] != ALL) & (panel.auroc["view"] != COMBINATIONS)]
+    whole = _of_all(panel).set_index("score")["auroc"]
+    sentences = []
+    for score, part in views[views["auroc"] < 0.5].groupby("score", sort=False):
+        if whole[score] < 0.5:
+            continue
+        places = [
+            f"{row['view'].replace('_', ' ')} {row[row['view']]} "
+            f"({auroc_text(row['auroc'], row['auroc_low'], row['auroc_high'])})"
+            for row in part.to_dict("records")
+        ]
+        sentences.append(f"{score}: AUROC below 0.5 for {listed(places)}: {NOT_TURNED}.")
+    return sentences
+
+
+def _level_order(level: Any) -> tuple[int, str]:
+    """Return a key that sorts ranges by their first number."""
+    first = str(level).partition("–")[0]
+    return (int(first) if first.isdigit() else 0, str(level))
 
 
 def _table(panels: Sequence[Panel], file_name: str) -> Table:
@@ -160,7 +183,7 @@ def _views(panels: Sequence[Panel], file_name: str) -> Table:
         columns = [*panel.auroc.columns[1 : [*panel.auroc.columns].index("score")]]
         for column in columns:
             of_view = panel.auroc[panel.auroc["view"] == column]
-            for level, part in of_view.groupby(column, sort=False):
+            for level, part in sorted(of_view.groupby(column, sort=False), key=lambda both: _level_order(both[0])):
                 shown = {
                     row["score"]: auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
                     for row in part.to_dict("records")

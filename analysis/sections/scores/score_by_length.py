@@ -70,14 +70,14 @@ def length_figure(
 
     caption = (
         f"{title_of(score)} by length, by author: the line is the mean of each length bin, the dark band its 95% "
-        "interval by record, the light band the middle 95% of the texts. "
+        "interval by record, the light band the middle 95% of the texts."
     )
     if points:
         rows = sum(len(setting.rows) for setting in settings[:MAX_SETTINGS])
-        caption += thinned_note(sum(map(len, drawn.values())), rows)
+        caption += " " + thinned_note(sum(map(len, drawn.values())), rows)
     if calibration is not None:
         caption += " Black steps: the threshold of each length group; dotted lines: the groups' borders."
-    return draw_settings(settings, draw, x="length (tokens)", y=title_of(score), name=name, caption=caption.strip())
+    return draw_settings(settings, draw, x="length (tokens)", y=title_of(score), name=name, caption=caption)
 
 
 def _draw(axis: Any, points: pd.DataFrame, bins: pd.DataFrame, score: str) -> None:

@@ -64,5 +64,6 @@ def _draw_rates(axis: Any, items: Sequence[HeldOut], kind: str, color: str) -> N
     axis.errorbar(places, rates, [rates - lows, highs - rates], fmt="o", color=color, capsize=4, linewidth=1.6)
     axis.set_xticks(places, [group_name(item) for item in items], rotation=30, ha="right")
     axis.set_xlim(-0.6, len(items) - 0.4)
-    axis.set_ylim(bottom=0)
+    top = float(np.nanmax(highs))
+    axis.set_ylim(-0.02 * top, 1.06 * top)
     axis.yaxis.set_major_formatter(lambda rate, _: f"{100 * rate:.10g}%")

@@ -114,7 +114,7 @@ def _sentences(calibration: Calibration, found: Found) -> list[str]:
             f"{item.n_human:,} human texts are flagged, more than promised."
         )
     if calibration.held_out and not broken:
-        sentences.append("On the records held out, no length group flags more human texts than promised (exact 95%).")
+        sentences.append("On the records held out, no group's rate is shown to lie above the promise (exact 95% intervals).")
     return [*sentences, *_broken_subgroups(found.tables, promise)]
 
 
