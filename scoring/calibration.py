@@ -55,6 +55,12 @@ class Binding(_Part):
     direction: Direction
     """Side on which machine text lies."""
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Return the settings that are not known and without which no text can be scored."""
+        needed = ("observer", "performer", "dtype", "quantization", "alignment", "max_tokens")
+        return tuple(name for name in needed if getattr(self, name) is None)
+
     @field_validator("score")
     @classmethod
     def _known_score(cls, score: str) -> str:
@@ -200,7 +206,8 @@ class Calibration(_Part):
         """Read and validate a calibration file.
 
         Raises:
-            CalibrationError: the file cannot be read, is cut off, is of another version, or has a wrong key or value.
+            CalibrationError: the file cannot be read, is cut off, is of another version, has a wrong key or value, or
+                does not say for which settings it holds.
         """
         try:
             content = path.read_bytes()
@@ -209,9 +216,15 @@ class Calibration(_Part):
                 f"calibration {path}: {error.strerror or error}; python -m analysis.thresholds RUN_DIR writes one"
             ) from error
         try:
-            return cls.model_validate_json(content)
+            calibration = cls.model_validate_json(content)
         except ValidationError as error:
             raise CalibrationError(f"calibration {path}: {_explain(error, content)}") from error
+        if calibration.published is None and (unknown := calibration.binding.unknown):
+            raise CalibrationError(
+                f"calibration {path}: binding does not say {', '.join(unknown)}, as the table that was calibrated in "
+                "memory did not; calibrate the rows of a run"
+            )
+        return calibration
 
     @property
     def windows(self) -> int | None:

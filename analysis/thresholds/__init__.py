@@ -10,19 +10,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from analysis.thresholds.comparable_texts import scored_texts
     from analysis.thresholds.fitting import Fit, fit
     from analysis.thresholds.in_memory import calibrate
     from analysis.thresholds.refused import Refused
+    from analysis.thresholds.score_comparison import compared_scores
+    from analysis.thresholds.separation import auroc_table, tpr_table
     from analysis.thresholds.tables import tables_of
 
-__all__ = ["Fit", "Refused", "calibrate", "fit", "tables_of"]
+__all__ = [
+    "Fit",
+    "Refused",
+    "auroc_table",
+    "calibrate",
+    "compared_scores",
+    "fit",
+    "scored_texts",
+    "tables_of",
+    "tpr_table",
+]
 
 _MODULES: Final = {
     "Fit": "fitting",
     "Refused": "refused",
+    "auroc_table": "separation",
     "calibrate": "in_memory",
+    "compared_scores": "score_comparison",
     "fit": "fitting",
+    "scored_texts": "comparable_texts",
     "tables_of": "tables",
+    "tpr_table": "separation",
 }
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parents[2]), sys.path[0]]
 
+import io
+import os
 from typing import Annotated
 
 import typer
@@ -63,22 +65,38 @@ def main(
         chosen, fit = fit_run(run_dir, asked, sweep, where or ())
         found = tables_of(fit, group or ())
         directory = tables or tables_directory(out)
-        in_raid = write_raid(fit, raid) if raid else ""
+        in_raid = f"RAID        {printable(write_raid(fit, raid))}\n" if raid else ""
         write_files(fit.calibration, found, out, directory)
     except SweepsError as error:
         typer.echo(printable(f"error: {error}"), err=True)
         raise typer.Exit(2) from error
-    typer.echo(printable(f"sweep       {chosen.name}"))
-    print_summary(Console(), fit, found)
+    terminal, summary = Console(), io.StringIO()
+    print_summary(Console(file=summary, width=terminal.width, force_terminal=terminal.is_terminal), fit, found)
     warnings = [*warnings_of(fit, found)]
     for warning in warnings[:MOST_WARNINGS]:
         typer.echo(printable(f"note: {warning}"), err=True)
     if len(warnings) > MOST_WARNINGS:
         typer.echo(f"note: and {len(warnings) - MOST_WARNINGS} more; the tables have them", err=True)
-    typer.echo(printable(f"calibration {out}"))
-    typer.echo(printable(f"tables      {directory}"))
-    if in_raid:
-        typer.echo(printable(f"RAID        {in_raid}"))
+    places = f"calibration {printable(str(out))}\ntables      {printable(str(directory))}\n"
+    _print(f"sweep       {printable(chosen.name)}\n{summary.getvalue()}{places}{in_raid}", out)
+
+
+def _print(text: str, out: Path) -> None:
+    """Print on the standard output. A reader that has read enough is no fault; a full disk is one message."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+    except OSError as error:
+        _drop_stdout()
+        typer.echo(printable(f"error: stdout: {error.strerror or error}; the calibration is {out}"), err=True)
+        raise typer.Exit(2) from error
+
+
+def _drop_stdout() -> None:
+    """Send the interpreter's last flush of stdout to /dev/null: on the old stdout it would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -1,7 +1,7 @@
 """AUROC of scores on the same texts, with their covariance (DeLong, DeLong and Clarke-Pearson 1988).
 
-Computed from midranks (Sun and Xu 2014, doi 10.1109/LSP.2014.2337313). Texts must be of different records: fragments of
-one record are not independent.
+Computed from midranks (Sun and Xu 2014, doi 10.1109/LSP.2014.2337313). Fragments of one record are not independent: of
+them the components are summed by record (Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data").
 """
 
 # ruff: noqa: N815 - names end in their shape
@@ -29,15 +29,43 @@ def delong(human_SH: Any, synthetic_SM: Any) -> Aurocs:
 
     The covariance is NaN where a class has one text.
     """
-    human, synthetic = np.atleast_2d(human_SH), np.atleast_2d(synthetic_SM)
-    h, m = human.shape[1], synthetic.shape[1]
-    ranks = rankdata(np.hstack([human, synthetic]), axis=1)
-    above_human_SM = (ranks[:, h:] - rankdata(synthetic, axis=1)) / h  # share of human texts below each synthetic one
-    below_synthetic_SH = 1 - (ranks[:, :h] - rankdata(human, axis=1)) / m
-    values = above_human_SM.mean(axis=1)
+    of_human_SH, of_synthetic_SM = _components(np.atleast_2d(human_SH), np.atleast_2d(synthetic_SM))
+    h, m = of_human_SH.shape[1], of_synthetic_SM.shape[1]
+    values = of_synthetic_SM.mean(axis=1)
     if min(h, m) < 2:
         return Aurocs(values, np.full((len(values), len(values)), np.nan))
-    return Aurocs(values, _covariance(above_human_SM) / m + _covariance(below_synthetic_SH) / h)
+    return Aurocs(values, _covariance(of_synthetic_SM) / m + _covariance(of_human_SH) / h)
+
+
+def auroc_by_record(values: Any, is_human: Any, records: Any) -> tuple[float, float]:
+    """Return the AUROC of one score over all texts, and its standard error with records as the units.
+
+    Both classes of a record count together. With one text a record this is DeLong's, but for a factor of n / (n − 1).
+
+    Args:
+        values: Score of each text, higher being machine-like.
+        is_human: Class of each text; both classes must be there.
+        records: Record of each text.
+
+    Returns:
+        The AUROC and its standard error, which is NaN where a class has one record.
+    """
+    human = np.asarray(is_human, np.bool_)
+    scores = np.asarray(values, np.float64)
+    of_human, of_synthetic = _components(scores[None, human], scores[None, ~human])
+    auroc = float(of_synthetic.mean())
+    record = np.unique(np.asarray(records), return_inverse=True)[1]
+    size = int(record.max()) + 1
+    deviations = [
+        np.bincount(record[inside], weights=component[0] - auroc, minlength=size) / inside.sum()
+        for inside, component in ((human, of_human), (~human, of_synthetic))
+    ]
+    units = [len(np.unique(record[inside])) for inside in (human, ~human)]
+    if min(units) < 2:
+        return auroc, math.nan
+    own = sum(n / (n - 1) * float(each @ each) for n, each in zip(units, deviations, strict=True))
+    shared = 2 * size / (size - 1) * float(deviations[0] @ deviations[1])
+    return auroc, math.sqrt(max(own + shared, 0.0))
 
 
 def interval(auroc: float, standard_error: float, confidence: float = 0.95) -> tuple[float, float] | None:
@@ -67,6 +95,15 @@ def holm(p_values: Any) -> Floats:
     adjusted = np.full(len(p), np.nan)
     adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
     return adjusted
+
+
+def _components(human_SH: Any, synthetic_SM: Any) -> tuple[Floats, Floats]:
+    """Return the share of synthetic texts above each human text, and of human texts below each synthetic one."""
+    h, m = human_SH.shape[1], synthetic_SM.shape[1]
+    ranks = rankdata(np.hstack([human_SH, synthetic_SM]), axis=1)
+    of_synthetic_SM = (ranks[:, h:] - rankdata(synthetic_SM, axis=1)) / h
+    of_human_SH = 1 - (ranks[:, :h] - rankdata(human_SH, axis=1)) / m
+    return of_human_SH, of_synthetic_SM
 
 
 def _covariance(components: Floats) -> Floats:

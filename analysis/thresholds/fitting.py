@@ -29,7 +29,7 @@ class Fit:
     calibration: Calibration
     asked: Asked
     texts: pd.DataFrame
-    """Texts that have the score: columns of `Texts.frame`, record, part, group, length_group."""
+    """Texts that have the score: columns of `Texts.frame`, record, part, group_number, length_group."""
     kind: Kind
     ranges: Sequence[Range]
     settings: Settings

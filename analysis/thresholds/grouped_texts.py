@@ -27,7 +27,7 @@ class Grouped(NamedTuple):
     """Texts in groups."""
 
     frame: pd.DataFrame
-    """The texts, with `group` (number of the range, −1 outside of all) and `length_group` (its name)."""
+    """The texts, with `group_number` (of the range, −1 outside of all) and `length_group` (its name)."""
     ranges: list[Range]
     human: pd.DataFrame
     """Human texts of the calibrate part that are in a group."""
@@ -66,10 +66,10 @@ def grouped(texts: Texts, asked: Asked) -> Grouped:
         ranges = merged_ranges(human["size"], human["record"], needed)
     inside = in_ranges(frame, ranges, texts.kind)
     chosen = inside.loc[human.index]
-    chosen = chosen[chosen["group"] >= 0]
-    records_by_group = chosen.groupby("group")["record"].nunique().reindex(range(len(ranges)), fill_value=0)
+    chosen = chosen[chosen["group_number"] >= 0]
+    records_by_group = chosen.groupby("group_number")["record"].nunique().reindex(range(len(ranges)), fill_value=0)
     check_records(records_by_group.tolist(), ranges, needed, asked.promise)
-    if outside := int((inside["group"] < 0).sum()):
+    if outside := int((inside["group_number"] < 0).sum()):
         remarks.append(f"{outside:,} of {len(inside):,} texts are in no group: shorter or longer than these cover")
     return Grouped(inside, ranges, chosen, remarks)
 
@@ -80,26 +80,26 @@ def in_ranges(frame: pd.DataFrame, ranges: Sequence[Range], kind: Kind) -> pd.Da
     A text that does not have all of the prefix lengths is in no group: so every group has the same texts.
     """
     number = group_of_each(frame["size"], ranges)
-    if kind == "prefixes":
+    if kind == "prefixes" and all(item.low == item.high for item in ranges):
         same_text = [frame[name] for name in ("record", "is_human", "generator")]
         lengths = frame["size"].where(number >= 0).groupby(same_text, dropna=False).transform("nunique")
         number = np.where(lengths == len(ranges), number, -1)
     unit = " windows" if kind == "windows" else ""
     names = [f"{item.low}–{item.high}{unit}" if item.low < item.high else f"{item.low}{unit}" for item in ranges]
-    return frame.assign(group=number, length_group=np.array([*names, None], object)[number])
+    return frame.assign(group_number=number, length_group=np.array([*names, None], object)[number])
 
 
 def thresholds(grouped_texts: Grouped, kind: Kind, score: str, asked: Asked) -> tuple[LengthGroup, ...]:
     """Return the threshold of each group, from one human text a record and group, drawn with the seed."""
-    drawn = one_of_each(grouped_texts.human, ("record", "group"), asked.seed)
+    drawn = one_of_each(grouped_texts.human, ("record", "group_number"), asked.seed)
     direction = direction_of(score)
     found = []
     for number, item in enumerate(grouped_texts.ranges):
-        own = drawn[drawn["group"] == number]
+        own = drawn[drawn["group_number"] == number]
         k = largest_k(len(own), asked.fpr, asked.confidence)
         statistic = order_statistic(own[score], k, direction)
         windows = kind == "windows"
-        every = grouped_texts.human[grouped_texts.human["group"] == number]
+        every = grouped_texts.human[grouped_texts.human["group_number"] == number]
         found.append(
             LengthGroup(
                 min_tokens=int(every["shortest"].min()) if windows else item.low,

@@ -17,11 +17,11 @@ def flagged(texts: pd.DataFrame, groups: Sequence[LengthGroup], score: str, dire
     """Return the texts that are in a group, with whether the group's threshold flags them.
 
     Args:
-        texts: With `group`, the number of the group; −1 outside of all.
+        texts: With `group_number`, the number of the group; −1 outside of all.
         groups: In the order of these numbers.
     """
-    inside = texts[texts["group"] >= 0]
-    thresholds = np.array([group.threshold for group in groups])[inside["group"].to_numpy(np.int64)]
+    inside = texts[texts["group_number"] >= 0]
+    thresholds = np.array([group.threshold for group in groups])[inside["group_number"].to_numpy(np.int64)]
     return inside.assign(flagged=beyond(inside[score], thresholds, direction))
 
 
@@ -33,8 +33,8 @@ def held_out(texts: pd.DataFrame, groups: Sequence[LengthGroup], seed: int) -> t
         groups: The groups.
         seed: Of the draw.
     """
-    drawn = one_of_each(texts, ("record", "is_human", "group"), seed)
-    return tuple(_rates(drawn[drawn["group"] == number], group) for number, group in enumerate(groups))
+    drawn = one_of_each(texts, ("record", "is_human", "group_number"), seed)
+    return tuple(_rates(drawn[drawn["group_number"] == number], group) for number, group in enumerate(groups))
 
 
 def rates(drawn: pd.DataFrame) -> dict[str, Any]:

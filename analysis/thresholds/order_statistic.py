@@ -48,10 +48,9 @@ def largest_k(n: int, fpr: float, confidence: float) -> int:
 
 def records_needed(fpr: float, confidence: float) -> int:
     """Return the smallest n for which k = 1 keeps the promise: 1 − (1 − fpr)^n ≥ confidence."""
-    n = max(1, math.floor(math.log1p(-confidence) / math.log1p(-fpr)) - 1)
-    while largest_k(n, fpr, confidence) < 1:
-        n += 1
-    return n
+    n = max(1, math.ceil(math.log1p(-confidence) / math.log1p(-fpr)))
+    nearly = range(max(1, n - 1), n + 1)  # the quotient of the logarithms is rounded
+    return next((fewer for fewer in nearly if largest_k(fewer, fpr, confidence)), n)
 
 
 def order_statistic(scores: Any, k: int, direction: Direction) -> OrderStatistic:

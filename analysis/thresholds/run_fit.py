@@ -1,6 +1,7 @@
 """From a run directory to a fit: the sweep that is meant, its rows, and the near-duplicates of its corpora."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ def fit_run(directory: Path, asked: Asked, sweep: str | None, conditions: Sequen
         error.args = (f"{directory}, sweep {chosen.name}: {error}",)
         raise
     remarks = (*chosen.remarks, *found.remarks, *([same.remark] if same.remark else []))
-    return chosen, Fit(**{**vars(found), "remarks": remarks})
+    return chosen, replace(found, remarks=remarks)
 
 
 def _sweep(run: RunRows, name: str | None) -> SweepRows:

@@ -10,10 +10,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.thresholds.delong import delong, interval
+from analysis.thresholds.delong import auroc_by_record, delong, interval
 from analysis.thresholds.intervals import exact_share
 from analysis.thresholds.randomness import one_of_each
-from analysis.thresholds.record_bootstrap import bootstrap_interval
 from analysis.thresholds.roc import at_fpr, machine_like
 from analysis.thresholds.views import Cell, cells, dimensions_of
 from scoring.scores import SCORES
@@ -22,19 +21,17 @@ OTHER_WAY: Final = "here this score points the other way"
 FPRS: Final = (0.05, 0.01, 0.001)
 
 
-def auroc_table(
-    texts: pd.DataFrame, scores: Sequence[str], dimensions: Sequence[str] | None = None, seed: int = 0
-) -> pd.DataFrame:
+def auroc_table(texts: pd.DataFrame, scores: Sequence[str], dimensions: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the AUROC of each score in each cell, over all its texts.
 
-    The interval (95%) is DeLong's where every record has at most one text of a class, else a bootstrap over records.
+    The interval (95%) is DeLong's, with the record as the unit: a record may have several texts, and of both classes.
 
     Returns:
         Columns: view, the dimensions, score, direction, auroc, auroc_low, auroc_high, method, n_human, n_synthetic,
         records, note. auroc is null where a class is missing.
     """
     wanted = dimensions_of(texts) if dimensions is None else dimensions
-    rows = [_auroc_row(cell, score, seed) for cell in cells(texts, wanted) for score in scores]
+    rows = [_auroc_row(cell, score) for cell in cells(texts, wanted) for score in scores]
     names = ("direction", "auroc", "auroc_low", "auroc_high", "method", "n_human", "n_synthetic", "records", "note")
     return pd.DataFrame(rows, columns=["view", *wanted, "score", *names])
 
@@ -56,12 +53,11 @@ def tpr_table(
         n_synthetic. fpr is what is achieved; intervals are exact, 95%.
     """
     wanted = dimensions_of(texts) if dimensions is None else dimensions
-    rows = [
-        row
-        for cell in cells(texts, wanted)
-        for score in scores
-        for row in _tpr_rows(cell, one_of_each(cell.texts, ("record", "is_human"), seed), score, fprs)
-    ]
+    rows: list[dict[str, Any]] = []
+    for cell in cells(texts, wanted):
+        drawn = one_of_each(cell.texts, ("record", "is_human"), seed)
+        for score in scores:
+            rows += _tpr_rows(cell, drawn, score, fprs)
     names = ("fpr_asked", "fpr", "false_positives", "n_human", "tpr", "tpr_low", "tpr_high", "n_synthetic")
     return pd.DataFrame(rows, columns=["view", *wanted, "score", *names])
 
@@ -73,7 +69,7 @@ def auroc_of(texts: pd.DataFrame, score: str) -> float | None:
     return float(delong(values[human], values[~human]).values_S[0]) if 0 < human.sum() < len(human) else None
 
 
-def _auroc_row(cell: Cell, score: str, seed: int) -> dict[str, Any]:
+def _auroc_row(cell: Cell, score: str) -> dict[str, Any]:
     texts = cell.texts
     human = texts["is_human"].to_numpy(np.bool_)
     values = machine_like(texts[score], score)
@@ -81,19 +77,15 @@ def _auroc_row(cell: Cell, score: str, seed: int) -> dict[str, Any]:
     row |= {"n_human": int(human.sum()), "n_synthetic": int((~human).sum()), "records": texts["record"].nunique()}
     if not 0 < human.sum() < len(human):
         return row | {"auroc": None, "note": "one of the classes is missing"}
-    found = delong(values[human], values[~human])
-    auroc = float(found.values_S[0])
+    auroc, error = auroc_by_record(values, human, texts["record"])
     several = bool(texts.duplicated(["record", "is_human"]).any())
-    if several:
-        limits = bootstrap_interval(values, human, texts["record"], seed)
-    else:
-        limits = interval(auroc, float(np.sqrt(found.covariance_SS[0, 0])))
+    limits = interval(auroc, error)
     low, high = limits or (None, None)
     return row | {
         "auroc": auroc,
         "auroc_low": low,
         "auroc_high": high,
-        "method": ("bootstrap over records" if several else "DeLong") if limits else "no interval: nothing varies",
+        "method": ("DeLong by record" if several else "DeLong") if limits else "no interval: nothing varies",
         "note": OTHER_WAY if auroc < 0.5 else "",
     }
 

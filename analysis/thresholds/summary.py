@@ -24,6 +24,7 @@ def print_summary(console: Console, fit: Fit, tables: Mapping[str, pd.DataFrame]
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_groups(calibration))
     console.print(_scores(tables, fit.score))
+    console.print("* calibrated; TPR at an FPR of at most so much; in brackets the achieved FPR", soft_wrap=True)
     table = tables["subgroups"]
     if (table["column"].value_counts() > 1).any():
         console.print(_subgroups(table, fit.asked.fpr))
@@ -52,6 +53,11 @@ def warnings_of(fit: Fit, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
             f"{row['column']} {row['level']}: {row['fpr']:.1%} of {row['n_human']:,} human texts are flagged (95% "
             f"interval from {row['fpr_low']:.1%}), more than the promised {percent(fit.asked.fpr)}"
         )
+    if len(fit.compared) < len(fit.texts):
+        yield (
+            f"scores are compared on the {len(fit.compared):,} of {len(fit.texts):,} texts that have all of "
+            f"{', '.join(fit.scores)}"
+        )
     yield from fit.remarks
 
 
@@ -74,17 +80,17 @@ def _head(calibration: Calibration) -> Iterator[str]:
 
 def _groups(calibration: Calibration) -> Table:
     held_out = {(item.min_tokens, item.min_windows): item for item in calibration.held_out}
-    table = _table("group", "threshold", "n", "k", "expected FPR", "FPR held out", "TPR held out")
+    unit = "tokens" if calibration.windows is None else "windows"
+    table = _table(unit, "threshold", "k of n", "expected", "FPR % held out", "TPR % held out")
     for group in calibration.groups:
-        name = f"{_range(group.min_tokens, group.max_tokens)} tokens"
+        name = _range(group.min_tokens, group.max_tokens)
         if group.min_windows is not None:
-            name = f"{_range(group.min_windows, group.max_windows)} windows"
+            name = _range(group.min_windows, group.max_windows)
         item = held_out.get((group.min_tokens, group.min_windows))
         table.add_row(
             name,
             f"{group.threshold:.4f}",
-            f"{group.n:,}",
-            str(group.k),
+            f"{group.k} of {group.n:,}",
             f"{group.expected_fpr:.2%}",
             _share(item.fpr, item.fpr_low, item.fpr_high, item.n_human) if item else "–",
             _share(item.tpr, item.tpr_low, item.tpr_high, item.n_synthetic) if item else "–",
@@ -96,21 +102,21 @@ def _scores(tables: Mapping[str, pd.DataFrame], chosen: str) -> Table:
     auroc = tables["auroc"].query("view == @ALL", local_dict={"ALL": ALL}).set_index("score")
     tpr = tables["tpr_at_fpr"].query("view == @ALL", local_dict={"ALL": ALL})
     asked = tpr["fpr_asked"].drop_duplicates().tolist()
-    table = _table("score", "AUROC", *(f"TPR at FPR ≤ {fpr:.1%}" for fpr in asked))
+    table = _table("score", "AUROC", *(f"TPR % at {percent(fpr)}" for fpr in asked))
     for score, row in auroc.iterrows():
         own = tpr[tpr["score"] == score].set_index("fpr_asked")
-        points = [f"{_percent(own.at[fpr, 'tpr'])} (at {_percent(own.at[fpr, 'fpr'])})" for fpr in asked]
+        points = [f"{_percent(own.at[fpr, 'tpr'])} ({_percent(own.at[fpr, 'fpr'])})" for fpr in asked]
         limits = f" [{row['auroc_low']:.3f}, {row['auroc_high']:.3f}]" if pd.notna(row["auroc_low"]) else ""
         value = f"{row['auroc']:.3f}{limits}" if pd.notna(row["auroc"]) else "–"
-        table.add_row(f"{score} *" if score == chosen else str(score), value, *points)
+        table.add_row(*map(Text, (f"{score} *" if score == chosen else str(score), value, *points)))
     return table
 
 
 def _subgroups(subgroups: pd.DataFrame, fpr: float) -> Table:
-    table = _table("subgroup", "FPR held out", f"above {percent(fpr)}?", "TPR held out")
+    table = _table("subgroup", "FPR % held out", f"above {percent(fpr)}?", "TPR % held out")
     for row in subgroups.to_dict("records"):
         table.add_row(
-            printable(f"{row['column']} {row['level']}" if row["column"] != ALL else ALL),
+            Text(printable(f"{row['column']} {row['level']}" if row["column"] != ALL else ALL)),
             _share(row["fpr"], row["fpr_low"], row["fpr_high"], row["n_human"]),
             "YES" if row["above_promise"] else "",
             _share(row["tpr"], row["tpr_low"], row["tpr_high"], row["n_synthetic"]),
@@ -119,14 +125,15 @@ def _subgroups(subgroups: pd.DataFrame, fpr: float) -> Table:
 
 
 def _table(*titles: str) -> Table:
-    table = Table(box=SIMPLE)
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for number, title in enumerate(titles):
         table.add_column(title, justify="right" if number else "left")
     return table
 
 
 def _share(value: Any, low: Any, high: Any, n: int) -> str:
-    return f"{value:.2%} [{low:.2%}, {high:.2%}] of {n:,}" if pd.notna(value) else f"– of {n:,}"
+    shown = f"{_percent(value)} [{_percent(low)}, {_percent(high)}]" if pd.notna(value) else "–"
+    return f"{shown} of {n:,}"
 
 
 def _range(low: int, high: int | None) -> str:
@@ -134,7 +141,9 @@ def _range(low: int, high: int | None) -> str:
 
 
 def _percent(value: Any) -> str:
-    return f"{value:.2%}" if pd.notna(value) else "–"
+    if pd.isna(value):
+        return "–"
+    return f"{value * 100:.{1 if value == 0 or value >= 0.01 else 2}f}"
 
 
 def _place(row: dict[Any, Any], columns: list[str]) -> str:

@@ -1,6 +1,7 @@
 """All tables of a calibration, as frames by name."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import pandas as pd
 
@@ -15,13 +16,16 @@ from analysis.thresholds.subgroups import subgroup_table
 from analysis.thresholds.views import dimensions_of
 from sweeps.errors import UserError
 
+CORPUS_GROUP: Final = "group"
+"""Column of rows that a corpus may fill: what tells subgroups apart."""
+
 
 def tables_of(fit: Fit, columns: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
     """Return every table.
 
     Args:
         fit: The calibration and its texts.
-        columns: Columns that tell subgroups apart, beside dataset, generator and decoding strategy.
+        columns: Columns that tell subgroups apart, beside dataset, group, generator and decoding strategy.
 
     Returns:
         groups, held_out: what the file says. auroc, tpr_at_fpr, score_comparison, matched_lengths: of every score, on
@@ -31,16 +35,18 @@ def tables_of(fit: Fit, columns: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
     Raises:
         UserError: a column is not there.
     """
-    if missing := [name for name in columns if name not in fit.texts]:
-        raise UserError(f"--group {', '.join(missing)}: no such column; rows have {', '.join(map(str, fit.texts))}")
+    own = [str(name) for name in fit.rows if name not in ("record", "part", "is_human")]
+    if missing := [name for name in columns if name not in own]:
+        raise UserError(f"--group {', '.join(missing)}: no such column; rows have {', '.join(own)}")
     seed, score, calibration = fit.asked.seed, fit.score, fit.calibration
-    inside = fit.compared[fit.compared["group"] >= 0]
+    inside = fit.compared[fit.compared["group_number"] >= 0]
     dimensions = dimensions_of(inside, columns)
-    of_subgroups = [name for name in dict.fromkeys(("dataset", *dimensions, *columns)) if name != "length_group"]
+    wanted = dict.fromkeys(("dataset", CORPUS_GROUP, *dimensions, *columns))
+    of_subgroups = [name for name in wanted if name != "length_group" and name in own]
     tables = {
         "groups": pd.DataFrame([group.model_dump() for group in calibration.groups]),
         "held_out": pd.DataFrame([item.model_dump() for item in calibration.held_out]),
-        "auroc": auroc_table(inside, fit.scores, dimensions, seed),
+        "auroc": auroc_table(inside, fit.scores, dimensions),
         "tpr_at_fpr": tpr_table(inside, fit.scores, dimensions, seed),
         "score_comparison": compared_scores(inside, fit.scores, seed),
         "matched_lengths": matched_table(inside, fit.scores, seed),

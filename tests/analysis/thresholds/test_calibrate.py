@@ -1,6 +1,7 @@
 """`calibrate`: what it promises, what it is bound to, and what it refuses."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from analysis.thresholds import Refused, calibrate, fit
 from analysis.thresholds.asked import Asked
 from scoring.calibration import Calibration
+from scoring.errors import CalibrationError
 from sweeps.errors import UserError
 from tests.analysis.thresholds.conftest import Frames
 
@@ -61,6 +63,21 @@ def test_no_record_calibrates_and_reports(frame: Frames) -> None:
     assert found.held_out[0].n_human == 75
     assert found.probability is not None
     assert found.probability.records == 75
+
+
+def test_records_without_human_text_are_shared_out_as_well(frame: Frames) -> None:
+    rows = frame(300)
+    rows["record_id"] = rows["author"] + rows["record_id"]
+    fitted = fit(rows, Asked(0.05, by="none", split=(0.25, 0.5, 0.25)))
+    counts = fitted.texts.groupby(["author", "part"]).size().unstack()
+    assert counts["calibrate"].to_dict() == {"human": 150, "synthetic": 150}
+    assert counts["report"].to_dict() == {"human": 75, "synthetic": 75}
+
+
+def test_a_column_called_group_stays_what_it_is(frame: Frames) -> None:
+    rows = frame(300).assign(group="native", part="mine", size=3)
+    assert numbers(calibrate(rows, fpr=0.05)) == numbers(calibrate(frame(300), fpr=0.05))
+    assert set(fit(rows, Asked(0.05)).texts["group"]) == {"native"}
 
 
 def test_too_few_records_are_refused_with_both_numbers(frame: Frames) -> None:
@@ -164,7 +181,7 @@ def test_texts_that_are_one_count_once(frame: Frames) -> None:
     assert calibrate(cut, fpr=0.05, split=(0, 1, 0), by="none").groups[0].n == 1000
 
 
-def test_the_calibration_is_bound_to_the_settings_of_the_rows(frame: Frames) -> None:
+def test_the_calibration_is_bound_to_the_settings_of_the_rows(frame: Frames, tmp_path: Path) -> None:
     settings = {
         "observer": "base",
         "performer": "instruct",
@@ -190,7 +207,14 @@ def test_the_calibration_is_bound_to_the_settings_of_the_rows(frame: Frames) -> 
         "direction": "lower",
     }
     assert found.fragments == {"mode": "random", "min_words": 10}
-    assert calibrate(frame(200), fpr=0.05).binding.observer is None
+    unbound = calibrate(frame(200), fpr=0.05)
+    assert unbound.binding.observer is None
+    path = tmp_path / "c.json"
+    path.write_text(unbound.model_dump_json())
+    with pytest.raises(CalibrationError, match="does not say observer, performer, dtype, quantization"):
+        Calibration.read(path)
+    path.write_text(found.model_dump_json())
+    assert Calibration.read(path) == found
     with pytest.raises(UserError, match="column dtype: seen 'float32, float16'"):
         calibrate(rows.assign(dtype_effective="float32, float16"), fpr=0.05)
     others = dict.fromkeys(settings, "other") | {"max_tokens": 256, "fragments": '{"mode": "whole"}'}
@@ -245,4 +269,10 @@ def test_the_probability_is_calibrated_and_never_certain(frame: Frames) -> None:
     assert list(curve.machine) == sorted(curve.machine, reverse=True)
     assert 0 < (curve.brier or 1) < 0.2
     assert calibrate(frame(3000), fpr=0.05).probability is None
+    rows = frame(3000)
+    few = rows[(rows["author"] == "human") | (rows["record_id"].str[-1] == "0")]
+    tilted = calibrate(few, fpr=0.05, split=(0.4, 0.2, 0.4)).probability
+    assert tilted is not None
+    assert 0.05 < tilted.share < 0.15
+    assert 0 < (tilted.brier or 1) < tilted.share * (1 - tilted.share)  # better than to answer the share every time
     assert calibrate(frame(900, machine=None), fpr=0.05, split=(0.4, 0.4, 0.2)).probability is None

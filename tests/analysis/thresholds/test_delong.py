@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from analysis.thresholds.delong import delong, holm, interval, p_of_difference
-from analysis.thresholds.record_bootstrap import bootstrap_interval
+from analysis.thresholds.delong import auroc_by_record, delong, holm, interval, p_of_difference
+from tests.analysis.thresholds.record_bootstrap import bootstrap_interval
 
 
 def test_a_case_by_hand() -> None:
@@ -53,16 +53,30 @@ def test_interval_and_difference_agree_with_a_bootstrap() -> None:
     assert bootstrap_interval(values, is_human, np.arange(300), seed=0) == pytest.approx(limits, abs=0.012)
 
 
-def test_records_with_many_fragments_make_the_interval_wider() -> None:
+@pytest.mark.parametrize("pairs", [True, False], ids=["both classes of a record", "classes apart"])
+def test_records_with_many_fragments_have_the_interval_of_a_bootstrap_over_records(pairs: bool) -> None:
     draw = np.random.default_rng(2)
-    records = np.repeat(np.arange(80), 10)
-    is_human = records < 40
-    values = draw.normal(size=80)[records] + draw.normal(size=800) * 0.3 - is_human
-    by_record = bootstrap_interval(values, is_human, records, seed=0)
-    by_fragment = bootstrap_interval(values, is_human, np.arange(800), seed=0)
-    assert by_record is not None
+    records = np.repeat(np.arange(120), 8)
+    is_human = np.tile([True, False], 480) if pairs else records < 60
+    values = draw.normal(size=120)[records] + draw.normal(size=960) * 0.5 - is_human
+    auroc, error = auroc_by_record(values, is_human, records)
+    assert auroc == pytest.approx(delong(values[is_human], values[~is_human]).values_S[0])
+    found = interval(auroc, error)
+    assert found == pytest.approx(bootstrap_interval(values, is_human, records, seed=0), abs=0.015)
+    by_fragment = interval(auroc, auroc_by_record(values, is_human, np.arange(960))[1])
+    assert found is not None
     assert by_fragment is not None
-    assert by_record[1] - by_record[0] > 2 * (by_fragment[1] - by_fragment[0])
+    if not pairs:
+        assert found[1] - found[0] > 2 * (by_fragment[1] - by_fragment[0])
+
+
+def test_with_one_text_a_record_the_error_is_that_of_delong() -> None:
+    draw = np.random.default_rng(4)
+    values, is_human = draw.normal(size=70).round(1), np.arange(70) < 30
+    auroc, error = auroc_by_record(values, is_human, np.arange(70))
+    found = delong(values[is_human], values[~is_human])
+    assert (auroc, error**2) == pytest.approx((found.values_S[0], found.covariance_SS[0, 0]))
+    assert np.isnan(auroc_by_record([1.0, 2.0, 3.0], [True, False, False], ["a", "b", "c"])[1])
 
 
 def test_the_bootstrap_counts_ties_half() -> None:

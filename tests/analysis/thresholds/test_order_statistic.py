@@ -67,3 +67,9 @@ def test_intervals_are_exact() -> None:
         found = exact_share(successes, n)
         assert found == pytest.approx((successes / n, expected.low, expected.high), abs=1e-9)
     assert exact_share(0, 0) == (None, None, None)
+
+
+def test_numbers_of_any_size_end() -> None:
+    assert records_needed(1e-9, 0.95) == 2_995_732_273
+    assert records_needed(1e-300, 0.95) > 10**300
+    assert records_needed(0.999999, 0.5) == records_needed(0.5, 0.5) == 1

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, roc_curve
 
-from analysis.thresholds import fit, tables_of
+from analysis import thresholds
+from analysis.thresholds import auroc_table, compared_scores, fit, scored_texts, tables_of, tpr_table
 from analysis.thresholds.asked import Asked
 from analysis.thresholds.fitted_objectives import fitted_table
 from analysis.thresholds.held_out import flagged
@@ -15,8 +16,7 @@ from analysis.thresholds.left_out import left_out_table
 from analysis.thresholds.machine_probability import reliability
 from analysis.thresholds.matched_lengths import matched_in_length, matched_table
 from analysis.thresholds.order_statistic import beyond
-from analysis.thresholds.score_comparison import compared_scores
-from analysis.thresholds.separation import OTHER_WAY, auroc_table, tpr_table
+from analysis.thresholds.separation import OTHER_WAY
 from analysis.thresholds.subgroups import subgroup_table
 from analysis.thresholds.views import ALL, COMBINATIONS
 from scoring.calibration import LengthGroup
@@ -62,7 +62,7 @@ def test_tables_have_every_level_and_every_combination(frame: Frames) -> None:
     one = found[(found["view"] == COMBINATIONS) & (found["dataset"] == "x") & (found["generator"] == "b")].iloc[0]
     own = rows[(rows["dataset"] == "x") & (rows["generator"] == "b")]
     assert one["auroc"] == pytest.approx(roc_auc_score(~own["is_human"], -own["score"]))
-    assert found.iloc[0]["method"] == "bootstrap over records"
+    assert found.iloc[0]["method"] == "DeLong by record"
     rows.loc[rows["is_human"], "generator"] = None  # human texts of their own: each generator is compared with all
     apart = auroc_table(rows.drop_duplicates(["record", "dataset", "generator"]), ["score"])
     assert apart.query("view == 'generator'")["n_human"].tolist() == [120, 120]
@@ -108,7 +108,7 @@ def test_matched_classes_have_equal_lengths_and_the_table_shows_what_that_change
 
 
 def test_a_subgroup_above_the_promise_is_marked(frame: Frames) -> None:
-    rows = texts(frame(300, machine=None)).assign(group=0)
+    rows = texts(frame(300, machine=None)).assign(group_number=0)
     rows["native_language"] = np.where(rows["record"] < "r000060", "other", "english")
     rows.loc[rows["native_language"] == "other", "score"] -= 0.5
     threshold = float(np.quantile(rows.loc[rows["native_language"] == "english", "score"], 0.01))
@@ -199,3 +199,22 @@ def test_all_tables_of_a_fit_are_there_and_a_missing_column_is_named(frame: Fram
     assert "language" in set(tables["subgroups"]["column"])
     with pytest.raises(UserError, match="--group native: no such column"):
         tables_of(fitted, ["native"])
+
+
+def test_scores_of_several_pairs_can_be_compared_where_no_threshold_is_set(frame: Frames) -> None:
+    first, second = frame(40).assign(pair='["a", "b"]'), frame(40, machine=-4.0).assign(pair='["c", "d"]')
+    rows = pd.concat([first, second]).assign(status="ok", lrr=np.nan)
+    comparable = scored_texts(rows, {"r000000": "x", "r000001": "x"})
+    assert comparable["record"].nunique() == 39
+    found = auroc_table(comparable, ["score"]).set_index("pair")
+    assert found.loc['["a", "b"]', "auroc"] < found.loc['["c", "d"]', "auroc"]
+    with pytest.raises(UserError, match="no score with a direction"):
+        scored_texts(rows.drop(columns="score"))
+
+
+def test_every_public_name_is_what_it_says() -> None:
+    for name in thresholds.__all__:
+        assert getattr(thresholds, name).__name__ == name
+        assert getattr(thresholds, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        thresholds.other  # noqa: B018

@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
-from analysis.thresholds.__main__ import app
+from analysis.thresholds.__main__ import app, main
 from scoring.calibration import Calibration
 from sweeps.errors import SinkFailed
 from tests.analysis.thresholds.conftest import Frames
@@ -49,7 +50,7 @@ def scored(run_dir: Path, write: Write, frame: Frames) -> Path:
 
 
 def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "160"})
 
 
 def test_it_writes_the_file_and_the_tables_and_says_where(scored: Path, tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_a_score_that_points_the_other_way_and_a_subgroup_above_the_promise_are_
 ) -> None:
     rows = frame(400, machine=2.0)
     few = rows["record_id"] < "r000030"
-    rows.loc[few, "dataset"] = "few"
+    rows.loc[few, "dataset"] = "few [bold]texts"
     rows.loc[few & (rows["author"] == "human"), "score"] -= 5
     rows["truncated"] = rows.index == 3
     rows.loc[5, "score"] = None
@@ -146,7 +147,8 @@ def test_a_score_that_points_the_other_way_and_a_subgroup_above_the_promise_are_
     assert result.exit_code == 0, result.stderr
     assert "score: AUROC 0" in result.stderr
     assert "here this score points the other way; it is not turned round" in result.stderr
-    assert "dataset few: " in result.stderr
+    assert "dataset few [bold]texts: " in result.stderr
+    assert "dataset few [bold]texts" in result.stdout
     assert "more than the promised 5%" in result.stderr
     assert "1 of 800 rows are left out: they have no value of score" in result.stderr
     assert "1 texts were cut at the token limit" in result.stderr
@@ -171,6 +173,12 @@ def test_what_cannot_be_written_is_one_message_and_no_half_file(
     assert "cannot be made" in result.stderr
     out = tmp_path / "c.json"
 
+    written: list[Path] = []
+    monkeypatch.setattr("analysis.thresholds.files.write_atomically", lambda path, text: written.append(path))
+    assert call(scored, "--fpr", "0.05", "--out", out).exit_code == 0
+    assert written[-1] == out  # last, so that its tables are there
+    assert len(written) == 10
+
     def fail(path: Path, text: str) -> None:
         raise SinkFailed(f"{path}: cannot be written: No space left on device")
 
@@ -179,6 +187,26 @@ def test_what_cannot_be_written_is_one_message_and_no_half_file(
     assert result.exit_code == 2
     assert "No space left" in result.stderr
     assert not out.exists()
+
+
+def test_a_full_disk_behind_stdout_is_one_message_and_a_closed_pipe_is_no_fault(
+    scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "c.json"
+    with Path("/dev/full").open("w") as full:  # closing it flushes, as the interpreter's end does
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(typer.Exit) as ended:
+            main(scored, fpr=0.05, out=out)
+    assert ended.value.exit_code == 2
+    assert (
+        capsys.readouterr().err.splitlines()[-1] == f"error: stdout: No space left on device; the calibration is {out}"
+    )
+    assert Calibration.read(out).groups
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        main(scored, fpr=0.05, out=out)
 
 
 @pytest.mark.slow
