@@ -65,7 +65,9 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section(_02, "2.1", "TLDR: encoding", *_ENCODING, encoding.tldr, is_summary=True),
     Section(_02, "2.2", "Memory footprint, device map and sequence length", *_ENCODING, encoding.memory),
     Section(_02, "2.3", "Encoding rate, device map and sequence length", *_ENCODING, encoding.rate),
-    Section(_03, "2.1", "Model benchmark", "binoculars_models", *_SCORED, model_benchmark.model_benchmark, is_summary=True),
+    Section(
+        _03, "2.1", "Model benchmark", "binoculars_models", *_SCORED, model_benchmark.model_benchmark, is_summary=True
+    ),
     Section(_03, "2.1", "Model combinations", "binoculars_combinations", *_SCORED, model_benchmark.combinations),
     Section(_03, "2.2", "LLaMA3-8B", *_FRAGMENTS, model_benchmark.one_pair, is_summary=True),
     Section(_03, "–", "Perplexity vs cross-perplexity", *_FRAGMENTS, perplexities.perplexities),

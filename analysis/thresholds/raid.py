@@ -42,7 +42,9 @@ def write_raid(fit: Fit, directory: Path) -> str:
         raise SinkFailed(f"{directory}: cannot be made: {error.strerror or error}") from error
     for name, content in (("predictions", predictions), ("results", results_of(texts, fit.score))):
         write_atomically(directory / f"{name}.json", json.dumps(content, allow_nan=False) + "\n")
-    named = "" if texts["record_id"].is_unique else "; ids are record/author/generator/fragment, which RAID does not know"
+    named = (
+        "" if texts["record_id"].is_unique else "; ids are record/author/generator/fragment, which RAID does not know"
+    )
     left_out = f"; {len(fit.rows) - len(texts):,} rows are not in them" if len(fit.rows) > len(texts) else ""
     return f"{directory}: predictions.json and results.json of {len(texts):,} texts{left_out}{named}"
 
@@ -125,5 +127,7 @@ def _ids(texts: pd.DataFrame) -> Any:
     """Return the record ids; with what tells texts of a record apart, where a record has several."""
     if texts["record_id"].is_unique:
         return texts["record_id"].astype(str).to_numpy(object)
-    columns = [texts[name].astype(object).where(texts[name].notna(), "").map(str) for name in _TOLD_APART if name in texts]
+    columns = [
+        texts[name].astype(object).where(texts[name].notna(), "").map(str) for name in _TOLD_APART if name in texts
+    ]
     return np.array(["/".join(parts).rstrip("/") for parts in zip(*columns, strict=True)], object)

@@ -10,7 +10,7 @@ from analysis.column_titles import title_of
 from analysis.sections.scores.scored import AUTHORS, Setting, thinned, thinned_note
 
 MAX_SETTINGS: Final = 30
-_MOST_POINTS: Final = 800
+_MOST_POINTS: Final = 500
 _HALF: Final = 0.17
 """Half the height of a box; a line is 1 high."""
 
@@ -34,8 +34,8 @@ def box_plot(settings: Sequence[Setting], score: str, name: str) -> tuple[Drawin
     boxes = [axis.plot([], [], color=PALETTE[number], linewidth=6, alpha=0.5)[0] for number in range(2)]
     legend(figure, boxes, AUTHORS, "author")
     caption = (
-        f"{title_of(score)} by pair and author: quartiles, with whiskers to the last text within 1.5 times their distance. "
-        + thinned_note(drawn, sum(len(setting.rows) for setting in shown))
+        f"{title_of(score)} by pair and author: quartiles, with whiskers to the last text within 1.5 times their "
+        "distance. " + thinned_note(drawn, sum(len(setting.rows) for setting in shown))
     )
     if len(shown) < len(settings):
         caption += f" {len(shown)} of {len(settings)} pairs are drawn; the table has all."

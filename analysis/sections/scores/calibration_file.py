@@ -1,4 +1,4 @@
-"""The run's `calibration.json`, where there is one that is of a sweep's scores, and the tables beside the file."""
+"""The run's calibration file, where there is one that is of a sweep's scores, and the tables beside the file."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Found:
 
     calibration: Calibration | None
     path: Path | None
-    """Of the file; None for rows of no directory."""
+    """Of the file, or of the file to write; None for rows of no directory."""
     setting: Setting | None = None
     """The setting that it is of."""
     remark: str = ""
@@ -37,21 +37,28 @@ class Found:
 
 
 def calibration_for(sweep: MeasuredSweep, settings: Sequence[Setting]) -> Found:
-    """Return the calibration in the run directory, if it is of one of the settings and of texts cut alike."""
+    """Return the calibration in the run directory, if it is of one of the settings and of texts cut alike.
+
+    The file is `calibration.json`, or `calibration-SWEEP.json` where the former is of another sweep.
+    """
     if sweep.rows.folder is None:
         return Found(None, None, remark="The rows are of no run directory.")
-    path = sweep.rows.folder.parent / NAME
-    if not path.is_file():
-        return Found(None, path)
-    try:
-        calibration = Calibration.read(path)
-    except CalibrationError as error:
-        return Found(None, path, remark=f"The {error}.")
-    for setting in settings:
-        if _is_of(calibration, setting):
-            tables, remark = _tables(tables_directory(path), calibration)
-            return Found(calibration, path, setting, remark, tables)
-    return Found(None, path, remark=f"{NAME} in the run directory is of other scores than this sweep's.")
+    run = sweep.rows.folder.parent
+    remarks = []
+    for path in (run / NAME, run / f"calibration-{sweep.rows.name}.json"):
+        if not path.is_file():
+            return Found(None, path, remark=" ".join(remarks))
+        try:
+            calibration = Calibration.read(path)
+        except CalibrationError as error:
+            remarks.append(f"The {error}.")
+            continue
+        for setting in settings:
+            if _is_of(calibration, setting):
+                tables, remark = _tables(tables_directory(path), calibration)
+                return Found(calibration, path, setting, remark, tables)
+        remarks.append(f"{path.name} in the run directory is of other scores than this sweep's.")
+    return Found(None, path, remark=" ".join(remarks))
 
 
 def _is_of(calibration: Calibration, setting: Setting) -> bool:

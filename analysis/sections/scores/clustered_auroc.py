@@ -4,8 +4,6 @@ Obuchowski 1997 (Biometrics 53, 567–578): DeLong's components, summed by recor
 class, may depend on each other. With one text a record it is DeLong's. n log n operations, no draw.
 """
 
-# ruff: noqa: N803, N806, N815 - names end in their shape: S scores, N texts, R records, H and M texts of a class
-
 import itertools
 from typing import Any, Final, NamedTuple
 
@@ -48,10 +46,13 @@ def clustered_aurocs(values_SN: Any, is_human: Any, record: Any) -> Aurocs:
     if min(records_of_human, records_of_machine) < 2:
         return Aurocs(aurocs, np.full((len(aurocs), len(aurocs)), np.nan))
     size = int(np.max(record)) + 1
-    human_SR = _sums(below_SH - aurocs[:, None], record_H, size) / h * _root(records_of_human)
-    machine_SR = _sums(above_SM - aurocs[:, None], record_M, size) / m * _root(records_of_machine)
-    share_SR = human_SR + machine_SR
-    return Aurocs(aurocs, share_SR @ share_SR.T)
+    human_SR = _sums(below_SH - aurocs[:, None], record_H, size) / h
+    machine_SR = _sums(above_SM - aurocs[:, None], record_M, size) / m
+    own = _corrected(human_SR @ human_SR.T, records_of_human) + _corrected(
+        machine_SR @ machine_SR.T, records_of_machine
+    )
+    shared = _corrected(human_SR @ machine_SR.T, len(np.unique(record)))
+    return Aurocs(aurocs, own + shared + shared.T)
 
 
 def separation(aurocs: Aurocs, place: int = 0) -> Separation:
@@ -78,7 +79,7 @@ def compared(aurocs: Aurocs, names: list[str]) -> pd.DataFrame:
         limits = (None, None) if p is None else (found - half, found + half)
         rows.append((names[one], names[other], values[one], values[other], found, *limits, p))
     columns = ["first", "second", "auroc_first", "auroc_second", "difference", "low", "high", "p"]
-    table = pd.DataFrame(rows, columns=columns).astype({name: "float64" for name in columns[2:]})
+    table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], "float64"))
     return table.assign(p_holm=holm(table["p"]))
 
 
@@ -87,5 +88,6 @@ def _sums(components_SN: Floats, record: Any, size: int) -> Floats:
     return np.array([np.bincount(record, components, size) for components in components_SN])
 
 
-def _root(records: int) -> float:
-    return float((records / (records - 1)) ** 0.5)
+def _corrected(products_SS: Floats, records: int) -> Floats:
+    """Return sums of squares over so many records as an estimate without bias."""
+    return products_SS * records / (records - 1)

@@ -8,8 +8,8 @@ import pandas as pd
 from analysis.column_titles import NULL
 from analysis.level_labels import short_names, text_of
 from analysis.sections.measured_sweep import MeasuredSweep
-from analysis.sections.scores.clustered_auroc import clustered_aurocs, separation
 from analysis.sections.scores.by_record import record_numbers
+from analysis.sections.scores.clustered_auroc import clustered_aurocs, separation
 from analysis.sections.scores.scored import AUTHORS, HUMAN
 from analysis.sections.scores.wording import auroc_text
 from analysis.tables import Table
@@ -76,7 +76,9 @@ def _cell(rows: pd.DataFrame) -> str:
     human = (scored["author"] == HUMAN).to_numpy(bool)
     if human.all() or not human.any():
         failed = rows[rows["status"] != "ok"]
-        return " ".join(_reason(failed.iloc[0].to_dict(), "status").split()) if len(failed) else "no texts of both authors"
+        return (
+            " ".join(_reason(failed.iloc[0].to_dict(), "status").split()) if len(failed) else "no texts of both authors"
+        )
     values = machine_like(scored["score"], "score")
     return auroc_text(*separation(clustered_aurocs(values, human, record_numbers(scored))))
 

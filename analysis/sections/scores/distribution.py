@@ -8,7 +8,7 @@ import numpy as np
 from analysis.canvas import PALETTE, STYLES, Drawing
 from analysis.column_titles import number, title_of
 from analysis.sections.measured_sweep import MeasuredSweep
-from analysis.sections.scores.scored import AUTHORS, Setting, settings_of
+from analysis.sections.scores.scored import AUTHORS, Setting, fragment_run
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings
 from analysis.sections.section import Content
 from analysis.tables import Table
@@ -20,7 +20,7 @@ _BEYOND: Final = 0.0005
 
 def score_distribution(sweep: MeasuredSweep) -> Content | None:
     """Return the section: histogram of the score by author, and quantiles."""
-    settings = settings_of(sweep, longest=True)
+    settings = fragment_run(sweep, longest=True)
     if not settings:
         return None
     drawings = histogram(settings, "score", f"{sweep.file_name}-distribution")
@@ -29,7 +29,7 @@ def score_distribution(sweep: MeasuredSweep) -> Content | None:
 
 def length_distribution(sweep: MeasuredSweep) -> Content | None:
     """Return the section: histograms of the length in words and in tokens by author, and quantiles."""
-    settings = settings_of(sweep, longest=True)
+    settings = fragment_run(sweep, longest=True)
     columns = [name for name in ("length_words", "length_tokens") if settings and settings[0].rows[name].notna().any()]
     if not columns:
         return None
@@ -78,7 +78,11 @@ def quantiles(settings: Sequence[Setting], columns: Sequence[str]) -> Table:
             for author, is_human in zip(AUTHORS, (True, False), strict=True):
                 values = setting.rows.loc[setting.rows["is_human"] == is_human, column].dropna().to_numpy(np.float64)
                 if len(values):
-                    spread = [values.mean(), values.std(ddof=1) if len(values) > 1 else None, *np.quantile(values, _SHARES)]
+                    spread = [
+                        values.mean(),
+                        values.std(ddof=1) if len(values) > 1 else None,
+                        *np.quantile(values, _SHARES),
+                    ]
                     names = (_title(column), setting.name, author, f"{len(values):,}")
                     rows.append((*names, *(number(value) for value in spread)))
     heads = (*(f"{share:.0%}" for share in _SHARES[:2]), "median", *(f"{share:.0%}" for share in _SHARES[3:]))

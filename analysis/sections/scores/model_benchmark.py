@@ -61,7 +61,9 @@ def one_pair(sweep: MeasuredSweep) -> Content | None:
         return None
     table, setting = statistics(settings), settings[0]
     has_prefixes = settings_of(sweep)[0].has_prefixes
-    said = f"{setting.n_human:,} human and {setting.n_synthetic:,} machine texts of {table['records'].iloc[0]:,} records."
+    said = (
+        f"{setting.n_human:,} human and {setting.n_synthetic:,} machine texts of {table['records'].iloc[0]:,} records."
+    )
     if has_prefixes:
         said += " Of the prefixes of a text, the longest with a score counts here."
     return Content(

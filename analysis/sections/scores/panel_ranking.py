@@ -90,9 +90,7 @@ def _panel(setting: Setting) -> Panel | None:
     auroc = auroc_table(drawn, scores, dimensions)
     few = auroc[["n_human", "n_synthetic"]].min(axis=1) < FEWEST_RECORDS
     auroc.loc[few, ["auroc_low", "auroc_high"]] = None
-    return Panel(
-        setting, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores)
-    )
+    return Panel(setting, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores))
 
 
 def _seen(tpr: pd.DataFrame) -> pd.DataFrame:
@@ -152,7 +150,16 @@ def _table(panels: Sequence[Panel], file_name: str) -> Table:
             counts = (f"{row['n_human']:,}", f"{row['n_synthetic']:,}")
             note = NOT_TURNED if row["auroc"] < 0.5 else ""
             rows.append(
-                (panel.setting.name, row["score"], auroc, *rates, *counts, row["direction"], SCORES[row["score"]].formula, note)
+                (
+                    panel.setting.name,
+                    row["score"],
+                    auroc,
+                    *rates,
+                    *counts,
+                    row["direction"],
+                    SCORES[row["score"]].formula,
+                    note,
+                )
             )
     return Table(
         title="Scores of the panel",

@@ -5,7 +5,7 @@ from typing import Any
 from analysis.canvas import PALETTE
 from analysis.column_titles import title_of
 from analysis.sections.measured_sweep import MeasuredSweep
-from analysis.sections.scores.scored import Setting, settings_of, thinned, thinned_note
+from analysis.sections.scores.scored import Setting, fragment_run, thinned, thinned_note
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings, points_of_each
 from analysis.sections.section import Content
 
@@ -14,7 +14,7 @@ _COLUMNS = ["log_ppl", "log_xppl"]
 
 def perplexities(sweep: MeasuredSweep) -> Content | None:
     """Return the section: log-perplexity against log-cross-perplexity by author."""
-    settings = settings_of(sweep, longest=True)
+    settings = fragment_run(sweep, longest=True)
     if not settings or not set(_COLUMNS) <= set(settings[0].rows):
         return None
     most = points_of_each(settings)
@@ -43,7 +43,12 @@ def _draw(axis: Any, points: Any) -> None:
     for number, is_human in enumerate((True, False)):
         of_author = points[points["is_human"] == is_human]
         axis.plot(
-            of_author["log_xppl"], of_author["log_ppl"], ".", color=PALETTE[number], markersize=4, alpha=0.5,
+            of_author["log_xppl"],
+            of_author["log_ppl"],
+            ".",
+            color=PALETTE[number],
+            markersize=4,
+            alpha=0.5,
             markeredgewidth=0,
         )
     if len(points):

@@ -1,6 +1,6 @@
 """The step ROC at many false-positive rates, with bands that come of drawing records again."""
 
-# ruff: noqa: N806, N815 - names end in their shape: G rates of a grid, B draws, R records
+# ruff: noqa: N815 - names end in their shape: G rates of a grid, B draws, R records
 
 from typing import Any, Final, NamedTuple
 
@@ -47,7 +47,9 @@ def roc_bands(values: Any, is_human: Any, record: Any, seed: int = 0) -> Roc:
     random = np.random.default_rng(seed)
     draws_BG = np.array(
         [
-            _tprs(random.multinomial(size, np.full(size, 1 / size)).astype(np.float64), of_human, of_machine, above, fpr_G)
+            _tprs(
+                random.multinomial(size, np.full(size, 1 / size)).astype(np.float64), of_human, of_machine, above, fpr_G
+            )
             for _ in range(REPEATS)
         ]
     )

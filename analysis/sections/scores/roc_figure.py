@@ -32,7 +32,9 @@ def roc_figure(curves: Sequence[tuple[str, pd.DataFrame, Sequence[str]]], name: 
     if not shown:
         return ()
     scores = list(dict.fromkeys(score for _, _, own in shown for score in own[:_MOST_SCORES]))
-    look = {score: (PALETTE[n % len(PALETTE)], STYLES[n // len(PALETTE) % len(STYLES)]) for n, score in enumerate(scores)}
+    look = {
+        score: (PALETTE[n % len(PALETTE)], STYLES[n // len(PALETTE) % len(STYLES)]) for n, score in enumerate(scores)
+    }
     figure, axes = panels(len(shown), scores)
     figure.set_figheight(figure.get_figheight() + 1)
     for axis, (title, texts, own) in zip(axes, shown, strict=True):

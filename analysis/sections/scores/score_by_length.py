@@ -11,7 +11,7 @@ from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import calibration_for
 from analysis.sections.scores.length_bins import FEWEST_MEAN, by_length
 from analysis.sections.scores.nulls import null_counts, null_sentence, null_table
-from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, settings_of, thinned, thinned_note
+from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, fragment_run, thinned, thinned_note
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings, points_of_each
 from analysis.sections.scores.wording import TOO_FEW, auroc_text, limits_text
 from analysis.sections.section import Content
@@ -21,7 +21,7 @@ from scoring.calibration import Calibration
 
 def score_by_length(sweep: MeasuredSweep) -> Content | None:
     """Return the section: points, mean and bands by author, AUROC by length, and rows without a score."""
-    settings = [setting for setting in settings_of(sweep) if setting.rows["length_tokens"].notna().any()]
+    settings = [setting for setting in fragment_run(sweep) if setting.rows["length_tokens"].notna().any()]
     if not settings:
         return None
     frames = {setting.name: by_length(setting, "score") for setting in settings}
@@ -33,8 +33,7 @@ def score_by_length(sweep: MeasuredSweep) -> Content | None:
         sentences=(*_sentences(table), null_sentence(nulls)),
         drawings=length_figure(settings, frames, "score", f"{sweep.file_name}-by-length", known, points=True),
         tables=tuple(one for one in shown if one is not None),
-        files={f"{sweep.file_name}-by-length": table}
-        | ({} if nulls.empty else {f"{sweep.file_name}-nulls": nulls}),
+        files={f"{sweep.file_name}-by-length": table} | ({} if nulls.empty else {f"{sweep.file_name}-nulls": nulls}),
     )
 
 
@@ -58,7 +57,10 @@ def length_figure(
         points: texts are drawn, too.
     """
     most = points_of_each(settings) if points else 0
-    drawn = {setting.name: thinned(setting.rows.dropna(subset=["length_tokens"]), most) for setting in settings[:MAX_SETTINGS]}
+    drawn = {
+        setting.name: thinned(setting.rows.dropna(subset=["length_tokens"]), most)
+        for setting in settings[:MAX_SETTINGS]
+    }
 
     def draw(axis: Any, setting: Setting) -> None:
         _draw(axis, drawn[setting.name], frames[setting.name], score)
@@ -73,7 +75,7 @@ def length_figure(
         "interval by record, the light band the middle 95% of the texts."
     )
     if points:
-        rows = sum(len(setting.rows) for setting in settings[:MAX_SETTINGS])
+        rows = sum(len(setting.rows) for setting in shown)
         caption += " " + thinned_note(sum(map(len, drawn.values())), rows)
     if calibration is not None:
         caption += " Black steps: the threshold of each length group; dotted lines: the groups' borders."
@@ -126,7 +128,17 @@ def _table(table: pd.DataFrame, file_name: str) -> Table:
     """Return the table of the bins. The AUROC of a bin stands beside its human texts."""
     return Table(
         title="Score by length in tokens",
-        headers=("pair", "tokens", "author", "mean", "95% interval", "middle 95% of the texts", "AUROC", "texts", "records"),
+        headers=(
+            "pair",
+            "tokens",
+            "author",
+            "mean",
+            "95% interval",
+            "middle 95% of the texts",
+            "AUROC",
+            "texts",
+            "records",
+        ),
         rows=tuple(
             (
                 *(row["setting"], row["tokens"], row["author"], number(row["mean"])),

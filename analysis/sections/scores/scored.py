@@ -88,6 +88,18 @@ def settings_of(sweep: MeasuredSweep, score: str = "score", *, longest: bool = F
     return [_of_longest(setting) for setting in found] if longest else found
 
 
+def fragment_run(sweep: MeasuredSweep, score: str = "score", *, longest: bool = False) -> list[Setting]:
+    """Return the settings for a section of the fragment run, § 2.2, which is of one pair.
+
+    A sweep of several pairs has such sections only where no sweep on the page is of one pair: their figures are large.
+    """
+    settings = settings_of(sweep, score, longest=longest)
+    if len(settings) < 2:
+        return settings
+    pairs = [rows.ok["pair"].nunique() for rows in sweep.on_page("binoculars") if "pair" in rows.ok]
+    return [] if 1 in pairs else settings
+
+
 def pair_name(short: str) -> str:
     """Return the name of a pair, as 'falcon-7b with falcon-7b-instruct'."""
     return short.replace(", ", " with ", 1)

@@ -11,7 +11,7 @@ from sweeps.printable import middle_out
 
 MAX_SETTINGS: Final = 6
 """Settings that a figure has panels for."""
-MOST_POINTS: Final = 900
+MOST_POINTS: Final = 600
 """Points of a figure, over all panels and both authors: an SVG of more makes the page heavy."""
 
 

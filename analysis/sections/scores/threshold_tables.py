@@ -41,7 +41,11 @@ def group_name(group: LengthGroup | HeldOut) -> str:
     """Return the range of a group, as '20–39 tokens'."""
     if group.min_windows is not None:
         return f"{group.min_windows}–{group.max_windows} windows"
-    return f"{group.min_tokens}–{group.max_tokens} tokens" if group.min_tokens < group.max_tokens else f"{group.min_tokens} tokens"
+    return (
+        f"{group.min_tokens}–{group.max_tokens} tokens"
+        if group.min_tokens < group.max_tokens
+        else f"{group.min_tokens} tokens"
+    )
 
 
 def frame_table(frame: pd.DataFrame, title: str, csv: str) -> Table:

@@ -5,6 +5,7 @@ Where there is no such file, the command that makes one, and the promises that t
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -12,8 +13,8 @@ import pandas as pd
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import NAME, Found, calibration_for
 from analysis.sections.scores.length_bins import by_length
-from analysis.sections.scores.scored import Setting, settings_of
 from analysis.sections.scores.score_by_length import length_figure
+from analysis.sections.scores.scored import Setting, settings_of
 from analysis.sections.scores.threshold_figures import held_out_figures, reliability_figure
 from analysis.sections.scores.threshold_tables import frame_table, group_table
 from analysis.sections.scores.wording import listed, rate_text
@@ -67,7 +68,7 @@ def _without(sweep: MeasuredSweep, settings: list[Setting], found: Found) -> lis
     calibrating = round(_CALIBRATE * human)
     carried = [fpr for fpr in _FPRS if calibrating >= records_needed(fpr, _CONFIDENCE)]
     command = _command(sweep, settings, found, min(carried, default=_FPRS[0]))
-    sentences = [f"No thresholds yet: `{command}` makes {NAME}, which this section shows."]
+    sentences = [f"No thresholds yet: `{command}` makes the file that this section shows."]
     have = f"{human:,} records with human text, {calibrating:,} of them in the calibrate part"
     missing = [
         f"{percent(fpr)} needs {records_needed(fpr, _CONFIDENCE):,} in the calibrate part"
@@ -86,11 +87,11 @@ def _without(sweep: MeasuredSweep, settings: list[Setting], found: Found) -> lis
 
 def _command(sweep: MeasuredSweep, settings: list[Setting], found: Found, fpr: float) -> str:
     """Return the command that writes the calibration into the run directory."""
-    run = "RUN_DIR" if found.path is None else str(found.path.parent)
-    parts = ["python", "-m", "analysis.thresholds", run, "--sweep", sweep.rows.name]
+    out = Path("RUN_DIR", NAME) if found.path is None else found.path
+    parts = ["python", "-m", "analysis.thresholds", str(out.parent), "--sweep", sweep.rows.name]
     for column, level in settings[0].levels.items():
         parts += ["--where", f"{column}={'' if level is None else level}"]
-    parts += ["--fpr", f"{fpr:g}", "--out", f"{run}/{NAME}"]
+    parts += ["--fpr", f"{fpr:g}", "--out", str(out)]
     return shlex.join(parts)
 
 
@@ -114,7 +115,9 @@ def _sentences(calibration: Calibration, found: Found) -> list[str]:
             f"{item.n_human:,} human texts are flagged, more than promised."
         )
     if calibration.held_out and not broken:
-        sentences.append("On the records held out, no group's rate is shown to lie above the promise (exact 95% intervals).")
+        sentences.append(
+            "On the records held out, no group's rate is shown to lie above the promise (exact 95% intervals)."
+        )
     return [*sentences, *_broken_subgroups(found.tables, promise)]
 
 
