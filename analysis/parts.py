@@ -64,7 +64,7 @@ def read_parts(
         named: the benchmark that the spec names; None where no spec does.
         factors: of the spec. Columns of these names are kept, also if the benchmark does not have them.
         in_file: columns of the benchmark `named`, where the environment file has them.
-        asked: columns that the spec's figure or the caller asks for. They are read also where the page would not need them.
+        asked: columns that the spec's figure or the caller asks for. They are read also where no page needs them.
     """
     remarks: list[str] = []
     known = _known(factors, in_file) - (_NOT_SHOWN - set(asked))

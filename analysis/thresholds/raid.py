@@ -1,8 +1,8 @@
 """Scores of a fit in the layout of RAID: `predictions.json`, and `results.json` as RAID's `run_evaluation` returns it.
 
-RAID (arXiv 2405.07940, github.com/liamdugan/raid) flags a text whose score is at least a threshold, so scores are turned
-such that machine text lies higher. RAID sets a threshold for each domain on the same texts that it counts: unlike a
-calibration it promises nothing. Attacks are not known to the rows, so no split by attack is written.
+RAID (arXiv 2405.07940, github.com/liamdugan/raid) flags a text whose score is at least a threshold, so scores are
+turned such that machine text lies higher. RAID sets a threshold for each domain on the same texts that it counts:
+unlike a calibration it promises nothing. Attacks are not known to the rows, so no split by attack is written.
 """
 
 import json
@@ -91,7 +91,8 @@ def _frame(texts: pd.DataFrame, score: str) -> pd.DataFrame:
         held = texts[column] if column in texts else pd.Series(None, texts.index, dtype=object)
         frame[split] = held.astype(object).where(held.notna(), None).to_numpy()
     frame["domain"] = frame["domain"].map(str)
-    return frame[np.isfinite(frame["value"])]
+    known: pd.DataFrame = frame[np.isfinite(frame["value"])]
+    return known
 
 
 def _splits(frame: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame, pd.DataFrame]]:

@@ -63,8 +63,8 @@ def difference(rows: pd.DataFrame, score: str = "score") -> Difference:
     n_human, n_synthetic = int(human.sum()), int((~human).sum())
     counts = (n_human, n_synthetic, int(record.max()) + 1 if len(record) else 0)
     if not min(n_human, n_synthetic):
-        means = tuple(float(part.mean()) if len(part) else None for part in (values[human], values[~human]))
-        return Difference(*means, None, None, None, None, None, None, *counts, 0, 0)
+        of_human, of_synthetic = (float(v.mean()) if len(v) else None for v in (values[human], values[~human]))
+        return Difference(of_human, of_synthetic, None, None, None, None, None, None, *counts, 0, 0)
     mean_human, mean_synthetic = float(values[human].mean()), float(values[~human].mean())
     found = mean_human - mean_synthetic
     share = np.where(human, (values - mean_human) / n_human, -(values - mean_synthetic) / n_synthetic)
@@ -96,7 +96,7 @@ def mean_by_record(values: Floats, record: npt.NDArray[np.int64]) -> Mean:
     mean = float(values.mean())
     half = _half_width(np.bincount(number, (values - mean) / len(values)))
     records = int(number.max()) + 1
-    return Mean(mean, *((None, None) if half is None else (mean - half, mean + half)), records)
+    return Mean(mean, None, None, records) if half is None else Mean(mean, mean - half, mean + half, records)
 
 
 def record_numbers(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -119,13 +119,13 @@ def paired_differences(rows: pd.DataFrame, score: str) -> pd.DataFrame:
     return pd.DataFrame({"record_id": both["record_id"], "difference": found})
 
 
-def _half_width(shares: Floats) -> float | None:
+def _half_width(shares: Any) -> float | None:
     """Return half the interval of an estimate, from the share of each record in its error; None for one record."""
     records = len(shares)
     if records < 2:
         return None
     variance = float((shares**2).sum()) * records / (records - 1)
-    return float(stdtrit(records - 1, (1 + CONFIDENCE) / 2)) * variance**0.5
+    return float(stdtrit(records - 1, (1 + CONFIDENCE) / 2) * variance**0.5)
 
 
 def _record_means(values: Floats, record: npt.NDArray[np.int64]) -> Floats:

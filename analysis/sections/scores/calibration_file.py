@@ -44,7 +44,7 @@ def calibration_for(sweep: MeasuredSweep, settings: Sequence[Setting]) -> Found:
     if sweep.rows.folder is None:
         return Found(None, None, remark="The rows are of no run directory.")
     run = sweep.rows.folder.parent
-    remarks = []
+    remarks: list[str] = []
     for path in (run / NAME, run / f"calibration-{sweep.rows.name}.json"):
         if not path.is_file():
             return Found(None, path, remark=" ".join(remarks))

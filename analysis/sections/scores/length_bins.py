@@ -1,5 +1,6 @@
 """Bins of texts by their length, and the score in each: means with their interval by record, and AUROC."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -38,8 +39,7 @@ def bin_of_each(lengths: Any, edges: Sequence[int]) -> Any:
 
 def bin_names(edges: Sequence[int]) -> list[str]:
     """Return the range of each bin, as '20–39'."""
-    pairs = zip(edges, edges[1:], strict=False)
-    return [f"{low}–{after - 1}" if after - 1 > low else str(low) for low, after in pairs]
+    return [f"{low}–{after - 1}" if after - 1 > low else str(low) for low, after in itertools.pairwise(edges)]
 
 
 def by_length(setting: Setting, score: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.length_bins import bin_names, bin_of_each, edges_of
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.roc_figure import roc_figure
-from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, settings_of
+from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, fragment_run, settings_of
 from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed, p_text, rate_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
@@ -27,8 +27,9 @@ from sweeps.errors import UserError
 MAX_SETTINGS: Final = 6
 _MOST_GROUPS: Final = 4
 _HOW: Final = (
-    "On the same texts for every score: one of each record and author, drawn with a fixed seed. DeLong's interval. Rates "
-    "are points of the step ROC with the false-positive rate that was reached, and promise nothing about other texts."
+    "On the same texts for every score: one of each record and author, drawn with a fixed seed. DeLong's interval. "
+    "Rates are points of the step ROC with the false-positive rate that was reached, and promise nothing about other "
+    "texts."
 )
 
 
@@ -57,11 +58,12 @@ def panel_ranking(sweep: MeasuredSweep) -> Content | None:
         for kind, field in (("auroc", "auroc"), ("tpr", "tpr"), ("comparison", "pairwise"))
     }
     tables = (_table(panels, file_name), _views(panels, file_name), _comparison(panels, file_name))
+    is_fragment_run = bool(fragment_run(sweep, longest=True))
     figures = [(panel.setting.name, panel.drawn, _best_first(panel)) for panel in panels]
     said = [f"The first {len(panels)} of {len(settings)} pairs are ranked."] if len(panels) < len(settings) else []
     return Content(
         sentences=(*(sentence for panel in panels for sentence in _sentences(panel, len(panels) > 1)), *said),
-        drawings=roc_figure(figures, f"{file_name}-roc"),
+        drawings=roc_figure(figures, f"{file_name}-roc") if is_fragment_run else (),
         tables=tuple(table for table in tables if table.rows),
         files={name: frame for name, frame in files.items() if not frame.empty},
     )
@@ -111,7 +113,7 @@ def _best_first(panel: Panel) -> list[str]:
 
 def _sentences(panel: Panel, named: bool) -> list[str]:
     table = _of_all(panel).rename(columns={"score": "setting"})
-    is_enough = table[["n_human", "n_synthetic"]].min(axis=None) >= FEWEST_RECORDS
+    is_enough = int(table[["n_human", "n_synthetic"]].to_numpy().min()) >= FEWEST_RECORDS
     sentences = [*ranking(table, panel.pairwise if is_enough else pd.DataFrame(), "score"), *_turned_in_part(panel)]
     return [f"{panel.setting.name}: {sentence}" for sentence in sentences] if named else sentences
 

@@ -1,5 +1,6 @@
 """ROC curves on a logarithmic axis of the false-positive rate: the side that counts where few may be accused."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -32,9 +33,7 @@ def roc_figure(curves: Sequence[tuple[str, pd.DataFrame, Sequence[str]]], name: 
     if not shown:
         return ()
     scores = list(dict.fromkeys(score for _, _, own in shown for score in own[:_MOST_SCORES]))
-    look = {
-        score: (PALETTE[n % len(PALETTE)], STYLES[n // len(PALETTE) % len(STYLES)]) for n, score in enumerate(scores)
-    }
+    look = dict(zip(scores, itertools.product(STYLES, PALETTE), strict=False))
     figure, axes = panels(len(shown), scores)
     figure.set_figheight(figure.get_figheight() + 1)
     for axis, (title, texts, own) in zip(axes, shown, strict=True):
@@ -42,12 +41,12 @@ def roc_figure(curves: Sequence[tuple[str, pd.DataFrame, Sequence[str]]], name: 
         if len(shown) > 1:
             axis.set_title(middle_out(title, MAX_TITLE), fontsize=10)
     label_outer(figure, axes, "false-positive rate", "true-positive rate")
-    handles = [Line2D([], [], color=look[score][0], linestyle=look[score][1], linewidth=1.8) for score in scores]
+    handles = [Line2D([], [], color=look[score][1], linestyle=look[score][0], linewidth=1.8) for score in scores]
     legend(figure, handles, scores, "score")
     caption = (
-        "Step ROC of one text of each record and author. A curve begins at 1 / n, the smallest false-positive rate that n "
-        f"human texts can show. The bands of the {_BANDS} scores with the highest AUROC: pointwise 95%, records drawn "
-        "again. Dotted lines: 0.1%, 1% and 5%."
+        "Step ROC of one text of each record and author. A curve begins at 1 / n, the smallest false-positive rate that "
+        f"n human texts can show. The bands of the {_BANDS} scores with the highest AUROC: pointwise 95%, records "
+        "drawn again. Dotted lines: 0.1%, 1% and 5%."
     )
     return (finish(figure, name, caption),)
 
@@ -56,7 +55,7 @@ def _draw(axis: Any, texts: pd.DataFrame, scores: Sequence[str], look: dict[str,
     human, record = texts["is_human"].to_numpy(bool), record_numbers(texts)
     for place, score in enumerate(scores):
         roc = roc_bands(machine_like(texts[score], score), human, record)
-        color, style = look[score]
+        style, color = look[score]
         axis.step(roc.fpr_G, roc.tpr_G, where="post", color=color, linestyle=style, linewidth=1.8)
         if place < _BANDS:
             axis.fill_between(roc.fpr_G, roc.low_G, roc.high_G, step="post", color=color, alpha=0.15, linewidth=0)

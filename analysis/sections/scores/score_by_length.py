@@ -57,10 +57,8 @@ def length_figure(
         points: texts are drawn, too.
     """
     most = points_of_each(settings) if points else 0
-    drawn = {
-        setting.name: thinned(setting.rows.dropna(subset=["length_tokens"]), most)
-        for setting in settings[:MAX_SETTINGS]
-    }
+    shown = settings[:MAX_SETTINGS]
+    drawn = {setting.name: thinned(setting.rows.dropna(subset=["length_tokens"]), most) for setting in shown}
 
     def draw(axis: Any, setting: Setting) -> None:
         _draw(axis, drawn[setting.name], frames[setting.name], score)

@@ -41,11 +41,8 @@ def group_name(group: LengthGroup | HeldOut) -> str:
     """Return the range of a group, as '20–39 tokens'."""
     if group.min_windows is not None:
         return f"{group.min_windows}–{group.max_windows} windows"
-    return (
-        f"{group.min_tokens}–{group.max_tokens} tokens"
-        if group.min_tokens < group.max_tokens
-        else f"{group.min_tokens} tokens"
-    )
+    last = "" if group.min_tokens == group.max_tokens else f"–{group.max_tokens}"
+    return f"{group.min_tokens}{last} tokens"
 
 
 def frame_table(frame: pd.DataFrame, title: str, csv: str) -> Table:
@@ -55,7 +52,7 @@ def frame_table(frame: pd.DataFrame, title: str, csv: str) -> Table:
     first = [*names, *(name for name in shown if name not in names)]
     return Table(
         title=title,
-        headers=tuple(map(title_of, first)),
+        headers=tuple(title_of(str(name)) for name in first),
         rows=tuple(tuple(_text(name, row[name]) for name in first) for row in shown.to_dict("records")),
         names=len(names),
         csv=csv,

@@ -16,7 +16,7 @@ from analysis.sections.scores.length_bins import by_length
 from analysis.sections.scores.score_by_length import length_figure
 from analysis.sections.scores.scored import Setting, settings_of
 from analysis.sections.scores.threshold_figures import held_out_figures, reliability_figure
-from analysis.sections.scores.threshold_tables import frame_table, group_table
+from analysis.sections.scores.threshold_tables import frame_table, group_name, group_table
 from analysis.sections.scores.wording import listed, rate_text
 from analysis.sections.section import Content
 from analysis.tables import Table
@@ -109,14 +109,14 @@ def _sentences(calibration: Calibration, found: Found) -> list[str]:
     if not calibration.held_out:
         sentences.append("No record was held out, so nothing is known of the rates on other texts.")
     broken = [item for item in calibration.held_out if item.fpr_low is not None and item.fpr_low > promise.fpr]
-    for item in broken:
-        sentences.append(
-            f"Held out, {item.min_tokens}–{item.max_tokens} tokens: {rate_text(item.fpr, item.fpr_low, item.fpr_high)} of "
-            f"{item.n_human:,} human texts are flagged, more than promised."
-        )
+    sentences += [
+        f"Held out, {group_name(item)}: {rate_text(item.fpr, item.fpr_low, item.fpr_high)} of {item.n_human:,} human "
+        "texts are flagged, more than promised."
+        for item in broken
+    ]
     if calibration.held_out and not broken:
         sentences.append(
-            "On the records held out, no group's rate is shown to lie above the promise (exact 95% intervals)."
+            "Of the records held out, no group's rate is shown to lie above the promise (exact intervals)."
         )
     return [*sentences, *_broken_subgroups(found.tables, promise)]
 
