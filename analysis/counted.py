@@ -6,7 +6,7 @@ their identity columns. Does not know files, metrics or the page.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -108,17 +108,25 @@ def _without_repetitions(rows: pd.DataFrame) -> pd.DataFrame:
     is_text = rows["record_id"].notna() if _has_texts(rows) else pd.Series(False, index=rows.index)
     is_timed = ~is_text & rows["task_id"].notna() & rows["iteration"].notna()
     twice = [
-        *_repeated(rows[is_timed], _TIMED, (*_ASKED, *_EFFECTIVE, *_OF_MODELS)),
-        *_repeated(rows[is_text], _SCORED, ("start_word", *_ASKED, *_OF_MODELS)),
+        *_repeated(rows, is_timed, _TIMED, (*_ASKED, *_EFFECTIVE, *_OF_MODELS)),
+        *_repeated(rows, is_text, _SCORED, ("start_word", *_ASKED, *_OF_MODELS)),
     ]
     return rows.drop(index=twice) if twice else rows
 
 
-def _repeated(rows: pd.DataFrame, identity: Sequence[str], conditions: Sequence[str]) -> list[int]:
-    """Return the index of each row that a later, or an ok, row of the same identity and conditions replaces."""
+def _repeated(rows: pd.DataFrame, counts: Any, identity: Sequence[str], conditions: Sequence[str]) -> list[int]:
+    """Return the index of each row that a later, or an ok, row of the same identity and conditions replaces.
+
+    Args:
+        rows: of the sweep.
+        counts: tells which of them are compared.
+        identity: columns that tell rows apart.
+        conditions: columns in which repetitions agree.
+    """
     key = [name for name in identity if name in rows]
-    hashed = pd.Series(pd.util.hash_pandas_object(rows[key], index=False).to_numpy(np.uint64), index=rows.index)
-    alike = rows[hashed.duplicated(keep=False)]  # few rows, so comparing all their columns is cheap
+    known = rows.loc[counts, key]
+    hashed = pd.Series(pd.util.hash_pandas_object(known, index=False).to_numpy(np.uint64), index=known.index)
+    alike = rows.loc[hashed.index[hashed.duplicated(keep=False)]]  # few rows, so comparing all columns is cheap
     key += [name for name in dict.fromkeys(conditions) if name in rows and name not in key]
     alike = alike[[*key, "status"]].assign(measured=alike["status"] == "ok").sort_values("measured", kind="stable")
     return list(alike.index[alike.duplicated(key, keep="last")])

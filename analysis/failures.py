@@ -50,7 +50,7 @@ def _record(group: pd.DataFrame, key: Sequence[Any], factors: Sequence[str]) -> 
 
 def _reasons(rows: pd.DataFrame) -> Any:
     """Return the reason of each row: 'Type: message', or the part of it that is not null."""
-    kind, message = rows["error_type"].fillna(""), rows["error_message"].fillna("")
+    kind, message = (rows[name].astype("str").fillna("") for name in ("error_type", "error_message"))
     between = pd.Series(": ", index=rows.index).where((kind != "") & (message != ""), "")
     reason = kind + between + message
     return reason.where(reason != "", NULL)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -23,7 +24,7 @@ from sweeps.task_status import TaskStatus
 
 NO_STATUS: Final = "no status"
 """Status of rows whose status is null."""
-_NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+_NULLABLE: Final = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 """Types of columns that pandas would turn into floats or objects as soon as one value is null."""
 MERGES_WAITED_FOR: Final = 3
 _MAX_LISTED: Final = 10
@@ -47,6 +48,8 @@ class SweepRows:
     description: Description
     remarks: tuple[str, ...] = ()
     """Sentences for the page, one for each problem in the sweep's files."""
+    folder: Path | None = None
+    """Directory of the sweep, inside that of its run; None for rows that are of no directory."""
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -76,12 +79,8 @@ class RunRows:
         return next(named, self.directory.resolve().name)
 
 
-def read_run(directory: Path, also: Collection[str] = ()) -> RunRows:
-    """Read all sweeps of a run directory.
-
-    Args:
-        directory: of the run.
-        also: columns to read that no page shows, such as text_sha256.
+def find_runs(directory: Path) -> tuple[Path, ...]:
+    """Return the run directories that a name stands for: itself, or those in it where it is a directory of runs.
 
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
@@ -93,8 +92,37 @@ def read_run(directory: Path, also: Collection[str] = ()) -> RunRows:
         if not directory.is_dir():
             raise UserError(f"{directory}: not a directory; give the run directory that holds it")
         folders, remarks = _sweep_folders(directory)
-        if not any(parts for _, parts in folders):
+        if any(parts for _, parts in folders):
+            return (directory,)
+        if _parts_in(directory):
+            parent = directory.resolve().parent
+            raise UserError(f"{directory}: one sweep of a run, not a run; give the run directory, {parent}")
+        runs = tuple(child for child in sorted(directory.iterdir()) if child.is_dir() and _holds_rows(child))
+        if not runs:
             raise UserError(_why_nothing(directory, remarks))
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
+    return runs
+
+
+def read_run(directory: Path, also: Collection[str] = ()) -> RunRows:
+    """Read all sweeps of a run directory.
+
+    Args:
+        directory: of the run.
+        also: columns to read that no page shows, such as text_sha256.
+
+    Raises:
+        UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
+            what to do.
+    """
+    runs = find_runs(directory)
+    if runs != (directory,):
+        more = f" and {len(runs) - _MAX_LISTED} more" if len(runs) > _MAX_LISTED else ""
+        listed = ", ".join(map(str, runs[:_MAX_LISTED])) + more
+        raise UserError(f"{directory}: a directory of runs, not a run; choose one of {listed}")
+    try:
+        folders, remarks = _sweep_folders(directory)
     except OSError as error:
         raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
     sweeps = tuple(read_sweep(folder, also) for folder, _ in folders)
@@ -113,10 +141,12 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
             f"{', '.join(covered[:_MAX_LISTED])}: not read, because a merged part covers the number; the next run of "
             "the sweep checks that the rows are in it"
         )
-    every = parts.table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
-    absent = parts.absent
+    absent, table = parts.absent, parts.table
     del parts  # so that millions of rows are not in memory twice
-    every["status"] = every["status"].fillna(NO_STATUS)
+    held = {name: table[name] for name in table.column_names}
+    del table
+    every = _as_frame(held)
+    every["status"] = every["status"].astype("str").fillna(NO_STATUS)
     current = latest_attempts(every)
     counted = counted_once(current, absent)
     rows = counted.rows
@@ -130,6 +160,7 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
         repeated=counted.repeated,
         description=described,
         remarks=tuple(remarks),
+        folder=folder,
     )
 
 
@@ -137,19 +168,45 @@ def _read_while_merged(folder: Path, named: str | None, described: Description, 
     """Read the parts of a sweep; once more, where a run merged some of them meanwhile."""
     for _ in range(MERGES_WAITED_FOR):
         paths = [folder / name for name in _parts_in(folder)]
-        parts = read_parts(paths, named, described.factors, described.columns, also)
+        asked = (*described.figure.values(), *also)
+        parts = read_parts(paths, named, described.factors, described.columns, asked)
         if all(path.exists() for path in paths):
             break
     return parts
 
 
+def _as_frame(columns: dict[str, Any]) -> pd.DataFrame:
+    """Return Arrow columns as a frame. Each column leaves the dictionary before the next: no row is there twice."""
+    frame: dict[str, Any] = {}
+    for name in list(columns):
+        column = columns.pop(name)
+        frame[name] = (
+            _as_categories(column)
+            if pa.types.is_dictionary(column.type)
+            else column.to_pandas(types_mapper=_NULLABLE.get)
+        )
+        del column
+    return pd.DataFrame(frame, copy=False)
+
+
+def _as_categories(column: Any) -> pd.Categorical:
+    """Return texts as categories, with codes of as few bytes as their number allows."""
+    coded = column.combine_chunks()
+    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    values = coded.dictionary.to_pandas()
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    size = next(kind for kind in (np.int8, np.int16, np.int32) if len(values) < np.iinfo(kind).max)
+    return pd.Categorical.from_codes(codes.astype(size), pd.Index(values), validate=False)
+
+
 def report_directory(directory: Path) -> Path:
-    """Return the directory for the page of a run: `report`, or `_report` if a sweep is called `report`.
+    """Return the directory for the page of a run or of runs: `report`, or `_report` if a sweep or run is called so.
 
     No file is ever written beside the parts of a sweep.
     """
-    is_sweep = (directory / "report").is_dir() and _is_sweep(directory / "report")
-    return directory / ("_report" if is_sweep else "report")
+    named = directory / "report"
+    is_taken = named.is_dir() and (_is_sweep(named) or _holds_rows(named))
+    return directory / ("_report" if is_taken else "report")
 
 
 def _sweep_folders(directory: Path) -> tuple[list[tuple[Path, bool]], list[str]]:
@@ -181,15 +238,8 @@ def _is_sweep(folder: Path) -> bool:
 
 def _why_nothing(directory: Path, remarks: list[str]) -> str:
     """Return the message for a directory without rows, for the likeliest mistake."""
-    if _parts_in(directory):
-        return f"{directory}: one sweep of a run, not a run; give the run directory, {directory.resolve().parent}"
     if remarks:
         return f"{directory}: no rows that can be read: {'; '.join(remarks[:_MAX_LISTED])}"
-    runs = [child for child in sorted(directory.iterdir()) if child.is_dir() and _holds_rows(child)]
-    if runs:
-        more = f" and {len(runs) - _MAX_LISTED} more" if len(runs) > _MAX_LISTED else ""
-        listed = ", ".join(map(str, runs[:_MAX_LISTED])) + more
-        return f"{directory}: a directory of runs, not a run; choose one of {listed}"
     return (
         f"{directory}: no rows here: no <sweep>/{PART_PATTERN}; "
         "start the sweep (python -m sweeps.run) or give another directory"

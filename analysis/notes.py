@@ -40,7 +40,7 @@ def _notes_on_conditions(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable
 
 def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str], measure: str) -> Iterable[str]:
     """Yield notes on texts that enter no number or no AUC, and on texts that are not independent."""
-    reasons = rows.loc[rows[measure].isna(), "null_reason"].fillna("no reason given").value_counts()
+    reasons = rows.loc[rows[measure].isna(), "null_reason"].astype("str").fillna("no reason given").value_counts()
     for reason, count in list(reasons.items())[:_MAX_NAMED]:
         yield f"{count:,} texts have no {measure} and enter no number: {text_of(reason)}."
     if len(reasons) > _MAX_NAMED:

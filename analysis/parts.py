@@ -22,6 +22,17 @@ POSITION: Final = "part"
 _REQUIRED: Final = ("task_id", "status")
 _NOT_SHOWN: Final = frozenset({"affinity", "device_uuid", "worker_id", "text_sha256"})
 """Columns that the page does not need: in millions of rows they take much memory."""
+_NOT_SHOWN_OF_TEXTS: Final = frozenset(
+    {
+        *("round", "order_index", "dropped_words", "truncated", "peak_rss_method"),
+        *("nll_sum", "xent_sum", "n_nll", "n_xent", "rank_1", "rank_10", "rank_100", "rank_1000", "top1_agree"),
+        *("xent_aligned_sum", "var_sum", "entropy_o_sum", "entropy_q_sum", "log_rank_sum"),
+        *("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_used_bytes", "peak_rss_bytes"),
+    }
+)
+"""The same for benchmarks of many texts a task, of which there are millions of rows: scores come from these sums."""
+_CODES: Final = pa.dictionary(pa.int32(), pa.string())
+"""Type of texts: a code a row, and a list of values."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,11 @@ class Parts:
 
 
 def read_parts(
-    paths: Sequence[Path], named: str | None, factors: Collection[str], in_file: Columns | None, also: Collection[str]
+    paths: Sequence[Path],
+    named: str | None,
+    factors: Collection[str],
+    in_file: Columns | None = None,
+    asked: Collection[str] = (),
 ) -> Parts:
     """Read the parts of a sweep. A part that cannot be read is left out and gets a remark.
 
@@ -49,17 +64,18 @@ def read_parts(
         named: the benchmark that the spec names; None where no spec does.
         factors: of the spec. Columns of these names are kept, also if the benchmark does not have them.
         in_file: columns of the benchmark `named`, where the environment file has them.
-        also: columns to read that no page shows.
+        asked: columns that the spec's figure or the caller asks for. They are read also where no page needs them.
     """
     remarks: list[str] = []
-    hidden = _NOT_SHOWN.difference(also)
-    known = _known(factors, in_file) - hidden
+    known = _known(factors, in_file) - (_NOT_SHOWN - set(asked))
     is_described = in_file is not None or named in COLUMNS
+    likely = in_file or COLUMNS.get(named or _peek(paths) or "")
+    left_out = (_NOT_SHOWN | (_NOT_SHOWN_OF_TEXTS if likely and likely.identity else set())) - set(asked)
     tables: list[tuple[str, Any, int]] = []
     held: set[str] = set()
     for position, path in enumerate(paths):
         try:
-            table, names = _read(path, known if is_described else None, hidden)
+            table, names = _read(path, known if is_described else None, left_out)
         except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
             reason = " ".join(str(error).split())[:300]
             remarks.append(
@@ -74,9 +90,11 @@ def read_parts(
     columns = columns_of(benchmark, in_file if benchmark == named else None, factors, read)
     if strange := held - known - columns.names - _NOT_SHOWN:
         remarks.append(f"columns that this version does not know are not shown: {', '.join(sorted(strange))}")
-    conformed = _Conformed(_target(columns, factors, read, hidden))
+    conformed = _Conformed(_target(columns, factors, read, left_out))
     pieces = [conformed.add(*item, benchmark) for item in tables] or [conformed.nothing()]
-    return Parts(benchmark, columns, pa.concat_tables(pieces), conformed.absent(), (*remarks, *conformed.remarks()))
+    del tables, read
+    table = pa.concat_tables(pieces).unify_dictionaries()
+    return Parts(benchmark, columns, table, conformed.absent(), (*remarks, *conformed.remarks()))
 
 
 def _known(factors: Iterable[str], in_file: Columns | None) -> set[str]:
@@ -85,13 +103,25 @@ def _known(factors: Iterable[str], in_file: Columns | None) -> set[str]:
     return names.union(*(columns.names for columns in COLUMNS.values()))
 
 
-def _read(path: Path, wanted: Collection[str] | None, hidden: Collection[str]) -> tuple[Any, list[str]]:
+def _peek(paths: Sequence[Path]) -> str | None:
+    """Return the benchmark that the first part with a row names; None where none can be read."""
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                batch = next(pq.ParquetFile(file).iter_batches(1, columns=["benchmark"]))
+                return str(batch["benchmark"][0].as_py())
+        except (OSError, ValueError, KeyError, StopIteration, pa.ArrowException):
+            continue
+    return None
+
+
+def _read(path: Path, wanted: Collection[str] | None, not_shown: Collection[str]) -> tuple[Any, list[str]]:
     """Read the wanted columns of a part. Return them with the names of all its columns.
 
     Args:
         path: of the part.
-        wanted: columns to read; None: all but `hidden`.
-        hidden: columns to leave out.
+        wanted: columns to read; None: all that a page may show.
+        not_shown: columns that are never read.
 
     Raises:
         OSError, ValueError, pyarrow.ArrowException: the file is no part of a sweep, or is damaged.
@@ -99,15 +129,17 @@ def _read(path: Path, wanted: Collection[str] | None, hidden: Collection[str]) -
     if not path.is_file():
         raise ValueError("not a file")
     with path.open("rb") as file:
-        part = pq.ParquetFile(file, page_checksum_verification=True)
-        names = part.schema_arrow.names
+        schema = pq.read_schema(file)
+        names = schema.names
         if missing := [name for name in _REQUIRED if name not in names]:
             raise ValueError(f"not a part of a sweep: no column {', '.join(missing)}")
         if len(set(names)) < len(names):
             raise ValueError("two columns have the same name")
-        nested = [field.name for field in part.schema_arrow if pa.types.is_nested(field.type)]
-        left_out = {*nested, *hidden}
+        nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+        left_out = {*nested, *not_shown}
         shown = [name for name in names if name not in left_out and (wanted is None or name in wanted)]
+        coded = [name for name in shown if _sort_of(schema.field(name).type) == "text"]
+        part = pq.ParquetFile(file, page_checksum_verification=True, read_dictionary=coded)
         table = part.read(columns=shown)
         table.validate(full=True)
         for name in _REQUIRED:
@@ -135,10 +167,12 @@ def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> 
     return chosen
 
 
-def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any], hidden: Collection[str]) -> dict[str, Any]:
+def _target(
+    columns: Columns, factors: Iterable[str], tables: Sequence[Any], left_out: Collection[str]
+) -> dict[str, Any]:
     """Return the type by column: those of the benchmark, and one for each other factor of the spec.
 
-    Such a factor is numeric if all parts hold numbers, else text.
+    Such a factor is numeric if all parts hold numbers, else text. Columns that are left out have no type.
     """
     own = {**columns.factors, **columns.identity, **columns.metrics}
     types: dict[str, Any] = dict(COMMON) | {name: kind for name, kind in own.items() if name not in RESERVED}
@@ -146,11 +180,15 @@ def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any], hid
         held = [table.schema.field(name).type for table in tables if name in table.column_names]
         if name not in types and name not in RESERVED and held:
             types[name] = common_type(held)
-    return {
-        name: pa.int64() if pa.types.is_integer(kind) else pa.float64() if pa.types.is_floating(kind) else kind
-        for name, kind in types.items()
-        if name not in hidden
-    }
+    return {name: _wide(name, kind, tables) for name, kind in types.items() if name not in left_out}
+
+
+def _wide(name: str, kind: Any, tables: Sequence[Any]) -> Any:
+    """Return the type in which a column is read: floats of 64 bits; whole numbers, too, unless all parts hold 32."""
+    if pa.types.is_integer(kind):
+        held = {table.schema.field(name).type for table in tables if name in table.column_names}
+        return pa.int32() if held <= {pa.int32()} else pa.int64()
+    return pa.float64() if pa.types.is_floating(kind) else kind
 
 
 class _Conformed:
@@ -166,7 +204,8 @@ class _Conformed:
 
     def nothing(self) -> Any:
         """Return a table without rows."""
-        return pa.table({name: pa.nulls(0, kind) for name, kind in (self._columns | {POSITION: pa.int64()}).items()})
+        kinds = self._columns | {POSITION: pa.int32()}
+        return pa.table({name: pa.nulls(0, kind) for name, kind in kinds.items()})
 
     def add(self, part: str, table: Any, position: int, benchmark: str) -> Any:
         """Return the rows of one part that belong to the benchmark, with every column in its type."""
@@ -175,7 +214,7 @@ class _Conformed:
             belongs = pc.fill_null(pc.equal(column, benchmark), True)
             table = table if pc.all(belongs).as_py() else table.filter(belongs)  # filtering copies
         columns = {name: self._column(part, position, table, name, kind) for name, kind in self._columns.items()}
-        columns[POSITION] = pa.array([position] * table.num_rows, pa.int64())
+        columns[POSITION] = pa.repeat(pa.scalar(position, pa.int32()), table.num_rows)
         return pa.table(columns)
 
     def absent(self) -> dict[str, frozenset[int]]:
@@ -208,13 +247,16 @@ class _Conformed:
 
     def _column(self, part: str, position: int, table: Any, name: str, kind: Any) -> Any:
         """Return a column in its type. Values that do not fit, and numbers that are not finite, become null."""
+        stored = _CODES if kind == pa.string() else kind
         if name not in table.column_names:
             self._absent.setdefault(name, set()).add(position)
-            return pa.nulls(table.num_rows, kind)
-        column = _cast(table[name], kind)
+            return pa.nulls(table.num_rows, stored)
+        column = table[name] if table[name].type == stored else _cast(table[name], kind)
         if column is None:
             self._mistyped.setdefault(name, {})[position] = part
-            return pa.nulls(table.num_rows, kind)
+            return pa.nulls(table.num_rows, stored)
+        if column.type != stored:
+            column = column.dictionary_encode()
         held = _sort_of(table[name].type)
         if held not in (_sort_of(kind), "nulls"):
             self._translated.setdefault((name, held), []).append(part)

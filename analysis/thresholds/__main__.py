@@ -20,6 +20,7 @@ from rich.console import Console
 
 from analysis.thresholds.asked import Asked
 from analysis.thresholds.files import tables_directory, write_files
+from analysis.thresholds.raid import write_raid
 from analysis.thresholds.run_fit import fit_run
 from analysis.thresholds.summary import print_summary, warnings_of
 from analysis.thresholds.tables import tables_of
@@ -55,6 +56,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the split and of every draw.")] = 0,
     out: Annotated[Path, typer.Option(help="Calibration file.")] = Path("calibration.json"),
     tables: Annotated[Path | None, typer.Option(help="Directory for tables; default: OUT's name with -tables.")] = None,
+    raid: Annotated[Path | None, typer.Option(help="Directory for predictions.json and results.json of RAID.")] = None,
 ) -> None:
     """Set thresholds on human texts that flag at most a share of new ones, and say what they find."""
     try:
@@ -63,6 +65,7 @@ def main(
         chosen, fit = fit_run(run_dir, asked, sweep, where or ())
         found = tables_of(fit, group or ())
         directory = tables or tables_directory(out)
+        in_raid = f"RAID        {printable(write_raid(fit, raid))}\n" if raid else ""
         write_files(fit.calibration, found, out, directory)
     except SweepsError as error:
         typer.echo(printable(f"error: {error}"), err=True)
@@ -75,7 +78,7 @@ def main(
     if len(warnings) > MOST_WARNINGS:
         typer.echo(f"note: and {len(warnings) - MOST_WARNINGS} more; the tables have them", err=True)
     places = f"calibration {printable(str(out))}\ntables      {printable(str(directory))}\n"
-    _print(f"sweep       {printable(chosen.name)}\n{summary.getvalue()}{places}", out)
+    _print(f"sweep       {printable(chosen.name)}\n{summary.getvalue()}{places}{in_raid}", out)
 
 
 def _print(text: str, out: Path) -> None:

@@ -15,7 +15,7 @@ from analysis.thresholds.settings import where
 from analysis.thresholds.texts import HUMAN, REQUIRED
 from sweeps.errors import UserError
 
-_ALSO: Final = ("text_sha256",)
+_ALSO: Final = ("text_sha256", "truncated")
 """Columns that the report does not read."""
 
 

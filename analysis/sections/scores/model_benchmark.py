@@ -1,0 +1,132 @@
+"""Notebook 03, § 2.1: model pairs and how well they tell human from machine text; § 2.2: the same for one pair."""
+
+from typing import Final
+
+import pandas as pd
+
+from analysis.column_titles import NULL, number
+from analysis.sections.measured_sweep import MeasuredSweep
+from analysis.sections.scores.box_plot import box_plot
+from analysis.sections.scores.combinations import matrix, unsupported
+from analysis.sections.scores.pair_statistics import comparisons, statistics
+from analysis.sections.scores.ranking import ranking
+from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, settings_of
+from analysis.sections.scores.wording import auroc_text, limits_text, p_text
+from analysis.sections.section import Content
+from analysis.tables import MAX_TABLE_ROWS, Table
+
+HOW: Final = (
+    "By record: a difference's interval takes all texts, records being its clusters (Student's t with one degree of "
+    "freedom fewer than records); Welch's test compares the means of each record and author; the paired test takes the "
+    "mean difference of the texts with one place in one record; p after Holm over the pairs. AUROC: Obuchowski's "
+    "interval, DeLong's for clustered texts. Cohen's d: pooled standard deviation of all texts."
+)
+
+
+def model_benchmark(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.1: box plot, statistics of each pair, and their ranking. None for a sweep of one pair."""
+    settings = settings_of(sweep, longest=True)
+    if len(settings) < 2:
+        return None
+    table = statistics(settings)
+    pairwise, said = comparisons(settings)
+    tables = [_table(table, sweep.file_name)]
+    if not pairwise.empty:
+        tables.append(_comparison_table(pairwise, sweep.file_name))
+    if without := unsupported(sweep):
+        tables.append(without)
+    files = {f"{sweep.file_name}-pairs": table, f"{sweep.file_name}-pair-comparisons": pairwise}
+    return Content(
+        sentences=(*ranking(table, pairwise), said),
+        drawings=box_plot(settings, "score", f"{sweep.file_name}-2.1-boxes"),
+        tables=tuple(tables),
+        files={name: frame for name, frame in files.items() if not frame.empty},
+    )
+
+
+def combinations(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.1, combinations: the matrix of observers and performers. None where pairs make no matrix."""
+    table = matrix(sweep)
+    if table is None:
+        return None
+    without = unsupported(sweep)
+    said = () if without is None else (f"{len(without.rows)} pairs have no score; the table gives the reason of each.",)
+    return Content(sentences=said, tables=(table, without) if without else (table,))
+
+
+def one_pair(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.2: box plot and statistics of the pair. None for a sweep of several pairs."""
+    settings = settings_of(sweep, longest=True)
+    if len(settings) != 1:
+        return None
+    table, setting = statistics(settings), settings[0]
+    has_prefixes = settings_of(sweep)[0].has_prefixes
+    said = (
+        f"{setting.n_human:,} human and {setting.n_synthetic:,} machine texts of {table['records'].iloc[0]:,} records."
+    )
+    if has_prefixes:
+        said += " Of the prefixes of a text, the longest with a score counts here."
+    return Content(
+        sentences=(*ranking(table, pd.DataFrame()), said),
+        drawings=box_plot(settings, "score", f"{sweep.file_name}-2.2-boxes"),
+        tables=(_table(table, sweep.file_name),),
+        files={f"{sweep.file_name}-pairs": table},
+    )
+
+
+def few_records(settings: list[Setting]) -> tuple[str, ...]:
+    """Return a sentence where a setting has too few records to conclude anything."""
+    few = [setting for setting in settings if not setting.can_conclude]
+    return tuple(
+        f"{setting.name}: {setting.fewest_records} records of a class are too few to conclude anything; "
+        f"{FEWEST_RECORDS} are needed."
+        for setting in few[:3]
+    )
+
+
+def _table(table: pd.DataFrame, file_name: str) -> Table:
+    return Table(
+        title="Human against machine scores",
+        headers=(
+            *("pair", "AUROC (95% interval)", "human − machine", "95% interval", "Cohen's d"),
+            *("p, Welch", "p, paired", "mean human", "mean machine"),
+            *("n human", "n machine", "records", "paired texts"),
+        ),
+        rows=tuple(
+            (
+                row["setting"],
+                auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"]),
+                number(row["difference"]),
+                limits_text(row["low"], row["high"]),
+                NULL if pd.isna(row["cohens_d"]) else f"{row['cohens_d']:.2f}",
+                p_text(row["p_welch_holm"]),
+                p_text(row["p_paired_holm"]),
+                number(row["mean_human"]),
+                number(row["mean_synthetic"]),
+                *(f"{row[name]:,}" for name in ("n_human", "n_synthetic", "records", "pairs")),
+            )
+            for row in table.head(MAX_TABLE_ROWS).to_dict("records")
+        ),
+        names=1,
+        csv=f"tables/{file_name}-pairs.csv",
+        left_out=max(0, len(table) - MAX_TABLE_ROWS),
+        note=HOW,
+    )
+
+
+def _comparison_table(pairwise: pd.DataFrame, file_name: str) -> Table:
+    ordered = pairwise.sort_values("p_holm", kind="stable")
+    return Table(
+        title="Pairs compared: difference of AUROCs on the same texts",
+        headers=("pair", "and", "AUROC", "and", "difference", "95% interval", "p (Holm)"),
+        rows=tuple(
+            (
+                *(row["first"], row["second"], f"{row['auroc_first']:.3f}", f"{row['auroc_second']:.3f}"),
+                *(f"{row['difference']:+.3f}", limits_text(row["low"], row["high"]), p_text(row["p_holm"])),
+            )
+            for row in ordered.head(MAX_TABLE_ROWS).to_dict("records")
+        ),
+        names=2,
+        csv=f"tables/{file_name}-pair-comparisons.csv",
+        left_out=max(0, len(ordered) - MAX_TABLE_ROWS),
+    )

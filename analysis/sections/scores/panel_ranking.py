@@ -1,0 +1,232 @@
+"""All scores of the panel on exactly the same texts: AUROC, rates at fixed false-positive rates, and their order."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+
+from analysis.column_titles import NULL
+from analysis.sections.measured_sweep import MeasuredSweep
+from analysis.sections.scores.length_bins import bin_names, bin_of_each, edges_of
+from analysis.sections.scores.ranking import ranking
+from analysis.sections.scores.roc_figure import roc_figure
+from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, fragment_run, settings_of
+from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed, p_text, rate_text
+from analysis.sections.section import Content
+from analysis.tables import MAX_TABLE_ROWS, Table
+from analysis.thresholds.randomness import one_of_each
+from analysis.thresholds.score_comparison import compared_scores
+from analysis.thresholds.separation import FPRS, auroc_table, tpr_table
+from analysis.thresholds.settings import Settings
+from analysis.thresholds.settings import settings_of as settings_in
+from analysis.thresholds.texts import scores_in, texts_of
+from analysis.thresholds.views import ALL, COMBINATIONS, dimensions_of
+from scoring.scores import SCORES
+from sweeps.errors import UserError
+
+MAX_SETTINGS: Final = 6
+_MOST_GROUPS: Final = 4
+_HOW: Final = (
+    "On the same texts for every score: one of each record and author, drawn with a fixed seed. DeLong's interval. "
+    "Rates are points of the step ROC with the false-positive rate that was reached, and promise nothing about other "
+    "texts."
+)
+
+
+class Panel(NamedTuple):
+    """The panel of one setting."""
+
+    setting: Setting
+    drawn: pd.DataFrame
+    """One text of each record and author, with every score."""
+    auroc: pd.DataFrame
+    tpr: pd.DataFrame
+    pairwise: pd.DataFrame
+
+
+def panel_ranking(sweep: MeasuredSweep) -> Content | None:
+    """Return the section. None where the rows hold no panel."""
+    settings = settings_of(sweep, longest=True)
+    panels = [panel for setting in settings[:MAX_SETTINGS] if (panel := _panel(setting)) is not None]
+    if not panels:
+        return None
+    file_name = sweep.file_name
+    files = {
+        f"{file_name}-panel-{kind}": pd.concat(
+            [getattr(panel, field).assign(pair=panel.setting.name) for panel in panels], ignore_index=True
+        )
+        for kind, field in (("auroc", "auroc"), ("tpr", "tpr"), ("comparison", "pairwise"))
+    }
+    tables = (_table(panels, file_name), _views(panels, file_name), _comparison(panels, file_name))
+    is_fragment_run = bool(fragment_run(sweep, longest=True))
+    figures = [(panel.setting.name, panel.drawn, _best_first(panel)) for panel in panels]
+    said = [f"The first {len(panels)} of {len(settings)} pairs are ranked."] if len(panels) < len(settings) else []
+    return Content(
+        sentences=(*(sentence for panel in panels for sentence in _sentences(panel, len(panels) > 1)), *said),
+        drawings=roc_figure(figures, f"{file_name}-roc") if is_fragment_run else (),
+        tables=tuple(table for table in tables if table.rows),
+        files={name: frame for name, frame in files.items() if not frame.empty},
+    )
+
+
+def _panel(setting: Setting) -> Panel | None:
+    """Return the panel of a setting; None where fewer than two scores have values, or a class is missing."""
+    scores = scores_in(setting.rows)
+    if len(scores) < 2 or not min(setting.n_human, setting.n_synthetic):
+        return None
+    try:
+        settings = settings_in(setting.rows)
+    except UserError:  # rows of several settings at once: only windows need to know them
+        settings = Settings({})
+    try:
+        frame = texts_of(setting.rows, scores, settings).frame
+    except UserError:  # no text has every score
+        return None
+    edges = edges_of(frame["length_tokens"], _MOST_GROUPS)
+    names = pd.Series([*bin_names(edges), None], dtype=object)
+    frame = frame.assign(
+        record=frame["record_id"], length_group=names.to_numpy()[bin_of_each(frame["length_tokens"], edges)]
+    )
+    drawn = one_of_each(frame, ("record", "is_human"), 0)
+    dimensions = [name for name in dimensions_of(drawn) if name != "pair"]
+    auroc = auroc_table(drawn, scores, dimensions)
+    few = auroc[["n_human", "n_synthetic"]].min(axis=1) < FEWEST_RECORDS
+    auroc.loc[few, ["auroc_low", "auroc_high"]] = None
+    return Panel(setting, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores))
+
+
+def _seen(tpr: pd.DataFrame) -> pd.DataFrame:
+    """Return the rates, null where there are too few human texts to see a rate as small as the one asked for."""
+    unseen = tpr["n_human"] * tpr["fpr_asked"] < 1
+    tpr.loc[unseen, ["fpr", "tpr", "tpr_low", "tpr_high"]] = None
+    return tpr
+
+
+def _of_all(panel: Panel) -> pd.DataFrame:
+    """Return the AUROC of each score on all texts, highest first."""
+    return panel.auroc[panel.auroc["view"] == ALL].sort_values("auroc", ascending=False, kind="stable")
+
+
+def _best_first(panel: Panel) -> list[str]:
+    return _of_all(panel)["score"].tolist()
+
+
+def _sentences(panel: Panel, named: bool) -> list[str]:
+    table = _of_all(panel).rename(columns={"score": "setting"})
+    is_enough = int(table[["n_human", "n_synthetic"]].to_numpy().min()) >= FEWEST_RECORDS
+    sentences = [*ranking(table, panel.pairwise if is_enough else pd.DataFrame(), "score"), *_turned_in_part(panel)]
+    return [f"{panel.setting.name}: {sentence}" for sentence in sentences] if named else sentences
+
+
+def _turned_in_part(panel: Panel) -> list[str]:
+    """Return a sentence on each score that points the other way in some view of the texts, but not in all texts."""
+    views = panel.auroc[(panel.auroc["view"] != ALL) & (panel.auroc["view"] != COMBINATIONS)]
+    whole = _of_all(panel).set_index("score")["auroc"]
+    sentences = []
+    for score, part in views[views["auroc"] < 0.5].groupby("score", sort=False):
+        if whole[score] < 0.5:
+            continue
+        places = [
+            f"{row['view'].replace('_', ' ')} {row[row['view']]} "
+            f"({auroc_text(row['auroc'], row['auroc_low'], row['auroc_high'])})"
+            for row in part.to_dict("records")
+        ]
+        sentences.append(f"{score}: AUROC below 0.5 for {listed(places)}: {NOT_TURNED}.")
+    return sentences
+
+
+def _level_order(level: Any) -> tuple[int, str]:
+    """Return a key that sorts ranges by their first number."""
+    first = str(level).partition("–")[0]
+    return (int(first) if first.isdigit() else 0, str(level))
+
+
+def _table(panels: Sequence[Panel], file_name: str) -> Table:
+    """Return the table of every score on all texts."""
+    rows = []
+    for panel in panels:
+        tpr = panel.tpr[panel.tpr["view"] == ALL].set_index(["score", "fpr_asked"])
+        for row in _of_all(panel).to_dict("records"):
+            rates = [_rate(tpr.loc[(row["score"], fpr)].to_dict(), fpr) for fpr in FPRS]
+            auroc = auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
+            counts = (f"{row['n_human']:,}", f"{row['n_synthetic']:,}")
+            note = NOT_TURNED if row["auroc"] < 0.5 else ""
+            rows.append(
+                (
+                    panel.setting.name,
+                    row["score"],
+                    auroc,
+                    *rates,
+                    *counts,
+                    row["direction"],
+                    SCORES[row["score"]].formula,
+                    note,
+                )
+            )
+    return Table(
+        title="Scores of the panel",
+        headers=(
+            *("pair", "score", "AUROC (95% interval)"),
+            *(f"TPR at FPR ≤ {fpr:.1%}" for fpr in FPRS),
+            *("n human", "n machine", "machine text is", "formula", ""),
+        ),
+        rows=tuple(rows),
+        names=2,
+        csv=f"tables/{file_name}-panel-auroc.csv",
+        note=_HOW,
+    )
+
+
+def _rate(row: dict[Any, Any], fpr: float) -> str:
+    """Return '61.2% (55%–67%) at FPR 4.8%', or the number of human texts that are needed."""
+    if pd.isna(row["tpr"]):
+        return f"too few human texts: {round(1 / fpr):,} are needed"
+    return f"{rate_text(row['tpr'], row['tpr_low'], row['tpr_high'])} at FPR {row['fpr']:.2%}"
+
+
+def _views(panels: Sequence[Panel], file_name: str) -> Table:
+    """Return the table of the AUROC of each score by length group, dataset and generator."""
+    rows = []
+    scores = list(dict.fromkeys(score for panel in panels for score in _best_first(panel)))
+    for panel in panels:
+        columns = [*panel.auroc.columns[1 : [*panel.auroc.columns].index("score")]]
+        for column in columns:
+            of_view = panel.auroc[panel.auroc["view"] == column]
+            for level, part in sorted(of_view.groupby(column, sort=False), key=lambda both: _level_order(both[0])):
+                shown = {
+                    row["score"]: auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
+                    for row in part.to_dict("records")
+                }
+                counts = (f"{part['n_human'].iloc[0]:,}", f"{part['n_synthetic'].iloc[0]:,}")
+                names = (panel.setting.name, column.replace("_", " "), str(level))
+                rows.append((*names, *(shown.get(score, NULL) for score in scores), *counts))
+    return Table(
+        title="AUROC of every score by length (tokens), dataset and generator",
+        headers=("pair", "by", "level", *scores, "n human", "n machine"),
+        rows=tuple(rows[:MAX_TABLE_ROWS]),
+        names=3,
+        csv=f"tables/{file_name}-panel-auroc.csv",
+        left_out=max(0, len(rows) - MAX_TABLE_ROWS),
+        note=f"No interval is given for fewer than {FEWEST_RECORDS} texts of either author.",
+    )
+
+
+def _comparison(panels: Sequence[Panel], file_name: str) -> Table:
+    """Return the table of each two scores."""
+    rows = [
+        (
+            *(panel.setting.name, row["first"], row["second"]),
+            *(f"{row['auroc_first']:.3f}", f"{row['auroc_second']:.3f}", f"{row['difference']:+.3f}"),
+            *(p_text(row["p"]), p_text(row["p_holm"])),
+        )
+        for panel in panels
+        for row in panel.pairwise.to_dict("records")
+    ]
+    return Table(
+        title="Scores compared: paired DeLong, Holm over the table of a pair",
+        headers=("pair", "score", "and", "AUROC", "and", "difference", "p", "p (Holm)"),
+        rows=tuple(rows[:MAX_TABLE_ROWS]),
+        names=3,
+        csv=f"tables/{file_name}-panel-comparison.csv",
+        left_out=max(0, len(rows) - MAX_TABLE_ROWS),
+    )

@@ -1,0 +1,87 @@
+"""Sentences that rank settings by AUROC, and say which of them cannot be told apart.
+
+Not to find a difference does not make two settings equal. Settings form a group only where no two of them differ, and
+each of them differs from every setting outside. Where no such groups exist, only the best one is spoken of.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.sections.scores.scored import FEWEST_RECORDS
+from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed
+
+ALPHA: Final = 0.05
+
+
+def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair") -> list[str]:
+    """Return the sentences.
+
+    Args:
+        table: setting, auroc, auroc_low, auroc_high; highest AUROC first.
+        pairwise: first, second, p_holm; empty where nothing was compared.
+        what: word for a setting.
+    """
+    known = table[table["auroc"].notna()]
+    sure = known[known["auroc_low"].notna() | ((known["auroc"] == 1) & (known["records"] >= FEWEST_RECORDS))]
+    if known.empty:
+        return [f"No {what} scored texts of both authors, so nothing separates them."]
+    loud = [_other_way(row) for row in known[known["auroc"] < 0.5].to_dict("records")]
+    if sure.empty:
+        return [*loud, f"Too few records to rank: {FEWEST_RECORDS} with human and with machine text are needed."]
+    best = sure.iloc[0].to_dict()
+    shown = f"AUROC {auroc_text(best['auroc'], best['auroc_low'], best['auroc_high'])}"
+    if not (best["auroc"] == 1 or best["auroc_low"] > 0.5):
+        return [*loud, f"No {what} is shown to separate human from machine text: {best['setting']} has {shown}."]
+    if len(known) == 1:
+        return [*loud, f"{best['setting']}: {shown}."]
+    if pairwise.empty:
+        return [*loud, f"{best['setting']} has the highest AUROC: {shown[6:]}. The others are not compared with it."]
+    return [*loud, *_compared(best, shown, known, pairwise)]
+
+
+def groups_of(names: Sequence[str], pairwise: pd.DataFrame) -> list[list[str]] | None:
+    """Return groups of names that cannot be told apart, in order; None where the differences make no clean groups.
+
+    Args:
+        names: in the order of their AUROCs.
+        pairwise: first, second, p_holm.
+    """
+    differ = _differing(pairwise)
+    groups: list[list[str]] = []
+    for place, name in enumerate(names):
+        parts_here = all(frozenset((before, after)) in differ for before in names[:place] for after in names[place:])
+        if parts_here:
+            groups.append([])
+        groups[-1].append(name)
+    is_clean = not any(
+        frozenset((one, other)) in differ for group in groups for one in group for other in group if one != other
+    )
+    return groups if is_clean else None
+
+
+def _compared(best: dict[Any, Any], shown: str, known: pd.DataFrame, pairwise: pd.DataFrame) -> list[str]:
+    differ, name = _differing(pairwise), best["setting"]
+    compared = {*pairwise["first"], *pairwise["second"]}
+    others = [other for other in known["setting"] if other != name and other in compared]
+    alike = [other for other in others if frozenset((name, other)) not in differ]
+    if not alike:
+        sentences = [f"{name} separates best: {shown}."]
+    else:
+        sentences = [f"{name} has the highest AUROC: {shown[6:]}; it cannot be told apart from {listed(alike)}."]
+    groups = groups_of([one for one in known["setting"] if one in compared], pairwise)
+    if groups is not None and 1 < len(groups) < len(others) + 1:
+        sentences.append(f"Groups that differ, best first: {'; '.join(listed(group) for group in groups)}.")
+    return sentences
+
+
+def _differing(pairwise: pd.DataFrame) -> set[frozenset[str]]:
+    """Return the pairs of names whose difference is significant after Holm."""
+    significant = pairwise[pairwise["p_holm"] < ALPHA]
+    return {frozenset(both) for both in zip(significant["first"], significant["second"], strict=True)}
+
+
+def _other_way(row: dict[Any, Any]) -> str:
+    shown = auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
+    return f"{row['setting']}: AUROC {shown} is below 0.5: {NOT_TURNED}."

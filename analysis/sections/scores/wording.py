@@ -1,0 +1,48 @@
+"""Numbers of notebook 03 as text: AUROCs, p values, rates, and the claim that they carry."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.column_titles import NULL, number
+from analysis.thresholds.separation import OTHER_WAY
+
+TOO_FEW: Final = "too few to tell"
+NOT_TURNED: Final = f"{OTHER_WAY}; the AUROC is not turned round"
+_MAX_LISTED: Final = 8
+
+
+def auroc_text(value: Any, low: Any, high: Any) -> str:
+    """Return '0.964 (0.941–0.982)', without the interval where there is none."""
+    if pd.isna(value):
+        return NULL
+    limits = f" ({low:.3f}–{high:.3f})" if pd.notna(low) and pd.notna(high) else ""
+    return f"{value:.3f}{limits}"
+
+
+def limits_text(low: Any, high: Any) -> str:
+    """Return '0.081 to 0.121'; 'too few to tell' where there is no interval."""
+    return TOO_FEW if pd.isna(low) or pd.isna(high) else f"{number(low)} to {number(high)}"
+
+
+def p_text(p: Any) -> str:
+    """Return a p value with two significant digits; '< 0.0001' for a smaller one."""
+    if pd.isna(p):
+        return NULL
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def rate_text(value: Any, low: Any = None, high: Any = None) -> str:
+    """Return '4.7% (3.2%–6.6%)', without the interval where there is none."""
+    if pd.isna(value):
+        return NULL
+    limits = f" ({low:.1%}–{high:.1%})" if pd.notna(low) and pd.notna(high) else ""
+    return f"{value:.1%}{limits}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return 'a, b and c'; of many names the first, and the number of the others."""
+    if len(names) > _MAX_LISTED:
+        return f"{', '.join(names[:_MAX_LISTED])} and {len(names) - _MAX_LISTED} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
