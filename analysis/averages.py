@@ -31,7 +31,8 @@ class Averages:
     metrics: tuple[str, ...]
     cells: pd.DataFrame
     """A row per cell and metric. Columns: the factors, then metric, n, mean, median, sd, ci95_low, ci95_high, min,
-    max, sd_above_limit and range_above_limit; values have the unit of the metric's column."""
+    max, sd_above_limit, range_above_limit, rows_beside_others (rows of the cell during which other workers of the host
+    had a task) and most_neighbours (number of those workers); values have the unit of the metric's column."""
     notes: tuple[str, ...]
     """Sentences that a reader must know before comparing cells."""
 
@@ -77,7 +78,13 @@ def _describe_cells(rows: pd.DataFrame, factors: list[str], metric: str, *, repe
     """Return the statistics of one metric, a row per cell that has a value of it."""
     values = rows[metric].astype("float64")
     keys = [rows[name] for name in factors] or [pd.Series(0, index=rows.index)]
-    table = describe(values.groupby(keys, dropna=False), repeats=repeats).reset_index()
+    table = describe(values.groupby(keys, dropna=False), repeats=repeats)
+    table[["rows_beside_others", "most_neighbours"]] = 0
+    if repeats:  # where a text is scored does not change its score
+        others = rows["neighbours"].astype("float64").fillna(0).where(values.notna(), 0)
+        table["rows_beside_others"] = (others > 0).groupby(keys, dropna=False).sum().astype(int)
+        table["most_neighbours"] = others.groupby(keys, dropna=False).max().astype(int)
+    table = table.reset_index()
     table.insert(len(factors), "metric", metric)
     return table if factors else table.drop(columns="index")
 

@@ -91,7 +91,7 @@ def panels(count: int, labels: Sequence[str], names: Sequence[str] = ()) -> tupl
         names: along the x axis, which must have room below each panel.
     """
     wide = max(3.5 if count > 1 else 5.6, 0.2 * len(names))
-    columns = max(1, min(count, _COLUMNS, int(_MAX_WIDTH_IN / wide)))
+    columns = max(1, min(count, 2 if count == 4 else _COLUMNS, int(_MAX_WIDTH_IN / wide)))
     lines = math.ceil(count / columns)
     beside = 0.9 + _CHARACTER_IN * max((cell_len(_escaped(label)) for label in labels), default=0)
     below = _CHARACTER_IN * max((cell_len(_escaped(name)) for name in names), default=0)

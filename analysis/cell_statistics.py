@@ -1,6 +1,8 @@
 """Statistics of the values of one cell: mean, median, sd, n, 95% confidence interval, and marks of unsteadiness.
 
-Knows groups of numbers. Does not know columns, factors or benchmarks.
+The rule of unsteadiness is that of pyperf (`pyperf check`): the standard deviation is at least 10% of the mean, or the
+minimum or the maximum is at least 50% away from the mean. Knows groups of numbers. Does not know columns, factors or
+benchmarks.
 """
 
 from typing import Any, Final
@@ -10,17 +12,20 @@ import pandas as pd
 from scipy.special import stdtrit
 
 CONFIDENCE: Final = 0.95
+FEWEST: Final = 5
+"""Values of a cell below which the page shows no interval: with n = 3 it is wider than 2 standard deviations."""
 SD_LIMIT: Final = 0.10
-"""Ratio of standard deviation to mean above which a cell is marked as unsteady, as in pyperf."""
-RANGE_LIMIT: Final = 1.5
-"""Ratio of largest to smallest value above which a cell is marked as unsteady."""
+"""Ratio of standard deviation to mean from which a cell is marked as unsteady, as in pyperf's `check`."""
+RANGE_LIMIT: Final = 0.50
+"""Distance of the least or the greatest value from the mean, as a share of the mean, from which a cell is marked."""
 
 
 def describe(values: Any, *, repeats: bool) -> pd.DataFrame:
     """Return the statistics of a grouped float column, a row per group. Groups without values are left out.
 
-    The interval is mean ± t(0.975, n-1) · sd / √n (Student). Standard deviation (sd, n-1) and interval are null for
-    n = 1. The range is marked only where all values are at least 0.
+    With h = t(0.975, n-1) · sd / √n (Student), the interval is mean ± h. Where every value of the column is positive,
+    the interval is mean · exp(± h / mean): that of log(mean) by the delta method, which never reaches zero. Standard
+    deviation (sd, n-1) and interval are null for n = 1. The range is marked only where all values are at least 0.
 
     Args:
         values: a pandas group-by of float64. Nulls are not counted.
@@ -35,9 +40,24 @@ def describe(values: Any, *, repeats: bool) -> pd.DataFrame:
     quantile = stdtrit(table["n"].clip(lower=2) - 1, (1 + CONFIDENCE) / 2)
     with np.errstate(over="ignore", invalid="ignore"):  # values near the largest float: the interval is infinite
         half_width = quantile * table["sd"] / np.sqrt(table["n"])
-        table["ci95_low"] = table["mean"] - half_width
-        table["ci95_high"] = table["mean"] + half_width
-        table["sd_above_limit"] = repeats & (table["sd"] > SD_LIMIT * table["mean"].abs())
-        table["range_above_limit"] = repeats & (table["min"] >= 0) & (table["max"] > RANGE_LIMIT * table["min"])
+        table["ci95_low"], table["ci95_high"] = _interval(table["mean"], half_width, positive=table["min"].min() > 0)
+        sd_limit, range_limit = SD_LIMIT * table["mean"].abs(), RANGE_LIMIT * table["mean"]
+        table["sd_above_limit"] = repeats & (table["sd"] > 0) & _reaches(table["sd"], sd_limit)
+        farthest = np.maximum(table["mean"] - table["min"], table["max"] - table["mean"])
+        is_far = (table["min"] >= 0) & (table["max"] > table["min"]) & _reaches(farthest, range_limit)
+        table["range_above_limit"] = repeats & is_far
     order = ["n", "mean", "median", "sd", "ci95_low", "ci95_high", "min", "max"]
     return table[[*order, "sd_above_limit", "range_above_limit"]]
+
+
+def _interval(mean: Any, half_width: Any, *, positive: bool) -> tuple[Any, Any]:
+    """Return the bounds of the interval around a mean: on the logarithmic scale where all values are positive."""
+    if not positive:
+        return mean - half_width, mean + half_width
+    factor = np.exp(half_width / mean)
+    return mean / factor, mean * factor
+
+
+def _reaches(value: Any, limit: Any) -> Any:
+    """Tell which values reach a limit; a rounding error below the limit counts as reaching it."""
+    return value >= limit * (1 - 1e-12)

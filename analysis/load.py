@@ -75,8 +75,8 @@ class RunRows:
         return next(named, self.directory.resolve().name)
 
 
-def read_run(directory: Path) -> RunRows:
-    """Read all sweeps of a run directory.
+def find_runs(directory: Path) -> tuple[Path, ...]:
+    """Return the run directories that a name stands for: itself, or those in it where it is a directory of runs.
 
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
@@ -88,8 +88,33 @@ def read_run(directory: Path) -> RunRows:
         if not directory.is_dir():
             raise UserError(f"{directory}: not a directory; give the run directory that holds it")
         folders, remarks = _sweep_folders(directory)
-        if not any(parts for _, parts in folders):
+        if any(parts for _, parts in folders):
+            return (directory,)
+        if _parts_in(directory):
+            parent = directory.resolve().parent
+            raise UserError(f"{directory}: one sweep of a run, not a run; give the run directory, {parent}")
+        runs = tuple(child for child in sorted(directory.iterdir()) if child.is_dir() and _holds_rows(child))
+        if not runs:
             raise UserError(_why_nothing(directory, remarks))
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
+    return runs
+
+
+def read_run(directory: Path) -> RunRows:
+    """Read all sweeps of a run directory.
+
+    Raises:
+        UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
+            what to do.
+    """
+    runs = find_runs(directory)
+    if runs != (directory,):
+        more = f" and {len(runs) - _MAX_LISTED} more" if len(runs) > _MAX_LISTED else ""
+        listed = ", ".join(map(str, runs[:_MAX_LISTED])) + more
+        raise UserError(f"{directory}: a directory of runs, not a run; choose one of {listed}")
+    try:
+        folders, remarks = _sweep_folders(directory)
     except OSError as error:
         raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
     sweeps = tuple(read_sweep(folder) for folder, _ in folders)
@@ -139,12 +164,13 @@ def _read_while_merged(folder: Path, named: str | None, described: Description) 
 
 
 def report_directory(directory: Path) -> Path:
-    """Return the directory for the page of a run: `report`, or `_report` if a sweep is called `report`.
+    """Return the directory for the page of a run or of runs: `report`, or `_report` if a sweep or run is called so.
 
     No file is ever written beside the parts of a sweep.
     """
-    is_sweep = (directory / "report").is_dir() and _is_sweep(directory / "report")
-    return directory / ("_report" if is_sweep else "report")
+    named = directory / "report"
+    is_taken = named.is_dir() and (_is_sweep(named) or _holds_rows(named))
+    return directory / ("_report" if is_taken else "report")
 
 
 def _sweep_folders(directory: Path) -> tuple[list[tuple[Path, bool]], list[str]]:
@@ -176,15 +202,8 @@ def _is_sweep(folder: Path) -> bool:
 
 def _why_nothing(directory: Path, remarks: list[str]) -> str:
     """Return the message for a directory without rows, for the likeliest mistake."""
-    if _parts_in(directory):
-        return f"{directory}: one sweep of a run, not a run; give the run directory, {directory.resolve().parent}"
     if remarks:
         return f"{directory}: no rows that can be read: {'; '.join(remarks[:_MAX_LISTED])}"
-    runs = [child for child in sorted(directory.iterdir()) if child.is_dir() and _holds_rows(child)]
-    if runs:
-        more = f" and {len(runs) - _MAX_LISTED} more" if len(runs) > _MAX_LISTED else ""
-        listed = ", ".join(map(str, runs[:_MAX_LISTED])) + more
-        return f"{directory}: a directory of runs, not a run; choose one of {listed}"
     return (
         f"{directory}: no rows here: no <sweep>/{PART_PATTERN}; "
         "start the sweep (python -m sweeps.run) or give another directory"

@@ -1,8 +1,6 @@
-"""`python -m analysis.report RUN_DIR`: one self-contained HTML page, with its figures and tables beside it.
+"""`python -m analysis.report RUN_DIR…`: one self-contained HTML page, with its figures and tables beside it.
 
-The command computes (averages.py, failures.py), draws (plots.py, histograms.py), makes tables (tables.py) and the page
-(page.py), and writes the files. Every file is written under a temporary name and then renamed, the page last, so that a
-killed report leaves no half file.
+The command reads (load.py), has the page put together (assembly.py, page.py), and writes it with its summary.
 """
 
 import sys
@@ -12,130 +10,60 @@ from pathlib import Path
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parents[1]), sys.path[0]]
 
-import hashlib
 import os
-from typing import Annotated, Final
+from collections.abc import Sequence
+from typing import Annotated
 
-import pandas as pd
 import typer
 
-from analysis.auc import auc_by_cell
-from analysis.averages import Averages, average, is_scored
-from analysis.canvas import Drawing
-from analysis.column_titles import title_of
-from analysis.failures import failures
-from analysis.figure_spec import FigureSpec, choose_figure
-from analysis.histograms import draw_scores
-from analysis.level_labels import text_of
-from analysis.load import RunRows, SweepRows, read_run, report_directory
-from analysis.page import Section, environments_of, outline, progress_of, render, spec_of, statuses_of
-from analysis.plots import draw
-from analysis.tables import Table, auc_table, failure_table, overview, statistics
+from analysis.assembly import assemble
+from analysis.load import RunRows, find_runs, read_run, report_directory
+from analysis.markdown import summary_lines, summary_markdown
+from analysis.page import Page, render
+from analysis.report_files import ReportFiles
 from sweeps.errors import UserError
 from sweeps.printable import printable
 
-FILE_NAME_BYTES: Final = 120
-"""Bytes of a sweep's name in the names of its files. Longer names are cut."""
 
+def write_report(*directories: Path, out: Path | None = None) -> Path:
+    """Read run directories, or directories of runs, and write their report.
 
-def write_report(directory: Path) -> Path:
-    """Read a run directory and write its report.
+    Args:
+        directories: at least one.
+        out: where the report is written; None: `report/` in the first directory that was named.
 
     Returns:
         The path of index.html.
 
     Raises:
-        UserError: the directory holds no rows, or the report cannot be written.
+        UserError: a directory holds no rows, or the report cannot be written.
     """
-    return _write_pages(read_run(directory))
+    files = _files(directories, out)
+    _write(_read(directories), files)
+    return files.index
 
 
-def _write_pages(run: RunRows) -> Path:
-    """Write figures, tables and the page of a run. Return the path of the page."""
-    report = report_directory(run.directory)
+def _read(directories: Sequence[Path]) -> list[RunRows]:
+    """Return the rows of every run, each run once."""
+    found = [run for directory in directories for run in find_runs(directory)]
+    return [read_run(run) for run in {run.resolve(): run for run in reversed(found)}.values()][::-1]
+
+
+def _files(directories: Sequence[Path], out: Path | None) -> ReportFiles:
+    """Return where the report is written."""
+    return ReportFiles(out or report_directory(directories[0]))
+
+
+def _write(runs: Sequence[RunRows], files: ReportFiles) -> Page:
+    """Write figures, tables, summary and page of some runs. Return what the page shows."""
     try:
-        sections = [_write_sweep(sweep, report) for sweep in run.sweeps]
-        return _write(report / "index.html", _encoded(render(run, sections)))
+        page = assemble(runs, files)
+        files.write_summary(summary_markdown(page))
+        files.write_page(render(page))
     except OSError as error:
-        raise UserError(f"{report}: cannot write: {error.strerror or error}; check space and permissions") from error
-
-
-def _write_sweep(sweep: SweepRows, report: Path) -> Section:
-    """Write a sweep's figures and tables. Return its section of the page."""
-    averages = average(sweep)
-    figure_spec = choose_figure(averages, sweep.description.figure)
-    file_name = _file_name(sweep.name)
-    tables = {"averages": averages.cells, "not-ok": failures(sweep)}
-    extra: list[Table] = []
-    drawings, failed = _drawn(sweep, averages, figure_spec)
-    if _has_scores(sweep, averages):
-        tables["separation"] = auc_by_cell(sweep, averages)
-        extra = [auc_table(tables["separation"], file_name)]
-    for kind, table in tables.items():
-        _write(report / "tables" / f"{file_name}-{kind}.csv", _encoded(table.to_csv(index=False)))
-    for drawing in drawings:
-        _write(report / "figures" / f"{drawing.name}.svg", drawing.svg)
-        _write(report / "figures" / f"{drawing.name}.png", drawing.png)
-    flags = averages.cells.get(["sd_above_limit", "range_above_limit"], pd.DataFrame())
-    return Section(
-        name=sweep.name,
-        benchmark=sweep.benchmark,
-        statuses=statuses_of([sweep]),
-        progress=progress_of(sweep),
-        replaced=sweep.replaced,
-        constants=tuple((title_of(name), text_of(level)) for name, level in averages.constants.items()),
-        notes=(*averages.notes, *(figure_spec.notes if figure_spec else ()), *failed),
-        overview=overview(averages, file_name),
-        details=(*extra, *(statistics(averages, metric, file_name) for metric in averages.metrics)),
-        drawings=tuple(drawings),
-        failures=failure_table(tables["not-ok"], file_name),
-        environments=environments_of(sweep),
-        inputs=outline(sweep.description.inputs),
-        spec=spec_of(sweep),
-        marked=bool(flags.to_numpy().any()),
-    )
-
-
-def _drawn(sweep: SweepRows, averages: Averages, figure_spec: FigureSpec | None) -> tuple[list[Drawing], list[str]]:
-    """Return the figures of a sweep, or a note why there are none: the page is written even if drawing fails."""
-    if figure_spec is None:
-        return [], []
-    try:
-        if _has_scores(sweep, averages):
-            return draw_scores(sweep, averages, _file_name(sweep.name)), []
-        return draw(averages, figure_spec, _file_name(sweep.name)), []
-    except Exception as error:  # noqa: BLE001 - matplotlib refuses extreme values in many ways
-        return [], [f"The figure could not be drawn ({type(error).__name__}: {error}); the tables hold all cells."]
-
-
-def _has_scores(sweep: SweepRows, averages: Averages) -> bool:
-    """Tell whether some text of the sweep has a score."""
-    return is_scored(sweep) and "score" in averages.metrics and "author" in sweep.rows
-
-
-def _encoded(text: str) -> bytes:
-    """Return text as UTF-8. Surrogates, which file names may hold, become escapes."""
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _file_name(sweep_name: str) -> str:
-    """Return a sweep's name for its files: a name that is too long is cut, and a digest keeps it unique."""
-    name = os.fsencode(sweep_name)
-    if len(name) <= FILE_NAME_BYTES:
-        return sweep_name
-    return f"{name[:FILE_NAME_BYTES].decode(errors='ignore')}-{hashlib.sha256(name).hexdigest()[:8]}"
-
-
-def _write(path: Path, content: bytes) -> Path:
-    """Write under a temporary name, then rename: the file is whole or does not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+        reason = error.strerror or error
+        raise UserError(f"{files.directory}: cannot write: {reason}; check space and permissions") from error
+    return page
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -143,23 +71,35 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory that `python -m sweeps.run` wrote to.")],
+    run_dirs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN_DIR...", help="Directories that `python -m sweeps.run` wrote to, or a directory of them."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Directory of the report; default: report/ in the first RUN_DIR.")
+    ] = None,
+    terminal: Annotated[bool, typer.Option("--terminal", help="Print the page in short, too.")] = False,
 ) -> None:
-    """Write averages, figures and one HTML page from a run's rows to RUN_DIR/report."""
+    """Write averages, figures and one HTML page from the rows of one or several runs."""
     try:
-        run = read_run(run_dir)
-        for remark in run.remarks:
+        runs = _read(run_dirs)
+        for remark in (remark for run in runs for remark in run.remarks):
             typer.echo(printable(f"warning: {remark}"), err=True)
-        index = _write_pages(run)
+        files = _files(run_dirs, out)
+        page = _write(runs, files)
     except UserError as error:
         typer.echo(printable(f"error: {error}"), err=True)
         raise typer.Exit(2) from error
-    _print(index)
+    _print(files.index, summary_lines(page) if terminal else [])
 
 
-def _print(index: Path) -> None:
-    """Print the path of the page: its exact bytes for scripts, printable characters on a terminal."""
+def _print(index: Path, lines: Sequence[str]) -> None:
+    """Print some lines, then the path of the page: its exact bytes for scripts, printable characters on a terminal."""
     try:
+        for line in lines:
+            typer.echo(line)
         typer.echo(printable(str(index)) if sys.stdout.isatty() else os.fsencode(index))
         sys.stdout.flush()
     except BrokenPipeError:  # nobody reads the path, but the page is written

@@ -4,24 +4,19 @@ Knows the content and order of each table, and the name of the CSV file that hol
 HTML, or how that file is written.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
-from analysis.averages import Averages
-from analysis.column_titles import NULL, axis_title, number, scale_of, title_of
+from analysis.column_titles import number, title_of
 from analysis.level_labels import text_of
 from sweeps.printable import middle_out
 
-MAX_TABLE_ROWS: Final = 500
+MAX_TABLE_ROWS: Final = 250
 """Rows of a table on the page. The page says how many more the CSV file holds."""
 MAX_REASON: Final = 2_000
 """Characters of a reason on the page. Longer reasons lose their middle; the CSV file holds them whole."""
-MARK: Final = "⚠"
-"""Mark behind unsteady values. A footnote of the page explains the mark."""
-_STATISTICS: Final = ("n", "mean", "median", "sd", "95% CI from", "to", "min", "max", "")
 
 
 @dataclass(frozen=True)
@@ -37,56 +32,12 @@ class Table:
     """Path of the CSV file, relative to the page."""
     left_out: int = 0
     """Number of rows that only the CSV file holds."""
-
-
-def overview(averages: Averages, file_name: str) -> Table | None:
-    """Return the table of cells × metrics: mean ± half the confidence interval. None if nothing was measured."""
-    if not averages.metrics:
-        return None
-    factors = list(averages.factors)
-    scales = {name: scale_of(name, _of(averages, name)["mean"]) for name in averages.metrics}
-    lines: dict[tuple[Any, ...], dict[str, str]] = {}
-    left_out: set[tuple[Any, ...]] = set()
-    for cell in averages.cells.to_dict("records"):
-        key = tuple(None if pd.isna(cell[name]) else cell[name] for name in factors)
-        if key not in lines and len(lines) >= MAX_TABLE_ROWS:
-            left_out.add(key)
-            continue
-        texts = lines.setdefault(key, {})
-        texts[str(cell["metric"])] = _mean_and_half_width(cell, scales[cell["metric"]].divisor)
-    return Table(
-        title="Averages",
-        headers=(*map(title_of, factors), *(axis_title(name, scales[name]) for name in averages.metrics)),
-        rows=tuple(
-            (*map(text_of, key), *(texts.get(name, NULL) for name in averages.metrics)) for key, texts in lines.items()
-        ),
-        names=len(factors),
-        csv=f"tables/{file_name}-averages.csv",
-        left_out=len(left_out),
-    )
-
-
-def statistics(averages: Averages, metric: str, file_name: str) -> Table:
-    """Return the table of one metric's statistics, a row per cell."""
-    cells = _of(averages, metric)
-    scale = scale_of(metric, cells["mean"])
-    shown = ("mean", "median", "sd", "ci95_low", "ci95_high", "min", "max")
-    return Table(
-        title=axis_title(metric, scale),
-        headers=(*map(title_of, averages.factors), *_STATISTICS),
-        rows=tuple(
-            (
-                *(text_of(cell[name]) for name in averages.factors),
-                str(cell["n"]),
-                *(number(cell[name], scale.divisor) for name in shown),
-                _mark(cell),
-            )
-            for cell in cells.head(MAX_TABLE_ROWS).to_dict("records")
-        ),
-        names=len(averages.factors),
-        csv=f"tables/{file_name}-averages.csv",
-        left_out=max(0, len(cells) - MAX_TABLE_ROWS),
-    )
+    on_demand: int = 0
+    """Number of columns, from the right, that the page shows when the reader asks for them."""
+    note: str = ""
+    """Sentence below the table."""
+    columns: tuple[str, ...] = ()
+    """Column of the rows behind each header, where the page links to its meaning; '' for none."""
 
 
 def auc_table(table: pd.DataFrame, file_name: str) -> Table:
@@ -125,23 +76,3 @@ def failure_table(table: pd.DataFrame, file_name: str) -> Table | None:
         csv=f"tables/{file_name}-not-ok.csv",
         left_out=max(0, len(table) - MAX_TABLE_ROWS),
     )
-
-
-def _of(averages: Averages, metric: str) -> pd.DataFrame:
-    """Return the cells of one metric."""
-    return averages.cells[averages.cells["metric"] == metric]
-
-
-def _mark(cell: Mapping[Any, Any]) -> str:
-    """Return the mark of an unsteady cell; '' for a steady one."""
-    return MARK if cell["sd_above_limit"] or cell["range_above_limit"] else ""
-
-
-def _mean_and_half_width(cell: Mapping[Any, Any], divisor: float) -> str:
-    """Return '12.31 ± 0.40 ⚠', the half width with as many decimals as the mean; the mean alone for n = 1."""
-    mean = number(cell["mean"], divisor)
-    if pd.isna(cell["sd"]):
-        return mean
-    places = len(mean.partition(".")[2])
-    half_width = (cell["ci95_high"] - cell["ci95_low"]) / 2 / divisor
-    return f"{mean} ± {half_width:,.{places}f} {_mark(cell)}".rstrip()

@@ -17,10 +17,12 @@ from scoring.corpora.history import checkpoints_of
 from scoring.corpora.readers import HUB_PREFIX
 from scoring.corpora.records import Record
 from scoring.errors import CorpusError
-from scoring.wording import printable
+from sweeps.printable import middle_out, printable
 
 SHARD_ROWS: Final = 200
 """Rows that are compared with their fingerprint, and so held, at a time."""
+MAX_PATH: Final = 300
+"""Characters of a path in a sentence."""
 _SETTINGS: Final[TypeAdapter[CorpusSettings]] = TypeAdapter(CorpusSettings)
 _HISTORY: Final[TypeAdapter[dict[str, list[tuple[int, str]]]]] = TypeAdapter(dict[str, list[tuple[int, str]]])
 
@@ -76,7 +78,7 @@ def open_scored(level: Any, inputs: Any) -> ScoredCorpus:
     """
     path = str(level.get("path") if isinstance(level, dict) else level)
     if path.startswith(HUB_PREFIX):
-        raise CorpusNotShown(f"Corpus {printable(path, 500)} is on the Hub, which the report does not read.")
+        raise CorpusNotShown(f"Corpus {_shown(path)} is on the Hub, which the report does not read.")
     history = _history(path, level, inputs)
     try:
         settings = _SETTINGS.validate_python(level)
@@ -96,7 +98,7 @@ def _history(path: str, level: Any, inputs: Any) -> dict[str, list[tuple[int, st
         known = {}
     if not known or not all(known.values()):
         raise CorpusNotShown(
-            f"Corpus {printable(path, 500)} is not read: the environment file has no fingerprints of it, so the texts "
+            f"Corpus {_shown(path)} is not read: the environment file has no fingerprints of it, so the texts "
             "that were scored are not known."
         )
     return known
@@ -104,5 +106,9 @@ def _history(path: str, level: Any, inputs: Any) -> dict[str, list[tuple[int, st
 
 def _not_shown(path: str, error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return f"Corpus {printable(path, 500)} is not read: its settings are not valid."
-    return f"Corpus {printable(path, 500)} is not read: {str(error).rstrip('.')}."
+        return f"Corpus {_shown(path)} is not read: its settings are not valid."
+    return f"Corpus {_shown(path)} is not read: {str(error).rstrip('.')}."
+
+
+def _shown(path: str) -> str:
+    return middle_out(printable(path), MAX_PATH)

@@ -34,7 +34,9 @@ def test_statistics_match_the_standard_library_and_scipy(run_dir: Path, write: A
 
     for tokens, rates in values.items():
         error = statistics.stdev(rates) / math.sqrt(len(rates))
-        low, high = stats.t.interval(0.95, len(rates) - 1, loc=statistics.mean(rates), scale=error)
+        half = stats.t.interval(0.95, len(rates) - 1, loc=0, scale=error)[1]
+        factor = math.exp(half / statistics.mean(rates))
+        low, high = statistics.mean(rates) / factor, statistics.mean(rates) * factor
         seen = cells.loc[tokens]
         assert seen["n"] == len(rates)
         assert seen["mean"] == pytest.approx(statistics.mean(rates))
@@ -56,11 +58,13 @@ def test_one_row_has_a_mean_but_neither_spread_nor_interval(run_dir: Path, write
 @pytest.mark.parametrize(
     ("values", "sd_above", "range_above"),
     [
-        ([9.0, 10.0, 11.0], False, False),  # sd is 10% of the mean exactly
-        ([8.9999, 10.0, 11.0001], True, False),
-        ([10.0] * 200 + [15.0], False, False),  # max/min is 1.5 exactly
-        ([10.0] * 200 + [15.01], False, True),
-        ([5.0, 10.0], True, True),
+        ([9.0, 10.0, 11.0], True, False),  # sd is 10% of the mean exactly
+        ([9.0001, 10.0, 10.9999], False, False),
+        ([10.0] * 200 + [14.9], False, False),
+        ([10.0] * 200 + [15.3], False, True),
+        ([10.0] * 200 + [4.9], False, True),
+        ([5.0, 15.0], True, True),  # both are 50% away from the mean exactly
+        ([5.1, 14.9], True, False),
         ([3.0, 3.0, 3.0], False, False),
         ([0.0, 0.0], False, False),
         ([0.0, 1.0], True, True),
@@ -83,6 +87,28 @@ def test_rows_that_are_not_ok_never_count(run_dir: Path, write: Any, cell: Any, 
     write(run_dir, [*cell([10.0, 12.0]), failed, lying])
     (seen,) = rate_cells(run_dir).to_dict("records")
     assert (seen["n"], seen["mean"]) == (2, 11.0)
+
+
+def test_an_interval_of_positive_values_stays_above_zero_however_wide(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([20.0, 40.0]))
+    (seen,) = rate_cells(run_dir).to_dict("records")
+    assert 0 < seen["ci95_low"] < 20
+    assert seen["ci95_high"] > 40
+
+
+def test_an_interval_of_values_of_both_signs_is_mean_plus_minus(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(i, **{RATE: value}) for i, value in enumerate([-1.0, 0.0, 1.0])])
+    (seen,) = rate_cells(run_dir).to_dict("records")
+    half = stats.t.interval(0.95, 2, loc=0, scale=1 / math.sqrt(3))[1]
+    assert (seen["ci95_low"], seen["ci95_high"]) == pytest.approx((-half, half))
+
+
+def test_rows_measured_beside_others_are_counted(run_dir: Path, write: Any, cell: Any) -> None:
+    rows = cell([10.0, 10.0, 10.0]) + cell([9.0], max_new_tokens=32)
+    write(run_dir, [row | {"neighbours": number} for number, row in enumerate(rows)])
+    cells = rate_cells(run_dir)
+    assert list(cells["rows_beside_others"]) == [2, 1]
+    assert list(cells["most_neighbours"]) == [2, 3]
 
 
 def test_nulls_in_ok_rows_never_count(run_dir: Path, write: Any, row: Any) -> None:

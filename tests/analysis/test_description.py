@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.description import UNKNOWN, Description, read_description
-from analysis.page import outline
+from analysis.surroundings import outline
 
 FULL: dict[str, Any] = {
     "version": 2,

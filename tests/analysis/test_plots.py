@@ -34,7 +34,9 @@ def test_figures_are_reproducible_and_whole(grid: Any) -> None:
     assert first == second
     assert first.png.startswith(b"\x89PNG")
     assert b"</svg>" in first.svg
-    assert first.caption == "Mean generation rate of n = 2 rows per cell; bars: 95% confidence interval (Student t)."
+    assert first.caption == (
+        "Mean generation rate of n = 2 rows per cell. Fewer than 5 rows a cell: too few to tell an interval."
+    )
 
 
 def test_levels_that_are_null_or_alone_can_be_drawn(run_dir: Path, write: Any, cell: Any) -> None:
@@ -45,7 +47,8 @@ def test_levels_that_are_null_or_alone_can_be_drawn(run_dir: Path, write: Any, c
     assert figure_spec is not None
     (drawing,) = draw(averages, figure_spec, "s")
     assert drawing.caption == (
-        "Mean generation rate of n = 1 rows per cell; one row per cell, so no interval; logarithmic axis."
+        "Mean generation rate of n = 1 rows per cell; logarithmic axis. "
+        "Fewer than 5 rows a cell: too few to tell an interval."
     )
 
 
@@ -56,7 +59,7 @@ def drawn(run_dir: Path, monkeypatch: pytest.MonkeyPatch, y: str) -> tuple[Any, 
     averages = average(read_run(run_dir).sweeps[0])
     figure_spec = choose_figure(averages, {"y": y})
     assert figure_spec is not None
-    draw(averages, figure_spec, "s")
+    draw(averages, figure_spec, "s", read_run(run_dir).sweeps[0].ok)
     ((figure, caption),) = seen
     (axis,) = figure.axes
     return axis, caption
@@ -65,7 +68,7 @@ def drawn(run_dir: Path, monkeypatch: pytest.MonkeyPatch, y: str) -> tuple[Any, 
 def test_points_and_bars_are_means_and_intervals_in_the_unit_of_the_axis(
     run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(run_dir, [row for tokens in (1, 2) for row in cell([1e3, 2e3, 3e3], max_new_tokens=tokens)])
+    write(run_dir, [row for tokens in (1, 2) for row in cell([1e3, 2e3, 3e3, 4e3, 5e3], max_new_tokens=tokens)])
     cells = average(read_run(run_dir).sweeps[0]).cells
     cells = cells[cells["metric"] == "ttft_s"]
     axis, _ = drawn(run_dir, monkeypatch, "ttft_s")
@@ -80,14 +83,31 @@ def test_points_and_bars_are_means_and_intervals_in_the_unit_of_the_axis(
     assert high > 1e6 * cells["ci95_high"].max()
 
 
-def test_a_cell_of_one_row_has_no_bar_and_the_caption_tells_the_numbers_of_rows(
+def test_a_cell_of_few_rows_has_points_and_no_bar_and_the_caption_tells_the_numbers_of_rows(
     run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(run_dir, cell([5.0]) + cell([5.0, 6.0, 7.0], max_new_tokens=32))
+    write(run_dir, cell([5.0, 6.0, 6.5, 7.0]) + cell([5.0, 6.0, 7.0, 8.0, 9.0], max_new_tokens=32))
     axis, caption = drawn(run_dir, monkeypatch, RATE)
     _, _, (bars,) = axis.containers[0].lines
     assert [len(bar) for bar in bars.get_segments()] == [0, 2], "ends that can be drawn"
-    assert caption.startswith("Mean generation rate of n = 1 to 3 rows per cell; bars: 95% confidence interval")
+    (points,) = (line for line in axis.lines if line.get_alpha())
+    assert sorted(points.get_ydata()) == [5.0, 5.0, 6.0, 6.0, 6.5, 7.0, 7.0, 8.0, 9.0]
+    assert caption == (
+        "Mean generation rate of n = 4 to 5 rows per cell. Points: single rows. "
+        "Bars: 95% confidence interval (Student t). Cells of fewer rows: too few to tell an interval. "
+        "Hollow marks: unsteady, or measured beside other work; the table of all cells says why."
+    )
+
+
+def test_of_many_rows_an_even_sample_is_drawn_and_the_caption_says_so(
+    run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plots, "MAX_POINTS_DRAWN", 4)
+    write(run_dir, cell([float(value) for value in range(1, 11)]))
+    axis, caption = drawn(run_dir, monkeypatch, RATE)
+    (points,) = (line for line in axis.lines if line.get_alpha())
+    assert len(points.get_ydata()) == 4
+    assert "Points: one in 3 of 10 rows." in caption
 
 
 def test_histogram_of_scores(run_dir: Path, write: Any, row: Any) -> None:

@@ -1,5 +1,7 @@
 """The command: what it writes, what the page says, how it fails."""
 
+import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -12,9 +14,9 @@ from markupsafe import escape
 from typer.testing import CliRunner
 
 from analysis.averages import average
+from analysis.cells_table import cells_table
 from analysis.load import read_run
 from analysis.report import app, write_report
-from analysis.tables import overview
 from sweeps.errors import UserError
 from sweeps.task_status import TaskStatus
 
@@ -26,9 +28,10 @@ def test_the_command_prints_the_page_and_writes_everything(small_run: Path) -> N
     report = small_run / "report"
     assert (result.exit_code, result.stdout) == (0, f"{report / 'index.html'}\n")
     assert sorted(str(path.relative_to(report)) for path in report.rglob("*") if path.is_file()) == [
-        "figures/generation-generation_rate_tokens_per_s.png",
-        "figures/generation-generation_rate_tokens_per_s.svg",
+        "figures/generation-2.7-generation_rate_tokens_per_s.png",
+        "figures/generation-2.7-generation_rate_tokens_per_s.svg",
         "index.html",
+        "report.md",
         "tables/generation-averages.csv",
         "tables/generation-not-ok.csv",
     ]
@@ -36,10 +39,21 @@ def test_the_command_prints_the_page_and_writes_everything(small_run: Path) -> N
 
 def test_the_page_stands_alone(small_run: Path) -> None:
     page = write_report(small_run).read_text(encoding="utf-8")
-    assert 'src="data:image/svg+xml;base64,' in page
-    assert "<script" not in page
+    assert "<svg viewBox=" in page
+    assert page.count("<script") == 1
     assert "http://" not in page
     assert "https://" not in page
+    assert not re.search(r"\s(src|srcset|onclick|onload)=|@import|url\((?!#)", page)
+
+
+def test_the_policy_allows_the_script_of_the_page_and_no_other(small_run: Path) -> None:
+    page = write_report(small_run).read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy.startswith("default-src 'none'; ")
+    assert policy.endswith(f"script-src 'sha256-{digest}'")
+    assert len(script.encode()) <= 12_000
 
 
 def test_the_page_says_what_was_measured_where(small_run: Path) -> None:
@@ -48,21 +62,28 @@ def test_the_page_says_what_was_measured_where(small_run: Path) -> None:
         "<b>5</b> ok",
         "<b>3</b> unsupported",
         "Unsupported: no gpu",
-        "⚠ Unsteady",
-        "30.00 ± 127.06 ⚠",
-        "11.00 ± 2.48</td>",
+        "⚠ sd 47% of the mean",
+        "too few to tell",
         "2026-01-02 03:04:05 to 2026-01-02 03:04:07 UTC, 2.5 s",
-        "2.13.0",
-        "Tesla K80",
+        "<b>e1</b> box · Tesla K80 · torch 2.13.0 · ray 2.60.0",
+        "12884901888",
         "abc1234",
         "&#34;max_new_tokens&#34;",
     ):
         assert text in page
 
 
-def test_a_steady_run_has_no_footnote(run_dir: Path, write: Any, cell: Any) -> None:
+def test_environments_are_folded_and_each_is_there_once(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0]), "one")
+    write(run_dir, cell([1.0]), "two")
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    assert page.count("12884901888") == 1
+    assert re.search(r"<details><summary><b>e1</b>[^\n]*>one, two</span>", page)
+
+
+def test_a_steady_run_has_nothing_to_doubt(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([10.0, 10.1]))
-    assert "⚠" not in write_report(run_dir).read_text(encoding="utf-8")
+    assert "⚠ " not in write_report(run_dir).read_text(encoding="utf-8").replace("⚠ marks a mean", "")
 
 
 def test_what_rows_and_specs_hold_is_escaped(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
@@ -74,7 +95,7 @@ def test_what_rows_and_specs_hold_is_escaped(run_dir: Path, write: Any, cell: An
         environments={"e1": {"host": evil}},
     )
     page = write_report(run_dir).read_text(encoding="utf-8")
-    assert "<script" not in page
+    assert page.count("<script") == 1
     assert page.count("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;") >= 4
 
 
@@ -96,7 +117,9 @@ def test_a_sweep_of_unsupported_rows_alone_has_a_report(run_dir: Path, write: An
     page = write_report(run_dir).read_text(encoding="utf-8")
     assert "No row of this sweep holds a measurement." in page
     assert "no gpu" in page
-    assert "<img" not in page
+    assert "<svg" not in page
+    assert page.index("Nothing was measured") < page.index("<table")
+    assert "Nothing was measured" in (run_dir / "report/report.md").read_text(encoding="utf-8")
 
 
 def test_a_sweep_without_any_row_has_a_report(run_dir: Path, write: Any) -> None:
@@ -134,7 +157,7 @@ def test_the_page_is_written_after_everything_that_it_shows(small_run: Path, mon
 
     monkeypatch.setattr(Path, "replace", noted)
     write_report(small_run)
-    assert len(written) == 5
+    assert len(written) == 6
     assert written[-1] == "index.html"
     assert written.count("index.html") == 1
 
@@ -157,7 +180,7 @@ def test_a_report_that_dies_leaves_the_last_one_whole(small_run: Path, monkeypat
 
 def test_the_spec_on_the_page_is_the_resolved_one(small_run: Path) -> None:
     page = write_report(small_run).read_text(encoding="utf-8")
-    spec = page.split("<summary>Spec</summary><pre>")[1].split("</pre>")[0].replace("&#34;", '"')
+    spec = page.split("<summary>Spec of generation</summary><pre>")[1].split("</pre>")[0].replace("&#34;", '"')
     assert json.loads(spec)["factors"] == FACTORS
 
 
@@ -225,14 +248,16 @@ def test_failed_statuses_are_explained_and_come_first_where_nothing_was_measured
     ]
     write(run_dir, failed, "nothing")
     page = write_report(run_dir).read_text(encoding="utf-8")
-    head, measured, nothing = page.split("<section")
+    head = page.split("</header>")[0]
+    measured, nothing = page.split('<section id="sweep-')[1:]
     for status in list(TaskStatus)[1:]:
         assert f"{status}: {escape(status.meaning)}" in head
         assert f"E: why {status}" in nothing
     assert "unavailable" not in measured
     assert nothing.index("No row of this sweep holds") < nothing.index("Rows without a measurement")
-    assert nothing.index("Rows without a measurement") < nothing.index("<h3>Environment")
-    assert "<img" not in nothing
+    assert nothing.index("Rows without a measurement") < nothing.index("Where it was measured")
+    assert "<svg" not in nothing
+    assert "error: failed with an exception<ul><li>E: why error (1 row)</li></ul>" in head
 
 
 def test_every_status_has_a_meaning() -> None:
@@ -258,7 +283,7 @@ def test_scores_of_any_value_have_a_page(run_dir: Path, write: Any, row: Any, sc
 def test_rates_of_any_value_have_a_page(run_dir: Path, write: Any, row: Any, value: float) -> None:
     rows = [row(i, generation_rate_tokens_per_s=value) for i in range(3)]
     write(run_dir, rows + [row(i, generation_rate_tokens_per_s=1.0, max_new_tokens=i) for i in range(3)])
-    assert "<h3>Averages" in write_report(run_dir).read_text(encoding="utf-8")
+    assert "<h4>All cells" in write_report(run_dir).read_text(encoding="utf-8")
 
 
 def test_times_that_no_run_had_are_no_times(run_dir: Path, write: Any, cell: Any, row: Any) -> None:
@@ -287,6 +312,6 @@ def test_long_names_are_cut_on_the_page_and_whole_in_the_tables(run_dir: Path, w
 
 def test_a_level_that_looks_like_none_is_a_row_of_its_own(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0], quantization=None) + cell([2.0], quantization="–"))
-    table = overview(average(read_run(run_dir).sweeps[0]), "s")
+    table = cells_table(average(read_run(run_dir).sweeps[0]), "s")
     assert table is not None
     assert [row[:2] for row in table.rows] == [("–", "2.000"), ("–", "1.000")]

@@ -6,22 +6,39 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import analysis.tables
+import analysis.cells_table
 from analysis.averages import average
+from analysis.cells_table import cells_table
 from analysis.load import read_run
 from analysis.report import write_report
-from analysis.tables import auc_table, overview, statistics
+from analysis.tables import auc_table
 
 
-def test_every_cell_tells_its_number_of_rows_and_one_row_has_no_interval(run_dir: Path, write: Any, cell: Any) -> None:
-    write(run_dir, cell([5.0]) + cell([5.0, 6.0, 7.0], max_new_tokens=32))
-    averages = average(read_run(run_dir).sweeps[0])
-    table = statistics(averages, "generation_rate_tokens_per_s", "s")
-    assert table.headers[:3] == ("max new tokens", "n", "mean")
-    assert [row[:3] for row in table.rows] == [("16", "1", "5.000"), ("32", "3", "6.000")]
-    shown = overview(averages, "s")
-    assert shown is not None
-    assert [row[1] for row in shown.rows] == ["5.000", "6.000 ± 2.484 ⚠"]
+def test_the_most_telling_columns_come_first_and_the_rest_on_demand(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([5.0]) + cell([5.0, 5.1, 5.2, 5.3, 5.4], max_new_tokens=32))
+    table = cells_table(average(read_run(run_dir).sweeps[0]), "s")
+    assert table is not None
+    shown = len(table.headers) - table.on_demand
+    assert table.headers[:shown] == (
+        "max new tokens", "generation rate (tokens/s)", "n", "95% interval", "reasons to doubt",
+    )  # fmt: skip
+    assert [row[:shown] for row in table.rows] == [
+        ("16", "5.000", "1", "too few to tell", ""),
+        ("32", "5.200", "5", "5.007 – 5.400", ""),
+    ]
+    assert table.headers[shown:] == (
+        "median of generation rate", "sd of generation rate", "min of generation rate", "max of generation rate",
+        "inference time (s)", "TTFT (ms)", "peak RSS (host) (MiB)",
+    )  # fmt: skip
+
+
+def test_a_mean_to_doubt_says_why_in_its_row(run_dir: Path, write: Any, cell: Any) -> None:
+    rows = cell([5.0, 10.0, 20.0])
+    write(run_dir, [row | {"neighbours": 2 * number} for number, row in enumerate(rows)])
+    table = cells_table(average(read_run(run_dir).sweeps[0]), "s")
+    assert table is not None
+    (row,) = table.rows
+    assert row[3] == "⚠ sd 65% of the mean; a row 71% away from the mean; 2 of 3 rows beside up to 4 other workers"
 
 
 def test_an_auc_tells_its_numbers_of_texts() -> None:
@@ -30,6 +47,6 @@ def test_an_auc_tells_its_numbers_of_texts() -> None:
 
 
 def test_long_tables_are_cut_on_the_page_only(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analysis.tables, "MAX_TABLE_ROWS", 1)
+    monkeypatch.setattr(analysis.cells_table, "MAX_TABLE_ROWS", 1)
     assert "1 more rows in" in write_report(small_run).read_text(encoding="utf-8")
     assert len(pd.read_csv(small_run / "report/tables/generation-averages.csv")) == 8

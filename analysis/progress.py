@@ -1,0 +1,148 @@
+"""How far a run came: tasks done of tasks planned, statuses with their reasons, and the command that goes on.
+
+Knows rows and what environment files say of the plan. Does not know averages or HTML.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from analysis.column_titles import duration
+from analysis.failures import failures
+from analysis.load import RunRows, SweepRows
+from sweeps.printable import middle_out
+from sweeps.task_status import TaskStatus
+
+_RETRIED: Final = (
+    TaskStatus.ERROR,
+    TaskStatus.TIMEOUT,
+    TaskStatus.WORKER_LOST,
+    TaskStatus.OOM_GPU,
+    TaskStatus.OOM_HOST,
+)
+"""Statuses that run again only when `--retry` names them."""
+_MAX_REASONS: Final = 3
+"""Reasons of a status at the top of the page."""
+_MAX_REASON: Final = 300
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Progress of a sweep, a run, or all runs of a page."""
+
+    rows: int
+    tasks: int
+    """Number of tasks that were tried. A task with status unavailable is still to be done."""
+    planned: int | None
+    """Number of tasks planned; None where no file says."""
+
+    @property
+    def is_short(self) -> bool:
+        """Tell whether tasks are known to be missing."""
+        return self.planned is not None and self.tasks < self.planned
+
+    def __str__(self) -> str:
+        if self.planned is None:
+            return f"{self.rows:,} rows of {self.tasks:,} tasks"
+        return f"{self.rows:,} rows; {self.tasks:,} of {self.planned:,} tasks are done"
+
+
+@dataclass(frozen=True)
+class StatusCount:
+    """Rows of one status, with the reasons that most of them give."""
+
+    status: str
+    rows: int
+    meaning: str
+    """Meaning in a sentence; '' for a status that this version does not know."""
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far one run came, and how it goes on."""
+
+    name: str
+    directory: str
+    progress: Progress
+    missing: tuple[str, ...]
+    """Sweeps whose tasks are not all done, each with its numbers."""
+    command: str
+    """Command that continues the run; '' where no file says."""
+    retry: str
+    """Command that tries failed tasks again; '' where there are none, or no file says."""
+
+
+def progress_of(sweep: SweepRows) -> Progress:
+    """Return the progress of a sweep."""
+    tried = sweep.rows.loc[sweep.rows["status"] != TaskStatus.UNAVAILABLE, "task_id"]
+    return Progress(len(sweep.rows), int(tried.nunique()), sweep.description.tasks)
+
+
+def together(parts: Sequence[Progress]) -> Progress:
+    """Return the progress of several sweeps. The number of planned tasks is known only if every sweep says it."""
+    known = [part.planned for part in parts if part.planned is not None]
+    planned = sum(known) if len(known) == len(parts) else None
+    return Progress(sum(part.rows for part in parts), sum(part.tasks for part in parts), planned)
+
+
+def run_progress(run: RunRows, name: str) -> RunProgress:
+    """Return how far a run came."""
+    parts = {sweep.name: progress_of(sweep) for sweep in run.sweeps}
+    command = next((sweep.description.command for sweep in run.sweeps if sweep.description.command), "")
+    seen = {status for sweep in run.sweeps for status in sweep.rows["status"].unique()}
+    failed = [status.value for status in _RETRIED if status in seen]
+    return RunProgress(
+        name=name,
+        directory=str(run.directory),
+        progress=together(list(parts.values())),
+        missing=tuple(f"{sweep}: {part.tasks:,} of {part.planned:,}" for sweep, part in parts.items() if part.is_short),
+        command=command,
+        retry=" ".join([command, *(f"--retry {status}" for status in failed)]) if command and failed else "",
+    )
+
+
+def statuses_of(sweeps: Iterable[SweepRows]) -> tuple[StatusCount, ...]:
+    """Return the number of rows by status, for each status that occurs, in the order of the schema, with reasons."""
+    every = list(sweeps)
+    counts = pd.concat([sweep.rows["status"] for sweep in every]).value_counts().to_dict()
+    known = [status.value for status in TaskStatus if status in counts]
+    meanings = {status.value: status.meaning for status in TaskStatus}
+    reasons = _reasons(every) if set(counts) - {"ok"} else {}
+    return tuple(
+        StatusCount(status, int(counts[status]), meanings.get(status, ""), tuple(reasons.get(status, ())))
+        for status in (*known, *sorted(set(counts) - set(known)))
+    )
+
+
+def _reasons(sweeps: Sequence[SweepRows]) -> dict[str, list[str]]:
+    """Return the commonest reasons by status."""
+    table = pd.concat([failures(sweep)[["status", "reason", "rows"]] for sweep in sweeps])
+    counts = Counter[tuple[str, str]]()
+    for record in table.to_dict("records"):
+        counts[str(record["status"]), " ".join(str(record["reason"]).split())] += record["rows"]
+    found: dict[str, list[str]] = {}
+    for (status, reason), rows in counts.most_common():
+        shown = found.setdefault(status, [])
+        if len(shown) < _MAX_REASONS:
+            shown.append(f"{middle_out(reason, _MAX_REASON)} ({rows:,} {'row' if rows == 1 else 'rows'})")
+    return found
+
+
+def measured_span(sweeps: Sequence[SweepRows]) -> tuple[str, str, str] | None:
+    """Return first start, last end (UTC) and the time between them, pauses of a continued run included.
+
+    Starts before 1971 or after 2200 are left out: they come from a clock that was never set.
+    """
+    starts = pd.concat([sweep.rows["started_at"] for sweep in sweeps])
+    seconds = pd.concat([sweep.rows["duration_s"] for sweep in sweeps]).fillna(0).clip(0, 1e8)
+    possible = starts.between(pd.Timestamp("1971", tz="UTC"), pd.Timestamp("2200", tz="UTC"))
+    if not possible.any():
+        return None
+    ends = starts[possible] + pd.to_timedelta(seconds[possible], unit="s")
+    first, last = starts[possible].min(), ends.max()
+    form = "%Y-%m-%d %H:%M:%S"
+    return first.strftime(form), last.strftime(form), duration((last - first).total_seconds())

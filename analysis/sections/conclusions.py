@@ -1,0 +1,96 @@
+"""Sentences and tables that conclude a study: the fastest configurations, and how sure that is.
+
+Only what the rows carry is said: a mean of few rows, of an unsteady cell, or measured beside other work says so.
+"""
+
+from typing import Final
+
+import pandas as pd
+
+from analysis.averages import Averages
+from analysis.column_titles import Scale, axis_title, number, scale_of, title_of
+from analysis.level_labels import LevelLabels, text_of
+from analysis.marks import TOO_FEW, interval_text, reasons_of
+from analysis.sections.section import Content
+from analysis.sections.selection import Selection
+from analysis.tables import Table
+
+_ENDS: Final = 5
+"""Cells at each end of the order that the table shows."""
+
+
+def summary(selection: Selection, metric: str) -> Content | None:
+    """Return the section that says which cells have the highest and the lowest mean of a rate."""
+    averages = selection.average(metric)
+    if averages.cells.empty:
+        return None
+    return Content(sentences=(*selection.remarks, *_ends(averages, metric)))
+
+
+def extremes(selection: Selection, metric: str, title: str) -> Content | None:
+    """Return the section with the cells of the highest and the lowest means, as a table."""
+    averages = selection.average(metric)
+    if averages.cells.empty:
+        return None
+    table = ranked_table(averages, metric, title)
+    return Content(sentences=(*selection.remarks, *_ends(averages, metric)), tables=(table,))
+
+
+def ranked_table(averages: Averages, metric: str, title: str) -> Table:
+    """Return the table of cells by their mean, highest first; of many cells both ends."""
+    cells = averages.cells.sort_values("mean", ascending=False, kind="stable")
+    shown = cells if len(cells) <= 2 * _ENDS else pd.concat([cells.head(_ENDS), cells.tail(_ENDS)])
+    scale, best = scale_of(metric, cells["mean"]), cells["mean"].max()
+    return Table(
+        title=f"{title}: cells with the highest and the lowest mean" if len(shown) < len(cells) else title,
+        headers=(
+            *map(title_of, averages.factors),
+            axis_title(metric, scale),
+            "share of the highest",
+            "n",
+            "95% interval",
+            "reasons to doubt",
+        ),
+        rows=tuple(
+            (
+                *(text_of(cell[name]) for name in averages.factors),
+                number(cell["mean"], scale.divisor),
+                f"{cell['mean'] / best:.0%}" if best > 0 else "–",
+                str(cell["n"]),
+                interval_text(cell, scale).strip("()") or TOO_FEW,
+                reasons_of(cell),
+            )
+            for cell in shown.to_dict("records")
+        ),
+        names=len(averages.factors),
+        note=f"{len(cells) - len(shown):,} cells between them are left out here." if len(shown) < len(cells) else "",
+    )
+
+
+def _ends(averages: Averages, metric: str) -> list[str]:
+    """Return a sentence on the highest mean, and one on the lowest."""
+    cells, scale = averages.cells, scale_of(metric, averages.cells["mean"])
+    highest, lowest = cells.iloc[cells["mean"].argmax()], cells.iloc[cells["mean"].argmin()]
+    if len(cells) == 1:
+        return [f"Mean {title_of(metric)}: {_measured(highest, scale)}. Only one cell was measured."]
+    return [
+        f"Highest mean {title_of(metric)}: {_measured(highest, scale)}, with {_named(averages, highest)}.",
+        f"Lowest: {_measured(lowest, scale)}, with {_named(averages, lowest)}.",
+    ]
+
+
+def _measured(cell: pd.Series, scale: Scale) -> str:
+    """Return a mean with its unit, its interval or the number of rows, and reasons to doubt it."""
+    values = cell.to_dict()
+    sure = (
+        f"95% interval {interval}"
+        if (interval := interval_text(values, scale).strip("()"))
+        else TOO_FEW + " an interval"
+    )
+    doubt = f"; {reasons}" if (reasons := reasons_of(values)) else ""
+    return f"{number(cell['mean'], scale.divisor)} {scale.unit}".rstrip() + f" (n = {cell['n']}; {sure}{doubt})"
+
+
+def _named(averages: Averages, cell: pd.Series) -> str:
+    """Return the levels of a cell."""
+    return LevelLabels(averages.levels).named(averages.factors, [cell[name] for name in averages.factors], ", ")

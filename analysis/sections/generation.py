@@ -1,0 +1,102 @@
+"""Notebook 01, § 2: how fast a model generates."""
+
+from typing import Final
+
+from analysis.sections.charts import chart, content
+from analysis.sections.cold_start import cold_start_table
+from analysis.sections.conclusions import extremes, summary
+from analysis.sections.measured_sweep import MeasuredSweep
+from analysis.sections.pivot import pivot
+from analysis.sections.section import Content
+from analysis.sections.selection import Selection
+
+RATE: Final = "generation_rate_tokens_per_s"
+TIME: Final = "inference_time_s"
+PACKED: Final = ("4-bit", "8-bit")
+CORES: Final = 4
+TOKENS: Final = 256
+
+
+def tldr(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.1: the fastest configuration."""
+    return summary(_rows(sweep), RATE)
+
+
+def rate_4_and_8_bit(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.2: rate against max new tokens with 4 cores; a panel per quantization, a series per device map."""
+    selection = _packed(sweep, PACKED)
+    if selection is None:
+        return None
+    selection = selection.nearest("cpu_cores", CORES)
+    drawings = chart(sweep, selection, "2.2", y=RATE, x="max_new_tokens", panel="quantization", series="device_map")
+    return content(selection, drawings)
+
+
+def time_4_and_8_bit(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.3: time of 256 tokens with 4 cores, device map × quantization."""
+    selection = _packed(sweep, PACKED)
+    return _times(selection and _long(selection).nearest("cpu_cores", CORES), "quantization", "device_map")
+
+
+def rate_4_bit(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.4: rate with 4 bits against max new tokens; a panel per device map, a series per CPU cores."""
+    selection = _packed(sweep, PACKED[:1])
+    if selection is None:
+        return None
+    drawings = chart(sweep, selection, "2.4", y=RATE, x="max_new_tokens", panel="device_map", series="cpu_cores")
+    return content(selection, drawings)
+
+
+def time_4_bit(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.5: time of 256 tokens with 4 bits and 4 cores, by device map."""
+    selection = _packed(sweep, PACKED[:1])
+    return _times(selection and _long(selection).nearest("cpu_cores", CORES), None, "device_map")
+
+
+def rate_cpu(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.7: rate on CPUs against max new tokens, a series per CPU cores."""
+    selection = _rows(sweep).on_cpu()
+    if selection is None:
+        return None
+    return content(selection, chart(sweep, selection, "2.7", y=RATE, x="max_new_tokens", series="cpu_cores"))
+
+
+def time_cpu(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.8: time of 256 tokens on CPUs, by cores."""
+    selection = _rows(sweep).on_cpu()
+    return _times(selection and _long(selection), "quantization", "cpu_cores")
+
+
+def time_all_devices(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.10: time of 256 tokens with 4 cores, every device map × quantization."""
+    return _times(_long(_rows(sweep)).nearest("cpu_cores", CORES), "quantization", "device_map")
+
+
+def conclusions(sweep: MeasuredSweep) -> Content | None:
+    """Return § 2.6 and 2.9: the fastest and slowest configurations, and the time from a cold start."""
+    found = extremes(_rows(sweep), RATE, "Generation rates")
+    started = cold_start_table(sweep, _long(_rows(sweep)))
+    if found is None or started is None:
+        return found
+    return Content(found.sentences, found.drawings, (*found.tables, started))
+
+
+def _rows(sweep: MeasuredSweep) -> Selection:
+    return Selection(sweep.rows).with_device_map()
+
+
+def _packed(sweep: MeasuredSweep, levels: tuple[str, ...]) -> Selection | None:
+    """Return the rows of some quantizations; all rows where a rehearsal of the published sweep has none of them."""
+    return _rows(sweep).among("quantization", levels, else_all=sweep.is_published)
+
+
+def _long(selection: Selection) -> Selection:
+    """Return the rows of 256 new tokens, else of the most that were asked for."""
+    return selection.largest("max_new_tokens", TOKENS)
+
+
+def _times(selection: Selection | None, columns: str | None, first: str) -> Content | None:
+    """Return a section of one table: means of the inference time."""
+    if selection is None:
+        return None
+    return content(selection, tables=(pivot(selection, TIME, columns, first=(first,)),))

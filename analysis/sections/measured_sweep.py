@@ -1,0 +1,42 @@
+"""A sweep whose rows are on the page, with its averages, which are computed once.
+
+Knows rows. Does not know sections or HTML.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from analysis.averages import Averages, average
+from analysis.load import SweepRows
+
+
+@dataclass(frozen=True)
+class MeasuredSweep:
+    """One sweep on the page."""
+
+    rows: SweepRows
+    name: str
+    """Name on the page: the sweep's, with its run's in front where the page is of several runs."""
+    file_name: str
+    """Begins the names of the sweep's figures and tables; unique on the page."""
+    page: Sequence[SweepRows]
+    """Rows of every sweep on the page, this one included."""
+
+    @cached_property
+    def averages(self) -> Averages:
+        """Return the statistics of the sweep's cells."""
+        return average(self.rows)
+
+    @property
+    def is_published(self) -> bool:
+        """Tell whether the sweep is of a built-in spec of the study, or a rehearsal of one.
+
+        Its sections are shown with the levels that it has; of other sweeps, a section needs its own levels.
+        """
+        spec = (self.rows.description.spec_name or "").removesuffix("-rehearsal")
+        return spec in ("study", self.rows.name)
+
+    def on_page(self, benchmark: str) -> Iterator[SweepRows]:
+        """Yield the sweeps of a benchmark that are on the page."""
+        return (rows for rows in self.page if rows.benchmark == benchmark)
