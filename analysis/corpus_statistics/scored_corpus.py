@@ -41,6 +41,11 @@ class ScoredCorpus:
     """Rows of each file that the run knows, by the file's name within the corpus."""
 
     @property
+    def shown_path(self) -> str:
+        """Return the path as text for a page."""
+        return _shown(self.path)
+
+    @property
     def new_rows(self) -> int:
         """Return the number of rows that came to the corpus after the run."""
         return self.corpus.rows - sum(self.scored_rows.values())

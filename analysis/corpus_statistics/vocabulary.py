@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from analysis.corpus_statistics.text_batches import batch_texts
 from scoring.corpora.records import Record
 
-MAX_TERMS: Final = 500_000
+MAX_TERMS: Final = 2_000_000
 """Different terms that are kept: some 100 bytes each."""
 
 
