@@ -24,7 +24,7 @@ _NAMES: Final = {"dataset", "generator", "author", "term"}
 
 def structure(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.1: records, texts and lengths by dataset and generator."""
-    return _of_corpora(sweep, _structure)
+    return _of_corpora(sweep, _structure, is_first=True)
 
 
 def lengths(sweep: MeasuredSweep) -> Content | None:
@@ -47,13 +47,26 @@ def term_weights(sweep: MeasuredSweep) -> Content | None:
     return _of_corpora(sweep, _term_weights)
 
 
-def _of_corpora(sweep: MeasuredSweep, make: Callable[[str, str, str], Content]) -> Content | None:
-    """Join the contents of the sweep's corpora; None where no corpus can be read, or earlier sweeps show them all."""
+def _of_corpora(
+    sweep: MeasuredSweep, make: Callable[[str, str, str], Content], is_first: bool = False
+) -> Content | None:
+    """Join the contents of the sweep's corpora; None where no corpus is read, or earlier sweeps show them all.
+
+    Args:
+        sweep: on the page.
+        make: makes the content of a corpus from its level and inputs, with a name for its files.
+        is_first: True for the section that says why a corpus is not read, so that the page says so once.
+    """
     made = []
     for place, (level, inputs) in enumerate(_new_corpora(sweep), start=1):
         try:
-            made.append(make(level, inputs, f"{sweep.file_name}-corpus-{place}"))
+            _opened(level, inputs)
         except CorpusNotShown as reason:
+            made.append(Content(sentences=(str(reason),) if is_first else ()))
+            continue
+        try:
+            made.append(make(level, inputs, f"{sweep.file_name}-corpus-{place}"))
+        except CorpusNotShown as reason:  # the corpus changed while the page was made
             made.append(Content(sentences=(str(reason),)))
     parts = [part for part in made if not part.is_empty]
     return _joined(parts) if parts else None
