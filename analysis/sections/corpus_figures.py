@@ -6,6 +6,7 @@ Knows the frames of analysis.corpus_statistics and matplotlib. Does not know rec
 from typing import Any, Final
 
 import pandas as pd
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from analysis.canvas import PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
 from analysis.corpus_statistics.record_lengths import AUTHORS
@@ -30,8 +31,10 @@ def draw_by_author(bins: pd.DataFrame, edges: tuple[str, str], count: str, x: st
     handles = [_outline(axes[0], bins[bins["author"] == author], edges, count, author) for author in authors]
     axes[0].set_yscale("symlog", linthresh=1)
     axes[0].set_ylim(bottom=0)
+    _write_whole_numbers(axes[0].yaxis)
     if edges[0] == "words_from":
         axes[0].set_xscale("log")
+        _mark_decades(axes[0].xaxis)
     label_outer(figure, axes, x, count)
     legend(figure, handles, authors, "author")
     return finish(figure, name, caption)
@@ -50,6 +53,8 @@ def draw_pairs(points: pd.DataFrame, name: str, caption: str) -> Drawing:
     axes[0].scatter(points["human_words"], points["synthetic_words"], s=_POINT_AREA, alpha=0.5, color=PALETTE[0])
     axes[0].set_xscale("log")
     axes[0].set_yscale("log")
+    _mark_decades(axes[0].xaxis)
+    _mark_decades(axes[0].yaxis)
     label_outer(figure, axes, "words by humans", "synthetic words")
     return finish(figure, name, caption)
 
@@ -62,3 +67,15 @@ def draw_composition(bins: pd.DataFrame, name: str, caption: str) -> Drawing:
     axes[0].stairs(bins["records"].to_numpy(), edges, fill=True, color=PALETTE[0])
     label_outer(figure, axes, "human fraction of words", "records")
     return finish(figure, name, caption)
+
+
+def _mark_decades(axis: Any) -> None:
+    """Mark 1, 2 and 5 of each decade: lengths of texts often span less than one decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    _write_whole_numbers(axis)
+
+
+def _write_whole_numbers(axis: Any) -> None:
+    """Write ticks as numbers: matplotlib's own powers are mathematics, which figures of the page do not have."""
+    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -47,6 +47,7 @@ def test_every_section_has_its_figure_or_table(path: Path) -> None:
     assert [len(content.tables) for content in contents] == [1, 0, 0, 0, 1]
     names = [drawing.name for content in contents for drawing in content.drawings]
     assert len(set(names)) == 4
+    assert not any(b"mathdefault" in drawing.svg for content in contents for drawing in content.drawings)
     assert all(
         table.csv == f"tables/{name}.csv"
         for content in contents
