@@ -106,3 +106,9 @@ def test_a_million_words_take_little_memory(tmp_path: Path) -> None:
     assert int(words.replace(",", "")) >= 1_000_000
     assert int(terms.replace(",", "")) > 50_000
     assert int(peak.replace(",", "")) < 500
+
+
+def test_a_batch_holds_so_many_texts_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_batches, "BATCH_TEXTS", 2)
+    records = [Record("a", "d", (Text("human", None, "aa"), Text("synthetic", None, "bb"), Text(None, None, "cc")))]
+    assert [batch.authors for batch in text_batches.batch_texts(records)] == [["human", "synthetic"], ["unknown"]]
