@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analysis.sections import decoding_strategy, encoding, generation, logits, model_loading
+from analysis.sections import corpus, decoding_strategy, encoding, generation, logits, model_loading
 from analysis.sections.scores import (
     distribution,
     model_benchmark,
@@ -20,6 +20,7 @@ _LOADING: Final = ("model_loading", "model_loading", ("load_rate_per_s",))
 _GENERATION: Final = ("generation", "generation", ("generation_rate_tokens_per_s",))
 _DECODING: Final = ("decoding_strategy", "decoding_strategy", ("generation_rate_tokens_per_s", "decoding_strategy"))
 _LOGITS: Final = ("logits", "logits", ("calculation_rate_tokens_per_s", "input_words"))
+_CORPUS: Final = ("binoculars_fragments", "binoculars", ("author",))
 _ENCODING: Final = ("encoding", "encoding", ("encoding_rate_tokens_per_s", "input_words"))
 _SCORED: Final = ("binoculars", ("score", "author", "record_id"))
 _FRAGMENTS: Final = ("binoculars_fragments", *_SCORED)
@@ -65,6 +66,11 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section(_02, "2.1", "TLDR: encoding", *_ENCODING, encoding.tldr, is_summary=True),
     Section(_02, "2.2", "Memory footprint, device map and sequence length", *_ENCODING, encoding.memory),
     Section(_02, "2.3", "Encoding rate, device map and sequence length", *_ENCODING, encoding.rate),
+    Section(_03, "1.1", "Datasets: structure", *_CORPUS, corpus.structure),
+    Section(_03, "1.2.1", "Text length distributions", *_CORPUS, corpus.lengths),
+    Section(_03, "1.2.2", "Human–synthetic length correlation by record", *_CORPUS, corpus.pairs),
+    Section(_03, "1.2.3", "Text composition over records", *_CORPUS, corpus.composition),
+    Section(_03, "1.2.4", "TF-IDF distributions", *_CORPUS, corpus.term_weights),
     Section(
         _03, "2.1", "Model benchmark", "binoculars_models", *_SCORED, model_benchmark.model_benchmark, is_summary=True
     ),
