@@ -36,7 +36,7 @@ def direction_of(metric: str) -> Direction | None:
 
 def comparative(metric: str, *, better: bool) -> str:
     """Return the word for a better or a worse value: 'faster' and 'slower', 'smaller' and 'larger', …"""
-    if metric.endswith(_RATES) or metric.endswith("_s"):
+    if metric.endswith((_RATES, "_s")):
         return "faster" if better else "slower"
     if direction_of(metric) is Direction.LOWER:
         return "lower" if better else "higher"

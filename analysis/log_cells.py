@@ -125,7 +125,7 @@ def _means(rows: pd.DataFrame, factors: Sequence[str], metric: str, remarks: lis
     counts = logs["value"].groupby(keys, dropna=False).size().to_numpy()
     if "round" in rows and rows["round"].nunique() > 1:
         means = logs["value"].groupby([*keys, rows["round"]], dropna=False).mean()
-        grouped = means.groupby(level=list(range(len(keys))), dropna=False)
+        grouped: Any = means.groupby(level=list(range(len(keys))), dropna=False)
         remarks.append("The rows of a cell come in rounds: the mean of each round is one value.")
     else:
         grouped = logs["value"].groupby(keys, dropna=False)

@@ -170,9 +170,7 @@ def _over_all(found: Sequence[dict[str, Any]], metric: str) -> list[dict[str, An
     if len(tested) < 2:
         return []
     log_ratio, count = float(np.mean([record["_log"] for record in tested])), len(tested)
-    error, df, p = welch(
-        log_ratio, sum(r["_var"] for r in tested) / count**2, sum(r["_df"] for r in tested) / count**4
-    )
+    error, df, p = welch(log_ratio, sum(r["_var"] for r in tested) / count**2, sum(r["_df"] for r in tested) / count**4)
     n = {name: sum(record[name] for record in tested) for name in ("n_run", "n_against")}
     own = {"cell": ALL, "ratio": np.exp(log_ratio), "slowdown": _slowdown(log_ratio, metric), "p": float(p)}
     return [n | own | _interval(log_ratio, float(error), float(df)) | {"reason": None}]

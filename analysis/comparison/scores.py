@@ -54,7 +54,12 @@ def _paired(pairs: pd.DataFrame) -> dict[str, Any]:
     half_width = stats.t.ppf(0.975, n - 1) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
     paired = f"paired: {len(pairs):,} texts of {n:,} records"
-    return record | {"difference_low": mean - half_width, "difference_high": mean + half_width, "p": p, "reason": paired}
+    return record | {
+        "difference_low": mean - half_width,
+        "difference_high": mean + half_width,
+        "p": p,
+        "reason": paired,
+    }
 
 
 def _untested(sweep: str, reason: str) -> dict[str, Any]:

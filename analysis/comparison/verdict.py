@@ -3,7 +3,8 @@
 Some cell is slower by more than the share as estimated, and significantly slower after Holm's adjustment: exit code 3.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import pandas as pd
 
@@ -55,7 +56,7 @@ def _ratio(ratio: float, difference: float) -> str:
     return f"{ratio:.3f}" if not pd.isna(ratio) else f"{difference:+.4f}" if not pd.isna(difference) else "–"
 
 
-def _interval(row: dict[str, float]) -> str:
+def _interval(row: Mapping[Any, Any]) -> str:
     for low, high in (("ratio_low", "ratio_high"), ("difference_low", "difference_high")):
         if not pd.isna(row[low]):
             return f"{row[low]:.4f} to {row[high]:.4f}"

@@ -5,7 +5,7 @@ Knows cells and terms. Does not know sentences.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,8 @@ def level_pairs(cells: LogCells, term: Term, others: Sequence[Term]) -> pd.DataF
     """Return the ratio of every two levels, as the geometric mean over the cells that both have.
 
     Returns:
-        Columns term, level, other, shared (cells), greater (shared cells where `level` has the greater mean), log_ratio,
-        error, df, p (Welch; null where a level has fewer than 5 values).
+        Columns term, level, other, shared (cells), greater (shared cells where `level` has the greater mean),
+        log_ratio, error, df, p (Welch; null where a level has fewer than 5 values).
     """
     levels = levels_of(cells, term)
     grid = _grid(codes(cells.table, term), codes(cells.table, [name for other in others for name in other]), cells)
@@ -46,7 +46,8 @@ def level_pairs(cells: LogCells, term: Term, others: Sequence[Term]) -> pd.DataF
 
 def levels_of(cells: LogCells, term: Term) -> list[Level]:
     """Return the levels of a term in the order of their codes. Null is None."""
-    distinct = cells.table[list(term)].drop_duplicates().itertuples(index=False, name=None)
+    _, first = np.unique(codes(cells.table, term), return_index=True)
+    distinct = cells.table[list(term)].iloc[first].itertuples(index=False, name=None)
     return [tuple(None if pd.isna(level) else level for level in levels) for levels in distinct]
 
 
@@ -102,7 +103,7 @@ def level_groups(pairs: pd.DataFrame, alpha: float) -> list[LevelGroup]:
         if all(differs[high, low] > 0 for high in order[:place] for low in order[place:])
     ]
     bounds = [0, *cuts, len(order)]
-    parts = [tuple(order[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    parts = [tuple(order[start:end]) for start, end in pairwise(bounds)]
     return [LevelGroup(part, not any(differs[pair] for pair in combinations(part, 2))) for part in parts]
 
 

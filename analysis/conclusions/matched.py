@@ -21,9 +21,11 @@ Term = tuple[str, ...]
 
 def codes(table: pd.DataFrame, names: Sequence[str]) -> Any:
     """Return the number of each cell's combination of levels; null is a level."""
-    if not names:
-        return np.zeros(len(table), int)
-    return table.groupby(list(names), dropna=False, sort=False).ngroup().to_numpy()
+    combined = np.zeros(len(table), int)
+    for name in names:
+        own, levels = pd.factorize(table[name], use_na_sentinel=False)
+        combined = np.unique(combined * len(levels) + own, return_inverse=True)[1]
+    return combined
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Basis:
     @property
     def is_complete(self) -> bool:
         """Tell whether all levels can be compared."""
-        return self.columns.shape[1] == self.possible > 0
+        return bool(self.columns.shape[1] == self.possible > 0)
 
 
 def main_basis(cells: LogCells, term: Term, others: Sequence[Term]) -> Basis:

@@ -135,7 +135,9 @@ def test_neighbours_unsteady_cells_and_values_without_logarithm_are_said() -> No
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_few_rows_claim_nothing(n: int) -> None:
-    found = effects_of(rows_of(1, lambda device, **_: float(device == "k80"), n=n, grid={"device": ["k80", "cpu"]}))
+    found = effects_of(
+        rows_of(1, lambda device: float(device == "k80"), n=n, grid={"device": ["k80", "cpu"]}), ["device"]
+    )
     assert claims(found) == []
     assert limits(found)
 
@@ -149,7 +151,8 @@ def test_failed_rows_constant_factors_and_nothing_at_all() -> None:
 
 
 def test_the_best_is_named_with_those_that_equal_it() -> None:
-    found = effects_of(rows_of(1, lambda device, **_: float(device == "k80"), grid={"device": ["k80", "a", "b"]}, n=8))
+    rows = rows_of(1, lambda device: float(device == "k80"), grid={"device": ["k80", "a", "b"]}, n=8)
+    found = effects_of(rows, ["device"])
     assert found.best is not None
     assert len(found.best.alike) == 1
     assert "1 of the 2 others cannot be told apart" in claims(found)[-1]
