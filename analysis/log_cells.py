@@ -129,7 +129,7 @@ def _means(rows: pd.DataFrame, factors: Sequence[str], metric: str, remarks: lis
         remarks.append("The rows of a cell come in rounds: the mean of each round is one value.")
     else:
         grouped = logs["value"].groupby(keys, dropna=False)
-    table = grouped.agg(["count", "mean", "var"]).reset_index()
+    table: pd.DataFrame = grouped.agg(["count", "mean", "var"]).reset_index()
     table = table.rename(columns={"count": "n"}).assign(rows=counts)
     exact = np.sqrt(table["var"].to_numpy(float)) < _EXACT * np.maximum(1.0, table["mean"].abs())
     table["var"] = table["var"].mask(exact, 0.0)

@@ -78,7 +78,7 @@ def longest_inputs(rows: pd.DataFrame, length: str, by: Sequence[str]) -> pd.Dat
     return pd.DataFrame(records, columns=[*by, "longest", "first_out_of_memory", "sentence"])
 
 
-def _on_length(fitted: float, failed: float, unit: str) -> str:
+def _on_length(fitted: Any, failed: Any, unit: str) -> str:
     if pd.isna(fitted):
         return "no input was measured." if pd.isna(failed) else f"already {failed:,.0f} {unit} ran out of memory."
     if pd.isna(failed):
