@@ -156,3 +156,13 @@ def test_the_best_is_named_with_those_that_equal_it() -> None:
     assert found.best is not None
     assert len(found.best.alike) == 1
     assert "1 of the 2 others cannot be told apart" in claims(found)[-1]
+
+
+def test_levels_with_few_values_in_shared_cells_are_not_told_apart() -> None:
+    rows = rows_of(1, lambda device, **_: float(device == "k80"), n=4)
+    shared = (rows["quantization"] == "4") & (rows["cores"] == 1)
+    rows = rows[(rows["device"] != "k80") | shared]  # k80 has 4 values
+    pairs = effects_of(rows).pairs
+    of_k80 = (pairs["level"] == ("k80",)) | (pairs["other"] == ("k80",))
+    assert pairs.loc[of_k80, "p"].isna().all()
+    assert pairs.loc[~of_k80, "p"].notna().all()
