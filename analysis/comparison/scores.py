@@ -1,0 +1,71 @@
+"""Scores of texts in two runs, compared text by text where the text is the same.
+
+Fragments of one record are not independent: the mean difference of each record is one value.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.cell_factors import grouped
+from analysis.column_titles import title_of
+from analysis.level_labels import text_of
+from analysis.load import SweepRows
+
+_TEXT: Final = ("text_sha256", "record_id", "dataset", "generator", "fragment_index", "prefix_tokens")
+
+
+def compare_scores(run: SweepRows, against: SweepRows, factors: list[str], shown: list[str]) -> list[dict[str, Any]]:
+    """Return a record per cell: texts in both runs, and the mean difference of their scores with its interval."""
+    columns = [*dict.fromkeys([*factors, *(name for name in _TEXT if name in run.ok and name in against.ok)])]
+    ours, theirs = (s.ok.loc[s.ok["score"].notna(), [*columns, "score"]] for s in (run, against))
+    if "text_sha256" not in columns:
+        return [_untested(run.name, "the rows do not say which texts they are of (no text_sha256)")]
+    pairs = ours.drop_duplicates(columns).merge(theirs.drop_duplicates(columns), on=columns, suffixes=("", "_against"))
+    if pairs.empty:
+        return [_untested(run.name, "no text was scored by both runs in equal cells")]
+    return [
+        {"sweep": run.name, "metric": "score", "cell": _label(factors, shown, key)} | _paired(group)
+        for key, group in grouped(pairs, factors)
+    ]
+
+
+def _paired(pairs: pd.DataFrame) -> dict[str, Any]:
+    """Return the mean paired difference over records, its 95% interval, and p."""
+    differences = (pairs["score"] - pairs["score_against"]).groupby(pairs["record_id"]).mean().to_numpy(float)
+    n, mean = len(differences), float(differences.mean())
+    record: dict[str, Any] = {
+        "n_run": n,
+        "n_against": n,
+        "mean_run": float(pairs["score"].mean()),
+        "mean_against": float(pairs["score_against"].mean()),
+        "difference": mean,
+        "p": np.nan,
+    }
+    if not differences.any():
+        return record | {"reason": f"all {len(pairs):,} texts have equal scores"}
+    if n < 2:
+        return record | {"reason": "too few to tell: one record"}
+    error = float(differences.std(ddof=1)) / np.sqrt(n)
+    if error < 1e-15:
+        return record | {"reason": "all records differ by the same amount: nothing to test"}
+    half_width = stats.t.ppf(0.975, n - 1) * error
+    p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
+    paired = f"paired: {len(pairs):,} texts of {n:,} records"
+    return record | {
+        "difference_low": mean - half_width,
+        "difference_high": mean + half_width,
+        "p": p,
+        "reason": paired,
+    }
+
+
+def _untested(sweep: str, reason: str) -> dict[str, Any]:
+    return {"sweep": sweep, "metric": "score", "cell": "every cell", "p": np.nan, "reason": reason}
+
+
+def _label(factors: list[str], shown: list[str], key: tuple[Any, ...]) -> str:
+    pairs = [f"{title_of(name)}: {text_of(level)}" for name, level in zip(factors, key, strict=True) if name in shown]
+    return ", ".join(pairs) or "the only cell"

@@ -1,0 +1,63 @@
+"""The decision of `--fail-above 5%`, and the table of a comparison for a terminal.
+
+Some cell is slower by more than the share as estimated, and significantly slower after Holm's adjustment: exit code 3.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.column_titles import number
+from analysis.comparison.compare import Comparison
+from sweeps.errors import UserError
+from sweeps.printable import middle_out
+
+SLOWER: Final = 3
+"""Exit code where `--fail-above` found a slowdown."""
+_MAX_ROWS: Final = 40
+_NAME: Final = 60
+
+
+def parse_share(text: str) -> float:
+    """Return a share from '5%' or '0.05'.
+
+    Raises:
+        UserError: the text is no share from 0 to 1000%.
+    """
+    try:
+        share = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 10:
+        raise UserError(f"--fail-above {text!r}: give a share of 0% or more, such as 5% or 0.05")
+    return share
+
+
+def exit_code(comparison: Comparison, above: float) -> int:
+    """Return 3 if some cell is slower than allowed, else 0."""
+    return 0 if comparison.slower(above).empty else SLOWER
+
+
+def terminal_table(comparison: Comparison) -> str:
+    """Return the sentences and the cells, the slowest first. The table holds 40 cells; compare.csv holds all."""
+    cells = comparison.cells.sort_values("slowdown", ascending=False, na_position="last")
+    lines = [
+        f"{middle_out(row['cell'], _NAME):<{_NAME}} {_ratio(row['ratio'], row['difference']):>10} "
+        f"{_interval(row):>20} {number(row['p_adjusted']):>10}  {row['verdict']}"
+        for row in cells.head(_MAX_ROWS).to_dict("records")
+    ]
+    header = f"{'cell':<{_NAME}} {'ratio':>10} {'95% interval':>20} {'p (Holm)':>10}  verdict"
+    more = [f"… and {len(cells) - _MAX_ROWS:,} more in compare.csv"] if len(cells) > _MAX_ROWS else []
+    return "\n".join([*comparison.sentences, "", header, *lines, *more])
+
+
+def _ratio(ratio: float, difference: float) -> str:
+    return f"{ratio:.3f}" if not pd.isna(ratio) else f"{difference:+.4f}" if not pd.isna(difference) else "–"
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    for low, high in (("ratio_low", "ratio_high"), ("difference_low", "difference_high")):
+        if not pd.isna(row[low]):
+            return f"{row[low]:.4f} to {row[high]:.4f}"
+    return "–"
