@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scoring.blanks import script_characters
+from scoring.corpora.blanks import script_characters
 from scoring.corpora.records import NO_TEXT, Record, Text
 from scoring.fragment_settings import (
     FragmentSettings,

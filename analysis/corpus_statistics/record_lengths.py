@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from scoring.corpora.blanks import script_characters
 from scoring.corpora.records import Record
-from scoring.corpora.tally import HEAD_CHARACTERS, LONG_WORD, WITHOUT_BLANKS
+from scoring.corpora.tally import HEAD_CHARACTERS
 
 HUMAN: Final = "human"
 SYNTHETIC: Final = "synthetic"
@@ -55,4 +56,4 @@ def _lacks_blanks(text: str) -> bool:
     if text.isascii():
         return False
     head = text[:HEAD_CHARACTERS]
-    return len(head) > LONG_WORD * len(head.split()) > 0 and WITHOUT_BLANKS.search(head) is not None
+    return script_characters(head) > 0

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.blanks import script_characters
+from scoring.corpora.blanks import script_characters
 from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.file_tally import FileTally, add_encoding, note_flaw
 from scoring.corpora.labels import TRUTH, is_missing, label_key
