@@ -4,6 +4,7 @@ Knows which directories are sweeps. A directory that is no run is a UserError. A
 (parts.py, description.py) becomes a remark on the page, and the other files are shown.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +40,10 @@ class SweepRows:
     columns: Columns
     """Columns of the benchmark."""
     rows: pd.DataFrame
-    """A row per timed iteration or scored fragment, with every column of the benchmark that the page needs."""
+    """A row per timed iteration or scored fragment, with every column of the benchmark that the page needs.
+
+    A text, but for `status`, is a category: in millions of rows it takes a byte or two. `plain_texts` undoes that.
+    """
     replaced: int
     """Number of rows left out because a later attempt of the same task replaces them."""
     repeated: int
@@ -79,6 +83,10 @@ class RunRows:
 def find_runs(directory: Path) -> tuple[Path, ...]:
     """Return the run directories that a name stands for: itself, or those in it where it is a directory of runs.
 
+    Args:
+        directory: of the run.
+        also: columns to read that no page shows, such as text_sha256.
+
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
             what to do.
@@ -102,8 +110,12 @@ def find_runs(directory: Path) -> tuple[Path, ...]:
     return runs
 
 
-def read_run(directory: Path) -> RunRows:
+def read_run(directory: Path, also: Collection[str] = ()) -> RunRows:
     """Read all sweeps of a run directory.
+
+    Args:
+        directory: of the run.
+        also: columns to read that no page shows, such as text_sha256.
 
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
@@ -118,16 +130,16 @@ def read_run(directory: Path) -> RunRows:
         folders, remarks = _sweep_folders(directory)
     except OSError as error:
         raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
-    sweeps = tuple(read_sweep(folder) for folder, _ in folders)
+    sweeps = tuple(read_sweep(folder, also) for folder, _ in folders)
     remarks += [f"{sweep.name}: {remark}" for sweep in sweeps for remark in sweep.remarks]
     return RunRows(directory, sweeps, tuple(remarks))
 
 
-def read_sweep(folder: Path) -> SweepRows:
+def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
     """Read the parts and the environment file of one sweep. No problem in them raises: each becomes a remark."""
     described = read_description(folder)
     named = described.spec.get("benchmark")
-    parts = _read_while_merged(folder, named if isinstance(named, str) else None, described)
+    parts = _read_while_merged(folder, named if isinstance(named, str) else None, described, also)
     benchmark, columns, remarks = parts.benchmark, parts.columns, [*parts.remarks, *described.remarks]
     if covered := [part.name for part in SweepLayout(folder).superseded()]:
         remarks.append(
@@ -156,14 +168,21 @@ def read_sweep(folder: Path) -> SweepRows:
     )
 
 
-def _read_while_merged(folder: Path, named: str | None, described: Description) -> Parts:
+def _read_while_merged(folder: Path, named: str | None, described: Description, also: Collection[str]) -> Parts:
     """Read the parts of a sweep; once more, where a run merged some of them meanwhile."""
     for _ in range(MERGES_WAITED_FOR):
         paths = [folder / name for name in _parts_in(folder)]
-        parts = read_parts(paths, named, described.factors, described.columns, described.figure.values())
+        wanted = [*also, *described.figure.values()]
+        parts = read_parts(paths, named, described.factors, described.columns, wanted)
         if all(path.exists() for path in paths):
             break
     return parts
+
+
+def plain_texts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with every text as it is, not as a code: for a caller that maps, sorts or adds to levels."""
+    coded = [name for name in rows if isinstance(rows[name].dtype, pd.CategoricalDtype)]
+    return rows.assign(**{str(name): rows[name].astype("str") for name in coded})
 
 
 def _as_frame(columns: dict[str, Any]) -> pd.DataFrame:

@@ -6,21 +6,42 @@ from typing import Any
 
 import pytest
 
-from scoring.calibration import Binding, Calibration
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Binding
 from scoring.errors import CalibrationError
 
-GOOD: dict[str, Any] = {
+BINDING: dict[str, Any] = {
     "observer": "base",
     "performer": "instruct",
+    "observer_revision": "a1",
+    "performer_revision": None,
     "dtype": "float32",
     "quantization": "none",
     "alignment": "reference",
-    "threshold": 0.9,
-    "direction": "score <= threshold is machine",
-    "fpr_target": 0.01,
-    "by_length": [{"min_words": 10, "max_words": 49, "threshold": 0.8}],
+    "max_tokens": 512,
+    "score": "score",
+    "direction": "lower",
+}
+
+
+def group(first: int, last: int, threshold: float, **more: Any) -> dict[str, Any]:
+    numbers = {"n": 999, "k": 5, "beyond": 4, "equal": 1, "expected_fpr": 0.005}
+    return {"min_tokens": first, "max_tokens": last, "threshold": threshold} | numbers | more
+
+
+GOOD: dict[str, Any] = {
+    "version": 2,
     "created_at": "2026-01-02T03:04:05Z",
-    "records": 1200,
+    "binding": BINDING,
+    "promise": {"fpr": 0.01, "confidence": 0.95},
+    "groups": [group(10, 49, 0.8), group(50, 512, 0.9)],
+    "population": {
+        "datasets": ["docs"],
+        "generators": ["tiny"],
+        "records": 1200,
+        "near_duplicates": 3,
+        "length_tokens": [10, 512],
+    },
 }
 
 
@@ -30,14 +51,55 @@ def write(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def test_thresholds_by_length_fall_back_to_the_general_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("score", "tokens", "verdict"),
+    [
+        (0.79, 10, "machine"),
+        (0.8, 10, "not flagged"),
+        (0.79, 9, "too short to say"),
+        (0.85, 49, "not flagged"),
+        (0.85, 50, "machine"),
+        (0.9, 512, "not flagged"),
+        (0.1, 513, "longer than calibrated"),
+        (None, 100, "no score"),
+        (0.1, None, "no score"),
+    ],
+)
+def test_only_a_score_strictly_beyond_the_threshold_of_its_length_is_flagged(
+    score: float | None, tokens: int | None, verdict: str, tmp_path: Path
+) -> None:
+    assert Calibration.read(write(tmp_path)).verdict(score, tokens) == verdict
+
+
+def test_a_score_that_is_higher_for_machine_text_is_flagged_above(tmp_path: Path) -> None:
+    binding = BINDING | {"score": "fast_detect", "direction": "higher"}
+    calibration = Calibration.read(write(tmp_path, binding=binding))
+    assert [calibration.verdict(score, 20) for score in (0.79, 0.8, 0.81)] == ["not flagged", "not flagged", "machine"]
+
+
+def test_a_window_has_the_threshold_of_texts_with_as_many_windows(tmp_path: Path) -> None:
+    few, many = {"min_windows": 1, "max_windows": 4}, {"min_windows": 5, "max_windows": 20}
+    groups = [group(150, 400, 0.8, **few), group(150, 400, 0.7, **many)]
+    fragments = {"mode": "window", "words": 200, "step": 100}
+    calibration = Calibration.read(write(tmp_path, groups=groups, fragments=fragments))
+    assert calibration.windows == 200
+    assert [calibration.verdict(0.75, 300, windows) for windows in (4, 5)] == ["machine", "not flagged"]
+    assert calibration.verdict(0.1, 300, 21) == "longer than calibrated"
+    assert calibration.verdict(0.1, 100, 3) == "too short to say"
+    assert calibration.verdict(0.1, 300) == "longer than calibrated", "a text that is no window"
+
+
+def test_windows_that_name_no_width_have_the_default(tmp_path: Path) -> None:
+    calibration = Calibration.read(write(tmp_path, fragments={"mode": "window"}))
+    assert calibration.window_settings is not None
+    assert (calibration.windows, calibration.window_settings.step) == (200, 100)
+    assert Calibration.read(write(tmp_path, fragments={"mode": "random"})).windows is None
+
+
+def test_thresholds_of_texts_judge_no_windows(tmp_path: Path) -> None:
     calibration = Calibration.read(write(tmp_path))
-    assert [calibration.threshold_for(words) for words in (9, 10, 49, 50, None)] == [0.9, 0.8, 0.8, 0.9, 0.9]
-
-
-@pytest.mark.parametrize(("score", "verdict"), [(0.9, "machine"), (0.9000001, "human"), (None, None)])
-def test_a_score_at_the_threshold_is_machine(tmp_path: Path, score: float | None, verdict: str | None) -> None:
-    assert Calibration.read(write(tmp_path)).verdict(score, 100) == verdict
+    assert calibration.windows is None
+    assert calibration.group_for(100, windows=3) is None
 
 
 @pytest.mark.parametrize(
@@ -45,37 +107,62 @@ def test_a_score_at_the_threshold_is_machine(tmp_path: Path, score: float | None
     [
         {"observer": "other"},
         {"performer": "other"},
+        {"observer_revision": "b2"},
+        {"performer_revision": "b2"},
         {"dtype": "bfloat16"},
         {"quantization": "4-bit"},
         {"alignment": "aligned"},
+        {"max_tokens": 256},
+        {"score": "log_rank"},
+        {"direction": "higher"},
     ],
 )
-def test_it_is_refused_for_anything_else(tmp_path: Path, change: dict[str, str]) -> None:
+def test_it_is_refused_for_anything_else(tmp_path: Path, change: dict[str, Any]) -> None:
     calibration = Calibration.read(write(tmp_path))
-    used = Binding.model_validate(GOOD)
-    calibration.check(used)
+    calibration.check(Binding.model_validate(BINDING))
     (key,) = change
-    with pytest.raises(CalibrationError, match=f"{key} is '{change[key]}' here, '{GOOD[key]}' in the calibration"):
-        calibration.check(Binding.model_validate(GOOD | change))
+    with pytest.raises(CalibrationError, match=f"{key} is {change[key]!r} here, {BINDING[key]!r} in the calibration"):
+        calibration.check(Binding.model_validate(BINDING | change))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"threshold": "low"}, "threshold: Input should be a valid number"),
-        ({"direction": "score >= threshold is machine"}, "direction"),
-        ({"fpr_target": 0}, "fpr_target"),
-        ({"observer": None}, "observer"),
-    ],
-)
-def test_a_broken_file_names_the_key(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(CalibrationError, match=message):
-        Calibration.read(write(tmp_path, **changes))
+def test_a_published_calibration_refuses_no_revision_that_it_does_not_say(tmp_path: Path) -> None:
+    published = {"promise": None, "published": "somewhere"}
+    calibration = Calibration.read(write(tmp_path, **published))
+    calibration.check(Binding.model_validate(BINDING | {"performer_revision": "any"}))
+    with pytest.raises(CalibrationError, match="observer_revision is 'b2' here, 'a1' in the calibration"):
+        calibration.check(Binding.model_validate(BINDING | {"observer_revision": "b2"}))
 
 
-def test_no_file_and_no_json_are_calibration_errors(tmp_path: Path) -> None:
-    with pytest.raises(CalibrationError, match=r"No such file.*analysis\.thresholds"):
-        Calibration.read(tmp_path / "absent.json")
-    (tmp_path / "text.json").write_text("not json")
-    with pytest.raises(CalibrationError, match="Invalid JSON"):
-        Calibration.read(tmp_path / "text.json")
+VERSION_1 = {"observer": "a", "threshold": 0.9, "fpr_target": 0.01}
+BAD: dict[str, tuple[bytes, str]] = {
+    "cut off": (json.dumps(GOOD).encode()[:-200], "no whole JSON file"),
+    "empty": (b"", "no whole JSON file"),
+    "a list": (b"[]", "the file: "),
+    "version 1": (json.dumps(VERSION_1).encode(), "version 1 or none cannot be used, this program reads version 2"),
+    "version 3": (json.dumps(GOOD | {"version": 3}).encode(), "version 3 cannot be used"),
+    "no groups": (json.dumps(GOOD | {"groups": []}).encode(), "groups: "),
+    "an unknown key": (json.dumps(GOOD | {"margin": 1}).encode(), "margin: "),
+    "an unknown score": (json.dumps(GOOD | {"binding": BINDING | {"score": "x"}}).encode(), "score 'x' is unknown"),
+    "no threshold": (json.dumps(GOOD | {"groups": [group(1, 2, 0.5) | {"threshold": None}]}).encode(), "groups.0"),
+    "overlap": (json.dumps(GOOD | {"groups": [group(1, 20, 0.5), group(20, 30, 0.5)]}).encode(), "may not overlap"),
+    "turned round": (json.dumps(GOOD | {"groups": [group(20, 10, 0.5)]}).encode(), "min_tokens 20 is above"),
+    "unknown fragments": (json.dumps(GOOD | {"fragments": {"mode": "x"}}).encode(), "fragments: "),
+    "no promise": (json.dumps(GOOD | {"promise": None}).encode(), "a calibration has a promise, or it says"),
+}
+
+
+@pytest.mark.parametrize("mistake", BAD)
+def test_a_bad_file_is_one_message(mistake: str, tmp_path: Path) -> None:
+    content, expected = BAD[mistake]
+    path = tmp_path / "calibration.json"
+    path.write_bytes(content)
+    with pytest.raises(CalibrationError) as caught:
+        Calibration.read(path)
+    assert str(path) in str(caught.value)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_told_with_what_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=r"python -m analysis\.thresholds RUN_DIR writes one"):
+        Calibration.read(tmp_path / "none.json")
