@@ -40,7 +40,10 @@ class SweepRows:
     columns: Columns
     """Columns of the benchmark."""
     rows: pd.DataFrame
-    """A row per timed iteration or scored fragment, with every column of the benchmark that the page needs."""
+    """A row per timed iteration or scored fragment, with every column of the benchmark that the page needs.
+
+    A text, but for `status`, is a category: in millions of rows it takes a byte or two. `plain_texts` undoes that.
+    """
     replaced: int
     """Number of rows left out because a later attempt of the same task replaces them."""
     repeated: int
@@ -48,8 +51,6 @@ class SweepRows:
     description: Description
     remarks: tuple[str, ...] = ()
     """Sentences for the page, one for each problem in the sweep's files."""
-    folder: Path | None = None
-    """Directory of the sweep, inside that of its run; None for rows that are of no directory."""
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -81,6 +82,10 @@ class RunRows:
 
 def find_runs(directory: Path) -> tuple[Path, ...]:
     """Return the run directories that a name stands for: itself, or those in it where it is a directory of runs.
+
+    Args:
+        directory: of the run.
+        also: columns to read that no page shows, such as text_sha256.
 
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
@@ -160,7 +165,6 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
         repeated=counted.repeated,
         description=described,
         remarks=tuple(remarks),
-        folder=folder,
     )
 
 
@@ -168,11 +172,17 @@ def _read_while_merged(folder: Path, named: str | None, described: Description, 
     """Read the parts of a sweep; once more, where a run merged some of them meanwhile."""
     for _ in range(MERGES_WAITED_FOR):
         paths = [folder / name for name in _parts_in(folder)]
-        asked = (*described.figure.values(), *also)
-        parts = read_parts(paths, named, described.factors, described.columns, asked)
+        wanted = [*also, *described.figure.values()]
+        parts = read_parts(paths, named, described.factors, described.columns, wanted)
         if all(path.exists() for path in paths):
             break
     return parts
+
+
+def plain_texts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with every text as it is, not as a code: for a caller that maps, sorts or adds to levels."""
+    coded = [name for name in rows if isinstance(rows[name].dtype, pd.CategoricalDtype)]
+    return rows.assign(**{str(name): rows[name].astype("str") for name in coded})
 
 
 def _as_frame(columns: dict[str, Any]) -> pd.DataFrame:

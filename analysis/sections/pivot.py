@@ -23,6 +23,8 @@ _MAX_COLUMNS: Final = 12
 def pivot(selection: Selection, metric: str, columns: str | None, *, first: Sequence[str] = ()) -> Table:
     """Return the means of a metric, a column per level of one factor, a row per combination of the other factors.
 
+    The table is empty where no row has a value.
+
     Args:
         selection: the rows.
         metric: column that is averaged.
@@ -30,6 +32,8 @@ def pivot(selection: Selection, metric: str, columns: str | None, *, first: Sequ
         first: factors that come first in each row, also where they do not vary.
     """
     averages = selection.average(metric)
+    if metric not in averages.metrics:
+        return Table(title=f"Mean {title_of(metric)}", headers=(), rows=())
     scale = scale_of(metric, averages.cells["mean"])
     levels = averages.levels.get(columns or "", [])
     across = columns if columns and 1 < len(levels) <= _MAX_COLUMNS else None
