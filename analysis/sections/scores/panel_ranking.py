@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.column_titles import NULL
 from analysis.sections.measured_sweep import MeasuredSweep
+from analysis.sections.scores.by_record import record_numbers
 from analysis.sections.scores.length_bins import bin_names, bin_of_each, edges_of
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.roc_figure import roc_figure
@@ -26,6 +27,11 @@ from sweeps.errors import UserError
 
 MAX_SETTINGS: Final = 6
 _MOST_GROUPS: Final = 4
+_TOLD_APART: Final = (
+    *("record_id", "is_human", "author", "dataset", "generator", "fragment_index", "start_word"),
+    *("length_tokens", "score", "log_ppl"),
+)
+"""Columns that a draw of texts looks at."""
 _HOW: Final = (
     "On the same texts for every score: one of each record and author, drawn with a fixed seed. DeLong's interval. "
     "Rates are points of the step ROC with the false-positive rate that was reached, and promise nothing about other "
@@ -46,7 +52,7 @@ class Panel(NamedTuple):
 
 def panel_ranking(sweep: MeasuredSweep) -> Content | None:
     """Return the section. None where the rows hold no panel."""
-    settings = settings_of(sweep, longest=True)
+    settings = settings_of(sweep, [*SCORES], longest=True)
     panels = [panel for setting in settings[:MAX_SETTINGS] if (panel := _panel(setting)) is not None]
     if not panels:
         return None
@@ -79,13 +85,14 @@ def _panel(setting: Setting) -> Panel | None:
     except UserError:  # rows of several settings at once: only windows need to know them
         settings = Settings({})
     try:
-        frame = texts_of(setting.rows, scores, settings).frame
+        rows = setting.rows if settings.mode == "window" else _one_of_each_record(setting.rows, scores)
+        frame = texts_of(rows, scores, settings).frame
     except UserError:  # no text has every score
         return None
     edges = edges_of(frame["length_tokens"], _MOST_GROUPS)
     names = pd.Series([*bin_names(edges), None], dtype=object)
     frame = frame.assign(
-        record=frame["record_id"], length_group=names.to_numpy()[bin_of_each(frame["length_tokens"], edges)]
+        record=record_numbers(frame), length_group=names.to_numpy()[bin_of_each(frame["length_tokens"], edges)]
     )
     drawn = one_of_each(frame, ("record", "is_human"), 0)
     dimensions = [name for name in dimensions_of(drawn) if name != "pair"]
@@ -93,6 +100,17 @@ def _panel(setting: Setting) -> Panel | None:
     few = auroc[["n_human", "n_synthetic"]].min(axis=1) < FEWEST_RECORDS
     auroc.loc[few, ["auroc_low", "auroc_high"]] = None
     return Panel(setting, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores))
+
+
+def _one_of_each_record(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
+    """Return one text of each record and author that has every score, drawn with the seed.
+
+    Drawn before anything else is done: of millions of texts, only those that are drawn are copied.
+    """
+    known = rows[[*scores]].notna().all(axis=1)
+    names = [name for name in _TOLD_APART if name in rows]
+    drawn = one_of_each(rows.loc[known, names], ("record_id", "is_human"), 0)
+    return rows.loc[drawn.index]
 
 
 def _seen(tpr: pd.DataFrame) -> pd.DataFrame:

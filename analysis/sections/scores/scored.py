@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.cell_factors import grouped, varies_within
@@ -25,7 +26,15 @@ _NO_SETTING: Final = frozenset({"author", "dataset", "generator", "group", "pref
 """Columns that tell texts apart, and not how the texts were scored."""
 _TEXT: Final = ("dataset", "record_id", "author", "generator", "fragment_index", "start_word")
 """Columns that tell texts apart within a setting. Prefixes of one text are one text."""
+_SETTING: Final = (
+    *("pair", "observer", "performer", "revision", "dtype_effective", "quantization", "alignment", "max_tokens"),
+    *("fragments", "decoding_strategy"),
+)
+"""Columns that say how texts were made and scored: a calibration is of one value of each."""
+_LENGTHS: Final = ("length_words", "length_tokens", "prefix_tokens")
 _MAX_NAME: Final = 90
+_MOST_HASHED: Final = 50_000
+"""Rows of a class that a draw looks at. Of more, so many are drawn by their place first: millions take seconds."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +75,24 @@ class Setting:
         return "prefix_tokens" in self.rows and bool(self.rows["prefix_tokens"].notna().all())
 
 
-def settings_of(sweep: MeasuredSweep, score: str = "score", *, longest: bool = False) -> list[Setting]:
-    """Return the settings in the order of the spec, each with its rows that have a value of a score.
+def settings_of(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: bool = False) -> list[Setting]:
+    """Return the settings in the order of the spec, each with its rows that have a Binoculars score.
 
     Args:
         sweep: of the benchmark binoculars.
-        score: column of the rows.
+        columns: that are needed beside the score, lengths, and what tells texts and settings apart. Millions of rows
+            with all columns would not fit into memory twice.
         longest: of the prefixes of a text, only the longest with a score.
     """
     ok = sweep.rows.ok
-    if not {"author", "record_id", score} <= set(ok):
+    if not {"author", "record_id", "score"} <= set(ok):
         return []
-    rows = ok[ok["author"].isin(AUTHORS) & ok["record_id"].notna() & ok[score].notna()]
-    rows = rows.assign(is_human=(rows["author"] == HUMAN).to_numpy(bool))
-    factors = _factors(rows, [name for name in sweep.averages.factors if name not in _NO_SETTING])
+    varying = [name for name in sweep.averages.factors if name not in _NO_SETTING]
+    wanted = dict.fromkeys((*_TEXT, *_LENGTHS, *_SETTING, "score", *columns, *varying))
+    chosen = ok["author"].isin(AUTHORS) & ok["record_id"].notna() & ok["score"].notna()
+    rows = ok.loc[chosen, [name for name in wanted if name in ok]]
+    rows["is_human"] = (rows["author"] == HUMAN).to_numpy(bool)
+    factors = _factors(rows, varying)
     labels = LevelLabels({name: sweep.averages.levels[name] for name in factors})
     parts = sorted(grouped(rows, factors), key=lambda part: labels.order(factors, part[0]))
     found = [
@@ -88,12 +101,12 @@ def settings_of(sweep: MeasuredSweep, score: str = "score", *, longest: bool = F
     return [_of_longest(setting) for setting in found] if longest else found
 
 
-def fragment_run(sweep: MeasuredSweep, score: str = "score", *, longest: bool = False) -> list[Setting]:
+def fragment_run(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: bool = False) -> list[Setting]:
     """Return the settings for a section of the fragment run, § 2.2, which is of one pair.
 
     A sweep of several pairs has such sections only where no sweep on the page is of one pair: their figures are large.
     """
-    settings = settings_of(sweep, score, longest=longest)
+    settings = settings_of(sweep, columns, longest=longest)
     if len(settings) < 2:
         return settings
     pairs = [rows.ok["pair"].nunique() for rows in sweep.on_page("binoculars") if "pair" in rows.ok]
@@ -106,10 +119,13 @@ def pair_name(short: str) -> str:
 
 
 def thinned(rows: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:
-    """Return at most so many rows of each class, drawn with the seed. The order of the rows does not matter."""
+    """Return at most so many rows of each class, drawn with the seed."""
     parts = []
     for is_human in (True, False):
         of_class = rows[rows["is_human"] == is_human]
+        if len(of_class) > _MOST_HASHED:
+            chosen = np.random.default_rng(seed).choice(len(of_class), _MOST_HASHED, replace=False)
+            of_class = of_class.iloc[np.sort(chosen)]
         if len(of_class) > most:
             told_apart = [name for name in (*_TEXT, "prefix_tokens") if name in rows]
             place = pd.Series(places(of_class[told_apart], seed, "thinned"), of_class.index)

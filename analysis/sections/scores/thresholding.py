@@ -23,6 +23,7 @@ from analysis.tables import Table
 from analysis.thresholds.asked import percent
 from analysis.thresholds.order_statistic import records_needed
 from scoring.calibration import Calibration, Promise
+from scoring.scores import SCORES
 
 _FPRS: Final = (0.05, 0.01, 0.001)
 _CONFIDENCE: Final = 0.95
@@ -39,7 +40,7 @@ _TABLES: Final = {
 
 def thresholding(sweep: MeasuredSweep) -> Content | None:
     """Return the section. None where no text has a score."""
-    settings = settings_of(sweep)
+    settings = settings_of(sweep, [*SCORES])
     if not settings:
         return None
     found = calibration_for(sweep, settings)
