@@ -44,8 +44,8 @@ def roc_figure(curves: Sequence[tuple[str, pd.DataFrame, Sequence[str]]], name: 
     handles = [Line2D([], [], color=look[score][1], linestyle=look[score][0], linewidth=1.8) for score in scores]
     legend(figure, handles, scores, "score")
     caption = (
-        "Step ROC of one text of each record and author. A curve begins at 1 / n, the smallest false-positive rate that "
-        f"n human texts can show. The bands of the {_BANDS} scores with the highest AUROC: pointwise 95%, records "
+        "Step ROC of one text of each record and author. A curve begins at 1 / n, the smallest false-positive rate "
+        f"that n human texts can show. The bands of the {_BANDS} scores with the highest AUROC: pointwise 95%, records "
         "drawn again. Dotted lines: 0.1%, 1% and 5%."
     )
     return (finish(figure, name, caption),)
