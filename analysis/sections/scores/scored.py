@@ -4,7 +4,7 @@ A setting is a model pair, with every other factor that varies in the sweep. Kno
 statistics or figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from analysis.cell_factors import grouped, varies_within
 from analysis.level_labels import LevelLabels, short_names
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.thresholds.randomness import places
+from scoring.scores import SCORES
 from sweeps.printable import middle_out
 
 HUMAN: Final = "human"
@@ -26,12 +27,14 @@ _NO_SETTING: Final = frozenset({"author", "dataset", "generator", "group", "pref
 """Columns that tell texts apart, and not how the texts were scored."""
 _TEXT: Final = ("dataset", "record_id", "author", "generator", "fragment_index", "start_word")
 """Columns that tell texts apart within a setting. Prefixes of one text are one text."""
-_SETTING: Final = (
+SETTING: Final = (
     *("pair", "observer", "performer", "revision", "dtype_effective", "quantization", "alignment", "max_tokens"),
     *("fragments", "decoding_strategy"),
 )
 """Columns that say how texts were made and scored: a calibration is of one value of each."""
-_LENGTHS: Final = ("length_words", "length_tokens", "prefix_tokens")
+_LENGTHS: Final = ("length_tokens", "prefix_tokens")
+DIRECTED: Final = tuple(name for name, kind in SCORES.items() if kind.direction)
+"""Scores with a side on which machine text lies."""
 _MAX_NAME: Final = 90
 _MOST_HASHED: Final = 50_000
 """Rows of a class that a draw looks at. Of more, so many are drawn by their place first: millions take seconds."""
@@ -76,29 +79,34 @@ class Setting:
 
 
 def settings_of(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: bool = False) -> list[Setting]:
-    """Return the settings in the order of the spec, each with its rows that have a Binoculars score.
+    """Return the settings of a sweep, see `each_setting`."""
+    return list(each_setting(sweep, columns, longest=longest))
+
+
+def each_setting(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: bool = False) -> Iterator[Setting]:
+    """Yield the settings in the order of the spec, each with its rows that have a Binoculars score.
 
     Args:
         sweep: of the benchmark binoculars.
-        columns: that are needed beside the score, lengths, and what tells texts and settings apart. Millions of rows
+        columns: that are needed beside the score, the length in tokens, and what tells texts apart. Millions of rows
             with all columns would not fit into memory twice.
         longest: of the prefixes of a text, only the longest with a score.
     """
     ok = sweep.rows.ok
     if not {"author", "record_id", "score"} <= set(ok):
-        return []
+        return
     varying = [name for name in sweep.averages.factors if name not in _NO_SETTING]
-    wanted = dict.fromkeys((*_TEXT, *_LENGTHS, *_SETTING, "score", *columns, *varying))
     chosen = ok["author"].isin(AUTHORS) & ok["record_id"].notna() & ok["score"].notna()
-    rows = ok.loc[chosen, [name for name in wanted if name in ok]]
-    rows["is_human"] = (rows["author"] == HUMAN).to_numpy(bool)
-    factors = _factors(rows, varying)
+    levels = ok.loc[chosen, varying]
+    factors = _factors(levels, varying)
     labels = LevelLabels({name: sweep.averages.levels[name] for name in factors})
-    parts = sorted(grouped(rows, factors), key=lambda part: labels.order(factors, part[0]))
-    found = [
-        Setting(_name(sweep, labels, factors, key), dict(zip(factors, key, strict=True)), part) for key, part in parts
-    ]
-    return [_of_longest(setting) for setting in found] if longest else found
+    parts = sorted(grouped(levels[factors], factors), key=lambda part: labels.order(factors, part[0]))
+    wanted = [name for name in dict.fromkeys((*_TEXT, *_LENGTHS, "score", *columns, *factors)) if name in ok]
+    for key, part in parts:
+        rows = ok.loc[part.index, wanted]
+        rows["is_human"] = (rows["author"] == HUMAN).to_numpy(bool)
+        setting = Setting(_name(sweep, labels, factors, key), dict(zip(factors, key, strict=True)), rows)
+        yield _of_longest(setting) if longest else setting
 
 
 def fragment_run(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: bool = False) -> list[Setting]:
@@ -106,11 +114,14 @@ def fragment_run(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: 
 
     A sweep of several pairs has such sections only where no sweep on the page is of one pair: their figures are large.
     """
-    settings = settings_of(sweep, columns, longest=longest)
-    if len(settings) < 2:
-        return settings
-    pairs = [rows.ok["pair"].nunique() for rows in sweep.on_page("binoculars") if "pair" in rows.ok]
-    return [] if 1 in pairs else settings
+    return settings_of(sweep, columns, longest=longest) if is_fragment_run(sweep) else []
+
+
+def is_fragment_run(sweep: MeasuredSweep) -> bool:
+    """Tell whether a sweep is of one pair, or no sweep on the page is."""
+    pairs = [(rows, rows.ok["pair"].nunique()) for rows in sweep.on_page("binoculars") if "pair" in rows.ok]
+    of_one = [rows for rows, count in pairs if count == 1]
+    return not of_one or any(rows is sweep.rows for rows in of_one)
 
 
 def pair_name(short: str) -> str:
