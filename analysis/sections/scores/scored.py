@@ -100,9 +100,10 @@ def each_setting(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: 
     levels = ok.loc[chosen, varying]
     factors = _factors(levels, varying)
     labels = LevelLabels({name: sweep.averages.levels[name] for name in factors})
-    parts = sorted(grouped(levels[factors], factors), key=lambda part: labels.order(factors, part[0]))
+    found = grouped(levels[factors], factors) if factors else [((), levels)]
+    parts = sorted(found, key=lambda part: labels.order(factors, part[0]))
     wanted = [name for name in dict.fromkeys((*_TEXT, *_LENGTHS, "score", *columns, *factors)) if name in ok]
-    for key, part in parts:
+    for key, part in parts if chosen.any() else ():
         rows = ok.loc[part.index, wanted]
         rows["is_human"] = (rows["author"] == HUMAN).to_numpy(bool)
         setting = Setting(_name(sweep, labels, factors, key), dict(zip(factors, key, strict=True)), rows)
