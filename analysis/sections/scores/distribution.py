@@ -29,7 +29,7 @@ def score_distribution(sweep: MeasuredSweep) -> Content | None:
 
 def length_distribution(sweep: MeasuredSweep) -> Content | None:
     """Return the section: histograms of the length in words and in tokens by author, and quantiles."""
-    settings = fragment_run(sweep, longest=True)
+    settings = fragment_run(sweep, ["length_words"], longest=True)
     columns = [name for name in ("length_words", "length_tokens") if settings and settings[0].rows[name].notna().any()]
     if not columns:
         return None

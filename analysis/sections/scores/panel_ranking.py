@@ -7,10 +7,18 @@ import pandas as pd
 
 from analysis.column_titles import NULL
 from analysis.sections.measured_sweep import MeasuredSweep
+from analysis.sections.scores.by_record import record_numbers
 from analysis.sections.scores.length_bins import bin_names, bin_of_each, edges_of
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.roc_figure import roc_figure
-from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, fragment_run, settings_of
+from analysis.sections.scores.scored import (
+    DIRECTED,
+    FEWEST_RECORDS,
+    SETTING,
+    Setting,
+    each_setting,
+    is_fragment_run,
+)
 from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed, p_text, rate_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
@@ -26,6 +34,11 @@ from sweeps.errors import UserError
 
 MAX_SETTINGS: Final = 6
 _MOST_GROUPS: Final = 4
+_TOLD_APART: Final = (
+    *("record_id", "is_human", "author", "dataset", "generator", "fragment_index", "start_word"),
+    *("length_tokens", "score", "log_ppl"),
+)
+"""Columns that a draw of texts looks at."""
 _HOW: Final = (
     "On the same texts for every score: one of each record and author, drawn with a fixed seed. DeLong's interval. "
     "Rates are points of the step ROC with the false-positive rate that was reached, and promise nothing about other "
@@ -36,7 +49,8 @@ _HOW: Final = (
 class Panel(NamedTuple):
     """The panel of one setting."""
 
-    setting: Setting
+    name: str
+    """Of the setting."""
     drawn: pd.DataFrame
     """One text of each record and author, with every score."""
     auroc: pd.DataFrame
@@ -46,24 +60,26 @@ class Panel(NamedTuple):
 
 def panel_ranking(sweep: MeasuredSweep) -> Content | None:
     """Return the section. None where the rows hold no panel."""
-    settings = settings_of(sweep, longest=True)
-    panels = [panel for setting in settings[:MAX_SETTINGS] if (panel := _panel(setting)) is not None]
+    count, panels = 0, []
+    for setting in each_setting(sweep, [*SETTING, *DIRECTED], longest=True):  # in memory one after the other
+        count += 1
+        if count <= MAX_SETTINGS and (panel := _panel(setting)) is not None:
+            panels.append(panel)
     if not panels:
         return None
     file_name = sweep.file_name
     files = {
         f"{file_name}-panel-{kind}": pd.concat(
-            [getattr(panel, field).assign(pair=panel.setting.name) for panel in panels], ignore_index=True
+            [getattr(panel, field).assign(pair=panel.name) for panel in panels], ignore_index=True
         )
         for kind, field in (("auroc", "auroc"), ("tpr", "tpr"), ("comparison", "pairwise"))
     }
     tables = (_table(panels, file_name), _views(panels, file_name), _comparison(panels, file_name))
-    is_fragment_run = bool(fragment_run(sweep, longest=True))
-    figures = [(panel.setting.name, panel.drawn, _best_first(panel)) for panel in panels]
-    said = [f"The first {len(panels)} of {len(settings)} pairs are ranked."] if len(panels) < len(settings) else []
+    figures = [(panel.name, panel.drawn, _best_first(panel)) for panel in panels]
+    said = [f"The first {len(panels)} of {count} pairs are ranked."] if count > MAX_SETTINGS else []
     return Content(
         sentences=(*(sentence for panel in panels for sentence in _sentences(panel, len(panels) > 1)), *said),
-        drawings=roc_figure(figures, f"{file_name}-roc") if is_fragment_run else (),
+        drawings=roc_figure(figures, f"{file_name}-roc") if is_fragment_run(sweep) else (),
         tables=tuple(table for table in tables if table.rows),
         files={name: frame for name, frame in files.items() if not frame.empty},
     )
@@ -79,20 +95,34 @@ def _panel(setting: Setting) -> Panel | None:
     except UserError:  # rows of several settings at once: only windows need to know them
         settings = Settings({})
     try:
-        frame = texts_of(setting.rows, scores, settings).frame
+        rows = setting.rows if settings.mode == "window" else _one_of_each_record(setting.rows, scores)
+        frame = texts_of(rows, scores, settings).frame
     except UserError:  # no text has every score
         return None
     edges = edges_of(frame["length_tokens"], _MOST_GROUPS)
     names = pd.Series([*bin_names(edges), None], dtype=object)
     frame = frame.assign(
-        record=frame["record_id"], length_group=names.to_numpy()[bin_of_each(frame["length_tokens"], edges)]
+        record=record_numbers(frame), length_group=names.to_numpy()[bin_of_each(frame["length_tokens"], edges)]
     )
     drawn = one_of_each(frame, ("record", "is_human"), 0)
     dimensions = [name for name in dimensions_of(drawn) if name != "pair"]
     auroc = auroc_table(drawn, scores, dimensions)
     few = auroc[["n_human", "n_synthetic"]].min(axis=1) < FEWEST_RECORDS
     auroc.loc[few, ["auroc_low", "auroc_high"]] = None
-    return Panel(setting, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores))
+    return Panel(
+        setting.name, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores)
+    )
+
+
+def _one_of_each_record(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
+    """Return one text of each record and author that has every score, drawn with the seed.
+
+    Drawn before anything else is done: of millions of texts, only those that are drawn are copied.
+    """
+    known = rows[[*scores]].notna().all(axis=1)
+    names = [name for name in _TOLD_APART if name in rows]
+    drawn = one_of_each(rows.loc[known, names], ("record_id", "is_human"), 0)
+    return rows.loc[drawn.index]
 
 
 def _seen(tpr: pd.DataFrame) -> pd.DataFrame:
@@ -115,7 +145,7 @@ def _sentences(panel: Panel, named: bool) -> list[str]:
     table = _of_all(panel).rename(columns={"score": "setting"})
     is_enough = int(table[["n_human", "n_synthetic"]].to_numpy().min()) >= FEWEST_RECORDS
     sentences = [*ranking(table, panel.pairwise if is_enough else pd.DataFrame(), "score"), *_turned_in_part(panel)]
-    return [f"{panel.setting.name}: {sentence}" for sentence in sentences] if named else sentences
+    return [f"{panel.name}: {sentence}" for sentence in sentences] if named else sentences
 
 
 def _turned_in_part(panel: Panel) -> list[str]:
@@ -153,7 +183,7 @@ def _table(panels: Sequence[Panel], file_name: str) -> Table:
             note = NOT_TURNED if row["auroc"] < 0.5 else ""
             rows.append(
                 (
-                    panel.setting.name,
+                    panel.name,
                     row["score"],
                     auroc,
                     *rates,
@@ -198,7 +228,7 @@ def _views(panels: Sequence[Panel], file_name: str) -> Table:
                     for row in part.to_dict("records")
                 }
                 counts = (f"{part['n_human'].iloc[0]:,}", f"{part['n_synthetic'].iloc[0]:,}")
-                names = (panel.setting.name, column.replace("_", " "), str(level))
+                names = (panel.name, column.replace("_", " "), str(level))
                 rows.append((*names, *(shown.get(score, NULL) for score in scores), *counts))
     return Table(
         title="AUROC of every score by length (tokens), dataset and generator",
@@ -215,7 +245,7 @@ def _comparison(panels: Sequence[Panel], file_name: str) -> Table:
     """Return the table of each two scores."""
     rows = [
         (
-            *(panel.setting.name, row["first"], row["second"]),
+            *(panel.name, row["first"], row["second"]),
             *(f"{row['auroc_first']:.3f}", f"{row['auroc_second']:.3f}", f"{row['difference']:+.3f}"),
             *(p_text(row["p"]), p_text(row["p_holm"])),
         )

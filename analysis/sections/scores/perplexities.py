@@ -14,7 +14,7 @@ _COLUMNS = ["log_ppl", "log_xppl"]
 
 def perplexities(sweep: MeasuredSweep) -> Content | None:
     """Return the section: log-perplexity against log-cross-perplexity by author."""
-    settings = fragment_run(sweep, longest=True)
+    settings = fragment_run(sweep, _COLUMNS, longest=True)
     if not settings or not set(_COLUMNS) <= set(settings[0].rows):
         return None
     most = points_of_each(settings)

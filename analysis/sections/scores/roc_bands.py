@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 REPEATS: Final = 200
+_MOST_UNITS: Final = 20_000
+"""Units that are drawn. Of more records, several are one unit: the band stays the same, and the time is bounded."""
 _GRID: Final = 80
 """False-positive rates that a curve is drawn at."""
 
@@ -22,7 +24,7 @@ class Roc(NamedTuple):
     high_G: Floats
 
 
-def roc_bands(values: Any, is_human: Any, record: Any, seed: int = 0) -> Roc:
+def roc_bands(values: Any, is_human: Any, record: Any, seed: int = 0, *, with_band: bool = True) -> Roc:
     """Return the ROC of a score, with the pointwise 95% band of its true-positive rate.
 
     A draw takes records with replacement, each with all of its texts. Nothing is interpolated.
@@ -32,8 +34,9 @@ def roc_bands(values: Any, is_human: Any, record: Any, seed: int = 0) -> Roc:
         is_human: class of each text.
         record: number of its record, from 0.
         seed: of the draws.
+        with_band: without, the band is NaN, and nothing is drawn.
     """
-    human, record = np.asarray(is_human, bool), np.asarray(record)
+    human, record = np.asarray(is_human, bool), np.asarray(record) % _MOST_UNITS
     values = np.asarray(values, np.float64)
     order = np.argsort(-values[human], kind="stable")
     ordered, of_human = values[human][order], record[human][order]
@@ -43,18 +46,15 @@ def roc_bands(values: Any, is_human: Any, record: Any, seed: int = 0) -> Roc:
     fpr_G = np.unique(np.append(np.geomspace(1 / len(ordered), 1, _GRID), [0.001, 0.01, 0.05]))
     fpr_G = fpr_G[fpr_G >= 1 / len(ordered)]
     size = int(record.max()) + 1
-    ones = np.ones(size)
-    random = np.random.default_rng(seed)
-    draws_BG = np.array(
-        [
-            _tprs(
-                random.multinomial(size, np.full(size, 1 / size)).astype(np.float64), of_human, of_machine, above, fpr_G
-            )
-            for _ in range(REPEATS)
-        ]
+    tpr_G = _tprs(np.ones(size), of_human, of_machine, above, fpr_G)
+    if not with_band:
+        return Roc(fpr_G, tpr_G, np.full(len(fpr_G), np.nan), np.full(len(fpr_G), np.nan))
+    random, chances = np.random.default_rng(seed), np.full(size, 1 / size)
+    draws = (random.multinomial(size, chances).astype(np.float64) for _ in range(REPEATS))
+    low_G, high_G = np.nanquantile(
+        [_tprs(times_R, of_human, of_machine, above, fpr_G) for times_R in draws], [0.025, 0.975], axis=0
     )
-    low_G, high_G = np.nanquantile(draws_BG, [0.025, 0.975], axis=0)
-    return Roc(fpr_G, _tprs(ones, of_human, of_machine, above, fpr_G), low_G, high_G)
+    return Roc(fpr_G, tpr_G, low_G, high_G)
 
 
 def _tprs(times_R: Floats, of_human: Any, of_machine: Any, above: Any, fpr_G: Floats) -> Floats:

@@ -54,7 +54,7 @@ def roc_figure(curves: Sequence[tuple[str, pd.DataFrame, Sequence[str]]], name: 
 def _draw(axis: Any, texts: pd.DataFrame, scores: Sequence[str], look: dict[str, tuple[str, str]]) -> None:
     human, record = texts["is_human"].to_numpy(bool), record_numbers(texts)
     for place, score in enumerate(scores):
-        roc = roc_bands(machine_like(texts[score], score), human, record)
+        roc = roc_bands(machine_like(texts[score], score), human, record, with_band=place < _BANDS)
         style, color = look[score]
         axis.step(roc.fpr_G, roc.tpr_G, where="post", color=color, linestyle=style, linewidth=1.8)
         if place < _BANDS:

@@ -11,7 +11,7 @@ from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import calibration_for
 from analysis.sections.scores.length_bins import FEWEST_MEAN, by_length
 from analysis.sections.scores.nulls import null_counts, null_sentence, null_table
-from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, fragment_run, thinned, thinned_note
+from analysis.sections.scores.scored import FEWEST_RECORDS, SETTING, Setting, fragment_run, thinned, thinned_note
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings, points_of_each
 from analysis.sections.scores.wording import TOO_FEW, auroc_text, limits_text
 from analysis.sections.section import Content
@@ -21,7 +21,7 @@ from scoring.calibration import Calibration
 
 def score_by_length(sweep: MeasuredSweep) -> Content | None:
     """Return the section: points, mean and bands by author, AUROC by length, and rows without a score."""
-    settings = [setting for setting in fragment_run(sweep) if setting.rows["length_tokens"].notna().any()]
+    settings = [setting for setting in fragment_run(sweep, SETTING) if setting.rows["length_tokens"].notna().any()]
     if not settings:
         return None
     frames = {setting.name: by_length(setting, "score") for setting in settings}

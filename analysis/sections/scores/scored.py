@@ -4,16 +4,18 @@ A setting is a model pair, with every other factor that varies in the sweep. Kno
 statistics or figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.cell_factors import grouped, varies_within
 from analysis.level_labels import LevelLabels, short_names
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.thresholds.randomness import places
+from scoring.scores import SCORES
 from sweeps.printable import middle_out
 
 HUMAN: Final = "human"
@@ -25,7 +27,17 @@ _NO_SETTING: Final = frozenset({"author", "dataset", "generator", "group", "pref
 """Columns that tell texts apart, and not how the texts were scored."""
 _TEXT: Final = ("dataset", "record_id", "author", "generator", "fragment_index", "start_word")
 """Columns that tell texts apart within a setting. Prefixes of one text are one text."""
+SETTING: Final = (
+    *("pair", "observer", "performer", "revision", "dtype_effective", "quantization", "alignment", "max_tokens"),
+    *("fragments", "decoding_strategy"),
+)
+"""Columns that say how texts were made and scored: a calibration is of one value of each."""
+_LENGTHS: Final = ("length_tokens", "prefix_tokens")
+DIRECTED: Final = tuple(name for name, kind in SCORES.items() if kind.direction)
+"""Scores with a side on which machine text lies."""
 _MAX_NAME: Final = 90
+_MOST_HASHED: Final = 50_000
+"""Rows of a class that a draw looks at. Of more, so many are drawn by their place first: millions take seconds."""
 
 
 @dataclass(frozen=True)
@@ -66,38 +78,51 @@ class Setting:
         return "prefix_tokens" in self.rows and bool(self.rows["prefix_tokens"].notna().all())
 
 
-def settings_of(sweep: MeasuredSweep, score: str = "score", *, longest: bool = False) -> list[Setting]:
-    """Return the settings in the order of the spec, each with its rows that have a value of a score.
+def settings_of(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: bool = False) -> list[Setting]:
+    """Return the settings of a sweep, see `each_setting`."""
+    return list(each_setting(sweep, columns, longest=longest))
+
+
+def each_setting(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: bool = False) -> Iterator[Setting]:
+    """Yield the settings in the order of the spec, each with its rows that have a Binoculars score.
 
     Args:
         sweep: of the benchmark binoculars.
-        score: column of the rows.
+        columns: that are needed beside the score, the length in tokens, and what tells texts apart. Millions of rows
+            with all columns would not fit into memory twice.
         longest: of the prefixes of a text, only the longest with a score.
     """
     ok = sweep.rows.ok
-    if not {"author", "record_id", score} <= set(ok):
-        return []
-    rows = ok[ok["author"].isin(AUTHORS) & ok["record_id"].notna() & ok[score].notna()]
-    rows = rows.assign(is_human=(rows["author"] == HUMAN).to_numpy(bool))
-    factors = _factors(rows, [name for name in sweep.averages.factors if name not in _NO_SETTING])
+    if not {"author", "record_id", "score"} <= set(ok):
+        return
+    varying = [name for name in sweep.averages.factors if name not in _NO_SETTING]
+    chosen = ok["author"].isin(AUTHORS) & ok["record_id"].notna() & ok["score"].notna()
+    levels = ok.loc[chosen, varying]
+    factors = _factors(levels, varying)
     labels = LevelLabels({name: sweep.averages.levels[name] for name in factors})
-    parts = sorted(grouped(rows, factors), key=lambda part: labels.order(factors, part[0]))
-    found = [
-        Setting(_name(sweep, labels, factors, key), dict(zip(factors, key, strict=True)), part) for key, part in parts
-    ]
-    return [_of_longest(setting) for setting in found] if longest else found
+    found = grouped(levels[factors], factors) if factors else [((), levels)]
+    parts = sorted(found, key=lambda part: labels.order(factors, part[0]))
+    wanted = [name for name in dict.fromkeys((*_TEXT, *_LENGTHS, "score", *columns, *factors)) if name in ok]
+    for key, part in parts if chosen.any() else ():
+        rows = ok.loc[part.index, wanted]
+        rows["is_human"] = (rows["author"] == HUMAN).to_numpy(bool)
+        setting = Setting(_name(sweep, labels, factors, key), dict(zip(factors, key, strict=True)), rows)
+        yield _of_longest(setting) if longest else setting
 
 
-def fragment_run(sweep: MeasuredSweep, score: str = "score", *, longest: bool = False) -> list[Setting]:
+def fragment_run(sweep: MeasuredSweep, columns: Sequence[str] = (), *, longest: bool = False) -> list[Setting]:
     """Return the settings for a section of the fragment run, § 2.2, which is of one pair.
 
     A sweep of several pairs has such sections only where no sweep on the page is of one pair: their figures are large.
     """
-    settings = settings_of(sweep, score, longest=longest)
-    if len(settings) < 2:
-        return settings
-    pairs = [rows.ok["pair"].nunique() for rows in sweep.on_page("binoculars") if "pair" in rows.ok]
-    return [] if 1 in pairs else settings
+    return settings_of(sweep, columns, longest=longest) if is_fragment_run(sweep) else []
+
+
+def is_fragment_run(sweep: MeasuredSweep) -> bool:
+    """Tell whether a sweep is of one pair, or no sweep on the page is."""
+    pairs = [(rows, rows.ok["pair"].nunique()) for rows in sweep.on_page("binoculars") if "pair" in rows.ok]
+    of_one = [rows for rows, count in pairs if count == 1]
+    return not of_one or any(rows is sweep.rows for rows in of_one)
 
 
 def pair_name(short: str) -> str:
@@ -106,10 +131,13 @@ def pair_name(short: str) -> str:
 
 
 def thinned(rows: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:
-    """Return at most so many rows of each class, drawn with the seed. The order of the rows does not matter."""
+    """Return at most so many rows of each class, drawn with the seed."""
     parts = []
     for is_human in (True, False):
         of_class = rows[rows["is_human"] == is_human]
+        if len(of_class) > _MOST_HASHED:
+            chosen = np.random.default_rng(seed).choice(len(of_class), _MOST_HASHED, replace=False)
+            of_class = of_class.iloc[np.sort(chosen)]
         if len(of_class) > most:
             told_apart = [name for name in (*_TEXT, "prefix_tokens") if name in rows]
             place = pd.Series(places(of_class[told_apart], seed, "thinned"), of_class.index)

@@ -14,7 +14,7 @@ from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import NAME, Found, calibration_for
 from analysis.sections.scores.length_bins import by_length
 from analysis.sections.scores.score_by_length import length_figure
-from analysis.sections.scores.scored import Setting, settings_of
+from analysis.sections.scores.scored import DIRECTED, SETTING, Setting, settings_of
 from analysis.sections.scores.threshold_figures import held_out_figures, reliability_figure
 from analysis.sections.scores.threshold_tables import frame_table, group_name, group_table
 from analysis.sections.scores.wording import listed, rate_text
@@ -40,7 +40,7 @@ _TABLES: Final = {
 
 def thresholding(sweep: MeasuredSweep) -> Content | None:
     """Return the section. None where no text has a score."""
-    settings = settings_of(sweep)
+    settings = settings_of(sweep, [*SETTING, *DIRECTED])
     if not settings:
         return None
     found = calibration_for(sweep, settings)

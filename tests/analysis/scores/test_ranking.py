@@ -1,0 +1,48 @@
+"""What is said of scores and pairs: only what their texts carry."""
+
+import pandas as pd
+
+from analysis.sections.scores.ranking import groups_of, ranking
+
+
+def table(*rows: tuple[str, float, float | None, float | None]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["setting", "auroc", "auroc_low", "auroc_high"])
+    return frame.assign(records=100).astype({"auroc_low": "float64", "auroc_high": "float64"})
+
+
+def pairwise(**p: float) -> pd.DataFrame:
+    return pd.DataFrame(
+        [(*names.split("_"), value) for names, value in p.items()], columns=["first", "second", "p_holm"]
+    )
+
+
+def test_the_best_is_named_with_its_interval() -> None:
+    said = ranking(table(("a", 0.96, 0.94, 0.98), ("b", 0.9, 0.85, 0.93)), pairwise(a_b=0.001))
+    assert said == ["a separates best: AUROC 0.960 (0.940–0.980)."]
+
+
+def test_a_best_that_cannot_be_told_apart_does_not_separate_best() -> None:
+    said = ranking(table(("a", 0.96, 0.94, 0.98), ("b", 0.95, 0.93, 0.97)), pairwise(a_b=0.4))
+    assert said == ["a has the highest AUROC: 0.960 (0.940–0.980); it cannot be told apart from b."]
+
+
+def test_groups_need_every_difference_between_them() -> None:
+    known = pairwise(a_b=0.5, a_c=0.001, b_c=0.001, a_d=0.001, b_d=0.001, c_d=0.9)
+    assert groups_of("abcd", known) == [["a", "b"], ["c", "d"]]
+    chain = pairwise(a_b=0.5, a_c=0.001, b_c=0.5)
+    assert groups_of("abc", chain) is None
+
+
+def test_an_auroc_below_one_half_is_said_and_not_turned() -> None:
+    said = ranking(table(("a", 0.9, 0.85, 0.95), ("b", 0.3, 0.2, 0.4)), pairwise(a_b=0.001))
+    assert said[0].startswith("b: AUROC 0.300 (0.200–0.400) is below 0.5: here this score points the other way")
+
+
+def test_an_interval_around_one_half_separates_nothing() -> None:
+    said = ranking(table(("a", 0.55, 0.45, 0.65), ("b", 0.51, 0.4, 0.6)), pairwise(a_b=0.9))
+    assert said == ["No pair is shown to separate human from machine text: a has AUROC 0.550 (0.450–0.650)."]
+
+
+def test_too_few_records_rank_nothing() -> None:
+    said = ranking(table(("a", 0.9, None, None)).assign(records=8), pd.DataFrame())
+    assert said == ["Too few records to rank: 20 with human and with machine text are needed."]
