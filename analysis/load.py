@@ -51,6 +51,8 @@ class SweepRows:
     description: Description
     remarks: tuple[str, ...] = ()
     """Sentences for the page, one for each problem in the sweep's files."""
+    folder: Path | None = None
+    """Directory of the sweep, inside that of its run; None for rows that are of no directory."""
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -165,6 +167,7 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
         repeated=counted.repeated,
         description=described,
         remarks=tuple(remarks),
+        folder=folder,
     )
 
 

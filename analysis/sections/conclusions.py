@@ -9,8 +9,11 @@ import pandas as pd
 
 from analysis.averages import Averages
 from analysis.column_titles import Scale, axis_title, number, scale_of, title_of
+from analysis.conclusions.effects import Effects, effects
+from analysis.conclusions.sentences import claims, limits
 from analysis.level_labels import LevelLabels, text_of
 from analysis.marks import TOO_FEW, interval_text, reasons_of
+from analysis.multiplicity import p_text
 from analysis.sections.section import Content
 from analysis.sections.selection import Selection
 from analysis.tables import Table
@@ -24,7 +27,7 @@ def summary(selection: Selection, metric: str) -> Content | None:
     averages = selection.average(metric)
     if metric not in averages.metrics:
         return None
-    return Content(sentences=(*selection.remarks, *_ends(averages, metric)))
+    return Content(sentences=(*selection.remarks, *_ends(averages, metric), *claims(_effects(selection, averages))))
 
 
 def extremes(selection: Selection, metric: str, title: str) -> Content | None:
@@ -33,7 +36,38 @@ def extremes(selection: Selection, metric: str, title: str) -> Content | None:
     if metric not in averages.metrics:
         return None
     table = ranked_table(averages, metric, title)
-    return Content(sentences=(*selection.remarks, *_ends(averages, metric)), tables=(table,))
+    found = _effects(selection, averages)
+    sentences = (*selection.remarks, *_ends(averages, metric), *claims(found), *limits(found))
+    return Content(sentences=sentences, tables=(table, *_ranking(found)))
+
+
+def _effects(selection: Selection, averages: Averages) -> Effects:
+    """Return the effects of the factors on the one metric that was averaged."""
+    return effects(selection.sweep.ok, averages.factors, averages.metrics[0])
+
+
+def _ranking(found: Effects) -> tuple[Table, ...]:
+    """Return the table of factors by their share of the variation; none where nothing was compared."""
+    if found.ranking.empty:
+        return ()
+    return (
+        Table(
+            title=f"Factors by their effect on {title_of(found.metric)}",
+            headers=("factor", "share of the variation", "partial η²", "p (Holm)", "reason for no claim"),
+            rows=tuple(
+                (
+                    " × ".join(map(title_of, row["term"])),
+                    "–" if pd.isna(row["share"]) else f"{row['share']:.0%}",
+                    "–" if pd.isna(row["partial_eta2"]) else f"{row['partial_eta2']:.2f}",
+                    "–" if pd.isna(row["p_adjusted"]) else p_text(row["p_adjusted"]).removeprefix("p = "),
+                    "" if pd.isna(row["reason"]) else row["reason"],
+                )
+                for row in found.ranking.to_dict("records")
+            ),
+            names=1,
+            note="Analysis of variance of the logarithms, cells equal in all else compared (docs/statistics.md).",
+        ),
+    )
 
 
 def ranked_table(averages: Averages, metric: str, title: str) -> Table:
