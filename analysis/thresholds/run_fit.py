@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.load import RunRows, SweepRows, plain_texts, read_run
+from analysis.frames import plain_texts
+from analysis.load import RunRows, SweepRows, read_run
 from analysis.thresholds.asked import Asked
 from analysis.thresholds.corpus_texts import Same, same_records
 from analysis.thresholds.fitting import Fit, fit
