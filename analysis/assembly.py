@@ -13,6 +13,7 @@ from analysis.averages import is_scored
 from analysis.canvas import Drawing
 from analysis.cells_table import cells_table
 from analysis.column_titles import title_of
+from analysis.comparison.page_part import ComparedPart
 from analysis.failures import failures
 from analysis.figure_spec import FigureSpec, choose_figure
 from analysis.histograms import draw_scores
@@ -30,8 +31,14 @@ from analysis.surroundings import environments_of, outline, spec_of
 from analysis.tables import Table, auc_table, failure_table
 
 
-def assemble(runs: Sequence[RunRows], files: ReportFiles) -> Page:
-    """Return the page of some runs. Its figures and tables are on disk afterwards."""
+def assemble(runs: Sequence[RunRows], files: ReportFiles, compared: ComparedPart | None = None) -> Page:
+    """Return the page of some runs. Its figures and tables are on disk afterwards.
+
+    Args:
+        runs: on the page.
+        files: where figures and tables are written.
+        compared: comparison of the one run with another one.
+    """
     names = names_of_runs(runs)
     rows = [sweep for run in runs for sweep in run.sweeps]
     sweeps = measured_sweeps(runs, names)
@@ -49,6 +56,7 @@ def assemble(runs: Sequence[RunRows], files: ReportFiles) -> Page:
             for remark in run.remarks
         ),
         span=measured_span(rows),
+        compared=compared,
         conclusions=conclusions_of(study),
         study=study,
         sweeps=tuple(_sweep_part(sweep, files, draws=not fitting(sweep, study)) for sweep in sweeps),

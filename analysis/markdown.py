@@ -29,7 +29,7 @@ def summary_lines(page: Page) -> list[str]:
             lines.append(f"{run.name}: not complete, {'; '.join(run.missing)} tasks are done{go_on}")
         if run.retry:
             lines.append(f"{run.name}: failed tasks run again with: {run.retry}")
-    for heading, sentences in page.conclusions:
+    for heading, sentences in _sentences(page):
         lines += [heading, *(f"  {sentence}" for sentence in sentences)]
     return [printable(line) for line in lines]
 
@@ -53,9 +53,12 @@ def _markdown(page: Page) -> Iterator[str]:
             yield f"\n```\n{run.command}\n```"
     for remark in page.remarks:
         yield f"- problem: {_plain(remark)}"
-    for heading, sentences in page.conclusions:
+    for heading, sentences in _sentences(page):
         yield f"\n## {_plain(heading)}\n"
         yield from (f"- {_plain(sentence)}" for sentence in sentences)
+    for table in page.compared.content.tables if page.compared else ():
+        yield f"\n### {_plain(table.title)}\n"
+        yield from _table(table)
     for part in page.study:
         for made in part.made:
             for _, content in made.contents:
@@ -66,6 +69,13 @@ def _markdown(page: Page) -> Iterator[str]:
         yield f"\n### {_plain(sweep.name)}\n"
         for table in sweep.tables[:1]:
             yield from _table(table)
+
+
+def _sentences(page: Page) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the headings with sentences of the page in short, the comparison first."""
+    if page.compared:
+        yield f"Compared with {page.compared.against}", page.compared.content.sentences
+    yield from page.conclusions
 
 
 def _table(table: Table) -> Iterator[str]:

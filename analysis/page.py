@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from analysis.canvas import Drawing
 from analysis.cell_statistics import FEWEST, RANGE_LIMIT, SD_LIMIT
+from analysis.comparison.page_part import ComparedPart
 from analysis.inline_svg import SvgInliner
 from analysis.marks import MARK, TOO_FEW
 from analysis.meanings import Meanings
@@ -63,6 +64,8 @@ class Page:
     """Problems in the files that the page was made from."""
     span: tuple[str, str, str] | None
     """First start, last end, and the time between them."""
+    compared: ComparedPart | None
+    """The comparison with another run, where one was asked for."""
     conclusions: tuple[tuple[str, tuple[str, ...]], ...]
     """Headings with sentences: the page in short."""
     study: tuple[NotebookPart, ...]

@@ -14,17 +14,24 @@ import analysis.allocator  # noqa: F401, I001 - before pyarrow
 
 import os
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from analysis.assembly import assemble
+from analysis.comparison.compare import Comparison, compare_runs
+from analysis.comparison.page_part import ComparedPart, compared_part, frame_of
+from analysis.comparison.verdict import exit_code, parse_share, terminal_table
 from analysis.load import RunRows, find_runs, read_run, report_directory
 from analysis.markdown import summary_lines, summary_markdown
 from analysis.page import Page, render
 from analysis.report_files import ReportFiles
 from sweeps.errors import UserError
 from sweeps.printable import printable
+
+
+COMPARED: Final = ("text_sha256", "round")
+"""Columns that a comparison reads and no page shows."""
 
 
 def write_report(*directories: Path, out: Path | None = None) -> Path:
@@ -45,6 +52,15 @@ def write_report(*directories: Path, out: Path | None = None) -> Path:
     return files.index
 
 
+def _compare(runs: Sequence[RunRows], against: Path) -> tuple[Comparison, ComparedPart]:
+    """Compare the one run on the page with another run."""
+    if len(runs) > 1:
+        raise UserError(f"--against {against}: one run is compared with another one, and {len(runs)} were given")
+    other = read_run(against, COMPARED)
+    comparison = compare_runs(read_run(runs[0].directory, COMPARED), other)
+    return comparison, compared_part(comparison, str(against))
+
+
 def _read(directories: Sequence[Path]) -> list[RunRows]:
     """Return the rows of every run, each run once."""
     found = [run for directory in directories for run in find_runs(directory)]
@@ -56,10 +72,10 @@ def _files(directories: Sequence[Path], out: Path | None) -> ReportFiles:
     return ReportFiles(out or report_directory(directories[0]))
 
 
-def _write(runs: Sequence[RunRows], files: ReportFiles) -> Page:
+def _write(runs: Sequence[RunRows], files: ReportFiles, compared: ComparedPart | None = None) -> Page:
     """Write figures, tables, summary and page of some runs. Return what the page shows."""
     try:
-        page = assemble(runs, files)
+        page = assemble(runs, files, compared)
         files.write_summary(summary_markdown(page))
         files.write_page(render(page))
     except OSError as error:
@@ -82,19 +98,50 @@ def main(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Directory of the report; default: report/ in the first RUN_DIR.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="RUN_DIR", help="Compare the run with this earlier one, cell by cell.")
+    ] = None,
+    fail_above: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Exit with 3 where a cell is slower than in --against by more than this, such as 5%, and surely so.",
+        ),
+    ] = None,
     terminal: Annotated[bool, typer.Option("--terminal", help="Print the page in short, too.")] = False,
 ) -> None:
     """Write averages, figures and one HTML page from the rows of one or several runs."""
+    code = 0
     try:
+        share = None if fail_above is None else parse_share(fail_above)
+        if share is not None and against is None:
+            raise UserError(f"--fail-above {fail_above}: name the earlier run with --against")
         runs = _read(run_dirs)
         for remark in (remark for run in runs for remark in run.remarks):
             typer.echo(printable(f"warning: {remark}"), err=True)
         files = _files(run_dirs, out)
-        page = _write(runs, files)
+        compared = None
+        if against is not None:
+            comparison, compared = _compare(runs, against)
+            files.write_comparison(frame_of(comparison))
+            code = 0 if share is None else exit_code(comparison, share)
+        page = _write(runs, files, compared)
     except UserError as error:
         typer.echo(printable(f"error: {error}"), err=True)
         raise typer.Exit(2) from error
-    _print(files.index, summary_lines(page) if terminal else [])
+    lines = summary_lines(page) if terminal else []
+    if against is not None:
+        lines += [*terminal_table(comparison).splitlines(), *_decision(comparison, fail_above, share)]
+    _print(files.index, [printable(line) for line in lines])
+    raise typer.Exit(code)
+
+
+def _decision(comparison: Comparison, asked: str | None, share: float | None) -> list[str]:
+    """Return the sentence on what `--fail-above` found."""
+    if share is None:
+        return []
+    slower = len(comparison.slower(share))
+    return [f"--fail-above {asked}: {slower:,} cells are slower by more than that, and significantly so"]
 
 
 def _print(index: Path, lines: Sequence[str]) -> None:

@@ -39,6 +39,10 @@ class ReportFiles:
         _write(self.directory / "figures" / f"{drawing.name}.svg", drawing.svg)
         _write(self.directory / "figures" / f"{drawing.name}.png", drawing.png)
 
+    def write_comparison(self, table: pd.DataFrame) -> None:
+        """Write compare.csv."""
+        _write(self.directory / "compare.csv", encoded(table.to_csv(index=False)))
+
     def write_summary(self, markdown: str) -> None:
         """Write report.md."""
         _write(self.directory / "report.md", encoded(markdown))

@@ -7,7 +7,6 @@ of all sweeps. Invariant: every cell of both runs is in the table of cells, or i
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -88,13 +87,6 @@ def compare_runs(run: RunRows, against: RunRows) -> Comparison:
         noise=floors,
         sentences=tuple(_sentences(environments, cells, only, floors)),
     )
-
-
-def write_csv(comparison: Comparison, path: Path) -> None:
-    """Write the table of cells, then the cells of one run only, as CSV."""
-    only = comparison.only.rename(columns={"only_in": "reason"})
-    only = only.assign(reason=["only in " + name for name in only["reason"]], significant=False)
-    pd.concat([comparison.cells, only]).reindex(columns=list(COLUMNS)).to_csv(path, index=False)
 
 
 def _compare_sweep(

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.comparison.compare import ALL, LIMIT, Comparison, compare_runs, write_csv
+from analysis.comparison.compare import ALL, LIMIT, Comparison, compare_runs
+from analysis.comparison.page_part import frame_of
 from analysis.comparison.verdict import exit_code, parse_share, terminal_table
 from analysis.description import Description
 from analysis.load import RunRows, SweepRows
@@ -77,7 +78,7 @@ def test_cells_of_one_run_and_the_limit_of_two_runs_are_said(tmp_path: Path) -> 
     comparison = compare_runs(timed(1, cells=4), timed(2, cells=3))
     assert comparison.only.to_dict("records") == [{"sweep": "sweep", "cell": "CPU cores: 4", "only_in": "run"}]
     assert comparison.sentences[-1] == LIMIT
-    write_csv(comparison, tmp_path / "compare.csv")
+    frame_of(comparison).to_csv(tmp_path / "compare.csv", index=False)
     assert "CPU cores: 4" in set(pd.read_csv(tmp_path / "compare.csv")["cell"])
     assert "CPU cores: 3" in terminal_table(comparison)
     assert comparison.cells["cell"].tolist()[-1] == ALL
