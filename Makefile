@@ -9,10 +9,11 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick types logic logic-of-models test check lint docs bench chaos fuzz clean help
+.PHONY: demo study quick types logic logic-of-models test check lint docs bench chaos fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the built-in models through Ray, write runs/quickstart/report/index.html"
+	@echo "make study   rehearse the published study on the built-in models, write runs/study-rehearsal/report/index.html"
 	@echo "make quick   mypy beside the tests that need no Ray and no second each: under a minute"
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
@@ -20,6 +21,12 @@ help:
 	@echo "make bench   speed against the references, as ratios"
 	@echo "make fuzz    odd specs, corpora, names and run directories, 1,000 of each"
 	@echo "make chaos   ten minutes of random kills of workers, nodes, coordinator and driver; no row may change"
+
+# Continued where it was stopped; some minutes on two cores.
+study: $(READY)
+	$(BIN)/python -m sweeps.run study --rehearse
+	$(BIN)/python -m analysis.report runs/study-rehearsal
+	@echo "open runs/study-rehearsal/report/index.html in a browser"
 
 demo: $(READY)
 	$(BIN)/python -m sweeps.run quickstart

@@ -1,7 +1,7 @@
 """Have the allocators give memory back. Import this module before pyarrow: with millions of rows it halves the peak.
 
-Arrow's own allocator, and glibc's after its first large blocks, keep what was freed for later. Of columns that are read,
-converted and dropped, both would keep twice of what the rows need.
+Arrow's own allocator, and glibc's after its first large blocks, keep what was freed for later. Of columns that are
+read, converted and dropped, both would keep twice of what the rows need.
 """
 
 import ctypes

@@ -45,7 +45,8 @@ def average(sweep: SweepRows) -> Averages:
     factors = split_cells(rows, varying, has_scores=has_scores)
     levels = {name: ordered_levels(rows[name], sweep.description.factors.get(name, [])) for name in factors}
     metrics = tuple(name for name in headlines(sweep) if rows[name].notna().any())
-    tables = [_describe_cells(rows, factors, name, repeats=not has_scores) for name in metrics]
+    places = _places(rows, factors)
+    tables = [_describe_cells(rows, places, factors, name, repeats=not has_scores) for name in metrics]
     cells = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*factors, "metric"])
     return Averages(
         factors=tuple(factors),
@@ -74,19 +75,36 @@ def is_scored(sweep: SweepRows) -> bool:
     return bool(sweep.columns.identity)
 
 
-def _describe_cells(rows: pd.DataFrame, factors: list[str], metric: str, *, repeats: bool) -> pd.DataFrame:
-    """Return the statistics of one metric, a row per cell that has a value of it."""
+def _places(rows: pd.DataFrame, factors: list[str]) -> Any:
+    """Return the number of each row's cell; all rows are one cell where there are no factors."""
+    if not factors:
+        return pd.Series(0, index=rows.index)
+    groups: Any = rows.groupby(factors, dropna=False)
+    return groups.ngroup()
+
+
+def _describe_cells(rows: pd.DataFrame, places: Any, factors: list[str], metric: str, *, repeats: bool) -> pd.DataFrame:
+    """Return the statistics of one metric, a row per cell that has a value of it.
+
+    Args:
+        rows: of all cells.
+        places: number of each row's cell.
+        factors: that tell cells apart.
+        metric: column to describe.
+        repeats: the rows of a cell repeat one measurement.
+    """
     values = rows[metric].astype("float64")
-    keys = [rows[name] for name in factors] or [pd.Series(0, index=rows.index)]
-    table = describe(values.groupby(keys, dropna=False), repeats=repeats)
+    table = describe(values.groupby(places), repeats=repeats)
     table[["rows_beside_others", "most_neighbours"]] = 0
     if repeats:  # where a text is scored does not change its score
         others = rows["neighbours"].astype("float64").fillna(0).where(values.notna(), 0)
-        table["rows_beside_others"] = (others > 0).groupby(keys, dropna=False).sum().astype(int)
-        table["most_neighbours"] = others.groupby(keys, dropna=False).max().astype(int)
-    table = table.reset_index()
-    table.insert(len(factors), "metric", metric)
-    return table if factors else table.drop(columns="index")
+        table["rows_beside_others"] = (others > 0).groupby(places).sum().astype(int)
+        table["most_neighbours"] = others.groupby(places).max().astype(int)
+    first = ~places.duplicated()
+    levels = rows.loc[first, factors].set_axis(places[first]).loc[table.index]
+    levels["metric"] = metric
+    together: pd.DataFrame = pd.concat([levels, table], axis=1).reset_index(drop=True)
+    return together
 
 
 def _sorted(cells: pd.DataFrame, levels: dict[str, list[Any]], metrics: Sequence[str]) -> pd.DataFrame:

@@ -27,6 +27,12 @@ _TITLES: Final = {
     "score": "Binoculars score",
     "log_ppl": "log-perplexity",
     "log_xppl": "log cross-perplexity",
+    "kl": "KL divergence",
+    "kl_p99": "KL divergence, 99th percentile",
+    "top1_agreement": "top-1 agreement",
+    "log_ppl_reference": "log-perplexity at full precision",
+    "log_ppl_quantized": "log-perplexity, quantized",
+    "ppl_ratio": "perplexity ratio",
     "cpu_cores": "CPU cores",
 }
 _UNITS: Final[dict[str, tuple[tuple[float, str], ...]]] = {

@@ -31,6 +31,8 @@ _NOT_SAID: Final = ("font-family", "font", "stroke-linejoin", "font-stretch", "f
 _NUMBER: Final = re.compile(r"-?\d+\.\d+")
 _BARE: Final = re.compile(r"[A-Za-z0-9#.-]+")
 _ACROSS: Final = re.compile(r"M(\S+) (\S+)L(\S+) \2(?=$|M)")
+_DISC: Final = re.compile(r"M 0 (\d+(?:\.\d+)?)\s*(?:C [^CLz]*){8}z")
+"""matplotlib's circle: eight curves."""
 _NO_TURN: Final = re.compile(r"rotate\(-?0(\.0*)? [^)]*\)")
 _LOCAL: Final = re.compile(r"url\(#([^)]*)\)")
 _XLINK: Final = "{http://www.w3.org/1999/xlink}href"
@@ -42,6 +44,7 @@ class SvgInliner:
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
         self._figures = 0
+        self._discs: dict[str, float] = {}
 
     def inline(self, svg: bytes, caption: str) -> Markup:
         """Return an SVG as an element of the page.
@@ -51,6 +54,7 @@ class SvgInliner:
         """
         self._figures += 1
         root = ElementTree.fromstring(svg)  # noqa: S314 - matplotlib wrote it a moment ago
+        self._discs = _discs(root)
         names = {name: f"f{self._figures}-{place}" for place, name in enumerate(_linked(root))}
         width, height = (float(number) for number in root.get("viewBox", "0 0 1 1").split()[2:])
         inner = "".join(self._element(child, names) for child in root)
@@ -75,6 +79,8 @@ class SvgInliner:
         tag = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
         if tag not in _DRAWN or element.get("id") == "patch_1":  # the first patch is the white ground
             return ""
+        if tag == "g" and (radius := self._discs.get(_only_link(element))):
+            return self._dots(element, names, radius)
         said = "".join(f" {name}={_quoted(value)}" for name, value in self._attributes(element, names, shared))
         keeps_text = tag in ("text", "tspan")
         inner = str(escape(element.text or "")) if keeps_text else ""
@@ -88,6 +94,18 @@ class SvgInliner:
         if not inner and tag in ("g", "defs", "text"):
             return ""
         return f"<{tag}{said}>{inner}</{tag}>" if inner else f"<{tag}{said} />"
+
+    def _dots(self, element: ElementTree.Element, names: dict[str, str], radius: float) -> str:
+        """Return a group of round marks as one path of points with round ends: a third of the size."""
+        style = dict(pair.split(":", 1) for pair in _common_style(element).split(";"))
+        edge = float(style.get("stroke-width", 1)) if style.get("stroke", "none") != "none" else 0.0
+        round_ends = {"fill": "none", "stroke": style.get("fill", "currentColor"), "stroke-linecap": "round"}
+        round_ends["stroke-width"] = f"{2 * radius + edge:.1f}"
+        round_ends |= {"opacity": style["opacity"]} if "opacity" in style else {}
+        points = "".join(f"M{_short(mark.get('x', '0'))} {_short(mark.get('y', '0'))}h0" for mark in element)
+        said = "".join(f" {name}={_quoted(value)}" for name, value in self._attributes(element, names, ""))
+        look = ";".join(f"{name}:{value}" for name, value in round_ends.items())
+        return f'<path{said} class={self._class(look)} d="{points}" />'
 
     def _attributes(
         self, element: ElementTree.Element, names: dict[str, str], shared: str
@@ -109,6 +127,23 @@ class SvgInliner:
     def _class(self, style: str) -> str:
         """Return the class of a style."""
         return self._classes.setdefault(style, f"s{len(self._classes)}")
+
+
+def _discs(root: ElementTree.Element) -> dict[str, float]:
+    """Return the radius of every round mark that is filled, by its id."""
+    found = {}
+    for element in root.iter():
+        if (name := element.get("id")) and (disc := _DISC.match(element.get("d", ""))):
+            found[name] = float(disc[1])
+    return found
+
+
+def _only_link(group: ElementTree.Element) -> str:
+    """Return the id that all marks of a group refer to; '' where they differ in it or in their style."""
+    if not _common_style(group):
+        return ""
+    links = {mark.get(_XLINK, "").removeprefix("#") for mark in group}
+    return links.pop() if len(links) == 1 else ""
 
 
 def _common_style(element: ElementTree.Element) -> str:

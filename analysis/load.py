@@ -10,12 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import FILES, Description, read_description
+from analysis.frames import as_frame
 from analysis.parts import POSITION, Parts, read_parts
 from sweeps.errors import UserError
 from sweeps.run_layout import PART_PATTERN, SweepLayout, visible_parts
@@ -24,8 +23,6 @@ from sweeps.task_status import TaskStatus
 
 NO_STATUS: Final = "no status"
 """Status of rows whose status is null."""
-_NULLABLE: Final = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-"""Types of columns that pandas would turn into floats or objects as soon as one value is null."""
 MERGES_WAITED_FOR: Final = 3
 _MAX_LISTED: Final = 10
 """Directories or remarks that a message names."""
@@ -40,7 +37,10 @@ class SweepRows:
     columns: Columns
     """Columns of the benchmark."""
     rows: pd.DataFrame
-    """A row per timed iteration or scored fragment, with every column of the benchmark that the page needs."""
+    """A row per timed iteration or scored fragment, with every column of the benchmark that the page needs.
+
+    A text, but for `status`, is a category: in millions of rows it takes a byte or two. `plain_texts` undoes that.
+    """
     replaced: int
     """Number of rows left out because a later attempt of the same task replaces them."""
     repeated: int
@@ -81,6 +81,10 @@ class RunRows:
 
 def find_runs(directory: Path) -> tuple[Path, ...]:
     """Return the run directories that a name stands for: itself, or those in it where it is a directory of runs.
+
+    Args:
+        directory: of the run.
+        also: columns to read that no page shows, such as text_sha256.
 
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
@@ -145,7 +149,7 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
     del parts  # so that millions of rows are not in memory twice
     held = {name: table[name] for name in table.column_names}
     del table
-    every = _as_frame(held)
+    every = as_frame(held)
     every["status"] = every["status"].astype("str").fillna(NO_STATUS)
     current = latest_attempts(every)
     counted = counted_once(current, absent)
@@ -168,35 +172,11 @@ def _read_while_merged(folder: Path, named: str | None, described: Description, 
     """Read the parts of a sweep; once more, where a run merged some of them meanwhile."""
     for _ in range(MERGES_WAITED_FOR):
         paths = [folder / name for name in _parts_in(folder)]
-        asked = (*described.figure.values(), *also)
-        parts = read_parts(paths, named, described.factors, described.columns, asked)
+        wanted = [*also, *described.figure.values()]
+        parts = read_parts(paths, named, described.factors, described.columns, wanted)
         if all(path.exists() for path in paths):
             break
     return parts
-
-
-def _as_frame(columns: dict[str, Any]) -> pd.DataFrame:
-    """Return Arrow columns as a frame. Each column leaves the dictionary before the next: no row is there twice."""
-    frame: dict[str, Any] = {}
-    for name in list(columns):
-        column = columns.pop(name)
-        frame[name] = (
-            _as_categories(column)
-            if pa.types.is_dictionary(column.type)
-            else column.to_pandas(types_mapper=_NULLABLE.get)
-        )
-        del column
-    return pd.DataFrame(frame, copy=False)
-
-
-def _as_categories(column: Any) -> pd.Categorical:
-    """Return texts as categories, with codes of as few bytes as their number allows."""
-    coded = column.combine_chunks()
-    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
-    values = coded.dictionary.to_pandas()
-    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    size = next(kind for kind in (np.int8, np.int16, np.int32) if len(values) < np.iinfo(kind).max)
-    return pd.Categorical.from_codes(codes.astype(size), pd.Index(values), validate=False)
 
 
 def report_directory(directory: Path) -> Path:

@@ -22,7 +22,7 @@ def summary_lines(page: Page) -> list[str]:
     lines = [page.title, str(page.progress)]
     if not page.is_measured:
         lines.append("Nothing was measured: no row holds a measurement.")
-    lines += [f"{count.status}: {count.rows:,} rows{_because(count.reasons)}" for count in page.statuses]
+    lines += [f"{count.status}: {_rows(count.rows)}{_because(count.reasons)}" for count in page.statuses]
     for run in page.runs:
         if run.progress.is_short:
             go_on = f"; to continue: {run.command}" if run.command else ""
@@ -45,7 +45,7 @@ def _markdown(page: Page) -> Iterator[str]:
         yield "**Nothing was measured:** no row holds a measurement.\n"
     yield f"{page.progress}.\n"
     for count in page.statuses:
-        yield f"- {_plain(count.status)}: {count.rows:,} rows{_plain(_because(count.reasons))}"
+        yield _plain_item(f"{count.status}: {_rows(count.rows)}{_because(count.reasons)}")
     for run in page.runs:
         if run.progress.is_short:
             yield f"- {_plain(run.name)} is not complete: {_plain('; '.join(run.missing))} tasks are done"
@@ -82,6 +82,14 @@ def _table(table: Table) -> Iterator[str]:
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
     return f"| {' | '.join(cell or ' ' for cell in cells)} |"
+
+
+def _plain_item(text: str) -> str:
+    return f"- {_plain(text)}"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _because(reasons: tuple[str, ...]) -> str:

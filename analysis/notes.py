@@ -14,8 +14,8 @@ from analysis.load import SweepRows
 
 _OF_MODEL_AND_QUANTIZATION: Final = frozenset({"quantized_share"})
 """Columns that follow from two factors together: no note is needed where they differ between cells."""
-_SCORES: Final = frozenset({"score", "null_reason", "author", "generator", "record_id"})
-"""Columns of scores of texts, which the notes on them need."""
+_TEXTS: Final = frozenset({"null_reason", "author", "generator", "record_id"})
+"""Columns of results of texts, which the notes on them need."""
 _MAX_NAMED: Final = 12
 """Levels, or reasons, that a note names."""
 
@@ -24,7 +24,8 @@ def notes_on_averages(sweep: SweepRows, factors: Sequence[str], *, has_scores: b
     """Yield the notes of a sweep whose cells are told apart by `factors`."""
     if not has_scores:
         return _notes_on_conditions(sweep.ok, factors)
-    return _notes_on_scores(sweep.ok, factors) if set(sweep.rows) >= _SCORES else ()
+    measure = sweep.columns.measure or "score"
+    return _notes_on_scores(sweep.ok, factors, measure) if set(sweep.rows) >= {measure, *_TEXTS} else ()
 
 
 def _notes_on_conditions(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable[str]:
@@ -37,16 +38,16 @@ def _notes_on_conditions(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable
             yield f"{name} differs between cells ({levels}): a difference between cells may come from that."
 
 
-def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable[str]:
-    """Yield notes on texts that enter no score or no AUC, and on texts that are not independent."""
-    reasons = rows.loc[rows["score"].isna(), "null_reason"].astype("str").fillna("no reason given").value_counts()
+def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str], measure: str) -> Iterable[str]:
+    """Yield notes on texts that enter no number or no AUC, and on texts that are not independent."""
+    reasons = rows.loc[rows[measure].isna(), "null_reason"].astype("str").fillna("no reason given").value_counts()
     for reason, count in list(reasons.items())[:_MAX_NAMED]:
-        yield f"{count:,} texts have no score and enter no number: {text_of(reason)}."
+        yield f"{count:,} texts have no {measure} and enter no number: {text_of(reason)}."
     if len(reasons) > _MAX_NAMED:
         rest = reasons.iloc[_MAX_NAMED:]
-        yield f"{rest.sum():,} texts have no score for {len(rest):,} other reasons."
-    strangers = rows["score"].notna() & ~rows["author"].isin(("human", "synthetic"))
-    if count := int(strangers.sum()):
+        yield f"{rest.sum():,} texts have no {measure} for {len(rest):,} other reasons."
+    strangers = rows[measure].notna() & ~rows["author"].isin(("human", "synthetic"))
+    if measure == "score" and (count := int(strangers.sum())):
         yield f"{count:,} texts are neither of author human nor synthetic, and enter no AUC."
     generators: list[Any] = sorted(rows["generator"].dropna().unique())
     if len(generators) > 1:

@@ -24,7 +24,7 @@ _NOT_SHOWN: Final = frozenset({"affinity", "device_uuid", "worker_id", "text_sha
 """Columns that the page does not need: in millions of rows they take much memory."""
 _NOT_SHOWN_OF_TEXTS: Final = frozenset(
     {
-        *("round", "order_index", "dropped_words", "truncated", "peak_rss_method"),
+        *("round", "order_index", "dropped_words", "peak_rss_method"),
         *("nll_sum", "xent_sum", "n_nll", "n_xent", "rank_1", "rank_10", "rank_100", "rank_1000", "top1_agree"),
         *("xent_aligned_sum", "var_sum", "entropy_o_sum", "entropy_q_sum", "log_rank_sum"),
         *("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_used_bytes", "peak_rss_bytes"),
@@ -55,7 +55,7 @@ def read_parts(
     named: str | None,
     factors: Collection[str],
     in_file: Columns | None = None,
-    asked: Collection[str] = (),
+    also: Collection[str] = (),
 ) -> Parts:
     """Read the parts of a sweep. A part that cannot be read is left out and gets a remark.
 
@@ -64,18 +64,18 @@ def read_parts(
         named: the benchmark that the spec names; None where no spec does.
         factors: of the spec. Columns of these names are kept, also if the benchmark does not have them.
         in_file: columns of the benchmark `named`, where the environment file has them.
-        asked: columns that the spec's figure or the caller asks for. They are read also where no page needs them.
+        also: columns to read that no page shows, or that the spec's figure asks for.
     """
     remarks: list[str] = []
-    known = _known(factors, in_file) - (_NOT_SHOWN - set(asked))
     is_described = in_file is not None or named in COLUMNS
     likely = in_file or COLUMNS.get(named or _peek(paths) or "")
-    left_out = (_NOT_SHOWN | (_NOT_SHOWN_OF_TEXTS if likely and likely.identity else set())) - set(asked)
+    hidden = (_NOT_SHOWN | (_NOT_SHOWN_OF_TEXTS if likely and likely.identity else frozenset())).difference(also)
+    known = _known(factors, in_file) - (_NOT_SHOWN & hidden)
     tables: list[tuple[str, Any, int]] = []
     held: set[str] = set()
     for position, path in enumerate(paths):
         try:
-            table, names = _read(path, known if is_described else None, left_out)
+            table, names = _read(path, known if is_described else None, hidden)
         except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
             reason = " ".join(str(error).split())[:300]
             remarks.append(
@@ -90,7 +90,7 @@ def read_parts(
     columns = columns_of(benchmark, in_file if benchmark == named else None, factors, read)
     if strange := held - known - columns.names - _NOT_SHOWN:
         remarks.append(f"columns that this version does not know are not shown: {', '.join(sorted(strange))}")
-    conformed = _Conformed(_target(columns, factors, read, left_out))
+    conformed = _Conformed(_target(columns, factors, read, hidden))
     pieces = [conformed.add(*item, benchmark) for item in tables] or [conformed.nothing()]
     del tables, read
     table = pa.concat_tables(pieces).unify_dictionaries()
@@ -115,13 +115,13 @@ def _peek(paths: Sequence[Path]) -> str | None:
     return None
 
 
-def _read(path: Path, wanted: Collection[str] | None, not_shown: Collection[str]) -> tuple[Any, list[str]]:
+def _read(path: Path, wanted: Collection[str] | None, hidden: Collection[str]) -> tuple[Any, list[str]]:
     """Read the wanted columns of a part. Return them with the names of all its columns.
 
     Args:
         path: of the part.
         wanted: columns to read; None: all that a page may show.
-        not_shown: columns that are never read.
+        hidden: columns that are not read.
 
     Raises:
         OSError, ValueError, pyarrow.ArrowException: the file is no part of a sweep, or is damaged.
@@ -136,7 +136,7 @@ def _read(path: Path, wanted: Collection[str] | None, not_shown: Collection[str]
         if len(set(names)) < len(names):
             raise ValueError("two columns have the same name")
         nested = [field.name for field in schema if pa.types.is_nested(field.type)]
-        left_out = {*nested, *not_shown}
+        left_out = {*nested, *hidden}
         shown = [name for name in names if name not in left_out and (wanted is None or name in wanted)]
         coded = [name for name in shown if _sort_of(schema.field(name).type) == "text"]
         part = pq.ParquetFile(file, page_checksum_verification=True, read_dictionary=coded)
@@ -167,9 +167,7 @@ def _benchmark(tables: Sequence[Any], named: str | None, remarks: list[str]) -> 
     return chosen
 
 
-def _target(
-    columns: Columns, factors: Iterable[str], tables: Sequence[Any], left_out: Collection[str]
-) -> dict[str, Any]:
+def _target(columns: Columns, factors: Iterable[str], tables: Sequence[Any], hidden: Collection[str]) -> dict[str, Any]:
     """Return the type by column: those of the benchmark, and one for each other factor of the spec.
 
     Such a factor is numeric if all parts hold numbers, else text. Columns that are left out have no type.
@@ -180,7 +178,7 @@ def _target(
         held = [table.schema.field(name).type for table in tables if name in table.column_names]
         if name not in types and name not in RESERVED and held:
             types[name] = common_type(held)
-    return {name: _wide(name, kind, tables) for name, kind in types.items() if name not in left_out}
+    return {name: _wide(name, kind, tables) for name, kind in types.items() if name not in hidden}
 
 
 def _wide(name: str, kind: Any, tables: Sequence[Any]) -> Any:

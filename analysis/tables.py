@@ -13,7 +13,7 @@ from analysis.column_titles import number, title_of
 from analysis.level_labels import text_of
 from sweeps.printable import middle_out
 
-MAX_TABLE_ROWS: Final = 250
+MAX_TABLE_ROWS: Final = 200
 """Rows of a table on the page. The page says how many more the CSV file holds."""
 MAX_REASON: Final = 2_000
 """Characters of a reason on the page. Longer reasons lose their middle; the CSV file holds them whole."""

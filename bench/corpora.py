@@ -110,7 +110,7 @@ def measure(path: Path, form: str, shard_records: int) -> str:
     level: Level = {"path": str(path), "text": "text", "label": "label"}
     factors: dict[str, list[Level]] = {"pair": [PAIR], "corpus": [level], "shard_records": [shard_records]}
     wall, cpu = time.perf_counter(), time.process_time()
-    inputs = open_corpora(factors, {}, lambda _: None)
+    inputs = open_corpora("pair", factors, {}, lambda _: None)
     wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     shards = cast(Sequence[TaskShard], inputs.shards({"corpus": level, "shard_records": shard_records}))

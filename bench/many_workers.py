@@ -23,8 +23,9 @@ from actors.benchmarks import BENCHMARKS
 from actors.devices.nodes import Node
 from bench.simulation import Costs, simulate
 from sweeps.plan.spec import Spec, Sweep
-from sweeps.schedule import coordinator as coordinator_module
-from sweeps.schedule.coordinator import CALL_S, Coordinator
+from sweeps.schedule import lease_size
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.lease_size import CALL_S
 from sweeps.task import Allocation, Task
 
 TASK_S: Final = (1.0, 10.0, 60.0)
@@ -70,7 +71,7 @@ def metered() -> Iterator[_Meter]:
 @contextlib.contextmanager
 def leased_by_time_alone() -> Iterator[None]:
     """Lease as few workers do, however many there are."""
-    with mock.patch.object(coordinator_module, "CALL_S", 0.0):
+    with mock.patch.object(lease_size, "CALL_S", 0.0):
         yield
 
 

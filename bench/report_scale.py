@@ -1,6 +1,7 @@
 """Time and memory of a report of millions of rows of scores: `python -m bench.report_scale [ROWS]`.
 
-Prints seconds and peak memory of `python -m analysis.report`, in a process of its own. Knows the columns of binoculars.
+Prints seconds, CPU time and peak memory of `python -m analysis.report`, in a process of its own. Knows the columns of
+binoculars.
 """
 
 import os
@@ -73,8 +74,8 @@ def _chosen(values: list[str], codes: Any) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), values).cast(pa.string())
 
 
-def report_cost(run: Path) -> tuple[float, float]:
-    """Return seconds and peak GiB of the report of a run, made by a process of its own."""
+def report_cost(run: Path) -> tuple[float, float, float]:
+    """Return seconds, seconds of CPU time, and peak GiB of the report of a run, made by a process of its own."""
     started_s = time.perf_counter()
     command = [sys.executable, "-m", "analysis.report", str(run)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -82,7 +83,8 @@ def report_cost(run: Path) -> tuple[float, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode}")
-    return time.perf_counter() - started_s, usage.ru_maxrss / 2**20
+    seconds = time.perf_counter() - started_s
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
 
 
 def main() -> None:
@@ -91,8 +93,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "scale"
         write_rows(run, rows)
-        seconds, peak_gib = report_cost(run)
-    print(f"{rows:,} rows: {seconds:.1f} s, {peak_gib:.2f} GiB at the peak")
+        seconds, cpu_s, peak_gib = report_cost(run)
+    print(f"{rows:,} rows: {seconds:.1f} s ({cpu_s:.1f} s of CPU time), {peak_gib:.2f} GiB at the peak")
 
 
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 from bench.scoring_contestants import Contestant, Fused, Limit, Naive, Texts
 from models.load import LoadedModel, load_model
 from models.resolve import ModelFiles
-from scoring.binoculars import CPU_TOKEN_BUDGET
 from scoring.corpora.corpus import Corpus, CorpusSettings
-from scoring.fragments import cut, fragment_settings
+from scoring.fragment_settings import fragment_settings
+from scoring.fragments import cut
+from scoring.pair_texts import CPU_TOKEN_BUDGET
 
 Section = Literal["large", "memory", "small", "prefix", "panel"]
 SECTIONS: Final[tuple[Section, ...]] = ("large", "memory", "small", "prefix", "panel")

@@ -1,8 +1,11 @@
-"""`python -m docs.tables`: rewrites the tables of docs/specs.md from the models that check a spec.
+"""`python -m docs.tables`: rewrites the tables of docs/specs.md, and the JSON schema of calibration files.
+
+Both come from the models that check them.
 
 A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; all else on the page is written by hand.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,12 +13,15 @@ from typing import Final
 
 from pydantic import BaseModel
 
+import scoring
 from actors.benchmarks import BENCHMARKS
 from actors.benchmarks.model import ModelFactors
+from scoring.calibration import Calibration
 from sweeps.plan.declaration import Factors
 from sweeps.plan.spec import Figure, Spec, Sweep
 from sweeps.view.fields import FieldHelp, fields_of, summary_of
 
+SCHEMA: Final = Path(scoring.__file__).with_name("calibration.schema.json")
 PAGE: Final = Path(__file__).with_name("specs.md")
 KEYS: Final[Mapping[str, type[BaseModel]]] = {"spec": Spec, "sweep": Sweep, "figure": Figure}
 """Tables of keys, by name."""
@@ -90,5 +96,11 @@ def _cell(text: str) -> str:
     return _PAGE_OF_DOCS.sub(r"[\1](\1)", " ".join(text.split()).replace("|", r"\|"))
 
 
+def schema() -> str:
+    """Return the JSON schema of a calibration file."""
+    return json.dumps(Calibration.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
+    SCHEMA.write_text(schema(), encoding="utf-8")
     PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -17,6 +17,7 @@ from models.names import BUILTIN, ModelName, parse
 from models.presence import NO_WEIGHTS, missing_model
 
 HUB_PATTERNS: Final = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+WEIGHT_PATTERNS: Final = ("*.safetensors",)
 CODE_PATTERN: Final = "*.py"
 
 
@@ -77,10 +78,18 @@ def _local(name: ModelName) -> ModelFiles:
 
 def _hub(name: ModelName) -> ModelFiles:
     """Return the files of a Hub id from the Hub cache, fetched if they are not here yet."""
+    files = _snapshot(name, list(HUB_PATTERNS))
+    if not files.weights:
+        raise ModelUnavailable(f"model {name.text!r}: {NO_WEIGHTS.format(files.directory)}")
+    return files
+
+
+def _snapshot(name: ModelName, patterns: list[str]) -> ModelFiles:
+    """Return the files of a Hub id that match the patterns, and its code if that may run."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns = [*HUB_PATTERNS, CODE_PATTERN] if name.runs_code else list(HUB_PATTERNS)
+    patterns = [*patterns, CODE_PATTERN] if name.runs_code else patterns
     try:
         directory = Path(snapshot_download(name.place, revision=name.revision, allow_patterns=patterns))
     except HFValidationError as error:
@@ -89,10 +98,19 @@ def _hub(name: ModelName) -> ModelFiles:
         raise ModelUnavailable(
             f"model {name.text!r}: not in the Hub cache, and cannot be fetched: {_reason(error)}{_hint(name)}"
         ) from error
-    files = ModelFiles(name.text, directory, None, directory.name, name.runs_code)
-    if not files.weights:
-        raise ModelUnavailable(f"model {name.text!r}: {NO_WEIGHTS.format(directory)}")
-    return files
+    return ModelFiles(name.text, directory, None, directory.name, name.runs_code)
+
+
+def resolve_tokenizer(text: str) -> ModelFiles:
+    """Find the files of a model's tokenizer. Of a Hub id no weights are fetched.
+
+    Raises:
+        ModelNameError, ModelUnavailable: as `resolve` does.
+    """
+    name = parse(text)
+    if name.place.startswith(BUILTIN) or name.is_path or name.gguf_file:
+        return resolve(text)
+    return _snapshot(name, [pattern for pattern in HUB_PATTERNS if pattern not in WEIGHT_PATTERNS])
 
 
 def _hint(name: ModelName) -> str:

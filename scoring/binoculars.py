@@ -1,14 +1,8 @@
-"""The Binoculars score of texts and fragments with a pair of models (Hans et al. 2024, arXiv 2401.12070).
-
-Encodes texts, scores them in batches, and joins each score with the fragment that it belongs to. Knows neither files
-nor rows on disk. Invariant: every text, every fragment and every prefix of a fragment has exactly one result.
-"""
+"""The Binoculars score of texts and fragments with a pair of models (Hans et al. 2024, arXiv 2401.12070)."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
-from itertools import groupby, islice
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from models.load import DeviceMap, Dtype, LoadedModel, Quantization, load_model
 from scoring.arguments import (
@@ -21,52 +15,15 @@ from scoring.arguments import (
     check_whole_number,
     refuse_unused_load_arguments,
 )
-from scoring.batching import BudgetedRunner, DoesNotFit
 from scoring.fragments import Fragment
 from scoring.pair import Pair, Placement
+from scoring.pair_texts import PUBLISHED_MAX_TOKENS, PairTexts, TextResult, as_list
 from scoring.perplexity import Tile
-from scoring.results import (
-    BEYOND_MODEL,
-    OUT_OF_MEMORY,
-    Alignment,
-    FragmentScore,
-    Score,
-    TokenSums,
-    fragment_score,
-)
-from scoring.tokens import Encoding, encode
-
-PUBLISHED_MAX_TOKENS: Final = 512
-"""Tokens to which the authors' code cuts texts."""
-CPU_TOKEN_BUDGET: Final = 2048
-"""Tokens of a batch. Activations of more tokens do not fit into the CPU's cache; docs/scoring.md has the figures."""
-GPU_TOKEN_BUDGET: Final = 8192
-SORTING_WINDOW: Final = 2048
-"""Fragments of a stream that are held in memory, and sorted by length, together."""
+from scoring.results import Alignment, FragmentScore, Score, TokenSums, fragment_score
+from scoring.tokens import Encoding
 
 
-@dataclass(frozen=True)
-class _TextResult:
-    """The token sums of a text, or the reason why it has none."""
-
-    encoding: Encoding | None = None
-    sums: TokenSums | None = None
-    null_reason: str | None = None
-
-    def score(self, alignment: Alignment) -> Score:
-        """Return the score of the text, null where it has no sums."""
-        if self.sums is not None:
-            return self.sums.score(alignment)
-        if self.encoding is None:
-            return Score(null_reason=self.null_reason)
-        return Score(
-            length_tokens=len(self.encoding.ids),
-            truncated=self.encoding.truncated,
-            null_reason=self.null_reason,
-        )
-
-
-class Binoculars:
+class Binoculars(PairTexts[TokenSums]):
     """A pair of models, checked and ready to score texts and fragments."""
 
     def __init__(
@@ -120,7 +77,7 @@ class Binoculars:
             models, devices=devices, device_map=device_map, quantization=quantization, dtype=dtype
         )
         allowed = check_devices(devices)
-        self._max_tokens = check_whole_number("max_tokens", max_tokens, MIN_TOKENS)
+        max_tokens = check_whole_number("max_tokens", max_tokens, MIN_TOKENS)
         budget = None if token_budget is None else check_whole_number("token_budget", token_budget, 1)
         tile = check_tile(tile)
         panel = check_flag("panel", panel)
@@ -133,10 +90,8 @@ class Binoculars:
 
         first = load(models[0], places[0])
         second = first if models[1] is models[0] or models[1] == models[0] else load(models[1], places[1])
-        self.pair = Pair(first, second, placement, tile, panel)
-        self.pair.refuse_unsteady_positions(self._max_tokens)
+        super().__init__(Pair(first, second, placement, tile, panel), max_tokens, budget)
         self.alignment: Alignment = alignment
-        self._runner = BudgetedRunner(self.pair.capped_budget(budget or default_token_budget(first)))
 
     def score(self, texts: Iterable[object]) -> list[Score]:
         """Score each text, in the order given.
@@ -151,7 +106,7 @@ class Binoculars:
             TypeError: `texts` is a single string or bytes (its letters would be scored), a dict or set (they have no
                 order), or a table.
         """
-        return [measured.score(self.alignment) for measured in self._measure(_as_list(texts), self._max_tokens)]
+        return [self._score_of(result) for result in self._text_results(as_list(texts))]
 
     def score_fragments(self, fragments: Iterable[Fragment]) -> Iterator[FragmentScore]:
         """Score a stream of fragments, in the order given: a result for each fragment, or for each of its prefixes.
@@ -159,92 +114,18 @@ class Binoculars:
         A fragment that does not fit into memory even alone has the null reason `out_of_memory`, and its
         `needs_more_memory` is True: score it on a larger slot.
         """
-        stream = iter(fragments)
-        while window := list(islice(stream, SORTING_WINDOW)):
-            for prefixes, group in groupby(window, key=lambda fragment: fragment.prefix_tokens):
-                yield from self._score_group(list(group), prefixes)
+        for one in self._fragment_results(fragments):
+            yield fragment_score(one.fragment, self._score_of(one.result), one.prefix_tokens, one.length_words)
 
-    def _score_group(self, fragments: list[Fragment], prefixes: tuple[int, ...]) -> Iterator[FragmentScore]:
-        ready = [fragment for fragment in fragments if fragment.null_reason is None]
-        limit = min(max(prefixes, default=self._max_tokens), self._max_tokens)
-        measured = iter(self._measure([fragment.text for fragment in ready], limit))
-        for fragment in fragments:
-            known = fragment.null_reason
-            result = next(measured) if known is None else _TextResult(null_reason=known)
-            if not prefixes:
-                yield fragment_score(fragment, result.score(self.alignment))
-            for prefix in prefixes:
-                yield self._prefix_score(fragment, result, prefix)
+    def _sums_of(self, encodings: Sequence[Encoding]) -> list[TokenSums]:
+        sums = self.pair.token_sums([encoding.ids for encoding in encodings])
+        return [replace(one, truncated=text.truncated) for one, text in zip(sums, encodings, strict=True)]
 
-    def _prefix_score(self, fragment: Fragment, result: _TextResult, prefix: int) -> FragmentScore:
-        encoding = result.encoding
-        if encoding is None or result.null_reason in (OUT_OF_MEMORY, BEYOND_MODEL):
-            return fragment_score(fragment, result.score(self.alignment), prefix)
-        if prefix > self._max_tokens:
-            beyond = Score(length_tokens=len(encoding.ids), null_reason="prefix_beyond_max_tokens")
-            return fragment_score(fragment, beyond, prefix)
-        if result.sums is None or prefix > len(encoding.ids):
-            reason = "prefix_beyond_model" if encoding.truncated else "shorter_than_prefix"
-            return fragment_score(fragment, Score(length_tokens=len(encoding.ids), null_reason=reason), prefix)
-        score = replace(result.sums.score(self.alignment, prefix), truncated=False)
-        return fragment_score(fragment, score, prefix, encoding.words_before(fragment.text, prefix))
-
-    def _measure(self, texts: Sequence[object], max_tokens: int) -> list[_TextResult]:
-        measured = [_TextResult(null_reason=_null_reason_of(text)) for text in texts]
-        pairs = enumerate(zip(texts, measured, strict=True))
-        scorable = {i: text for i, (text, result) in pairs if isinstance(text, str) and result.null_reason is None}
-        limit, id_limit = min(max_tokens, self.pair.max_positions), self.pair.id_limit
-        encodings = encode(self.pair.observer.tokenizer, list(scorable.values()), limit)
-        ready: list[tuple[int, Encoding]] = []
-        for index, encoding in zip(scorable, encodings, strict=True):
-            if max(encoding.ids, default=0) >= id_limit:
-                measured[index] = _TextResult(encoding, null_reason=BEYOND_MODEL)
-            elif len(encoding.ids) < 2:
-                measured[index] = _TextResult(encoding, null_reason="one_token")
-            else:
-                ready.append((index, encoding))
-        for place, sums in self._sums([encoding for _, encoding in ready]):
-            index, encoding = ready[place]
-            if isinstance(sums, DoesNotFit):
-                measured[index] = _TextResult(encoding, null_reason=OUT_OF_MEMORY)
-            else:
-                measured[index] = _TextResult(encoding, sums)
-        return measured
-
-    def _sums(self, encodings: Sequence[Encoding]) -> Iterator[tuple[int, TokenSums | DoesNotFit]]:
-        def run(batch: list[int]) -> list[TokenSums]:
-            sums = self.pair.token_sums([encodings[index].ids for index in batch])
-            return [replace(one, truncated=encodings[i].truncated) for i, one in zip(batch, sums, strict=True)]
-
-        return self._runner.results([len(encoding.ids) for encoding in encodings], run)
-
-
-def _as_list(texts: Iterable[object]) -> list[object]:
-    """Return the texts as a list, in the order given.
-
-    Raises:
-        TypeError: the value is no ordered collection of texts.
-    """
-    if isinstance(texts, str | bytes | bytearray):
-        raise TypeError("texts must be a list of strings, not one string: score([text])")
-    if isinstance(texts, Mapping | Set) or getattr(texts, "ndim", 1) != 1:
-        raise TypeError(f"texts must be a list of strings, not a {type(texts).__name__}: score(list(…)) in your order")
-    if not isinstance(texts, Iterable):
-        raise TypeError(f"texts must be a list of strings, not a {type(texts).__name__}")
-    return list(texts)
-
-
-def _null_reason_of(text: object) -> str | None:
-    """Return why a text cannot be encoded; None where it can."""
-    if not isinstance(text, str):
-        return "not_text"
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # nothing but half a surrogate pair raises this
-        return "not_unicode"
-    return None if text.strip() else "empty_text"
-
-
-def default_token_budget(loaded: LoadedModel) -> int:
-    """Return the tokens of a batch for the model's kind of device."""
-    return CPU_TOKEN_BUDGET if loaded.input_device.type == "cpu" else GPU_TOKEN_BUDGET
+    def _score_of(self, result: TextResult[TokenSums]) -> Score:
+        if result.sums is None:
+            return Score(
+                length_tokens=result.tokens,
+                truncated=result.truncated,
+                null_reason=result.null_reason,
+            )
+        return replace(result.sums.score(self.alignment, result.tokens), truncated=result.truncated)

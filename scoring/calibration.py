@@ -9,166 +9,27 @@ texts: at most a share `promise.fpr` of new human texts like those of `populatio
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from scoring.calibration_tables import (
+    Binding,
+    CalibrationTable,
+    HeldOut,
+    LengthGroup,
+    Population,
+    Probability,
+    Promise,
+)
 from scoring.errors import CalibrationError
-from scoring.results import Alignment
-from scoring.scores import SCORES, Direction
+from scoring.fragment_settings import WindowFragments, fragment_settings
 
 VERSION: Final = 2
-Quantization = Literal["none", "4-bit", "8-bit"]
-DtypeName = Literal["float32", "bfloat16", "float16"]
 Verdict = Literal["machine", "not flagged", "too short to say", "longer than calibrated", "no score"]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Part(BaseModel):
-    """Base of the tables of the file. A key that it does not know is refused: it might change what is promised."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Binding(_Part):
-    """The settings for which a threshold holds. With other settings the same text has another score.
-
-    A setting is None where the table that was calibrated in memory did not say it. `Calibration.check` then refuses
-    every scorer.
-    """
-
-    observer: str | None
-    performer: str | None
-    observer_revision: str | None
-    """Commit of a model of the Hub, or fingerprint of a directory; None where there is neither."""
-    performer_revision: str | None
-    dtype: DtypeName | None
-    """dtype of the computation."""
-    quantization: Quantization | None
-    alignment: Alignment | None
-    max_tokens: PositiveInt | None
-    """Tokens after which a text was cut."""
-    score: str
-    """Name of the score, a key of `scoring.scores.SCORES`."""
-    direction: Direction
-    """Side on which machine text lies."""
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Return the settings that are not known and without which no text can be scored."""
-        needed = ("observer", "performer", "dtype", "quantization", "alignment", "max_tokens")
-        return tuple(name for name in needed if getattr(self, name) is None)
-
-    @field_validator("score")
-    @classmethod
-    def _known_score(cls, score: str) -> str:
-        if score not in SCORES:
-            raise ValueError(f"score {score!r} is unknown; known are {', '.join(SCORES)}")
-        return score
-
-
-class Promise(_Part):
-    """At most a share `fpr` of new human texts is flagged. The share is kept with probability `confidence`."""
-
-    fpr: Rate
-    confidence: Rate
-
-
-class LengthGroup(_Part):
-    """The threshold for texts of `min_tokens` to `max_tokens` tokens, both included.
-
-    A text is flagged when its score lies strictly beyond the threshold, on the side where machine text lies.
-    """
-
-    min_tokens: PositiveInt
-    max_tokens: PositiveInt
-    threshold: float
-    n: PositiveInt | None
-    """Records that calibrated it, one text each. None in a published calibration: then k and the rest are None, too."""
-    k: PositiveInt | None
-    """The threshold is the k-th most extreme score of the n."""
-    beyond: Count | None
-    """Calibration scores strictly beyond the threshold; k − 1, or fewer where scores are equal."""
-    equal: PositiveInt | None
-    """Calibration scores equal to the threshold."""
-    expected_fpr: Share | None
-    """Mean false-positive rate that is to be expected: k / (n + 1)."""
-    min_windows: PositiveInt | None = None
-    """Windows of a text, where windows were calibrated: the group is for texts of so many windows."""
-    max_windows: PositiveInt | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_tokens > self.max_tokens:
-            raise ValueError(f"min_tokens {self.min_tokens} is above max_tokens {self.max_tokens}")
-        if (self.min_windows is None) != (self.max_windows is None):
-            raise ValueError("min_windows and max_windows go together")
-        return self
-
-    def holds(self, windows: int | None) -> bool:
-        """Return whether the group is for texts of so many windows; None: for texts that are no windows."""
-        if windows is None or self.min_windows is None or self.max_windows is None:
-            return windows is None and self.min_windows is None
-        return self.min_windows <= windows <= self.max_windows
-
-
-class HeldOut(_Part):
-    """Rates of a length group on the report part: on records to which nothing was fitted. Intervals are exact, 95%."""
-
-    min_tokens: PositiveInt
-    max_tokens: PositiveInt
-    n_human: Count
-    false_positives: Count
-    fpr: Share | None
-    """None where there is no human text."""
-    fpr_low: Share | None
-    fpr_high: Share | None
-    n_synthetic: Count
-    true_positives: Count
-    tpr: Share | None
-    tpr_low: Share | None
-    tpr_high: Share | None
-    min_windows: PositiveInt | None = None
-    max_windows: PositiveInt | None = None
-
-
-class Population(_Part):
-    """The texts that the thresholds were calibrated on. The promise is about texts like these."""
-
-    datasets: tuple[str, ...]
-    generators: tuple[str, ...]
-    records: Count
-    """Different records with human text in the calibrate part."""
-    near_duplicates: Count | None
-    """Records that were counted as one with another record. None: the texts were not there to compare."""
-    length_tokens: tuple[int, int]
-    """Shortest and longest human text of the calibrate part."""
-
-
-class Probability(_Part):
-    """P(machine | score), fitted by isotonic regression on the choose part, where `share` of the texts were machine's.
-
-    It is a step-free curve: linear between the points, constant outside. Another prior moves it by the odds.
-    """
-
-    share: Rate
-    scores: tuple[float, ...] = Field(min_length=1)
-    machine: tuple[Share, ...]
-    """Probability at each of `scores`, at a prior of `share`."""
-    brier: Share | None = None
-    """Brier score on the report part, at a prior of `share`; 0.25 is what a coin gives."""
-    records: PositiveInt
-
-    @model_validator(mode="after")
-    def _one_each(self) -> Self:
-        if len(self.scores) != len(self.machine) or list(self.scores) != sorted(set(self.scores)):
-            raise ValueError("scores must rise, with one value of machine each")
-        return self
-
-
-class Calibration(_Part):
+class Calibration(CalibrationTable):
     """Thresholds by length, their promise, and the settings and texts for which they hold."""
 
     version: Literal[2]
@@ -184,6 +45,13 @@ class Calibration(_Part):
     probability: Probability | None = None
     published: str | None = None
     """Where the thresholds come from and what is known of them, where they were not fitted by this project."""
+
+    @field_validator("fragments")
+    @classmethod
+    def _known_fragments(cls, level: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        if level is not None:
+            fragment_settings(level)
+        return level
 
     @model_validator(mode="after")
     def _promise_or_published(self) -> Self:
@@ -229,8 +97,13 @@ class Calibration(_Part):
     @property
     def windows(self) -> int | None:
         """Words of a window, where the thresholds are for windows; else None."""
-        fragments = self.fragments or {}
-        return int(fragments.get("words", 0)) or None if fragments.get("mode") == "window" else None
+        return self.window_settings.words if self.window_settings is not None else None
+
+    @property
+    def window_settings(self) -> WindowFragments | None:
+        """How windows were cut, where the thresholds are for windows; else None."""
+        settings = None if self.fragments is None else fragment_settings(self.fragments)
+        return settings if isinstance(settings, WindowFragments) else None
 
     def group_for(self, length_tokens: int, windows: int | None = None) -> LengthGroup | None:
         """Return the group of a text of so many tokens; for a window, the windows of its text count, too."""
@@ -256,13 +129,15 @@ class Calibration(_Part):
     def check(self, used: Binding) -> None:
         """Refuse scores that were made with other settings than the calibration.
 
+        A published calibration may not say of which revision a model was; then every revision passes.
+
         Raises:
             CalibrationError: a setting differs; the message lists every difference.
         """
         differences = [
             f"{key} is {value!r} here, {bound!r} in the calibration"
             for (key, value), (_, bound) in zip(used, self.binding, strict=True)
-            if value != bound
+            if value != bound and not (bound is None and self.published is not None)
         ]
         if differences:
             raise CalibrationError(

@@ -1,7 +1,8 @@
-"""`python -m scoring.detect`: score texts from files or stdin and, with a calibration, say who wrote them.
+"""`python -m scoring.detect`: score texts and, with a calibration, say which are flagged and what that promises.
 
-Exit codes: 0 at least one file was read (a text without score and a file that cannot be read say why); 1 the answer
-could not be written; 2 the command, a model or the calibration is wrong, or no file could be read.
+Texts come from files, folders, records of JSONL, CSV and the like, and stdin. Exit codes: 0 at least one text was read
+(a text without score, and a file or record that cannot be read, say why); 1 the answer could not be written; 2 the
+command, a model or the calibration is wrong, or no text could be read; 130 interrupted.
 
 Torch is imported only when there is a text to score: `--help` and mistakes are answered at once.
 """
@@ -17,209 +18,203 @@ if __name__ == "__main__":
     if _root not in sys.path:  # an editable install is found last otherwise
         sys.path.insert(0, _root)
 
-import errno
-import json
-from contextlib import suppress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from models.errors import ModelError
-from models.names import anchored
-from scoring.calibration import Binding, Calibration, Quantization, Verdict
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Quantization
+from scoring.detection.answers import UNWRITABLE, Answer, discard_stdout
+from scoring.detection.inputs import STDIN, Entry, FoundPaths, TextColumns, count_texts, entries_of, find_files
+from scoring.detection.judging import Judge, judge, windows_of
+from scoring.detection.page import refuse_page
+from scoring.detection.progress import loading, print_message, scoring
+from scoring.detection.sentences import Tally, unsaid_in_words
+from scoring.detection.settings import (
+    DEMO_PAIR,
+    Dtype,
+    Options,
+    ScorerSettings,
+    refuse_other_options,
+    refuse_other_settings,
+    refuse_prior_without_curve,
+    scorer_settings,
+    settings_used,
+    text_columns,
+)
 from scoring.errors import ScoringError
-from scoring.judging import JudgedText, Source, binding_of, judge
+from scoring.fragment_settings import WindowFragments
+from scoring.published import read_calibration
 from scoring.results import Alignment
 
-DEMO_PAIR: Final = ("builtin://tiny-base", "builtin://tiny-instruct")
+if TYPE_CHECKING:
+    from scoring.binoculars import Binoculars
+
 DEMO_WARNING: Final = (
     f"no models named: using the demo pair {' and '.join(DEMO_PAIR)}. It is tiny and was trained on docstrings: it "
     "shows how this works, not who wrote your text."
 )
-SHOWN_CHARACTERS: Final = 48
-UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""Errors after which an answer cannot be written. EPIPE is none: a reader that closes its pipe has read enough."""
-COLOURS: Final[dict[Verdict, str]] = {"machine": "red", "human": "green"}
+SHOWN_ERRORS: Final = 20
+"""Files and records that are named, at most, where none can be read."""
 APP = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+@dataclass(frozen=True)
+class Request:
+    """A command, with its calibration read and its options checked."""
+
+    paths: list[str]
+    columns: TextColumns
+    settings: ScorerSettings
+    calibration: Calibration | None
+    calibration_name: str | None
+    words: int | None
+    prior: float | None
+    as_json: bool
+    page: Path | None
 
 
 @APP.command()
 def detect(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Text files; - is stdin.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Text files, JSONL or CSV files, folders; - is stdin.")
+    ],
     calibration: Annotated[
-        Path | None, typer.Option(help="A calibration file; it sets every option below that is not given.")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A calibration file, published:falcon-accuracy, or published:falcon-low-fpr. It sets every option of "
+            "the scorer that is not given.",
+        ),
     ] = None,
-    observer: Annotated[str | None, typer.Option(help="Base model.")] = None,
-    performer: Annotated[str | None, typer.Option(help="Instruct model.")] = None,
+    observer: Annotated[str | None, typer.Option(metavar="MODEL", help="Base model.")] = None,
+    performer: Annotated[str | None, typer.Option(metavar="MODEL", help="Instruct model.")] = None,
     windows: Annotated[
-        int | None, typer.Option(min=1, metavar="WORDS", help="Score overlapping windows of so many words.")
+        int | None, typer.Option(min=1, metavar="WORDS", help="Score overlapping windows of so many words, too.")
+    ] = None,
+    score: Annotated[
+        str | None, typer.Option(metavar="NAME", help="score (Binoculars, the default), fast_detect, log_rank, …")
     ] = None,
     alignment: Annotated[Alignment | None, typer.Option()] = None,
     dtype: Annotated[Dtype | None, typer.Option()] = None,
     quantization: Annotated[Quantization | None, typer.Option()] = None,
-    max_tokens: Annotated[int, typer.Option(min=2, help="Longer texts are cut.")] = 512,
+    max_tokens: Annotated[int | None, typer.Option(min=2, help="Longer texts are cut. Default: 512.")] = None,
+    prior: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share of machine texts that you expect: shows probabilities.")
+    ] = None,
+    text: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of the texts, in JSONL, CSV and the like.")
+    ] = "text",
+    record_id: Annotated[
+        str | None, typer.Option("--id", metavar="COLUMN", help="Column of the ids. Default: id, where there is one.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of the files. Default: UTF-8.")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(metavar="CHARACTER", help="Between columns. Default: a comma; a tab in TSV files.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="One HTML page instead of a table.")] = None,
 ) -> None:
-    """Score texts with a pair of models: the lower the score, the more machine-like."""
+    """Score texts with a pair of models and, with a calibration, flag those that look machine-made.
+
+    Verdicts are 'machine', 'not flagged', 'too short to say', 'longer than calibrated' and 'no score'. No verdict says
+    that a human wrote a text.
+    """
+    console = Console(stderr=True)
     try:
-        bound = Calibration.read(calibration) if calibration else None
-        models = _models(observer, performer, bound)
-        sources = _read_all(files)
-        if models is None:
-            _print_message(DEMO_WARNING)
-
-        from scoring.binoculars import Binoculars
-
-        scorer = Binoculars(
-            *(models or DEMO_PAIR),
-            alignment=alignment or (bound.alignment if bound else "reference"),
-            dtype=dtype or (bound.dtype if bound else "auto"),
-            quantization=quantization or (bound.quantization if bound else "none"),
-            max_tokens=max_tokens,
-        )
-        used = binding_of(scorer)
+        bound = None if calibration is None else read_calibration(calibration)
+        refuse_prior_without_curve(prior, bound)
+        if html is not None:
+            refuse_page(html, as_json)
+        options = Options(observer, performer, alignment, dtype, quantization, max_tokens, score)
+        settings = scorer_settings(options, bound)
         if bound is not None:
-            bound.check(used)
-        judged = list(judge(scorer, sources, windows, bound))
+            refuse_other_options(settings, bound)
+        columns = text_columns(text, record_id, encoding, delimiter)
+        _run(Request(paths, columns, settings, bound, calibration, windows, prior, as_json, html), console)
     except (ScoringError, ModelError) as error:
-        _print_message(f"error: {error}", style="red")
+        print_message(f"error: {error}", console, style="red")
         raise typer.Exit(2) from error
-    if as_json:
-        _print_answer(json.dumps(used.model_dump() | {"results": [one.as_json() for one in judged]}, indent=2) + "\n")
+
+
+def _run(request: Request, console: Console) -> None:
+    """Read, score and judge the texts, and give the answer."""
+    found = _find(request.paths)
+    entries = _until_a_text(found, request.columns)
+    notes = [DEMO_WARNING] if request.settings.is_demo else []
+    if request.calibration is not None and (unsaid := unsaid_in_words(request.calibration)) is not None:
+        notes.append(unsaid)
+    for note in (*found.notes, *notes):
+        print_message(note, console)
+    scorer = _load(request.settings, console)
+    used = settings_used(scorer, request.settings, request.calibration)
+    if request.calibration is not None:
+        refuse_other_settings(used, request.calibration)
+    judging = Judge(request.settings.score, request.calibration, _windows(request), request.prior)
+    total = sum(count_texts(file, request.columns) for file in found.files) if console.is_terminal else 0
+    tally = Tally()
+    answer = Answer(scoring(judge(scorer, entries, judging), total, console), judging, used, tally)
+    if request.page is not None:
+        answer.write_page(request.page, notes)
+    elif request.as_json:
+        answer.print_document(request.calibration_name)
     else:
-        _print_answer(_table(judged, used, bound))
+        answer.print_table()
+    for warning in tally.warnings(len(found.files)):
+        print_message(warning, console)
 
 
-def _models(observer: str | None, performer: str | None, bound: Calibration | None) -> tuple[str, str] | None:
-    """Return the pair that the options, or else the calibration, name; None where neither does."""
-    if observer or performer:
-        here = Path.cwd()
-        observer, performer = (model and anchored(model, here) for model in (observer, performer))
-    if bound is not None:
-        return observer or bound.observer, performer or bound.performer
-    if observer and performer:
-        return observer, performer
-    if observer or performer:
-        raise ScoringError("name both --observer and --performer, or neither")
-    return None
-
-
-def _read_all(files: list[str]) -> list[Source]:
-    """Read every file.
+def _find(paths: list[str]) -> FoundPaths:
+    """Return the files to read.
 
     Raises:
-        ScoringError: no file can be read (the message has the reason of each), or stdin is named twice.
+        ScoringError: stdin is named twice, or folders hold no file to read.
     """
-    if files.count("-") > 1:
+    if paths.count(STDIN) > 1:
         raise ScoringError("stdin (-) can be read once; name it once")
-    sources = [_read(file) for file in files]
-    unread = [source for source in sources if source.error is not None]
-    if len(unread) == len(sources):
-        raise ScoringError("\n".join(f"{source.name}: {source.error}" for source in unread))
-    if unread:
-        _print_message(f"{len(unread)} of {len(sources)} files cannot be read; the other files are scored")
-    return sources
+    found = find_files(paths)
+    if not found.files:
+        raise ScoringError("\n".join(found.notes))
+    return found
 
 
-def _read(file: str) -> Source:
-    try:
-        return Source(file, _text_of(_bytes_of(file)))
-    except UnicodeDecodeError as error:
-        return Source(file, error=f"not UTF-8 text at byte {error.start}; convert it first")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return Source(file, error=f"{reason}; name readable text files, or - for stdin")
-
-
-def _text_of(content: bytes) -> str:
-    """Decode a file without its byte order mark and final newlines, and with LF as line ends."""
-    return content.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
-
-
-def _bytes_of(file: str) -> bytes:
-    if file != "-":
-        return Path(file).read_bytes()
-    if sys.stdin is None:
-        raise OSError("stdin is closed")
-    return sys.stdin.buffer.read()
-
-
-def _table(judged: list[JudgedText], used: Binding, bound: Calibration | None) -> str:
-    table = Table("file", "words", "tokens", "score", *(["verdict"] if bound else []), "text")
-    for one in judged:
-        cells = _cells(one)
-        table.add_row(*(cells if bound else [*cells[:4], *cells[5:]]))
-    console = Console()
-    with console.capture() as captured:
-        console.print(table)
-        console.print(Text(_printable(_footer(used, bound))), soft_wrap=True)
-    return captured.get()
-
-
-def _cells(one: JudgedText) -> list[Text]:
-    row, first, count = one.row, one.row.start_word or 0, one.row.length_words or 0
-    words = "–" if row.length_words is None else f"{first}–{first + count}"
-    tokens = "–" if row.length_tokens is None else f"{row.length_tokens}{' (cut)' if row.truncated else ''}"
-    score = f"{row.score:.4f}" if row.score is not None else f"none: {one.error or row.null_reason}"
-    verdict = Text("–") if one.verdict is None else Text(one.verdict, style=COLOURS[one.verdict])
-    shown = " ".join(one.text.split())[:SHOWN_CHARACTERS]
-    return [
-        Text(_printable(row.record_id)),
-        Text(words),
-        Text(tokens),
-        Text(_printable(score)),
-        verdict,
-        Text(_printable(shown)),
-    ]
-
-
-def _footer(used: Binding, bound: Calibration | None) -> str:
-    models = f"{used.observer} and {used.performer}, {used.dtype}, {used.quantization}, {used.alignment}"
-    if bound is None:
-        return f"{models}. Without a --calibration there is no verdict: lower is more machine-like."
-    return f"{models}. Machine at or below {bound.threshold:.4f}, for a false-positive rate of {bound.fpr_target:g}."
-
-
-def _printable(text: str) -> str:
-    """Escape every character that a terminal would obey or cannot show."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
-    )
-
-
-def _print_message(message: str, style: str = "") -> None:
-    """Print to stderr, line by line. A stderr that is closed or full is ignored."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    with suppress(OSError):
-        for line in message.splitlines():
-            console.print(Text(_printable(line), style=style))
-
-
-def _print_answer(text: str) -> None:
-    """Print to stdout and flush. A reader that has closed its pipe is ignored.
+def _until_a_text(found: FoundPaths, columns: TextColumns) -> Iterator[Entry]:
+    """Read until there is a text; return what was read, followed by the rest.
 
     Raises:
-        OSError: stdout is closed, or cannot be written.
+        ScoringError: no text can be read; the message has the reason of each file and record.
     """
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, "stdout is closed")
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_stdout()
+    entries = chain.from_iterable(entries_of(file, columns) for file in found.files)
+    unread: list[Entry] = []
+    for entry in entries:
+        unread.append(entry)
+        if entry.text is not None:
+            return chain(unread, entries)
+    lines = [f"{entry.name}: {entry.error}" for entry in unread[:SHOWN_ERRORS]]
+    if len(unread) > SHOWN_ERRORS:
+        lines.append(f"… and {len(unread) - SHOWN_ERRORS} more that cannot be read")
+    raise ScoringError("\n".join(lines))
 
 
-def _discard_stdout() -> None:
-    """Discard the buffer of stdout: Python would write it again, and fail, when the process ends."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _load(settings: ScorerSettings, console: Console) -> "Binoculars":
+    with loading(settings.models, console):
+        from scoring.binoculars import Binoculars  # torch, which takes seconds
+
+        return Binoculars(*settings.models, **settings.arguments)
+
+
+def _windows(request: Request) -> WindowFragments | None:
+    """Return how windows are cut: as they were calibrated, unless the user names another width."""
+    calibrated = None if request.calibration is None else windows_of(request.calibration)
+    if request.words is None or (calibrated is not None and calibrated.words == request.words):
+        return calibrated
+    return WindowFragments(mode="window", words=request.words, step=max(1, request.words // 2))
 
 
 def _main() -> None:
@@ -231,8 +226,8 @@ def _main() -> None:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        _discard_stdout()
-        _print_message(f"error: the answer cannot be written: {error.strerror}", style="red")
+        discard_stdout()
+        print_message(f"error: the answer cannot be written: {error.strerror}", Console(stderr=True), style="red")
         sys.exit(1)
 
 

@@ -1,103 +1,47 @@
 """Fragments of a record's texts: random fragments, prefixes, windows, or whole texts.
 
-Words are what `str.split()` gives. A fragment is the text from its first word to its last, with the blanks between them
-as they were. The fragments of a record depend on the settings and the record alone, never on its shard or on records
-cut before. Imports no torch: specs are validated with this module.
+Words are what `str.split()` gives, and tokens are what the pair's tokenizer makes of a text. A fragment is a piece of
+the text from its first word or token to its last, with the blanks between as they were. The fragments of a record
+depend on the settings, the record and the tokenizer alone, never on its shard or on records cut before. Imports no
+torch: specs are validated with this module.
 """
 
 import hashlib
-import random
+import json
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final, Literal
+from typing import Final
 
-from pydantic import Field, TypeAdapter, ValidatorFunctionWrapHandler, WrapValidator, field_validator, model_validator
-
+from scoring.blanks import script_characters
 from scoring.corpora.records import NO_TEXT, Record, Text
-from scoring.wording import Settings, validate_or_explain
+from scoring.fragment_settings import (
+    FragmentSettings,
+    PrefixFragments,
+    RandomFragments,
+    WholeTexts,
+    WindowFragments,
+    fragment_settings,
+)
+from scoring.spans import (
+    Span,
+    Units,
+    balanced_spans,
+    paired_span,
+    token_units,
+    unbalanced_spans,
+    window_spans,
+    word_units,
+)
 
-Span = tuple[int, int]
-"""First word, and the word after the last."""
+__all__ = ["Cut", "Fragment", "FragmentSettings", "TokenSpans", "cut", "fragment_settings", "uncut"]
+
+TokenSpans = Callable[[str], Sequence[Span]]
+"""Returns the characters of each token of a text, without special tokens."""
 WORD: Final = re.compile(r"\S+")
-INT32_MAX: Final = 2**31 - 1
-"""Largest count of words or tokens: columns of rows have 32 bits."""
-Count = Annotated[int, Field(strict=True, ge=1, le=INT32_MAX)]
-PrefixLength = Annotated[int, Field(strict=True, ge=2, le=INT32_MAX)]
-Seed = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
-
-
-class RandomFragments(Settings):
-    """Fragments of random length, cut at the same places in all texts of a record, as published."""
-
-    mode: Literal["random"]
-    min_words: Count = 10
-    max_words: Count = 300
-    seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _check_order(self) -> "RandomFragments":
-        if self.min_words > self.max_words:
-            raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}: swap them")
-        return self
-
-
-class PrefixFragments(Settings):
-    """The first n tokens of each text, for every n of `tokens`, from one pass through the models."""
-
-    mode: Literal["prefix"]
-    tokens: tuple[PrefixLength, ...] = Field(min_length=1)
-
-    @field_validator("tokens")
-    @classmethod
-    def _check_rising(cls, tokens: tuple[int, ...]) -> tuple[int, ...]:
-        if list(tokens) != sorted(set(tokens)):
-            raise ValueError(f"tokens must rise without repeats, not {list(tokens)}")
-        return tokens
-
-
-class WindowFragments(Settings):
-    """Windows at every `step` words, to see which part of a long text is machine-made."""
-
-    mode: Literal["window"]
-    words: Count = 200
-    step: Count = 100
-
-    @model_validator(mode="after")
-    def _check_step(self) -> "WindowFragments":
-        if self.step > self.words:
-            raise ValueError(
-                f"step {self.step} is above words {self.words}: words between windows would be lost; "
-                f"give a step of {self.words} or less"
-            )
-        return self
-
-
-class WholeTexts(Settings):
-    """Each text as it is."""
-
-    mode: Literal["whole"]
-
-
-def _explain_mistakes(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    return validate_or_explain(value, handler)
-
-
-FragmentSettings = Annotated[
-    Annotated[RandomFragments | PrefixFragments | WindowFragments | WholeTexts, Field(discriminator="mode")],
-    WrapValidator(_explain_mistakes),
-]
-_ADAPTER: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
-
-
-def fragment_settings(level: Mapping[str, object]) -> FragmentSettings:
-    """Validate a spec's level, such as `{mode = "random", min_words = 10, max_words = 300}`.
-
-    Raises:
-        pydantic.ValidationError: an unknown mode or key, or a value out of range.
-    """
-    return _ADAPTER.validate_python(dict(level))
+NOT_CUT: Final = "not_cut"
 
 
 @dataclass(frozen=True)
@@ -120,6 +64,8 @@ class Fragment:
     """Words of the record that are in none of its fragments."""
     group: str | None = None
     """Subgroup that the record's author belongs to."""
+    unpaired_words: int = 0
+    """Those of `dropped_words` that are in texts of this author, beyond the length of the record's shortest text."""
 
     @property
     def text_sha256(self) -> str | None:
@@ -135,60 +81,146 @@ class Cut:
     dropped_words: int
 
 
-def cut(record: Record, settings: FragmentSettings) -> Cut:
-    """Cut a record into fragments. A text without fragments, and a record without texts, has a null fragment."""
+@dataclass(frozen=True)
+class _Words:
+    """Words of a text, which may be cut by tokens."""
+
+    spans: Sequence[Span]
+    """Characters of each word."""
+
+    def reached(self, characters: Span) -> Span:
+        """Return the words that the characters hold, or hold a part of."""
+        start, stop = characters
+        first = bisect_right(self.spans, start, key=lambda span: span[1])
+        return first, max(first, bisect_left(self.spans, stop, key=lambda span: span[0]))
+
+    def missed(self, pieces: Sequence[Span]) -> int:
+        """Return the number of words that no piece reaches."""
+        return len(self.spans) - len({word for piece in pieces for word in range(*self.reached(piece))})
+
+
+def cut(record: Record, settings: FragmentSettings, token_spans: TokenSpans | None = None) -> Cut:
+    """Cut a record into fragments. A text without fragments, and a record without texts, has a null fragment.
+
+    Args:
+        record: To cut.
+        settings: Say how.
+        token_spans: Of the pair's tokenizer; needed where the settings count in tokens.
+
+    Raises:
+        ValueError: the settings count in tokens, and there is no tokenizer.
+    """
     if record.null_reason is not None:
         return Cut((_null_fragment(record, NO_TEXT, record.null_reason),), 0)
-    words = [[match.span() for match in WORD.finditer(text.text)] for text in record.texts]
-    spans = _spans(record, [len(text_words) for text_words in words], settings)
-    kept = sum(len({word for span in text_spans for word in range(*span)}) for text_spans in spans)
-    dropped = sum(map(len, words)) - kept
+    words = [_Words([match.span() for match in WORD.finditer(text.text)]) for text in record.texts]
+    texts = _units(record, words, settings, token_spans)
+    spans = _spans(record, texts, settings)
+    pieces = [[units.characters(span) for span in of_text] for units, of_text in zip(texts, spans, strict=True)]
+    dropped = sum(of_text.missed(its_pieces) for of_text, its_pieces in zip(words, pieces, strict=True))
+    unpaired = _unpaired_words(record, words, texts, settings)
     fragments: list[Fragment] = []
     numbers: Counter[tuple[str | None, str | None]] = Counter()
-    for text, text_words, text_spans in zip(record.texts, words, spans, strict=True):
+    for text, text_words, text_pieces in zip(record.texts, words, pieces, strict=True):
         source = text.author, text.generator
         first = numbers[source]  # of several texts of one author, the next text's numbers follow
-        for fragment in _fragments_of_text(record, text, text_words, text_spans, settings):
+        for fragment in _fragments_of_text(record, text, text_words, text_pieces, settings):
             number = first + fragment.fragment_index
-            fragments.append(replace(fragment, dropped_words=dropped, fragment_index=number))
+            left_over = replace(fragment, dropped_words=dropped, unpaired_words=unpaired[text.author])
+            fragments.append(replace(left_over, fragment_index=number))
             numbers[source] += 1
     return Cut(tuple(fragments), dropped)
 
 
-def _spans(record: Record, lengths: list[int], settings: FragmentSettings) -> list[list[Span]]:
+def uncut(record: Record) -> Iterator[Fragment]:
+    """Yield a null fragment for each text of a record, where the tokenizer that it is to be cut with is not there."""
+    if record.null_reason is not None:
+        yield _null_fragment(record, NO_TEXT, record.null_reason)
+    numbers: Counter[tuple[str | None, str | None]] = Counter()
+    for text in record.texts:
+        source = text.author, text.generator
+        yield replace(_null_fragment(record, text, NOT_CUT), fragment_index=numbers[source])
+        numbers[source] += 1
+
+
+def _units(
+    record: Record, words: Sequence[_Words], settings: FragmentSettings, token_spans: TokenSpans | None
+) -> list[Units]:
+    if not settings.in_tokens:
+        return [word_units(of_text.spans) for of_text in words]
+    if token_spans is None:
+        raise ValueError("fragments of so many tokens are cut with the pair's tokenizer: give token_spans")
+    texts = zip(record.texts, words, strict=True)
+    return [token_units(token_spans(text.text) if of_text.spans else ()) for text, of_text in texts]
+
+
+def _spans(record: Record, texts: list[Units], settings: FragmentSettings) -> list[list[Span]]:
     match settings:
+        case RandomFragments(balanced=True):
+            return balanced_spans(record.record_id, texts, settings)
         case RandomFragments():
-            return _random_spans(record, lengths, settings)
+            names = _text_names(record)
+            return [unbalanced_spans(name, units, settings) for name, units in zip(names, texts, strict=True)]
         case WindowFragments():
-            return [_window_spans(length, settings) for length in lengths]
+            return [list(window_spans(units, settings)) for units in texts]
         case PrefixFragments() | WholeTexts():
-            return [[(0, length)] for length in lengths]
+            return [[(0, len(units))] for units in texts]
+
+
+def _text_names(record: Record) -> Iterator[str]:
+    """Yield a name for each text: its record, author and generator, and its number among their texts."""
+    numbers: Counter[tuple[str | None, str | None]] = Counter()
+    for text in record.texts:
+        source = text.author, text.generator
+        yield json.dumps([record.record_id, *source, numbers[source]])
+        numbers[source] += 1
+
+
+def _unpaired_words(
+    record: Record, words: Sequence[_Words], texts: Sequence[Units], settings: FragmentSettings
+) -> Counter[str | None]:
+    """Count the words beyond the length of the record's shortest text, by author, where texts are cut in step."""
+    counts: Counter[str | None] = Counter()
+    if not isinstance(settings, RandomFragments) or not settings.balanced:
+        return counts
+    shortest = min(map(len, texts))
+    for text, of_text, units in zip(record.texts, words, texts, strict=True):
+        paired = paired_span(record.record_id, len(units), shortest, settings)
+        first, stop = of_text.reached(units.characters(paired))
+        counts[text.author] += len(of_text.spans) - (stop - first)
+    return counts
 
 
 def _fragments_of_text(
-    record: Record, text: Text, words: list[Span], spans: list[Span], settings: FragmentSettings
+    record: Record, text: Text, words: _Words, pieces: Sequence[Span], settings: FragmentSettings
 ) -> Iterator[Fragment]:
     prefixes = settings.tokens if isinstance(settings, PrefixFragments) else ()
-    if not words or not spans:
-        yield _null_fragment(record, text, "too_short" if words else "empty_text", len(words), prefixes)
+    if not words.spans or not pieces:
+        yield _null_fragment(record, text, _why_none(text, words, settings), len(words.spans), prefixes)
         return
-    for index, (start, stop) in enumerate(spans):
-        if isinstance(settings, PrefixFragments | WholeTexts):
-            piece = text.text  # with the blanks at its ends, which models see
-        else:
-            piece = text.text[words[start][0] : words[stop - 1][1]]
+    whole = isinstance(settings, PrefixFragments | WholeTexts)
+    for index, (start, stop) in enumerate(pieces):
+        first, after = words.reached((start, stop))
         yield Fragment(
             record_id=record.record_id,
             fragment_index=index,
             dataset=record.dataset,
             generator=text.generator,
             author=text.author,
-            text=piece,
-            start_word=start,
-            length_words=stop - start,
+            text=text.text if whole else text.text[start:stop],  # whole: with the blanks at its ends, which models see
+            start_word=first,
+            length_words=after - first,
             prefix_tokens=prefixes,
             group=record.group,
         )
+
+
+def _why_none(text: Text, words: _Words, settings: FragmentSettings) -> str:
+    """Return the reason why a text has no fragment."""
+    if not words.spans:
+        return "empty_text"
+    if not isinstance(settings, RandomFragments) or settings.in_tokens or len(words.spans) >= settings.shortest:
+        return "too_short"
+    return "no_blanks" if script_characters(text.text) >= settings.shortest else "too_short"
 
 
 def _null_fragment(
@@ -207,35 +239,3 @@ def _null_fragment(
         null_reason=reason,
         group=record.group,
     )
-
-
-def _random_spans(record: Record, lengths: list[int], settings: RandomFragments) -> list[list[Span]]:
-    """Draw the same lengths for all texts of the record, so that a length says nothing about the author.
-
-    Lengths are uniform. The draw that reaches beyond the shortest text ends the walk, and the words left over are
-    dropped. A coin decides whether the walk starts at the front or the back of the texts.
-    """
-    draw = random.Random(f"{settings.seed}:{record.record_id}")
-    from_back = draw.random() < 0.5
-    steps = _walk(draw, min(lengths), settings)
-    if not from_back:
-        return [steps for _ in lengths]
-    return [[(length - stop, length - start) for start, stop in steps] for length in lengths]
-
-
-def _walk(draw: random.Random, total: int, settings: RandomFragments) -> list[Span]:
-    longest, walked = min(settings.max_words, total), 0
-    steps: list[Span] = []
-    while settings.min_words <= longest:
-        stop = walked + draw.randint(settings.min_words, longest)
-        if stop > total:
-            break
-        steps.append((walked, stop))
-        walked = stop
-    return steps
-
-
-def _window_spans(length: int, settings: WindowFragments) -> list[Span]:
-    """Return a window at every step. The last window ends with the text, and is moved back to have full width."""
-    last = max(0, length - settings.words)
-    return [*((start, start + settings.words) for start in range(0, last, settings.step)), (last, length)]

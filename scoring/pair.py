@@ -1,9 +1,9 @@
-"""Observer and performer together: token ids in, nll and cross-entropy of every token out, and the panel's numbers.
+"""Observer and performer together: token ids in, numbers of every token out: of the score, the panel or the fidelity.
 
 Shapes: B texts, L padded length, T real tokens of all texts, X width of a state. Knows neither texts nor fragments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal
 
@@ -15,8 +15,10 @@ from models.errors import ModelUnsupported
 from models.load import LoadedModel
 from models.positions import readable_tokens, steady_tokens
 from scoring.batching import collate
+from scoring.fidelity_results import TokenFidelity
+from scoring.fidelity_sums import fidelity_sums
 from scoring.heads import ScorableModel, WholeModel, scorable_model
-from scoring.panel import TokenPanel
+from scoring.panel import Floats, TokenPanel
 from scoring.panel_sums import panel_sums
 from scoring.perplexity import NO_TARGET, Tile, token_sums
 from scoring.results import TokenSums
@@ -27,6 +29,12 @@ WHOLE_LOGITS: Final = 2**28
 """Logits of a batch, at most, where a model cannot be split: 1 GiB of float32."""
 UNBOUNDED: Final = 10**9
 """Positions of a model that names no limit."""
+
+_Compute = Callable[
+    [ScorableModel, ScorableModel, Tensor, Tensor, Tensor, Tile | None],
+    tuple[Tensor, ...],
+]
+"""A loop over tiles, such as `scoring.perplexity.token_sums`: columns [T] of numbers."""
 
 
 class Pair:
@@ -95,18 +103,24 @@ class Pair:
 
     def token_sums(self, texts: Sequence[Sequence[int]]) -> list[TokenSums]:
         """Return the numbers of each text's tokens; no text was cut."""
+        return [
+            TokenSums(nll_L, xent_L, truncated=False, panel=TokenPanel(*rest) if rest else None)
+            for nll_L, xent_L, *rest in self._columns(texts, panel_sums if self._panel else token_sums)
+        ]
+
+    def token_fidelity(self, texts: Sequence[Sequence[int]]) -> list[TokenFidelity]:
+        """Return how close the performer is to the observer at each token of each text."""
+        return [TokenFidelity(*columns) for columns in self._columns(texts, fidelity_sums)]
+
+    def _columns(self, texts: Sequence[Sequence[int]], compute: _Compute) -> Iterator[tuple[Floats, ...]]:
+        """Yield the columns that `compute` makes of the states, cut into those of each text."""
         ids_BL, real_BL = collate(texts, pad_id=0)
         target_T = torch.tensor([target for ids in texts for target in [*ids[1:], NO_TARGET]])
         with torch.inference_mode():
             state_o_TX, state_q_TX = self._states(ids_BL, real_BL)
-            compute = panel_sums if self._panel else token_sums
             columns = compute(self._o, self._q, state_o_TX, state_q_TX, target_T, self._tile)
         ends = np.cumsum([len(ids) for ids in texts])[:-1]
-        by_text = zip(*(np.split(column_T.numpy(), ends) for column_T in columns), strict=True)
-        return [
-            TokenSums(nll_L, xent_L, truncated=False, panel=TokenPanel(*rest) if rest else None)
-            for nll_L, xent_L, *rest in by_text
-        ]
+        return zip(*(np.split(column_T.numpy(), ends) for column_T in columns), strict=True)
 
     def _states(self, ids_BL: Tensor, real_BL: Tensor) -> tuple[Tensor, Tensor]:
         if self._o is self._q:

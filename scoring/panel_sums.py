@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from scoring.panel_tiles import LOWEST_LOGIT, PanelSums, PanelTiles
-from scoring.perplexity import NO_TARGET, Head, Tile, default_tile, pick_targets
+from scoring.perplexity import NO_TARGET, Head, Tile, default_tile, logit_tiles, pick_targets
 
 
 class PanelHead(Head, Protocol):
@@ -88,21 +88,13 @@ def _sums_of_tokens(
     observer: PanelHead, performer: PanelHead, state_o_TX: Tensor, state_q_TX: Tensor, target_T: Tensor, columns: int
 ) -> PanelSums:
     """Reduce one vocabulary tile after the other, then combine the tiles by their weights."""
-    shared = observer is performer
     device, tokens = performer.device, len(target_T)
     columns = min(columns, performer.vocabulary)
-    q_buffer = torch.empty(tokens, columns, device=device)
-    o_buffer = q_buffer if shared else torch.empty(tokens, columns, device=observer.device)
     starts = range(0, performer.vocabulary, columns)
-    tiles = PanelTiles(len(starts), columns, _centre(performer, state_q_TX, target_T), shared)
+    tiles = PanelTiles(len(starts), columns, _centre(performer, state_q_TX, target_T), observer is performer)
     target_logit_T = torch.full((tokens,), torch.nan, device=device)
-    for k, start in enumerate(starts):
-        width = min(columns, performer.vocabulary - start)
-        q_TC, o_TC = q_buffer[:, :width], o_buffer[:, :width]
-        if not shared:  # before the performer, so that a second device works at the same time
-            observer.logits_into(o_TC, state_o_TX, start)
-        performer.logits_into(q_TC, state_q_TX, start)
-        pick_targets(target_logit_T, q_TC, target_T, start)
+    for k, (o_TC, q_TC) in enumerate(logit_tiles(observer, performer, state_o_TX, state_q_TX, starts)):
+        pick_targets(target_logit_T, q_TC, target_T, starts[k])
         tiles.reduce(k, o_TC.to(device, non_blocking=True), q_TC)
     return tiles.combined(target_logit_T)
 

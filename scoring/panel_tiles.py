@@ -95,7 +95,7 @@ class PanelTiles:
             torch.amax(q_RC.sub_(centre_R[:, None]), -1, out=out.max_q)
             if not self._shared:
                 torch.amax(o_RC, -1, out=out.max_o)
-                _follow_best(o_RC, q_RC, out.max_o, best_o_R, q_at_best_R)
+                follow_best(o_RC, q_RC, out.max_o, best_o_R, q_at_best_R)
                 _softmax(o_RC.sub_(best_o_R[:, None]), softmax_RC, out.top_o)
                 _sum_rows(o_RC.mul_(softmax_RC), ones_C, out.mean_o)
                 _sum_rows(softmax_RC.mul_(q_RC), ones_C, out.cross)
@@ -114,16 +114,16 @@ class PanelTiles:
             tiles = tiles._replace(max_o=tiles.max_q, top_o=tiles.top_q, mean_o=tiles.mean_q, cross=tiles.mean_q)
             centre_o_KT = torch.zeros_like(centre_o_KT)
         lse_o_KT, lse_q_KT = _lse(tiles.max_o, tiles.top_o), _lse(tiles.max_q, tiles.top_q)
-        lse_o_T, lse_q_T, cross_T = lse_o_KT.logsumexp(0), lse_q_KT.logsumexp(0), _mean(lse_o_KT, tiles.cross)
+        lse_o_T, lse_q_T, cross_T = lse_o_KT.logsumexp(0), lse_q_KT.logsumexp(0), mean_of_tiles(lse_o_KT, tiles.cross)
         target_T = (target_logit_T - self._centre_T).double()
         greater_T = tiles.greater.sum(0) / TINY - (target_T > 0).double()
         agrees_T = (self._q_at_best_T == tiles.max_q.amax(0)) | self._shared
         return PanelSums(
             nll_T=lse_q_T - target_T,
             xent_T=lse_q_T - cross_T,
-            variance_T=(_mean(lse_o_KT, tiles.square) - cross_T**2).clamp(min=0.0),
-            entropy_o_T=lse_o_T - _mean(lse_o_KT, tiles.mean_o + centre_o_KT),
-            entropy_q_T=lse_q_T - _mean(lse_q_KT, tiles.mean_q),
+            variance_T=(mean_of_tiles(lse_o_KT, tiles.square) - cross_T**2).clamp(min=0.0),
+            entropy_o_T=lse_o_T - mean_of_tiles(lse_o_KT, tiles.mean_o + centre_o_KT),
+            entropy_q_T=lse_q_T - mean_of_tiles(lse_q_KT, tiles.mean_q),
             rank_T=torch.where(target_logit_T.abs() < -LOWEST_LOGIT, 1 + greater_T, torch.nan),
             agrees_T=agrees_T.double().masked_fill(lse_o_T.isnan() | lse_q_T.isnan(), torch.nan),
         )
@@ -143,7 +143,7 @@ def _sum_rows(x_RC: Tensor, ones_C: Tensor, out_R: Tensor) -> None:
         torch.sum(x_RC, -1, out=out_R)
 
 
-def _follow_best(o_RC: Tensor, q_RC: Tensor, max_o_R: Tensor, best_o_R: Tensor, q_at_best_R: Tensor) -> None:
+def follow_best(o_RC: Tensor, q_RC: Tensor, max_o_R: Tensor, best_o_R: Tensor, q_at_best_R: Tensor) -> None:
     """Keep the largest o so far, the first of equal ones, and the q there.
 
     On a CPU only rows whose largest moved are searched for its column, by numpy: torch takes 15 times as long.
@@ -164,7 +164,7 @@ def _lse(max_KT: Tensor, top_KT: Tensor) -> Tensor:
     return torch.where(max_KT == -torch.inf, -torch.inf, max_KT - top_KT.log())
 
 
-def _mean(lse_KT: Tensor, mean_KT: Tensor) -> Tensor:
+def mean_of_tiles(lse_KT: Tensor, mean_KT: Tensor) -> Tensor:
     """Return the mean [T] over all tiles of which `mean_KT` has the mean over each."""
     weight_KT = lse_KT.softmax(0)
     # where a whole tile has no probability, its mean is NaN and weighs nothing

@@ -105,19 +105,13 @@ def _sums_of_tokens(
     shared = observer is performer
     device, tokens = performer.device, len(target_T)
     columns = min(columns, performer.vocabulary)
-    q_buffer = torch.empty(tokens, columns, device=device)
-    o_buffer = q_buffer if shared else torch.empty(tokens, columns, device=observer.device)
     softmax_buffer = torch.empty(tokens, columns, device=device)
     starts = range(0, performer.vocabulary, columns)
     lse_o_TK, lse_q_TK, mean_q_TK = torch.empty(3, tokens, len(starts), dtype=torch.float64, device=device)
     target_logit_T = torch.full((tokens,), torch.nan, device=device)
-    for k, start in enumerate(starts):
-        width = min(columns, performer.vocabulary - start)
-        q_TC, o_TC, softmax_TC = q_buffer[:, :width], o_buffer[:, :width], softmax_buffer[:, :width]
-        if not shared:  # before the performer, so that a second device works at the same time
-            observer.logits_into(o_TC, state_o_TX, start)
-        performer.logits_into(q_TC, state_q_TX, start)
-        pick_targets(target_logit_T, q_TC, target_T, start)
+    for k, (o_TC, q_TC) in enumerate(logit_tiles(observer, performer, state_o_TX, state_q_TX, starts)):
+        softmax_TC = softmax_buffer[:, : q_TC.shape[1]]
+        pick_targets(target_logit_T, q_TC, target_T, starts[k])
         lse_q_TK[:, k] = _softmax_into(softmax_TC, q_TC)
         lse_o_TK[:, k] = lse_q_TK[:, k] if shared else _softmax_into(softmax_TC, o_TC.to(device, non_blocking=True))
         mean_q_TK[:, k] = softmax_TC.mul_(q_TC).sum(-1)
@@ -126,6 +120,30 @@ def _sums_of_tokens(
     # where the observer gives a whole tile no probability, the tile's mean is NaN and weighs nothing
     mean_q_TK.masked_fill_(weight_TK == 0, 0.0)
     return lse_q_T - target_logit_T.double(), lse_q_T - (weight_TK * mean_q_TK).sum(-1)
+
+
+def logit_tiles(
+    observer: Head, performer: Head, state_o_TX: Tensor, state_q_TX: Tensor, starts: range
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the logits o and q of one vocabulary tile after the other: each overwrites the one before.
+
+    Args:
+        observer: Where it is the performer, o and q are one tensor.
+        performer: Its vocabulary is cut into the tiles.
+        state_o_TX: On the observer's device, where the tiles of o stay.
+        state_q_TX: On the performer's device.
+        starts: First column of each tile; its step is the number of columns.
+    """
+    tokens, columns = len(state_q_TX), starts.step
+    q_buffer = torch.empty(tokens, columns, device=performer.device)
+    o_buffer = q_buffer if observer is performer else torch.empty(tokens, columns, device=observer.device)
+    for start in starts:
+        width = min(columns, performer.vocabulary - start)
+        q_TC, o_TC = q_buffer[:, :width], o_buffer[:, :width]
+        if observer is not performer:  # before the performer, so that a second device works at the same time
+            observer.logits_into(o_TC, state_o_TX, start)
+        performer.logits_into(q_TC, state_q_TX, start)
+        yield o_TC, q_TC
 
 
 def _softmax_into(out_TC: Tensor, x_TC: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ part of the score (panel.py). Knows no torch.
 # ruff: noqa: N815 - names end in their shape
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from scoring.fragments import Fragment
 from scoring.panel import Floats, Panel, TokenPanel
@@ -20,10 +20,11 @@ from scoring.panel import Floats, Panel, TokenPanel
 Alignment = Literal["reference", "aligned"]
 OUT_OF_MEMORY: Final = "out_of_memory"
 BEYOND_MODEL: Final = "token_beyond_model"
-PANEL: Final = tuple(field.name for field in fields(Panel))
-"""Columns of the panel."""
 NULL_REASONS: Final = {
     "empty_text": "the text has no words",
+    "too_short": "a text of the record has fewer words or tokens than a fragment must have",
+    "no_blanks": "the text is written without blanks, so it has no words to count; give lengths in tokens",
+    "not_cut": "the task failed, and the tokenizer that cuts its texts could not be read where the row was written",
     "one_token": "the text has fewer than two tokens, so no token is predicted",
     "shorter_than_prefix": "the text has fewer tokens than the prefix asked for",
     "prefix_beyond_max_tokens": "the prefix is longer than max_tokens",
@@ -65,12 +66,9 @@ class Score(Panel):
     null_reason: str | None = None
 
 
-@dataclass(frozen=True)
-class FragmentScore(Panel):
-    """The origin and the score of a fragment, or of a prefix of a fragment.
-
-    Field names are the columns of the `binoculars` rows.
-    """
+@dataclass(frozen=True, kw_only=True)
+class FragmentOrigin:
+    """The fragment, or the prefix of a fragment, that a result is of. Field names are the identity columns of rows."""
 
     record_id: str
     fragment_index: int
@@ -80,24 +78,25 @@ class FragmentScore(Panel):
     author: str | None
     group: str | None
     length_words: int | None
-    length_tokens: int | None
     start_word: int | None
-    nll_sum: float | None
-    xent_sum: float | None
-    n_nll: int | None
-    n_xent: int | None
-    log_ppl: float | None
-    log_xppl: float | None
-    score: float | None
-    truncated: bool | None
-    null_reason: str | None
     text_sha256: str | None
     dropped_words: int
+    unpaired_words: int
+    null_reason: str | None = None
+    """Reason why the fragment has no numbers."""
 
     @property
     def needs_more_memory(self) -> bool:
         """True where the fragment ran out of memory, and a larger slot might score it."""
         return self.null_reason == OUT_OF_MEMORY
+
+
+@dataclass(frozen=True)
+class FragmentScore(Score, FragmentOrigin):
+    """The origin and the score of a fragment, or of a prefix of a fragment.
+
+    Field names are the columns of the `binoculars` rows.
+    """
 
 
 @dataclass(frozen=True)
@@ -142,27 +141,22 @@ def fragment_score(
     fragment: Fragment, score: Score, prefix_tokens: int | None = None, length_words: int | None = None
 ) -> FragmentScore:
     """Join a fragment's origin with its score. For a prefix, `length_words` is the number of its words."""
-    return FragmentScore(
-        record_id=fragment.record_id,
-        fragment_index=fragment.fragment_index,
-        prefix_tokens=prefix_tokens,
-        dataset=fragment.dataset,
-        generator=fragment.generator,
-        author=fragment.author,
-        group=fragment.group,
-        length_words=fragment.length_words if prefix_tokens is None else length_words,
-        length_tokens=score.length_tokens,
-        start_word=fragment.start_word,
-        nll_sum=score.nll_sum,
-        xent_sum=score.xent_sum,
-        n_nll=score.n_nll,
-        n_xent=score.n_xent,
-        log_ppl=score.log_ppl,
-        log_xppl=score.log_xppl,
-        score=score.score,
-        truncated=score.truncated,
-        null_reason=score.null_reason,
-        text_sha256=fragment.text_sha256,
-        dropped_words=fragment.dropped_words,
-        **{name: getattr(score, name) for name in PANEL},
-    )
+    return FragmentScore(**vars(score), **origin_of(fragment, prefix_tokens, length_words))
+
+
+def origin_of(fragment: Fragment, prefix_tokens: int | None = None, length_words: int | None = None) -> dict[str, Any]:
+    """Return the fields of `FragmentOrigin`, `null_reason` left out; arguments as those of `fragment_score`."""
+    return {
+        "record_id": fragment.record_id,
+        "fragment_index": fragment.fragment_index,
+        "prefix_tokens": prefix_tokens,
+        "dataset": fragment.dataset,
+        "generator": fragment.generator,
+        "author": fragment.author,
+        "group": fragment.group,
+        "length_words": fragment.length_words if prefix_tokens is None else length_words,
+        "start_word": fragment.start_word,
+        "text_sha256": fragment.text_sha256,
+        "dropped_words": fragment.dropped_words,
+        "unpaired_words": fragment.unpaired_words,
+    }

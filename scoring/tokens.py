@@ -10,6 +10,7 @@ from typing import Final
 
 from transformers import PreTrainedTokenizerBase
 
+from models.errors import ModelUnsupported
 from scoring.errors import IncompatiblePair
 
 PROBE_TEXTS: Final = (
@@ -46,6 +47,21 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens:
     batch = tokenizer(list(texts), truncation=True, max_length=limit)
     rows = zip(batch["input_ids"], batch.encodings or [None] * len(texts), strict=True)
     return [_encoding(ids, fast_encoding, max_tokens) for ids, fast_encoding in rows]
+
+
+def token_spans(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, int]]:
+    """Return the first character of each token of a text, and the one after its last; special tokens are not added.
+
+    Raises:
+        ModelUnsupported: the tokenizer does not say where its tokens are in the text, as slow ones do not.
+    """
+    if not tokenizer.is_fast:
+        raise ModelUnsupported(
+            f"{type(tokenizer).__name__} is a slow tokenizer, which does not say where its tokens are in a text: give "
+            "lengths of fragments in words, or take a model that has a tokenizer.json"
+        )
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    return [(start, end) for start, end in offsets]
 
 
 def _encoding(ids: list[int], fast_encoding: object, max_tokens: int) -> Encoding:

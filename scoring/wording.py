@@ -127,6 +127,8 @@ def _requirement(kind: str, context: Mapping[str, Any]) -> str:
             return "it must not be empty"
         case "too_short":
             return f"at least {context['min_length']} is needed"
+        case "bool_type" | "bool_parsing":
+            return "true or false is needed"
         case "int_type" | "int_parsing" | "int_from_float":
             return "a whole number is needed"
         case "int_parsing_size":

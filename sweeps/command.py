@@ -31,6 +31,7 @@ class Command:
     out: Path
     overrides: tuple[str, ...] = ()
     dry_run: bool = False
+    rehearse: bool = False
     policy: Policy = field(default_factory=Policy)
     grace_s: float = GRACE_S
     machines: Machines = field(default_factory=Machines)
@@ -44,6 +45,8 @@ class Command:
             words += ["--out", str(self.out)]
         for override in self.overrides:
             words += ["--set", override]
+        if self.rehearse:
+            words.append("--rehearse")
         if self.machines.pythons:
             words += ["--machines", self.machines.file]
         if self.policy.isolation != Policy().isolation:

@@ -39,6 +39,7 @@ from sweeps.command import (
 )
 from sweeps.errors import SweepsError, UserError
 from sweeps.plan.grid import Plan
+from sweeps.plan.rehearsal import rehearsed
 from sweeps.plan.spec import Defaults, Spec
 from sweeps.plan.spec_reader import read_spec, with_defaults
 from sweeps.planning import Prepared, prepare
@@ -53,7 +54,7 @@ from sweeps.task_status import TaskStatus
 from sweeps.view.dry_run import print_plan
 from sweeps.view.explain import print_explanation, refuse_other_arguments
 from sweeps.view.messages import complain, say
-from sweeps.view.notices import print_inputs, warn_of_failures, warn_of_unused_interpreters
+from sweeps.view.notices import print_inputs, print_rehearsal, warn_of_failures, warn_of_unused_interpreters
 from sweeps.view.progress import summarize, view, waiting
 
 EXIT_FAILED_TASKS = 1
@@ -72,6 +73,12 @@ def main(
     out: Annotated[Path, typer.Option(help="rows land in OUT/<spec>/<sweep>/part-*.parquet")] = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="<sweep>.<key path>=<TOML value>, repeatable")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse", help="the same on what is here, in minutes: built-in models, cpu, few levels; see the plan"
+        ),
+    ] = False,
     explain: Annotated[
         str | None,
         typer.Option(
@@ -102,6 +109,7 @@ def main(
             out=expand_home(out),
             overrides=tuple(set_ or ()),
             dry_run=dry_run,
+            rehearse=rehearse,
             policy=parse_policy(isolation, timeout_s, retry or [], fresh),
             grace_s=parse_grace_s(grace_s),
             machines=load_machines(machines and expand_home(machines), address),
@@ -125,7 +133,7 @@ def run(command: Command, console: Console) -> int:
         SweepsError: with a message for the user.
     """
     benchmarks = find_benchmarks()
-    specs = [read_spec(source, command.overrides, benchmarks) for source in command.specs]
+    specs = [_read(source, benchmarks, command, console) for source in command.specs]
     _refuse_one_name(specs)
     if not command.dry_run:
         check_writable(command.out)
@@ -156,6 +164,16 @@ def run(command: Command, console: Console) -> int:
         policy = replace(command.policy, again=_again(nodes, command), command=command.line_anywhere())
         command = replace(command, policy=policy)
         return max(_run_spec(one.plan, benchmarks, command, nodes, console) for one in prepared)
+
+
+def _read(source: str, benchmarks: Benchmarks, command: Command, console: Console) -> Spec:
+    """Read a spec; for a rehearsal, cut it down and print what is not as the spec says."""
+    spec = read_spec(source, command.overrides, benchmarks)
+    if not command.rehearse:
+        return spec
+    rehearsal = rehearsed(spec, benchmarks, len(local_node().cores))
+    print_rehearsal(console, spec, rehearsal)
+    return rehearsal
 
 
 def _prepare(spec: Spec, benchmarks: Benchmarks, nodes: list[Node], command: Command, console: Console) -> Prepared:

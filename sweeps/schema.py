@@ -115,6 +115,7 @@ FRAGMENT: Final[dict[str, pa.DataType]] = {
     "start_word": pa.int32(),
     "text_sha256": pa.string(),
     "dropped_words": pa.int32(),
+    "unpaired_words": pa.int32(),
     "null_reason": pa.string(),
 }
 """The fragment that a row is of, and the reason why it has no score if it has none."""
@@ -155,6 +156,22 @@ PANEL: Final[dict[str, pa.DataType]] = {
     "surprisal_delta_sd": pa.float64(),
 }
 """Sums and scores of the same two forward passes: null without the panel."""
+
+FIDELITY: Final[dict[str, pa.DataType]] = {
+    "length_tokens": pa.int32(),
+    "n_predicted": pa.int32(),
+    "kl": pa.float64(),
+    "kl_p99": pa.float64(),
+    "kl_sum": pa.float64(),
+    "top1_agreement": pa.float64(),
+    "top1_agree": pa.int32(),
+    "log_ppl_reference": pa.float64(),
+    "log_ppl_quantized": pa.float64(),
+    "ppl_ratio": pa.float64(),
+    "nll_reference_sum": pa.float64(),
+    "nll_quantized_sum": pa.float64(),
+    "truncated": pa.bool_(),
+}
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -286,6 +303,18 @@ COLUMNS: Final[dict[str, Columns]] = {
             "surprisal_delta_sd",
         ),
         measure="score",
+    ),
+    "fidelity": Columns(
+        factors={
+            "corpus": pa.string(),
+            "fragments": pa.string(),
+            "max_tokens": pa.int32(),
+            "shard_records": pa.int32(),
+        },
+        metrics=EFFECTIVE | FIDELITY | MEMORY,
+        identity=FRAGMENT,
+        headlines=("kl", "kl_p99", "top1_agreement", "ppl_ratio", "log_ppl_reference", "log_ppl_quantized"),
+        measure="kl",
     ),
 }
 """Columns of the built-in benchmarks: here, so that the report knows them without importing a benchmark."""

@@ -12,6 +12,7 @@ from actors.benchmarks.binoculars import BinocularsBenchmark
 from actors.benchmarks.decoding_strategy import DecodingStrategy
 from actors.benchmarks.encoding import Encoding
 from actors.benchmarks.entry_points import load_entry_points
+from actors.benchmarks.fidelity import FidelityBenchmark
 from actors.benchmarks.generation import Generation
 from actors.benchmarks.logits import Logits
 from actors.benchmarks.model_loading import ModelLoading
@@ -21,6 +22,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "binoculars": BinocularsBenchmark(),
     "decoding_strategy": DecodingStrategy(),
     "encoding": Encoding(),
+    "fidelity": FidelityBenchmark(),
     "generation": Generation(),
     "logits": Logits(),
     "model_loading": ModelLoading(),

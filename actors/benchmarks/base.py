@@ -42,6 +42,8 @@ class Weights:
     """Level of the factor: `auto`, or the name of a torch dtype."""
     models_by_device: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Names of the models that a device must hold whole, by device; models with shared-out layers are left out."""
+    full_precision_by_device: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Names of the models that a device must hold whole beside these, without quantization."""
 
 
 class Benchmark(BenchmarkInfo, Protocol):

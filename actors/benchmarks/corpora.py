@@ -52,11 +52,15 @@ class CorpusInputs(ModelInputs):
 
 
 def open_corpora(
-    factors: Mapping[str, Sequence[Level]], known: Mapping[str, Any], progress: Callable[[str], object]
+    model_factor: str,
+    factors: Mapping[str, Sequence[Level]],
+    known: Mapping[str, Any],
+    progress: Callable[[str], object],
 ) -> CorpusInputs:
     """Open every corpus of a sweep once, and its models.
 
     Args:
+        model_factor: the factor whose levels name the models.
         factors: every factor with its levels.
         known: the record of the inputs that rows on disk are of.
         progress: called with a message on the progress, from time to time.
@@ -64,7 +68,7 @@ def open_corpora(
     Raises:
         UserError: a corpus cannot be read, or is not the corpus that rows on disk are of.
     """
-    models = open_models("pair", factors, known)
+    models = open_models(model_factor, factors, known)
     before: Mapping[str, History | None] = known.get("corpora", {})
     checkpoints = frozenset(rows for history in before.values() for rows in _row_counts(history))
     levels = {json.dumps(level): level for level in factors["corpus"]}

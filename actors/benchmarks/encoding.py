@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pydantic import Field
 
 from actors.benchmarks.base import OneTaskPerCell, timed_rows
-from actors.benchmarks.model import MODEL_NAMES, ModelId
+from actors.benchmarks.model import BUILT_IN_MODELS, MODEL_NAMES, ModelId
 from sweeps.errors import Unsupported
-from sweeps.plan.declaration import Factors, PositiveInt
+from sweeps.plan.declaration import Factors, PositiveInt, rehearsed_with
 from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task, digest
 
@@ -33,7 +33,10 @@ NS_PER_S: Final = 1e9
 class EncodingFactors(Factors):
     """Whose tokenizer, and how much it reads in one call."""
 
-    model: ModelId = Field(description=f"model whose tokenizer is measured: {MODEL_NAMES}")
+    model: ModelId = Field(
+        description=f"model whose tokenizer is measured: {MODEL_NAMES}",
+        json_schema_extra=rehearsed_with(*BUILT_IN_MODELS),
+    )
     input_words: PositiveInt = Field(
         default=100, description="words of each text; texts are drawn anew for every run from the built-in ones"
     )

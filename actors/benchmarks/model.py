@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from actors.benchmarks.base import Dtype, OneTaskPerCell, Quantization, Weights
 from models import names
-from sweeps.plan.declaration import Factors
+from sweeps.plan.declaration import Factors, rehearsed_with
 
 if TYPE_CHECKING:
     from models.load import LoadedModel
@@ -26,6 +26,8 @@ MODEL_NAMES: Final = (
     "`builtin://tiny-instruct`; `org/name@COMMIT?trust_remote_code` lets the model's own code run (docs/safety.md)"
 )
 """Levels of ModelId, for descriptions."""
+BUILT_IN_MODELS: Final = tuple(f"builtin://{name}" for name in names.BUILT_IN)
+"""Models of a rehearsal."""
 
 
 def _check_max_memory(limits: dict[str, Any]) -> dict[str, Any]:
@@ -47,18 +49,22 @@ def _is_size(size: object) -> bool:
 class ModelFactors(Factors):
     """Factors that decide which model is in memory, and where."""
 
-    model: ModelId = Field(description=f"model that is loaded: {MODEL_NAMES}")
+    model: ModelId = Field(
+        description=f"model that is loaded: {MODEL_NAMES}", json_schema_extra=rehearsed_with(*BUILT_IN_MODELS)
+    )
     device_map: Literal["single", "auto", "balanced", "sequential"] = Field(
         default="single",
         description='places of the layers: `"single"` puts all on the first device, `"sequential"` fills one GPU after '
         'the other and then the CPU, `"balanced"` and `"auto"` (the same in transformers) share them out evenly; on '
         '`"cpu"` only `"single"`',
+        json_schema_extra=rehearsed_with("single"),
     )
     max_memory: Annotated[dict[str, Any], AfterValidator(_check_max_memory)] = Field(
         default_factory=dict,
         description='most that each device takes of the weights, as `{ 0 = "7GiB", cpu = "30GiB" }`: GPUs are the '
         "slot's own, numbered from 0; sizes are bytes, or numbers with GiB, MiB, GB or MB; a device that is not named "
         'takes nothing; the empty table allows all that is free; not with device_map `"single"`',
+        json_schema_extra=rehearsed_with({}),
     )
     quantization: Quantization = "none"
     dtype: Dtype = "auto"

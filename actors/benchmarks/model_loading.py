@@ -18,7 +18,7 @@ from actors.benchmarks.base import OneTaskPerCell, Weights, timed_rows
 from actors.benchmarks.model import ModelFactors, model_weights
 from actors.probes.cache_state import CacheState, bring_into, refuse_hidden_cache
 from actors.probes.storage import Storage, storage_of
-from sweeps.plan.declaration import Factors
+from sweeps.plan.declaration import Factors, rehearsed_with
 from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
 
@@ -54,6 +54,7 @@ class ModelLoadingFactors(ModelFactors):
         default=DEFAULT_SOURCE,
         description='place of the weight files: `"default"` is wherever the model\'s name leads; a directory, on the '
         "drive to measure, is a Hub cache or holds `org/name` or `name`",
+        json_schema_extra=rehearsed_with(DEFAULT_SOURCE),
     )
     cache_state: CacheState = Field(
         default="warm",

@@ -11,7 +11,7 @@ from typing import Final
 
 import torch
 
-from actors.benchmarks.base import Weights
+from actors.benchmarks.base import Quantization, Weights
 from actors.checks import fatbin
 from actors.devices.nodes import slug
 from models.load import native_dtype
@@ -61,9 +61,17 @@ def check_room(weights: Weights) -> None:
             free bytes, and what other processes hold.
         ModelError: this node does not have the model.
     """
-    for device, names in weights.models_by_device.items():
+    for device in dict.fromkeys([*weights.full_precision_by_device, *weights.models_by_device]):
         dtype = getattr(torch, native_dtype((device,)) if weights.dtype == "auto" else weights.dtype)
-        needed_bytes = sum(min_weight_bytes(resolve(name), weights.quantization, dtype.itemsize) for name in names)
+        lots: list[tuple[Quantization, Sequence[str]]] = [
+            ("none", weights.full_precision_by_device.get(device, ())),
+            (weights.quantization, weights.models_by_device.get(device, ())),
+        ]
+        needed_bytes = sum(
+            min_weight_bytes(resolve(name), quantization, dtype.itemsize)
+            for quantization, names in lots
+            for name in names
+        )
         free_bytes, total_bytes = torch.cuda.mem_get_info(device)
         reserved_bytes = torch.cuda.memory_reserved(device)
         reusable_bytes = reserved_bytes - torch.cuda.memory_allocated(device)
@@ -72,10 +80,12 @@ def check_room(weights: Weights) -> None:
         elsewhere_bytes = total_bytes - free_bytes - reserved_bytes
         is_alone = elsewhere_bytes <= CONTEXT_BYTES
         others = "no other process holds much" if is_alone else f"other processes hold about {elsewhere_bytes:,}"
+        models = " and ".join(
+            f"{' and '.join(names)} (quantization {quantization})" for quantization, names in lots if names
+        )
         raise torch.OutOfMemoryError(
-            f"CUDA out of memory, seen before the load: the weights of {' and '.join(names)} (quantization "
-            f"{weights.quantization}) need at least {needed_bytes:,} bytes; of the {total_bytes:,} of {_card(device)} "
-            f"{free_bytes + reusable_bytes:,} are free, {others}"
+            f"CUDA out of memory, seen before the load: the weights of {models} need at least {needed_bytes:,} bytes; "
+            f"of the {total_bytes:,} of {_card(device)} {free_bytes + reusable_bytes:,} are free, {others}"
         )
 
 

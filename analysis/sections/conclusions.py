@@ -22,7 +22,7 @@ _ENDS: Final = 5
 def summary(selection: Selection, metric: str) -> Content | None:
     """Return the section that says which cells have the highest and the lowest mean of a rate."""
     averages = selection.average(metric)
-    if averages.cells.empty:
+    if metric not in averages.metrics:
         return None
     return Content(sentences=(*selection.remarks, *_ends(averages, metric)))
 
@@ -30,7 +30,7 @@ def summary(selection: Selection, metric: str) -> Content | None:
 def extremes(selection: Selection, metric: str, title: str) -> Content | None:
     """Return the section with the cells of the highest and the lowest means, as a table."""
     averages = selection.average(metric)
-    if averages.cells.empty:
+    if metric not in averages.metrics:
         return None
     table = ranked_table(averages, metric, title)
     return Content(sentences=(*selection.remarks, *_ends(averages, metric)), tables=(table,))

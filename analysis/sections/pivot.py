@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.cell_factors import grouped
+from analysis.cell_factors import grouped, ordered_levels
 from analysis.column_titles import NULL, Scale, axis_title, number, scale_of, title_of
 from analysis.level_labels import text_of
 from analysis.marks import few_rows_note, interval_text, reasons_of
@@ -23,6 +23,8 @@ _MAX_COLUMNS: Final = 12
 def pivot(selection: Selection, metric: str, columns: str | None, *, first: Sequence[str] = ()) -> Table:
     """Return the means of a metric, a column per level of one factor, a row per combination of the other factors.
 
+    The table is empty where no row has a value.
+
     Args:
         selection: the rows.
         metric: column that is averaged.
@@ -30,6 +32,8 @@ def pivot(selection: Selection, metric: str, columns: str | None, *, first: Sequ
         first: factors that come first in each row, also where they do not vary.
     """
     averages = selection.average(metric)
+    if metric not in averages.metrics:
+        return Table(title=f"Mean {title_of(metric)}", headers=(), rows=())
     scale = scale_of(metric, averages.cells["mean"])
     levels = averages.levels.get(columns or "", [])
     across = columns if columns and 1 < len(levels) <= _MAX_COLUMNS else None
@@ -41,7 +45,7 @@ def pivot(selection: Selection, metric: str, columns: str | None, *, first: Sequ
     failed = _by_place(
         _failed(selection, down, across), down, across, lambda part: "/".join(sorted(set(part["status"])))
     )
-    keys = list(dict.fromkeys([*(key for key, _ in means), *(key for key, _ in failed)]))
+    keys = _in_order([*(key for key, _ in means), *(key for key, _ in failed)], down, selection)
     shown = levels if across else [None]
     heads = [f"{title_of(across)} {text_of(level)}" for level in levels] if across else [axis_title(metric, scale)]
     return Table(
@@ -55,6 +59,16 @@ def pivot(selection: Selection, metric: str, columns: str | None, *, first: Sequ
         left_out=max(0, len(keys) - MAX_TABLE_ROWS),
         note=few_rows_note(averages.cells["n"]),
     )
+
+
+def _in_order(keys: Sequence[Any], down: Sequence[str], selection: Selection) -> list[Any]:
+    """Return the rows of the table, each once, with the levels of each factor in the order of the spec."""
+    wanted = selection.sweep.description.factors
+    levels = [
+        ordered_levels(pd.Series([key[at] for key in keys]), wanted.get(name, [])) for at, name in enumerate(down)
+    ]
+    places = [{level: place for place, level in enumerate(known)} for known in levels]
+    return sorted(dict.fromkeys(keys), key=lambda key: [place[level] for place, level in zip(places, key, strict=True)])
 
 
 def _mean(cell: Mapping[Any, Any], scale: Scale) -> str:

@@ -83,7 +83,7 @@ class Selection:
         if not named.is_empty:
             return named
         gpus = self._where(lambda rows: rows["device_class"] != CPU)
-        return self._instead("a GPU", "device_map") if gpus.is_empty else gpus._instead(name, "device")
+        return self._instead("a GPU", "device_map") if gpus.is_empty else gpus._instead(name, "device_map")
 
     def with_device_map(self) -> Self:
         """Return the rows with device and device map in one column, `device_map`, as the published study names them."""

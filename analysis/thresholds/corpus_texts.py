@@ -1,15 +1,20 @@
-"""Near-duplicates among the human texts of a sweep's corpora, where the corpora can be read from here."""
+"""Near-duplicates and scripts of the human texts of a sweep's corpora, where the corpora can be read from here."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
 from analysis.thresholds.near_duplicates import near_duplicate_clusters
 from analysis.thresholds.texts import HUMAN
 from scoring.corpora.corpus import Corpus, CorpusSettings
+from scoring.corpora.scripts import script_of
 from scoring.errors import CorpusError
+
+STRAY: Final = 0.01
+"""Share of the texts below which a script is one of stray texts: thresholds are not calibrated on it."""
 
 
 class Same(NamedTuple):
@@ -19,6 +24,8 @@ class Same(NamedTuple):
     """Cluster by record id; None: the texts are not there to compare."""
     remark: str
     """Sentence for the user; empty where there is nothing to say."""
+    scripts: tuple[str, ...] | None = None
+    """Scripts of the human texts, without those of stray texts; None where the texts are not there."""
 
 
 def same_records(levels: list[Any], inputs: Any, wanted: set[str]) -> Same:
@@ -46,7 +53,13 @@ def same_records(levels: list[Any], inputs: Any, wanted: set[str]) -> Same:
     said = (
         f"{merged:,} of {len(clusters):,} records are near-duplicates, and count with another record" if merged else ""
     )
-    return Same(clusters, said)
+    return Same(clusters, said, _scripts(text for _, text in texts))
+
+
+def _scripts(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the scripts that at least STRAY of the texts are written in."""
+    counts = Counter(script for text in texts if (script := script_of(text)) is not None)
+    return tuple(sorted(script for script, count in counts.items() if count >= STRAY * counts.total()))
 
 
 def _human_texts(level: Any, inputs: Any) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,8 @@ from analysis.thresholds.score_choice import score_choice
 from analysis.thresholds.settings import Settings, direction_of, settings_of
 from analysis.thresholds.split import part_of_each
 from analysis.thresholds.texts import HUMAN, REQUIRED, Kind, scores_in, texts_of
-from scoring.calibration import Calibration, Population, Promise
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Population, Promise
 from sweeps.errors import UserError
 
 

@@ -20,7 +20,7 @@ from analysis.thresholds.randomness import one_of_each
 from analysis.thresholds.refused import refuse
 from analysis.thresholds.settings import direction_of
 from analysis.thresholds.texts import Kind, Texts
-from scoring.calibration import LengthGroup
+from scoring.calibration_tables import LengthGroup
 
 
 class Grouped(NamedTuple):

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.thresholds.intervals import exact_share
 from analysis.thresholds.order_statistic import beyond
 from analysis.thresholds.randomness import one_of_each
-from scoring.calibration import HeldOut, LengthGroup
+from scoring.calibration_tables import HeldOut, LengthGroup
 from scoring.scores import Direction
 
 

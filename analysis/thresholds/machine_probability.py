@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.thresholds.randomness import one_of_each
-from scoring.calibration import Probability
+from scoring.calibration_tables import Probability
 from scoring.scores import SCORES
 
 FEWEST: Final = 50

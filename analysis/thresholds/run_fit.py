@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis.frames import plain_texts
 from analysis.load import RunRows, SweepRows, read_run
 from analysis.thresholds.asked import Asked
 from analysis.thresholds.corpus_texts import Same, same_records
@@ -37,9 +38,11 @@ def fit_run(directory: Path, asked: Asked, sweep: str | None, conditions: Sequen
     """
     chosen = _sweep(read_run(directory, _ALSO), sweep)
     try:
-        rows = where(chosen.rows, conditions)
+        rows = where(plain_texts(chosen.rows), conditions)
         same = _same(chosen, rows)
         found = fit(rows, asked, same.clusters)
+        population = found.calibration.population.model_copy(update={"scripts": same.scripts})
+        found = replace(found, calibration=found.calibration.model_copy(update={"population": population}))
     except UserError as error:
         error.args = (f"{directory}, sweep {chosen.name}: {error}",)
         raise

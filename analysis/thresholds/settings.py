@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 from pydantic import ValidationError
 
-from scoring.calibration import Binding
+from scoring.calibration_tables import Binding
 from scoring.scores import SCORES, Direction
 from sweeps.errors import UserError
 

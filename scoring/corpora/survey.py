@@ -193,7 +193,8 @@ def _label_warnings(tally: Tally, columns: Columns) -> Iterator[str]:
     if tally.without_blanks:
         yield (
             f"{plural(tally.without_blanks, 'text')} in a script without blanks between words: words are what blanks "
-            "divide, so that min_words, max_words and length_words mean little there; use mode = 'prefix' or 'whole'"
+            "divide, so that min_words, max_words and length_words mean little there, and a text may have "
+            "too few of them (no_blanks); give min_tokens and max_tokens, or use mode = 'prefix' or 'whole'"
         )
 
 

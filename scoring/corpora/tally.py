@@ -1,6 +1,5 @@
 """Counts of the rows of a corpus, in one pass and in bounded memory. `scoring.corpora.survey` words them."""
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from scoring.blanks import script_characters
 from scoring.corpora.columns import Columns, Shape
 from scoring.corpora.file_tally import FileTally, add_encoding, note_flaw
 from scoring.corpora.labels import TRUTH, is_missing, label_key
@@ -19,10 +19,6 @@ from scoring.wording import printable, quoted
 MAX_KINDS: Final = 1000
 """Different labels, generators and so on that are counted apart. Further ones are counted together, as `OTHERS`."""
 OTHERS: Final = "(others)"
-LONG_WORD: Final = 20
-"""Mean characters of a word above which blanks do not separate words."""
-WITHOUT_BLANKS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Characters of Thai, Lao, Burmese, Khmer, Japanese and Chinese, which have no blanks between words."""
 HEAD_CHARACTERS: Final = 400
 
 
@@ -96,8 +92,7 @@ class Tally:
         head = text[:HEAD_CHARACTERS]
         words = len(head.split())
         self.blank_texts += not words
-        if len(head) > LONG_WORD * words > 0 and WITHOUT_BLANKS.search(head):
-            self.without_blanks += 1
+        self.without_blanks += script_characters(head) > 0
 
     @property
     def repeated_texts(self) -> int:

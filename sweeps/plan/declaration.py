@@ -35,7 +35,8 @@ class Factors(BaseModel):
 
     device: Device = Field(
         description='device that a cell runs on: `"cpu"`, `"gpu"` for any GPU, a device class such as `"tesla-k80"` or '
-        'words of its name such as `"k80"`, or several GPUs of one node such as `"gpu x3"`'
+        'words of its name such as `"k80"`, or several GPUs of one node such as `"gpu x3"`',
+        json_schema_extra={"rehearsed_with": ["cpu"]},
     )
     cpu_cores: PositiveInt = Field(
         description="physical CPU cores that the worker has for itself, beside a GPU too; torch computes with as many "
@@ -61,6 +62,23 @@ def added_later(*, before: Level) -> dict[str, Any]:
     Older run directories go on with such rows, too: their column says `before`, and the run tells how many there are.
     """
     return {**ADDED_LATER, "before": before}
+
+
+def rehearsed_with(*levels: Level) -> dict[str, Any]:
+    """Return the `json_schema_extra` of a factor whose levels are replaced by these ones in a rehearsal.
+
+    So is every factor whose levels name what only some machines have: models, cards, drives.
+    """
+    return {"rehearsed_with": list(levels)}
+
+
+def stand_ins(factors: type[Factors]) -> dict[str, list[Level]]:
+    """Return the levels that replace those of a factor in a rehearsal, for the factors marked by `rehearsed_with`."""
+    return {
+        name: _extra(field)["rehearsed_with"]
+        for name, field in factors.model_fields.items()
+        if "rehearsed_with" in _extra(field)
+    }
 
 
 def added_defaults(factors: type[Factors]) -> dict[str, Level]:

@@ -84,7 +84,14 @@ class Spec(_Strict):
     name: Name = Field(
         description="name of the spec and of its run directory: letters, digits, `_`, `-` and `.`, at most 64"
     )
-    sweep: list[Sweep] = Field(min_length=1, description="one table `[[sweep]]` for each sweep, at least one")
+    include: list[str] = Field(
+        default_factory=list,
+        exclude=True,
+        description="other specs whose sweeps come first: names of built-in specs, or paths relative to this file",
+    )
+    sweep: list[Sweep] = Field(
+        min_length=1, description="one table `[[sweep]]` for each sweep; at least one, if none is included"
+    )
 
 
 class Defaults(_Strict):

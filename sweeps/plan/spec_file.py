@@ -22,6 +22,41 @@ def builtin_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in _builtin_directory().iterdir())
 
 
+def read_content(source: str, registry: Registry) -> tuple[str, dict[str, Any]]:
+    """Read a spec and the specs that it includes; return its name in messages, and its content with absolute paths.
+
+    The sweeps of an included spec come first, in the order of the names.
+
+    Raises:
+        UserError: a spec cannot be read, is not TOML, or an included spec includes others itself.
+    """
+    label, content, base = _read_one(source, registry)
+    names = content.pop("include", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{label}, key 'include': seen {names!r}; a list of names of built-in specs or paths is needed")
+    included: list[Any] = []
+    for name in names:
+        is_path = name.endswith(".toml") or "/" in name
+        inner, other, _ = _read_one(str(base / Path(name).expanduser()) if is_path else name, registry)
+        if "include" in other:
+            raise UserError(f"{label}, key 'include': {inner} includes specs itself; name those here instead")
+        included += other["sweep"] if isinstance(other.get("sweep"), list) else []
+    if names:
+        own = content.get("sweep", [])
+        content["sweep"] = [*included, *own] if isinstance(own, list) else own
+    return label, content
+
+
+def _read_one(source: str, registry: Registry) -> tuple[str, dict[str, Any], Path]:
+    label, text, base = read_source(source)
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise UserError(f"{label}: not TOML: {error}") from error
+    make_paths_absolute(content, base, registry)
+    return label, content, base
+
+
 def read_source(source: str) -> tuple[str, str, Path]:
     """Read a spec; return its name in messages, its text, and the directory that its paths are relative to.
 

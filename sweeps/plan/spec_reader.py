@@ -1,7 +1,6 @@
 """Reads a sweep file: TOML in, checked Spec out; every mistake is one message with file, key, seen and allowed."""
 
 import difflib
-import tomllib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from sweeps.errors import UserError
 from sweeps.plan.declaration import Registry
 from sweeps.plan.spec import MAX_SEED, Defaults, Figure, Spec, Sweep
 from sweeps.plan.spec_checks import check_sweep, refuse_duplicates
-from sweeps.plan.spec_file import apply_override, make_paths_absolute, read_source
+from sweeps.plan.spec_file import apply_override, read_content
 from sweeps.plan.validation_messages import reason_of, shown
 from sweeps.task import Level
 
@@ -27,12 +26,7 @@ def read_spec(source: str, overrides: Sequence[str], registry: Registry) -> Spec
     Raises:
         UserError: with file, key, what was seen and what is allowed.
     """
-    label, text, base = read_source(source)
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise UserError(f"{label}: not TOML: {error}") from error
-    make_paths_absolute(content, base, registry)
+    label, content = read_content(source, registry)
     overridden = set()
     for override in overrides:
         overridden.add(apply_override(content, override, label, registry))

@@ -14,6 +14,7 @@ from sweeps.plan.declaration import Registry
 from sweeps.plan.grid import Plan
 from sweeps.schedule.cost_model import CostModel, frees_resources_for
 from sweeps.schedule.escalation import Escalation
+from sweeps.schedule.lease_size import budget_s, most_tasks
 from sweeps.schedule.ledger import Ledger
 from sweeps.schedule.observer import Observer
 from sweeps.schedule.oom_limits import OomLimits
@@ -27,17 +28,6 @@ from sweeps.store.run_directory import RunDirectory
 from sweeps.task import Allocation, Answer, Lease, Outcome, Row, Run, Slot, Stop, Task, TaskShard, Wait
 from sweeps.task_status import TaskStatus
 
-LEASE_S: Final = 0.4
-"""Small tasks are leased together until about this much work is in a worker's hands; more, where workers are many."""
-CALL_S: Final = 0.0021
-"""Time of the coordinator that one call of a worker takes, nearly all of it Ray's (docs/scale.md)."""
-CALL_SHARE: Final = 0.15
-"""Share of a core that the calls of all workers together may take, the work for the tasks themselves aside."""
-OVERRUN: Final = 2.0
-"""Multiple of the expected time of a lease after which its worker hands in what it has done."""
-TAIL: Final = 8
-"""Where workers are many, leases shrink at the end of a sweep to this fraction: shorter ones cost too many calls."""
-MAX_LEASED: Final = 512
 ISOLATION_WAIT_S: Final = 0.05
 
 
@@ -120,7 +110,7 @@ class Coordinator:
             worker.leased_at_s = time.monotonic()
             attempts = self._queue.leases(worker_id)
             leases = tuple(Lease(task, attempts[number]) for number, task in worker.leases.values())
-            return Run(leases, neighbours, self._budget_s)
+            return Run(leases, neighbours, budget_s(len(self._workers)))
         if self._policy.isolation == "node" and neighbours:
             return Wait(ISOLATION_WAIT_S)
         leased = self._lease(worker)
@@ -128,7 +118,7 @@ class Coordinator:
             return Stop()
         worker.leases = {lease.task.task_id: (number, lease.task) for number, lease in leased}
         worker.leased_at_s = time.monotonic()
-        return Run(tuple(lease for _, lease in leased), neighbours, self._budget_s)
+        return Run(tuple(lease for _, lease in leased), neighbours, budget_s(len(self._workers)))
 
     def deliver(self, worker_id: str, outcomes: Sequence[Outcome]) -> None:
         """Take a worker's finished tasks; outcomes of a worker that was given up are dropped."""
@@ -310,29 +300,16 @@ class Coordinator:
         else:
             self._complete(number, lease.task, rows)
 
-    @property
-    def _lease_s(self) -> float:
-        """Expected time of a lease: so long that the calls of all workers together take CALL_SHARE of a core."""
-        return max(LEASE_S, len(self._workers) * CALL_S / CALL_SHARE)
-
-    @property
-    def _budget_s(self) -> float:
-        return OVERRUN * self._lease_s
-
     def _lease_limit(self, worker: WorkerState, leased: int = 0) -> int:
-        """Return how many tasks last about as long as a lease, and leave the slot's other workers their share.
+        """Return how many tasks a worker is leased at once.
 
         Args:
             worker: that the tasks are for.
             leased: number of tasks that it has and that could be shared as well.
         """
-        if worker.task_s is None:
-            return 1
         slot = worker.allocation.slot
-        task_s = max(worker.task_s, 1e-6)
-        share = (self._queue.pending(slot) + leased) // (2 * self._workers.on_slot(slot))
-        at_least = int((self._lease_s - LEASE_S) / (TAIL * task_s))
-        return max(1, min(MAX_LEASED, max(share, at_least), int(self._lease_s / task_s)))
+        open_tasks = self._queue.pending(slot) + leased
+        return most_tasks(worker.task_s, open_tasks, self._workers.on_slot(slot), len(self._workers))
 
     def _take_back(self, worker: WorkerState, kept: int) -> None:
         """Put the leases of a worker back into the queue, except the first `kept` of them."""

@@ -7,6 +7,8 @@ from rich.console import Console
 
 from sweeps.plan.grid import Plan
 from sweeps.plan.machines import Machines
+from sweeps.plan.rehearsal import changes
+from sweeps.plan.spec import Spec
 from sweeps.store.finished import Finished
 from sweeps.view.messages import say, warn
 
@@ -18,6 +20,13 @@ def print_inputs(console: Console, plan: Plan) -> None:
             say(console, line if line.startswith(" ") else f"{grid.sweep.name}: {line}")
         for warning in grid.inputs.warnings:
             warn(console, f"{grid.sweep.name}: {warning}")
+
+
+def print_rehearsal(console: Console, spec: Spec, rehearsal: Spec) -> None:
+    """Print what a rehearsal does otherwise than its spec says."""
+    say(console, f"{rehearsal.name}: a rehearsal of {spec.name}; its numbers say nothing about the models in the spec")
+    for line in changes(spec, rehearsal):
+        say(console, f"  {line}")
 
 
 def warn_of_failures(console: Console, directory: Path, finished: Finished, retried: Sequence[str]) -> None:

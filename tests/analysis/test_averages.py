@@ -257,6 +257,20 @@ def test_rarer_reasons_for_no_score_are_counted_together(run_dir: Path, write: A
     assert (len(notes), notes[-1]) == (13, "2 texts have no score for 2 other reasons.")
 
 
+def test_texts_without_a_comparison_are_told_and_nothing_is_said_of_an_auc(run_dir: Path, write: Any, row: Any) -> None:
+    texts = [
+        row(i, benchmark="fidelity", author=None, record_id=f"r{i}", quantization=quantization, kl=kl)
+        for quantization, levels in (("8-bit", [0.1, 0.3]), ("4-bit", [0.5, 0.7]))
+        for i, kl in enumerate(levels)
+    ]
+    short = row(9, benchmark="fidelity", record_id="r9", quantization="4-bit", null_reason="one_token")
+    write(run_dir, [*texts, short], "close", benchmark="fidelity")
+    averages = averages_of(run_dir)
+    means = averages.cells.set_index("quantization")["mean"]
+    assert (means["8-bit"], means["4-bit"]) == (pytest.approx(0.2), pytest.approx(0.6))
+    assert averages.notes == ("1 texts have no kl and enter no number: one_token.",)
+
+
 def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: Any) -> None:
     write(run_dir, binoculars_rows(row), "pairs", benchmark="binoculars")
     (sweep,) = read_run(run_dir).sweeps

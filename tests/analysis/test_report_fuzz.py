@@ -1,5 +1,6 @@
 """Any name in any column, any damage to any file: a page, or one message."""
 
+import itertools
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from analysis.load import read_run
 from analysis.report import write_report
 from analysis.sections import charts
 from sweeps.errors import UserError
+from sweeps.schema import COLUMNS
 
 pytestmark = pytest.mark.fuzz
 
@@ -92,6 +94,56 @@ def test_any_names_and_numbers(
     assert averages.cells.empty or averages.cells["n"].max() <= len(odd)
     assert failures(sweep)["rows"].sum() == len(sweep.rows) - len(sweep.ok)
     choose_figure(averages, {"x": "model"})
+    assert page_of(run_dir)
+
+
+STUDIED = ("model_loading", "generation", "decoding_strategy", "logits", "encoding")
+LEVELS = {
+    "model": NAMES,
+    "device": NAMES | st.just("gpu x3"),
+    "device_map": st.sampled_from(["single", "auto"]),
+    "device_class": st.sampled_from(["cpu", "gtx-1070"]),
+    "quantization": st.sampled_from(["none", "4-bit", "8-bit"]),
+    "source": NAMES,
+    "cpu_cores": st.integers(0, 64),
+    "max_new_tokens": st.integers(0, 300),
+    "input_words": st.integers(0, 300),
+    "status": st.sampled_from(["ok", "oom_gpu", "error"]),
+}
+MEASURED = [name for benchmark in STUDIED for name in COLUMNS[benchmark].headlines]
+
+
+@st.composite
+def odd_measurements(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Up to eight rows of a sweep of the study with any levels and measurements."""
+    rows = []
+    for index in range(draw(st.integers(0, 8))):
+        factors = draw(st.fixed_dictionaries({}, optional={k: st.none() | v for k, v in LEVELS.items()}))
+        whole = st.integers(-5, 2**40)
+        values = draw(st.lists(st.none() | whole | st.floats(allow_nan=False), min_size=4, max_size=4))
+        kinds = {name: kind for benchmark in STUDIED for name, kind in COLUMNS[benchmark].metrics.items()}
+        numbers = {
+            name: int(min(max(value, -1e9), 1e9)) if value is not None and str(kinds[name]) != "double" else value
+            for name, value in zip(MEASURED, itertools.cycle(values), strict=False)
+        }
+        rows.append({"iteration": index} | numbers | factors)
+    return rows
+
+
+@FIXTURES
+@given(benchmark=st.sampled_from(STUDIED), odd=odd_measurements())
+@pytest.mark.slow
+def test_any_levels_and_measurements_in_the_sections_of_the_study(
+    tmp_path_factory: pytest.TempPathFactory,
+    write: Any,
+    row: Any,
+    undrawn: None,
+    benchmark: str,
+    odd: list[dict[str, Any]],
+) -> None:
+    run_dir = tmp_path_factory.mktemp("run")
+    rows = [row(index, benchmark=benchmark) | columns for index, columns in enumerate(odd)]
+    write(run_dir, rows, benchmark, benchmark=benchmark)
     assert page_of(run_dir)
 
 

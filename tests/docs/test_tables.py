@@ -5,7 +5,7 @@ import re
 import pytest
 
 from actors.benchmarks import BENCHMARKS
-from docs.tables import KEYS, PAGE, SHARED, SUMMARIES, rewritten, table
+from docs.tables import KEYS, PAGE, SCHEMA, SHARED, SUMMARIES, rewritten, schema, table
 from sweeps.plan.declaration import Factors
 from sweeps.plan.spec import Figure, Spec, Sweep
 
@@ -62,3 +62,7 @@ def test_a_marker_without_an_end_and_one_of_no_table_are_mistakes() -> None:
 def test_what_would_end_a_cell_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Factors.model_fields["device"], "description", "one | two\nthree (docs/safety.md)")
     assert r"| one \| two three ([safety.md](safety.md)) |" in table("every benchmark")
+
+
+def test_the_schema_of_calibration_files_is_as_their_model_is_now() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema(), "run make docs"

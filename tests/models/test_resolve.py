@@ -13,7 +13,7 @@ from actors.failures import classify
 from models.builtin.cache import model_directory
 from models.errors import ModelNameError, ModelUnavailable
 from models.presence import missing_model
-from models.resolve import resolve
+from models.resolve import resolve, resolve_tokenizer
 
 
 @pytest.fixture
@@ -84,6 +84,22 @@ def test_the_hub_is_asked_for_no_pickles_and_for_no_code(tmp_path: Path, monkeyp
     for name in ("pytorch_model.bin", "model.pt", "model.pth", "model.pkl", "model.ckpt", "modeling_own.py"):
         assert not any(fnmatch(name, pattern) for pattern in asked), name
     assert any(fnmatch("model-00001-of-00002.safetensors", pattern) for pattern in asked)
+
+
+def test_the_hub_is_asked_for_no_weights_where_only_the_tokenizer_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fetch(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.extend(allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    assert resolve_tokenizer("org/m").directory == tmp_path
+    assert not any(fnmatch("model.safetensors", pattern) for pattern in asked)
+    for name in ("tokenizer.json", "tokenizer.model", "merges.txt"):
+        assert any(fnmatch(name, pattern) for pattern in asked), name
 
 
 def test_a_home_that_nobody_has_is_told() -> None:

@@ -17,9 +17,10 @@ from torch import nn
 from transformers import OPTConfig, OPTForCausalLM
 
 from models.load import LoadedModel
-from scoring.binoculars import Binoculars, _null_reason_of
+from scoring.binoculars import Binoculars
 from scoring.fragments import Fragment
 from scoring.pair import WHOLE_LOGITS
+from scoring.pair_texts import null_reason_of
 from scoring.perplexity import Tile
 from scoring.results import NULL_REASONS, Score
 from tests.scoring.families import CONFIGS, byte_tokenizer, loaded_model, random_model, random_pair
@@ -438,7 +439,7 @@ def test_each_text_is_looked_at_once(llama_pair: Models, monkeypatch: pytest.Mon
         looked_at.append(text)
         return None if text == "a text" else "not_text"
 
-    monkeypatch.setattr("scoring.binoculars._null_reason_of", unscorable)
+    monkeypatch.setattr("scoring.pair_texts.null_reason_of", unscorable)
     scores = Binoculars(*llama_pair).score(["a text", "another", "a text"])
     assert looked_at == ["a text", "another", "a text"]
     assert [score.null_reason for score in scores] == [None, "not_text", None]
@@ -446,5 +447,5 @@ def test_each_text_is_looked_at_once(llama_pair: Models, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("half", ["\ud800", "\udbff", "\udc00", "\udfff"])
 def test_half_a_surrogate_pair_is_seen_wherever_it_stands(half: str) -> None:
-    assert _null_reason_of(f"a{half}b") == "not_unicode"
-    assert _null_reason_of("\ud7ff\ue000\U0001f642") is None
+    assert null_reason_of(f"a{half}b") == "not_unicode"
+    assert null_reason_of("\ud7ff\ue000\U0001f642") is None

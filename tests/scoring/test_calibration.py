@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from scoring.calibration import Binding, Calibration
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Binding
 from scoring.errors import CalibrationError
 
 BINDING: dict[str, Any] = {
@@ -88,6 +89,13 @@ def test_a_window_has_the_threshold_of_texts_with_as_many_windows(tmp_path: Path
     assert calibration.verdict(0.1, 300) == "longer than calibrated", "a text that is no window"
 
 
+def test_windows_that_name_no_width_have_the_default(tmp_path: Path) -> None:
+    calibration = Calibration.read(write(tmp_path, fragments={"mode": "window"}))
+    assert calibration.window_settings is not None
+    assert (calibration.windows, calibration.window_settings.step) == (200, 100)
+    assert Calibration.read(write(tmp_path, fragments={"mode": "random"})).windows is None
+
+
 def test_thresholds_of_texts_judge_no_windows(tmp_path: Path) -> None:
     calibration = Calibration.read(write(tmp_path))
     assert calibration.windows is None
@@ -117,6 +125,14 @@ def test_it_is_refused_for_anything_else(tmp_path: Path, change: dict[str, Any])
         calibration.check(Binding.model_validate(BINDING | change))
 
 
+def test_a_published_calibration_refuses_no_revision_that_it_does_not_say(tmp_path: Path) -> None:
+    published = {"promise": None, "published": "somewhere"}
+    calibration = Calibration.read(write(tmp_path, **published))
+    calibration.check(Binding.model_validate(BINDING | {"performer_revision": "any"}))
+    with pytest.raises(CalibrationError, match="observer_revision is 'b2' here, 'a1' in the calibration"):
+        calibration.check(Binding.model_validate(BINDING | {"observer_revision": "b2"}))
+
+
 VERSION_1 = {"observer": "a", "threshold": 0.9, "fpr_target": 0.01}
 BAD: dict[str, tuple[bytes, str]] = {
     "cut off": (json.dumps(GOOD).encode()[:-200], "no whole JSON file"),
@@ -130,6 +146,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no threshold": (json.dumps(GOOD | {"groups": [group(1, 2, 0.5) | {"threshold": None}]}).encode(), "groups.0"),
     "overlap": (json.dumps(GOOD | {"groups": [group(1, 20, 0.5), group(20, 30, 0.5)]}).encode(), "may not overlap"),
     "turned round": (json.dumps(GOOD | {"groups": [group(20, 10, 0.5)]}).encode(), "min_tokens 20 is above"),
+    "unknown fragments": (json.dumps(GOOD | {"fragments": {"mode": "x"}}).encode(), "fragments: "),
     "no promise": (json.dumps(GOOD | {"promise": None}).encode(), "a calibration has a promise, or it says"),
 }
 

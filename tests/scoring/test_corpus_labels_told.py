@@ -9,7 +9,8 @@ import pytest
 
 from scoring.corpora.corpus import Corpus, CorpusSettings
 from scoring.errors import CorpusError
-from scoring.fragments import cut, fragment_settings
+from scoring.fragment_settings import fragment_settings
+from scoring.fragments import cut
 from scoring.results import Score, fragment_score
 
 LABELLED = {"text": "text", "label": "label"}

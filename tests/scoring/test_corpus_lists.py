@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scoring.corpora.corpus import Corpus, CorpusSettings
-from scoring.fragments import cut, fragment_settings
+from scoring.fragment_settings import fragment_settings
+from scoring.fragments import cut
 
 ANSWERS = [
     {"people": ["a first answer of a person", "a second answer"], "model": ["an answer of the model"]},

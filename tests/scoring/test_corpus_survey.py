@@ -184,7 +184,8 @@ def test_texts_that_stand_twice_and_scripts_without_blanks_are_said(tmp_path: Pa
     rows = [{"text": text, "label": "human"} for text in ("same words", "same words", "other", chinese, "w" * 50)]
     corpus = opened(tmp_path, [*rows, {"text": "same words", "label": "ai"}], LABELLED)
     assert "1 text of a human that an earlier record has as well; each is scored" in corpus.survey.lines
-    assert any(line.startswith("1 text in a script without blanks") for line in corpus.survey.warnings)
+    (warning,) = (line for line in corpus.survey.warnings if line.startswith("1 text in a script without blanks"))
+    assert "(no_blanks); give min_tokens and max_tokens" in warning
 
 
 def test_the_built_in_corpus_has_nothing_to_mend() -> None:

@@ -18,7 +18,8 @@ import torch
 from models.load import LoadedModel, load_model
 from scoring.binoculars import Binoculars
 from scoring.corpora.corpus import Corpus, CorpusSettings
-from scoring.fragments import Fragment, cut, fragment_settings
+from scoring.fragment_settings import fragment_settings
+from scoring.fragments import Fragment, cut
 from scoring.heads import SplitModel, scorable_model
 from tests.scoring.oracle import in_float64, oracle
 

@@ -201,6 +201,10 @@ FACTORS_OF_TODAY: dict[str, set[str]] = {
         *("device", "cpu_cores", "pair", "corpus", "fragments", "alignment", "placement"),
         *("max_tokens", "shard_records", "quantization", "dtype"),
     },
+    "fidelity": {
+        *("device", "cpu_cores", "model", "quantization", "dtype", "corpus", "fragments"),
+        *("max_tokens", "shard_records"),
+    },
 }
 """Factors that rows on users' disks have. Never add to this: a factor of later is marked with ADDED_LATER."""
 

@@ -15,6 +15,7 @@ APP = typer.Typer(add_completion=False)
 APP.command()(sweeps.run.main)
 OPTIONS = [
     "mine.toml",
+    "--rehearse",
     *("--address", "inline"),
     *("--out", "some where"),
     *("--set", 's.factors.model=["builtin://tiny-base"]'),
@@ -31,6 +32,7 @@ def test_it_has_every_option_that_changes_what_is_measured(monkeypatch: pytest.M
     CliRunner().invoke(APP, shlex.split(seen[0].line())[3:])
     assert seen[0] == seen[1]
     assert seen[0].policy.isolation == "node"
+    assert seen[0].rehearse
 
 
 def test_what_was_not_asked_for_is_not_in_it() -> None:

@@ -133,6 +133,19 @@ def test_a_fresh_run_is_refused_where_rows_are_before_anything_is_planned(
             command.run(again, Console(file=io.StringIO()))
 
 
+def test_a_rehearsal_has_a_directory_of_its_own_and_says_what_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "find_benchmarks", lambda: REGISTRY)
+    spec = SPEC.format(name="mine", fault="none").replace('["cpu"]', '["k80", "gtx-1070"]')
+    (tmp_path / "mine.toml").write_text(spec)
+    said = io.StringIO()
+    wanted = Command((str(tmp_path / "mine.toml"),), "inline", tmp_path / "runs", rehearse=True)
+    assert command.run(wanted, Console(file=said, width=200)) == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["mine-rehearsal"]
+    assert 's: device is ["cpu"] in place of 2 levels' in said.getvalue()
+
+
 class _Interrupting(Faulty):
     """While it measures, the user presses Ctrl-C, so many times."""
 

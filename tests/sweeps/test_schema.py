@@ -13,6 +13,7 @@ LOADED = "a property of the loaded model: the report names it, or tells cells ap
 SUMS = "behind the score, whose parts log_ppl and log_xppl are shown"
 PANEL_SUMS = "behind the scores of the panel, which are shown"
 PANEL_COUNTS = "counts tokens of a text: an average over texts would mostly say how long they are"
+POOLED = "for means over the tokens of many texts; the means of a text are shown"
 SHARD = "of a whole shard, and repeated in the row of each of its texts: an average over texts would count it often"
 NOT_SHOWN = {
     "quantized_share": LOADED,
@@ -31,6 +32,11 @@ NOT_SHOWN = {
     **dict.fromkeys(("xent_aligned_sum", "var_sum", "entropy_o_sum", "entropy_q_sum", "log_rank_sum"), PANEL_SUMS),
     **dict.fromkeys(("rank_1", "rank_10", "rank_100", "rank_1000", "top1_agree"), PANEL_COUNTS),
     "truncated": "says which texts were cut, and is no measurement",
+    **dict.fromkeys(("kl_sum", "nll_reference_sum", "nll_quantized_sum", "n_predicted"), POOLED),
+    "fidelity.peak_allocated_bytes": SHARD,
+    "fidelity.peak_reserved_bytes": SHARD,
+    "fidelity.peak_device_used_bytes": SHARD,
+    "fidelity.peak_rss_bytes": SHARD,
     "binoculars.peak_allocated_bytes": SHARD,
     "binoculars.peak_reserved_bytes": SHARD,
     "binoculars.peak_device_used_bytes": SHARD,

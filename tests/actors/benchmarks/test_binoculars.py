@@ -201,7 +201,7 @@ def test_a_slot_that_no_node_offers_costs_a_row_a_shard_and_no_reading(
 ) -> None:
     coordinator = Coordinator(make_plan(scoring_spec(corpus), BENCHMARKS, tmp_path), BENCHMARKS, Policy())
     coordinator.open()
-    monkeypatch.setattr("actors.benchmarks.binoculars.read_rows", lambda _: pytest.fail("nothing is read"))
+    monkeypatch.setattr("actors.benchmarks.corpus_benchmark.read_rows", lambda _: pytest.fail("nothing is read"))
     coordinator.reject(Slot("cpu", 0, 1), "unavailable", "no such device")
     status = coordinator.close()
     assert (status.rows, status.counts, status.failure) == (4, {"unavailable": 4}, None)
@@ -219,9 +219,15 @@ def test_the_summary_counts_rows_without_a_score_and_words_that_no_fragment_took
         for line in cache.docs_path().read_text(encoding="utf-8").splitlines()[:12]
         for author in ("human", "synthetic")
     )
-    assert summary_counts["words left over, too few for one more fragment"] == words - sum(
-        row["length_words"] or 0 for row in rows
-    )
+    left_over = {name: count for name, count in summary_counts.items() if name.startswith("words left over")}
+    assert sum(left_over.values()) == words - sum(row["length_words"] or 0 for row in rows)
+    longer = {"human": 0, "synthetic": 0}
+    for line in cache.docs_path().read_text(encoding="utf-8").splitlines()[:12]:
+        lengths = {author: len(json.loads(line)[author].split()) for author in longer}
+        longer = {author: longer[author] + lengths[author] - min(lengths.values()) for author in longer}
+    ended = {f"words left over after the record's shortest text ended, {author}": longer[author] for author in longer}
+    assert {name: left_over.get(name, 0) for name in ended} == ended
+    assert left_over.keys() - ended.keys() == {"words left over, too few for the next fragment"}
 
 
 MISTAKES = {

@@ -13,6 +13,7 @@ import torch
 from actors.benchmarks import BENCHMARKS
 from actors.benchmarks.base import Weights
 from actors.benchmarks.binoculars import BinocularsFactors
+from actors.benchmarks.fidelity import FidelityFactors
 from actors.benchmarks.generation import Generation, GenerationFactors
 from actors.checks.preflight import check_build, check_room, has_kernels
 from actors.failures import classify
@@ -172,8 +173,8 @@ def test_bitsandbytes_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch)
 
 
 def weights(chosen: Factors, devices: tuple[str, ...]) -> Weights:
-    benchmark = BENCHMARKS["binoculars" if isinstance(chosen, BinocularsFactors) else "generation"]
-    found = benchmark.weights(chosen, devices)
+    names = {BinocularsFactors: "binoculars", FidelityFactors: "fidelity", GenerationFactors: "generation"}
+    found = BENCHMARKS[names[type(chosen)]].weights(chosen, devices)
     assert found is not None
     return found
 
@@ -228,6 +229,23 @@ def test_a_pair_needs_room_for_both_where_they_are_to_be(monkeypatch: pytest.Mon
     large.free_bytes = 0
     with pytest.raises(torch.OutOfMemoryError, match="the weights of builtin://tiny-instruct"):
         check_room(weights(pair("gpu x2", "split"), ("cuda:0", "cuda:1")))
+
+
+def test_a_quantized_model_beside_its_full_precision_needs_room_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed_bytes = min_weight_bytes(resolve(MODEL), "none", 4) + min_weight_bytes(resolve(MODEL), "8-bit", 4)
+    card = Card("GTX 1070", GTX_1070, free_bytes=needed_bytes - 1)
+    pretend(monkeypatch, card, built_for=CU126)
+
+    def chosen(quantization: Any) -> FidelityFactors:
+        return FidelityFactors(device="gpu", cpu_cores=1, model=MODEL, quantization=quantization, dtype="float32")
+
+    both = rf"{MODEL} \(quantization none\) and {MODEL} \(quantization 8-bit\) need at least {needed_bytes:,} bytes"
+    with pytest.raises(torch.OutOfMemoryError, match=both):
+        check_room(weights(chosen("8-bit"), ("cuda:0",)))
+    check_room(weights(chosen("4-bit"), ("cuda:0",)))
+    check_room(weights(chosen("none"), ("cuda:0",)))
+    card.free_bytes += 1
+    check_room(weights(chosen("8-bit"), ("cuda:0",)))
 
 
 class NeverLoads(Generation):

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import ndtr
 
 from analysis.thresholds import calibrate
-from scoring.calibration import LengthGroup
+from scoring.calibration_tables import LengthGroup
 from tests.analysis.thresholds.conftest import Frames
 
 FPR = 0.05

@@ -79,11 +79,12 @@ def test_the_human_texts_of_a_corpus_are_compared_where_it_can_be_read(tmp_path:
     wanted = {f"r{number}" for number in range(6)}
     found = same_records([json.dumps(level)], {}, wanted)
     assert found.clusters == {"r0": "r0", "r1": "r1", "r2": "r2", "r3": "r3", "r4": "r0", "r5": "r1"}
+    assert found.scripts == ("LATIN",)
     assert found.remark == "2 of 6 records are near-duplicates, and count with another record"
     assert "1 of 7 records are not in the corpus" in same_records([level], {}, wanted | {"gone"}).remark
     path.unlink()
     gone = same_records([level], {}, wanted)
-    assert gone.clusters is None
+    assert (gone.clusters, gone.scripts) == (None, None)
     assert "near-duplicates are not known: the corpus cannot be read from here" in gone.remark
     assert same_records([], {}, wanted).clusters is None
 

@@ -19,7 +19,7 @@ from analysis.thresholds.order_statistic import beyond
 from analysis.thresholds.separation import OTHER_WAY
 from analysis.thresholds.subgroups import subgroup_table
 from analysis.thresholds.views import ALL, COMBINATIONS
-from scoring.calibration import LengthGroup
+from scoring.calibration_tables import LengthGroup
 from sweeps.errors import UserError
 from tests.analysis.thresholds.conftest import Frames
 

@@ -64,7 +64,7 @@ def test_an_override_may_take_away_what_a_rule_is_about(tmp_path: Path) -> None:
 
 MISTAKES = {
     "unknown key": ("iterations = 2", "iteration = 2", ["'generation'", "iteration", "did you mean 'iterations'"]),
-    "unknown top key": ('name = "good"', 'name = "good"\ntitle = "x"', ["title", "allowed are name, sweep"]),
+    "unknown top key": ('name = "good"', 'name = "good"\ntitle = "x"', ["title", "allowed are name, include, sweep"]),
     "unknown benchmark": (
         'benchmark = "generation"',
         'benchmark = "genration"',

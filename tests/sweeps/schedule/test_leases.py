@@ -9,7 +9,8 @@ import pytest
 from actors.devices.nodes import Node
 from bench.many_workers import leased_by_time_alone, metered
 from bench.simulation import Costs, simulate
-from sweeps.schedule.coordinator import LEASE_S, MAX_LEASED, OVERRUN, Coordinator
+from sweeps.schedule.coordinator import Coordinator
+from sweeps.schedule.lease_size import LEASE_S, MAX_LEASED, OVERRUN
 from sweeps.schedule.queue import TaskQueue
 from sweeps.task import Allocation, Run, Stop, Task
 from tests.fakes import REGISTRY, faulty_spec

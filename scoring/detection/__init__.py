@@ -1,0 +1,1 @@
+"""The parts of `python -m scoring.detect`: inputs, verdicts, sentences, table, page."""

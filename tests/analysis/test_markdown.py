@@ -1,0 +1,46 @@
+"""The page in short: report.md, and the lines on a terminal."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from analysis.report import app, write_report
+
+COMMAND = "python -m sweeps.run 'my spec.toml'"
+
+
+@pytest.fixture
+def stopped(run_dir: Path, write: Any, cell: Any, row: Any) -> Path:
+    failed = row(status="error", error_type="E", error_message="<b>\n$x$ *[y]*", max_new_tokens=64)
+    write(run_dir, [*cell([10.0, 11.0, 12.0]), failed], tasks=44, command=COMMAND)
+    return run_dir
+
+
+def test_report_md_says_how_far_the_run_came_and_what_was_found(stopped: Path) -> None:
+    write_report(stopped)
+    text = (stopped / "report/report.md").read_text(encoding="utf-8")
+    assert text.startswith("# demo\n\n4 rows; 2 of 44 tasks are done.\n\n- ok: 3 rows\n- error: 1 row (E: ")
+    assert "E: \\<b\\> \\$x\\$ \\*\\[y\\]\\* (1 row))" in text
+    assert f"\n```\n{COMMAND}\n```\n" in text
+    assert "\n## Inference, TLDR\n" in text
+    assert "| max new tokens | generation rate (tokens/s) | n | 95% interval | reasons to doubt |" not in text
+    assert "| CPU cores | inference time (s) |\n| --- | ---: |\n| 2 | 1.463 |\n" in text
+
+
+def test_the_terminal_gets_the_page_in_short_and_the_path_last(stopped: Path) -> None:
+    result = CliRunner().invoke(app, [str(stopped), "--terminal"])
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["demo", "4 rows; 2 of 44 tasks are done"]
+    assert f"demo: not complete, generation: 2 of 44 tasks are done; to continue: {COMMAND}" in lines
+    assert f"demo: failed tasks run again with: {COMMAND} --retry error" in lines
+    assert any(line.startswith("  Mean generation rate: 11.00 tokens/s (n = 3; too few to tell") for line in lines)
+    assert lines[-1] == str(stopped / "report/index.html")
+
+
+def test_nothing_measured_comes_first(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(status="unavailable", error_message="no gpu")])
+    result = CliRunner().invoke(app, [str(run_dir), "--terminal", "--out", str(run_dir / "out")])
+    assert "Nothing was measured: no row holds a measurement." in result.stdout.splitlines()[:3]
+    assert (run_dir / "out" / "report.md").read_text().startswith("# demo\n\n**Nothing was measured:**")
