@@ -13,7 +13,8 @@ from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.scored import Setting
 from analysis.thresholds.files import tables_directory
 from analysis.thresholds.settings import settings_of as settings_in
-from scoring.calibration import Binding, Calibration
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Binding
 from scoring.errors import CalibrationError
 from sweeps.errors import UserError
 

@@ -9,7 +9,8 @@ import pandas as pd
 from analysis.canvas import PALETTE, Drawing, finish, panels, rules
 from analysis.sections.scores.threshold_tables import group_name
 from analysis.thresholds.asked import percent
-from scoring.calibration import Calibration, HeldOut
+from scoring.calibration import Calibration
+from scoring.calibration_tables import HeldOut
 
 _FEWEST: Final = 20
 """Texts of a bin of the probability below which the bin is drawn hollow."""

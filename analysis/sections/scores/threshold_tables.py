@@ -9,7 +9,8 @@ from analysis.level_labels import text_of
 from analysis.sections.scores.wording import rate_text
 from analysis.tables import MAX_TABLE_ROWS, Table
 from analysis.thresholds.asked import percent
-from scoring.calibration import Calibration, HeldOut, LengthGroup
+from scoring.calibration import Calibration
+from scoring.calibration_tables import HeldOut, LengthGroup
 
 _RATES: Final = frozenset({"fpr", "fpr_low", "fpr_high", "tpr", "tpr_low", "tpr_high"})
 

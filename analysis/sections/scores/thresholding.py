@@ -22,7 +22,8 @@ from analysis.sections.section import Content
 from analysis.tables import Table
 from analysis.thresholds.asked import percent
 from analysis.thresholds.order_statistic import records_needed
-from scoring.calibration import Calibration, Promise
+from scoring.calibration import Calibration
+from scoring.calibration_tables import Promise
 
 _FPRS: Final = (0.05, 0.01, 0.001)
 _CONFIDENCE: Final = 0.95
