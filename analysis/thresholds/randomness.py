@@ -44,8 +44,15 @@ _IDENTITY = (
 """Columns that tell the fragments of a record apart."""
 
 
-def _plain(column: "pd.Series[Any]") -> npt.NDArray[Any]:
-    """Return numbers as float64, and all else as text."""
+def _plain(column: "pd.Series[Any]") -> Any:
+    """Return numbers as float64, and all else as text. Categories are looked at once, and not in every row."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        texts, codes = column.cat.categories.map(str), column.cat.codes.to_numpy()
+        if (codes < 0).any():
+            texts, codes = texts.append(pd.Index([""])), np.where(codes < 0, len(texts), codes)
+        return (
+            pd.Categorical.from_codes(codes, texts.astype(object)) if texts.is_unique else texts.to_numpy(object)[codes]
+        )
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
     return column.astype(object).where(column.notna(), "").map(str).to_numpy(object)

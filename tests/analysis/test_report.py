@@ -137,7 +137,7 @@ def test_scores_have_their_own_figure_and_table(run_dir: Path, write: Any, row: 
     page = write_report(run_dir).read_text(encoding="utf-8")
     assert "AUC: how often a human text scores above a synthetic one" in page
     assert list(pd.read_csv(run_dir / "report/tables/pairs-separation.csv")["auc"]) == [1.0]
-    assert (run_dir / "report/figures/pairs-score.png").stat().st_size > 0
+    assert (run_dir / "report/figures/pairs-distribution.png").stat().st_size > 0
 
 
 def test_a_second_report_overwrites_the_first(small_run: Path, write: Any, cell: Any) -> None:

@@ -35,24 +35,19 @@ def clustered_aurocs(values_SN: Any, is_human: Any, record: Any) -> Aurocs:
         is_human: class of each text. Both must be there.
         record: number of its record, from 0.
     """
-    values, human = np.atleast_2d(np.asarray(values_SN, np.float64)), np.asarray(is_human, bool)
+    values, human = np.atleast_2d(values_SN), np.asarray(is_human, bool)
     record_H, record_M = np.asarray(record)[human], np.asarray(record)[~human]
-    h, m = len(record_H), len(record_M)
-    ranks = rankdata(np.hstack([values[:, human], values[:, ~human]]), axis=1)
-    below_SH = 1 - (ranks[:, :h] - rankdata(values[:, human], axis=1)) / m
-    above_SM = (ranks[:, h:] - rankdata(values[:, ~human], axis=1)) / h
-    aurocs = above_SM.mean(axis=1)
+    size = int(np.max(record)) + 1
+    # One score after the other: the components of many scores on millions of texts are large, their sums are not.
+    found = [_components(scores_N[human], scores_N[~human], record_H, record_M, size) for scores_N in values]
+    aurocs, human_SR, machine_SR = (np.array(part) for part in zip(*found, strict=True))
     records_of_human, records_of_machine = len(np.unique(record_H)), len(np.unique(record_M))
     if min(records_of_human, records_of_machine) < 2:
         return Aurocs(aurocs, np.full((len(aurocs), len(aurocs)), np.nan))
-    size = int(np.max(record)) + 1
-    human_SR = _sums(below_SH - aurocs[:, None], record_H, size) / h
-    machine_SR = _sums(above_SM - aurocs[:, None], record_M, size) / m
-    own = _corrected(human_SR @ human_SR.T, records_of_human) + _corrected(
-        machine_SR @ machine_SR.T, records_of_machine
-    )
+    of_human = _corrected(human_SR @ human_SR.T, records_of_human)
+    of_machine = _corrected(machine_SR @ machine_SR.T, records_of_machine)
     shared = _corrected(human_SR @ machine_SR.T, len(np.unique(record)))
-    return Aurocs(aurocs, own + shared + shared.T)
+    return Aurocs(aurocs, of_human + of_machine + shared + shared.T)
 
 
 def separation(aurocs: Aurocs, place: int = 0) -> Separation:
@@ -83,9 +78,14 @@ def compared(aurocs: Aurocs, names: list[str]) -> pd.DataFrame:
     return table.assign(p_holm=holm(table["p"]))
 
 
-def _sums(components_SN: Floats, record: Any, size: int) -> Floats:
-    """Return the sum of the components of each record."""
-    return np.array([np.bincount(record, components, size) for components in components_SN])
+def _components(human: Any, machine: Any, record_H: Any, record_M: Any, size: int) -> tuple[float, Floats, Floats]:
+    """Return the AUROC, and the share of each record in its error through human and through machine texts."""
+    h, m = len(human), len(machine)
+    ranks = rankdata(np.concatenate([human, machine]))
+    below_H = 1 - (ranks[:h] - rankdata(human)) / m
+    above_M = (ranks[h:] - rankdata(machine)) / h
+    auroc = float(above_M.mean())
+    return auroc, np.bincount(record_H, below_H - auroc, size) / h, np.bincount(record_M, above_M - auroc, size) / m
 
 
 def _corrected(products_SS: Floats, records: int) -> Floats:

@@ -4,11 +4,13 @@ import json
 import random
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.thresholds import near_duplicates
 from analysis.thresholds.corpus_texts import same_records
 from analysis.thresholds.near_duplicates import near_duplicate_clusters
+from analysis.thresholds.randomness import places
 from analysis.thresholds.records import smallest_of_each
 
 
@@ -85,3 +87,12 @@ def test_the_human_texts_of_a_corpus_are_compared_where_it_can_be_read(tmp_path:
     assert (gone.clusters, gone.scripts) == (None, None)
     assert "near-duplicates are not known: the corpus cannot be read from here" in gone.remark
     assert same_records([], {}, wanted).clusters is None
+
+
+def test_categories_have_the_places_of_their_texts() -> None:
+    texts = pd.Series(["b", None, "a", "b", ""], dtype=object)
+    plain, coded = (places(pd.DataFrame({"x": column}), 3, "draw") for column in (texts, texts.astype("category")))
+    assert plain.tolist() == coded.tolist()
+    numbers = pd.Series([3, 1, 3], dtype="int64")
+    coded = places(pd.DataFrame({"x": numbers.astype(str).astype("category")}), 3, "draw")
+    assert coded.tolist() == places(pd.DataFrame({"x": numbers.astype(str)}), 3, "draw").tolist()
