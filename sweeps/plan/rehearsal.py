@@ -33,9 +33,11 @@ def changes(spec: Spec, rehearsal: Spec) -> list[str]:
             if levels != (old := before.factors.get(name)):
                 was = f"{len(old)} levels" if old and len(old) > 1 else json.dumps(old[0]) if old else "default"
                 lines.append(f"{before.name}: {name} is {json.dumps(levels)} in place of {was}")
-        for key in ("iterations", "warmup", "rounds"):
-            if (now := getattr(after, key)) != (then := getattr(before, key)):
-                lines.append(f"{before.name}: {key} is {now} in place of {then}")
+        lines += [
+            f"{before.name}: {key} is {getattr(after, key)} in place of {getattr(before, key)}"
+            for key in ("iterations", "warmup", "rounds")
+            if getattr(after, key) != getattr(before, key)
+        ]
         if left_out := len(before.exclude) - len(after.exclude):
             lines.append(f"{before.name}: {left_out} of {len(before.exclude)} rules of [[sweep.exclude]] do not apply")
     return lines
