@@ -167,7 +167,7 @@ def test_a_text_without_blanks_is_cut_by_tokens_and_told_where_words_are_asked_f
         ("ខ្ញុំស្រឡាញ់ភាសាខ្មែរណាស់", "no_blanks"),
         ("ကျွန်တော်သည်မြန်မာစာကိုဖတ်သည်", "no_blanks"),
         ("今天天气", "too_short"),  # four characters are no ten words in any script
-        ("我 喜欢 看 书 和 散步", "too_short"),  # its words were divided by a program
+        ("我们 喜欢 看书 学习 和 散步", "too_short"),  # its words were divided by a program
         ("three English words", "too_short"),
         ("https://example.org/" + "a" * 80, "too_short"),
         ("https://example.org/" + "a" * 80 + "今天天气很好我们一起去公园", "too_short"),  # most letters are Latin
