@@ -136,5 +136,7 @@ def test_fragments_longer_than_what_is_scored_are_refused(corpus: Path) -> None:
 
 def test_the_observers_tokenizer_cuts_for_both_models() -> None:
     pair, alone = BinocularsBenchmark(), FidelityBenchmark()
-    assert pair.tokenizer_of(BinocularsFactors(pair=["a/base", "a/instruct"])) == "a/base"
-    assert alone.tokenizer_of(FidelityFactors(model="a/base", quantization="8-bit")) == "a/base"
+    assert pair.tokenizer_of(BinocularsFactors(device="cpu", cpu_cores=1, pair=["a/base", "a/instruct"])) == "a/base"
+    assert (
+        alone.tokenizer_of(FidelityFactors(device="cpu", cpu_cores=1, model="a/base", quantization="8-bit")) == "a/base"
+    )
