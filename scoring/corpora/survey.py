@@ -10,9 +10,10 @@ from typing import Final
 
 from scoring.corpora.columns import OPTIONAL, Columns
 from scoring.corpora.file_tally import FileTally
+from scoring.corpora.labels import EVERY_OTHER, label_key
 from scoring.corpora.raw_rows import ESCAPED_BYTE
 from scoring.corpora.records import NULL_REASONS
-from scoring.corpora.tally import Tally
+from scoring.corpora.tally import OTHERS, Tally
 from scoring.errors import CorpusError
 from scoring.wording import closest, counted, listed, plural, printable, quoted
 
@@ -187,6 +188,8 @@ def _label_warnings(tally: Tally, columns: Columns) -> Iterator[str]:
             "and 1 (true) for synthetic; if so, say human_labels = [0]; if not, human_labels = [1] and "
             "synthetic_labels = [0]"
         )
+    if absent := _absent_labels(tally, columns):
+        yield f"no row has the label {absent}, which human_labels or synthetic_labels names: it may be a typo"
     authors = sorted(tally.texts)
     if (columns.label or columns.human) and len(authors) == 1 and authors != ["unknown"]:
         yield f"all texts are {authors[0]}: nothing to compare them with"
@@ -196,6 +199,20 @@ def _label_warnings(tally: Tally, columns: Columns) -> Iterator[str]:
             "divide, so that min_words, max_words and length_words mean little there, and a text may have "
             "too few of them (no_blanks); give min_tokens and max_tokens, or use mode = 'prefix' or 'whole'"
         )
+
+
+def _absent_labels(tally: Tally, columns: Columns) -> str:
+    """Return the labels that the user named and no row has: texts that were meant may count for the other author."""
+    named = [
+        label
+        for key in ("human_labels", "synthetic_labels")
+        if key in columns.model_fields_set
+        for label in getattr(columns, key)
+        if label != EVERY_OTHER
+    ]
+    seen = {label_key(label) for label, _ in tally.labels}
+    absent = [quoted(str(label)) for label in named if label_key(label) not in seen]
+    return ", ".join(absent) if columns.label and tally.labels and (OTHERS, "") not in tally.labels else ""
 
 
 def _missing_label_note(tally: Tally, columns: Columns) -> str:

@@ -26,13 +26,18 @@ def rehearsed(spec: Spec, registry: Registry, cores: int) -> Spec:
 
 
 def changes(spec: Spec, rehearsal: Spec) -> list[str]:
-    """Return a line about each factor that has other levels in the rehearsal, and about each rule left out."""
+    """Return a line about each factor and number of repeats that is another one, and about each rule left out."""
     lines = []
     for before, after in zip(spec.sweep, rehearsal.sweep, strict=True):
         for name, levels in after.factors.items():
             if levels != (old := before.factors.get(name)):
                 was = f"{len(old)} levels" if old and len(old) > 1 else json.dumps(old[0]) if old else "default"
                 lines.append(f"{before.name}: {name} is {json.dumps(levels)} in place of {was}")
+        lines += [
+            f"{before.name}: {key} is {getattr(after, key)} in place of {getattr(before, key)}"
+            for key in ("iterations", "warmup", "rounds")
+            if getattr(after, key) != getattr(before, key)
+        ]
         if left_out := len(before.exclude) - len(after.exclude):
             lines.append(f"{before.name}: {left_out} of {len(before.exclude)} rules of [[sweep.exclude]] do not apply")
     return lines

@@ -6,7 +6,7 @@ A file's paths are relative to the file, those of `--set` to the caller's direct
 import contextlib
 import difflib
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -22,29 +22,44 @@ def builtin_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in _builtin_directory().iterdir())
 
 
-def read_content(source: str, registry: Registry) -> tuple[str, dict[str, Any]]:
-    """Read a spec and the specs that it includes; return its name in messages, and its content with absolute paths.
+def read_content(source: str, registry: Registry) -> tuple[str, dict[str, Any], list[str]]:
+    """Read a spec and the specs that it includes.
 
+    Return its name in messages, its content with absolute paths, and for each sweep the name of the spec that has it.
     The sweeps of an included spec come first, in the order of the names.
 
     Raises:
-        UserError: a spec cannot be read, is not TOML, or an included spec includes others itself.
+        UserError: a spec cannot be read, is not TOML, or an included spec has other keys or no sweep.
     """
     label, content, base = _read_one(source, registry)
     names = content.pop("include", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"{label}, key 'include': seen {names!r}; a list of names of built-in specs or paths is needed")
     included: list[Any] = []
+    origins: list[str] = []
     for name in names:
         is_path = name.endswith(".toml") or "/" in name
         inner, other, _ = _read_one(str(base / Path(name).expanduser()) if is_path else name, registry)
-        if "include" in other:
-            raise UserError(f"{label}, key 'include': {inner} includes specs itself; name those here instead")
-        included += other["sweep"] if isinstance(other.get("sweep"), list) else []
+        _check_included(inner, other, label)
+        included += other["sweep"]
+        origins += [inner] * len(other["sweep"])
+    own = content.get("sweep", [])
+    if isinstance(own, list):
+        origins += [label] * len(own)
     if names:
-        own = content.get("sweep", [])
         content["sweep"] = [*included, *own] if isinstance(own, list) else own
-    return label, content
+    return label, content, origins
+
+
+def _check_included(inner: str, content: Mapping[str, Any], label: str) -> None:
+    """Refuse an included spec from which nothing, or not all that it says, would be taken."""
+    if "include" in content:
+        raise UserError(f"{label}, key 'include': {inner} includes specs itself; name those here instead")
+    for key in sorted(content.keys() - {"name", "sweep"}):
+        raise UserError(f"{inner}, key {key!r}: unknown in a spec that {label} includes; allowed are name, sweep")
+    sweeps = content.get("sweep")
+    if not isinstance(sweeps, list) or not sweeps:
+        raise UserError(f"{inner}, key 'sweep': {label} includes it for its sweeps; at least one [[sweep]] is needed")
 
 
 def _read_one(source: str, registry: Registry) -> tuple[str, dict[str, Any], Path]:

@@ -26,20 +26,20 @@ def read_spec(source: str, overrides: Sequence[str], registry: Registry) -> Spec
     Raises:
         UserError: with file, key, what was seen and what is allowed.
     """
-    label, content = read_content(source, registry)
+    label, content, origins = read_content(source, registry)
     overridden = set()
     for override in overrides:
         overridden.add(apply_override(content, override, label, registry))
     try:
         spec = Spec.model_validate(content)
     except ValidationError as error:
-        raise UserError(_explain(error, label, content)) from error
+        raise UserError(_explain(error, label, content, origins)) from error
     refuse_duplicates((sweep.name for sweep in spec.sweep), f"{label}: sweep names")
     sweeps = []
-    for sweep in spec.sweep:
+    for sweep, origin in zip(spec.sweep, origins, strict=True):
         given = {keys[-1] for name, *keys in overridden if name == sweep.name}
         checked = _with_floats(sweep, registry)
-        check_sweep(checked, registry, f"{label}: sweep {sweep.name!r}", given)
+        check_sweep(checked, registry, f"{origin}: sweep {sweep.name!r}", given)
         sweeps.append(checked)
     return spec.model_copy(update={"sweep": sweeps})
 
@@ -74,7 +74,7 @@ def _complete(sweep: Sweep, defaults: Defaults, registry: Registry) -> Sweep:
     return sweep.model_copy(update={"factors": levels})
 
 
-def _explain(error: ValidationError, label: str, content: dict[str, Any]) -> str:
+def _explain(error: ValidationError, label: str, content: dict[str, Any], origins: Sequence[str]) -> str:
     """Explain the first mistake that pydantic found, by the keys of the file."""
     first = error.errors()[0]
     location = list(first["loc"])
@@ -82,7 +82,7 @@ def _explain(error: ValidationError, label: str, content: dict[str, Any]) -> str
     if len(location) >= 2 and location[0] == "sweep" and isinstance(location[1], int):
         table = content["sweep"][location[1]]
         name = table.get("name", f"number {location[1] + 1}") if isinstance(table, dict) else location[1] + 1
-        where, location = f"{label}: sweep {name!r}", location[2:]
+        where, location = f"{origins[location[1]]}: sweep {name!r}", location[2:]
     key = ".".join(map(str, location))
     if first["type"] == "extra_forbidden":
         model = Sweep if "sweep " in where else Spec

@@ -185,6 +185,13 @@ def test_human_labels_alone_make_every_other_label_synthetic(tmp_path: Path) -> 
     assert CorpusSettings.model_validate(settings.model_dump()) == settings
 
 
+def test_a_label_that_is_named_and_that_no_row_has_is_told(tmp_path: Path) -> None:
+    corpus = opened(tmp_path, labelled("human", "student", "gpt", 0, True), human_labels=["Human", "studnet", 0, True])
+    assert "no row has the label 'studnet', which human_labels or synthetic_labels names" in told(corpus, "no row")
+    good = opened(tmp_path, labelled("human", "student", "gpt"), human_labels=["student ", "human"])
+    assert not [warning for warning in good.survey.warnings if "no row" in warning]
+
+
 def test_a_label_that_both_lists_name_is_refused_with_the_lists_as_they_are() -> None:
     with pytest.raises(ValueError, match=r"human_labels \['a', 1, True\] and of synthetic_labels \['1', 'x'\]"):
         CorpusSettings(path="x.csv", human_labels=("a", 1, True), synthetic_labels=("1", "x"), **LABELLED)

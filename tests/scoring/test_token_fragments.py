@@ -17,7 +17,7 @@ from models.errors import ModelUnsupported
 from scoring.corpora.records import Record, Text
 from scoring.fragment_settings import RandomFragments, WindowFragments
 from scoring.fragments import Cut, Fragment, cut, fragment_settings
-from scoring.spans import Span, Units, balanced_spans, token_units, unbalanced_spans, window_spans
+from scoring.spans import Span, Units, balanced_spans, paired_span, token_units, unbalanced_spans, window_spans
 from scoring.tokens import token_spans
 from tests.scoring.families import byte_tokenizer
 
@@ -167,7 +167,7 @@ def test_a_text_without_blanks_is_cut_by_tokens_and_told_where_words_are_asked_f
         ("ខ្ញុំស្រឡាញ់ភាសាខ្មែរណាស់", "no_blanks"),
         ("ကျွန်တော်သည်မြန်မာစာကိုဖတ်သည်", "no_blanks"),
         ("今天天气", "too_short"),  # four characters are no ten words in any script
-        ("我 喜欢 看 书 和 散步", "too_short"),  # its words were divided by a program
+        ("我们 喜欢 看书 学习 和 散步", "too_short"),  # its words were divided by a program
         ("three English words", "too_short"),
         ("https://example.org/" + "a" * 80, "too_short"),
         ("https://example.org/" + "a" * 80 + "今天天气很好我们一起去公园", "too_short"),  # most letters are Latin
@@ -240,3 +240,33 @@ def test_wrong_settings_say_what_is_wrong(level: dict[str, object], message: str
 def test_lengths_in_tokens_need_a_tokenizer() -> None:
     with pytest.raises(ValueError, match="cut with the pair's tokenizer"):
         cut(Record("r", None, (Text(None, None, "a b"),)), fragment_settings({"mode": "window", "tokens": 100}))
+
+
+def test_a_last_character_of_more_tokens_than_a_window_ends_the_last_window() -> None:
+    units = token_units([(0, 1), (1, 2), (1, 2), (1, 2)])
+    assert list(window_spans(units, WindowFragments(mode="window", tokens=2, step=2))) == [(0, 1), (1, 4)]
+
+
+def test_tokens_without_characters_at_the_end_are_no_piece_of_their_own() -> None:
+    assert list(token_units([(0, 1), (1, 2), (2, 2)]).bounds) == [0, 1, 3]
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_what_a_walk_may_reach_lies_at_the_end_at_which_the_walk_starts(number: int) -> None:
+    settings = RandomFragments(mode="random", min_tokens=1, max_tokens=1)
+    short, long = token_units([(i, i + 1) for i in range(4)]), token_units([(i, i + 1) for i in range(10)])
+    _, reached = balanced_spans(f"r{number}", [short, long], settings)
+    assert paired_span(f"r{number}", 10, 4, settings) == (min(reached)[0], max(reached)[1])
+
+
+def test_tokens_of_a_text_of_blanks_pair_up_with_nothing() -> None:
+    record = Record("r", "d", (Text("human", None, " " * 40), Text("synthetic", None, "some words " * 9)))
+    settings = fragment_settings({"mode": "random", "min_tokens": 2, "max_tokens": 4})
+    fragments = cut(record, settings, partial(token_spans, byte_tokenizer())).fragments
+    assert [fragment.null_reason for fragment in fragments] == ["empty_text", "too_short"]
+
+
+def test_a_text_without_fragments_has_its_subgroup() -> None:
+    record = Record("r", "d", (Text("human", None, "few words"),), group="b2")
+    (fragment,) = cut(record, fragment_settings({"mode": "random"})).fragments
+    assert (fragment.null_reason, fragment.group) == ("too_short", "b2")

@@ -10,7 +10,8 @@ import pyarrow.dataset as ds
 import pytest
 
 from actors.benchmarks import BENCHMARKS
-from actors.benchmarks.binoculars import BinocularsBenchmark
+from actors.benchmarks.binoculars import BinocularsBenchmark, BinocularsFactors
+from actors.benchmarks.fidelity import FidelityBenchmark, FidelityFactors
 from actors.benchmarks.shard_fragments import fragment_key, shard_fragments, token_spans_of
 from actors.devices.nodes import local_node
 from actors.inline_pool import InlinePool
@@ -131,3 +132,11 @@ def test_fragments_longer_than_what_is_scored_are_refused(corpus: Path) -> None:
     level = {"mode": "random", "min_tokens": 16, "max_tokens": 600}
     with pytest.raises(UserError, match="fragments of up to 600 tokens, and max_tokens cuts texts at 512: raise"):
         plan_of(scoring_spec(corpus, fragments=[level]), BENCHMARKS).check()
+
+
+def test_the_observers_tokenizer_cuts_for_both_models() -> None:
+    pair, alone = BinocularsBenchmark(), FidelityBenchmark()
+    assert pair.tokenizer_of(BinocularsFactors(device="cpu", cpu_cores=1, pair=["a/base", "a/instruct"])) == "a/base"
+    assert (
+        alone.tokenizer_of(FidelityFactors(device="cpu", cpu_cores=1, model="a/base", quantization="8-bit")) == "a/base"
+    )

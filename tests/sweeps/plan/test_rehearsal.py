@@ -64,10 +64,13 @@ def test_rules_about_replaced_levels_do_not_apply() -> None:
 
 
 def test_what_is_not_as_the_spec_says_is_told() -> None:
-    spec = of(factors={"model": ["a/b", "c/d"], "prompt_words": [8]}, exclude=[{"model": "a/b"}])
+    factors = {"model": ["a/b", "c/d"], "prompt_words": [8]}
+    spec = of(factors=factors, exclude=[{"model": "a/b"}], iterations=50, warmup=0, rounds=2)
     assert changes(spec, rehearsed(spec, BENCHMARKS, cores=1)) == [
         f's: model is ["{BASE}", "{INSTRUCT}"] in place of 2 levels',
         's: device is ["cpu"] in place of default',
+        "s: iterations is 3 in place of 50",
+        "s: rounds is 1 in place of 2",
         "s: 1 of 1 rules of [[sweep.exclude]] do not apply",
     ]
 
@@ -105,6 +108,24 @@ def test_a_mistake_in_include_is_told(include: str, message: str, tmp_path: Path
     path.write_text(f'name = "w"\ninclude = {include}\n')
     with pytest.raises(UserError, match=message):
         read_spec(str(path), [], BENCHMARKS)
+
+
+@pytest.mark.parametrize(
+    ("inner", "message"),
+    [
+        ('[[sweeps]]\nname = "x"\n', r"inner.toml, key 'sweeps': unknown in a spec that .*whole.toml includes"),
+        ("", r"inner.toml, key 'sweep': .*whole.toml includes it for its sweeps; at least one"),
+        ("sweep = 3", r"inner.toml, key 'sweep': "),
+        ('[[sweep]]\nname = "x"\n', r"inner.toml: sweep 'x': key 'benchmark' is missing"),
+        ('[[sweep]]\nname = "x"\nbenchmark = "nop"\n', r"inner.toml: sweep 'x', benchmark: 'nop' is unknown"),
+    ],
+)
+def test_a_mistake_in_an_included_spec_names_its_file(inner: str, message: str, tmp_path: Path) -> None:
+    own = '[[sweep]]\nname = "own"\nbenchmark = "noop"\n'
+    (tmp_path / "inner.toml").write_text(f'name = "i"\n{inner}')
+    (tmp_path / "whole.toml").write_text(f'name = "w"\ninclude = ["encoding", "inner.toml"]\n{own}')
+    with pytest.raises(UserError, match=message):
+        read_spec(str(tmp_path / "whole.toml"), [], BENCHMARKS)
 
 
 def test_the_study_has_every_published_sweep() -> None:
