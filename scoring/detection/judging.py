@@ -17,7 +17,7 @@ from scoring.corpora.scripts import script_of
 from scoring.detection.inputs import Entry
 from scoring.detection.probability import probability_of
 from scoring.fragment_settings import FragmentSettings, PrefixFragments, WholeTexts, WindowFragments
-from scoring.fragments import Fragment, cut
+from scoring.fragments import Fragment, TokenSpans, cut
 from scoring.results import FragmentScore
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Judge:
     """How windows are cut; None: only whole texts are scored."""
     prior: float | None = None
     """Share of machine texts that the user expects; None: no probability is shown."""
+    token_spans: TokenSpans | None = None
+    """Places of the tokens of a text, by the pair's tokenizer; needed where windows are counted in tokens."""
 
     @property
     def judges_windows(self) -> bool:
@@ -102,7 +104,7 @@ class Judge:
         wanted: list[FragmentSettings] = [] if self.judges_windows else [self.prefixes or WHOLE]
         if self.windows is not None:
             wanted.append(self.windows)
-        return tuple(fragment for settings in wanted for fragment in cut(record, settings).fragments)
+        return tuple(fragment for settings in wanted for fragment in cut(record, settings, self.token_spans).fragments)
 
     def judged(self, entry: Entry, rows: list[FragmentScore]) -> Judged:
         """Return the verdict of a text from the scores of its pieces, which are in the order of `fragments`."""

@@ -166,6 +166,25 @@ def test_windows_of_the_calibrated_width_are_cut_as_they_were_calibrated(fake: A
     assert (windows["words"], windows["step"], windows["calibrated"]) == (4, 1, True)
 
 
+def test_windows_in_tokens_are_cut_by_the_tokenizer_as_they_were_calibrated(texts: Path, tmp_path: Path) -> None:
+    fragments = {"mode": "window", "tokens": 24, "step": 12}
+    groups = [GOOD["groups"][0] | {"min_tokens": 2, "max_tokens": 60, "min_windows": 1, "max_windows": 99}]
+    path = for_demo_pair(tmp_path, fragments=fragments, groups=groups)
+    document = json.loads(detect("--calibration", path, texts / "human.txt", "--json").stdout)
+    assert document["windows"]["calibrated"] is True
+    assert {name: document["windows"].get(name) for name in ("tokens", "step", "words")} == {
+        "tokens": 24,
+        "step": 12,
+        "words": None,
+    }
+    lengths = [window["length_tokens"] for window in document["results"][0]["windows"]]
+    assert len(lengths) > 2
+    assert all(20 <= length <= 28 for length in lengths[:-1])
+    assert "windows of 24 tokens, one every 12 tokens" in detect("--calibration", path, texts / "human.txt").stdout
+    plain = detect("--calibration", path, texts / "human.txt", "--windows", 200)  # the default width in words
+    assert "No verdicts for windows of 200 words" in plain.stdout
+
+
 REFUSED: dict[str, tuple[list[str], str]] = {
     "performer": (["--performer", "org/other"], "performer is 'org/other' here"),
     "alignment": (["--alignment", "aligned"], "alignment is 'aligned' here"),

@@ -107,6 +107,12 @@ CUT = WindowFragments(mode="window", words=4, step=2)
             "No verdicts for windows of 6 words, one every 2 words: the calibration is for windows of 4 words",
         ),
         (
+            calibration(**FOR_WINDOWS | {"fragments": {"mode": "window", "tokens": 4, "step": 2}}),
+            CUT,
+            "No verdicts for windows of 4 words, one every 2 words: the calibration is for windows of 4 tokens, one every "
+            "2 tokens",
+        ),
+        (
             calibration(**FOR_WINDOWS | {"groups": GOOD["groups"]}),
             CUT,
             "the calibration is not corrected for the number of windows",
@@ -123,6 +129,8 @@ def test_windows_without_verdicts_say_why(
 def test_how_the_calibrated_texts_were_cut_is_said() -> None:
     random = calibration(fragments={"mode": "random", "min_words": 20})
     assert "fragments of 20 to 300 words, cut at random" in str(cut_in_words(random))
+    in_tokens = calibration(fragments={"mode": "random", "min_tokens": 16, "max_tokens": 64})
+    assert "fragments of 16 to 64 tokens, cut at random" in str(cut_in_words(in_tokens))
     prefixes = calibration(fragments={"mode": "prefix", "tokens": [4, 8]}, groups=[group(4, 4, 0.7), group(8, 8, 0.8)])
     assert str(cut_in_words(prefixes)).endswith("its longest beginning that was calibrated: its first 4, 8 tokens.")
     assert [cut_in_words(by) for by in (calibration(), calibration(**FOR_WINDOWS))] == [None, None]
