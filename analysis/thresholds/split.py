@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Final, Literal
 
 import numpy as np
@@ -20,8 +21,9 @@ def check_split(split: Sequence[float]) -> tuple[float, float, float]:
     Raises:
         UserError: they are not three shares of 1, or leave nothing to calibrate on.
     """
-    shares = tuple(float(share) for share in split)
-    if len(shares) != 3 or not all(math.isfinite(share) and share >= 0 for share in shares):
+    are_numbers = all(isinstance(share, Real) and math.isfinite(share) and share >= 0 for share in split)
+    shares = tuple(float(share) for share in split) if are_numbers else ()
+    if len(shares) != 3:
         raise UserError(f"split {split!r}: three shares are needed, choose, calibrate and report, as in 0,0.6,0.4")
     if abs(sum(shares) - 1) > 1e-6:
         raise UserError(f"split {split!r}: the shares sum to {sum(shares):g}; they must sum to 1, as 0,0.6,0.4 do")

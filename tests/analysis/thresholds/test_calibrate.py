@@ -115,6 +115,8 @@ def test_tables_that_cannot_be_used_are_one_sentence(frame: Frames) -> None:
         (rows.assign(score=np.nan), "400 of 400 rows are left out: they have no value of score"),
         (rows.assign(author="someone"), "name no author, or another than human and synthetic"),
         (rows.assign(status="error"), "have a status other than ok"),
+        (rows.assign(fragments="{bad"), "column fragments: seen '{bad'"),
+        (rows.assign(fragments='{"mode": "other"}'), "no way of cutting texts"),
         (rows.iloc[:0], "there are no rows"),
     ):
         with pytest.raises(UserError, match=message):
@@ -135,9 +137,13 @@ def test_tables_that_cannot_be_used_are_one_sentence(frame: Frames) -> None:
         ({"split": (0.5, 0, 0.5)}, "nothing is left to calibrate on"),
         ({"split": (1, 1)}, "three shares"),
         ({"split": (-1, 1, 1)}, "three shares"),
+        ({"split": "0,0.6,0.4"}, "three shares"),
         ({"bins": (5, 5)}, "must rise"),
         ({"bins": (5,)}, "two or more"),
         ({"bins": (5, 7.5)}, "whole numbers"),
+        ({"bins": (5, float("nan"))}, "whole numbers"),
+        ({"bins": (5, float("inf"))}, "whole numbers"),
+        ({"bins": "5,7"}, "whole numbers"),
         ({"bins": (5, 7), "by": "none"}, "leave one of the two out"),
     ],
 )

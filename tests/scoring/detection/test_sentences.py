@@ -109,8 +109,8 @@ CUT = WindowFragments(mode="window", words=4, step=2)
         (
             calibration(**FOR_WINDOWS | {"fragments": {"mode": "window", "tokens": 4, "step": 2}}),
             CUT,
-            "No verdicts for windows of 4 words, one every 2 words: the calibration is for windows of 4 tokens, one every "
-            "2 tokens",
+            "No verdicts for windows of 4 words, one every 2 words: the calibration is for windows of 4 tokens, one "
+            "every 2 tokens",
         ),
         (
             calibration(**FOR_WINDOWS | {"groups": GOOD["groups"]}),
