@@ -253,6 +253,30 @@ def test_each_prefix_length_is_a_group_of_the_same_records(frame: Frames) -> Non
     assert [(group.min_tokens, group.n) for group in without.groups] == [(16, 400), (64, 400)]
 
 
+def test_windows_of_a_text_that_two_cells_scored_are_not_counted_together() -> None:
+    draw = np.random.default_rng(0)
+    windows = draw.integers(1, 4, 300)
+    record = np.repeat([f"r{number}" for number in range(300)], windows)
+    index = np.concatenate([np.arange(count) for count in windows])
+    rows = pd.DataFrame(
+        {
+            "record_id": record,
+            "author": "human",
+            "dataset": "d",
+            "generator": None,
+            "fragment_index": index,
+            "start_word": index * 40,
+            "length_tokens": 80,
+            "fragments": '{"mode": "window", "words": 80, "step": 40}',
+            "score": draw.normal(size=len(record)),
+        }
+    )
+    both = pd.concat([rows.assign(cell_id="one core"), rows.assign(cell_id="two cores")])
+    groups = calibrate(both, fpr=0.05).groups
+    assert groups == calibrate(rows, fpr=0.05).groups
+    assert groups[-1].max_windows == 3
+
+
 def test_the_best_score_is_chosen_on_the_choose_part_alone(frame: Frames) -> None:
     rows = frame(600)
     draw = np.random.default_rng(0)
