@@ -91,6 +91,11 @@ class Judge:
             self.calibration is not None and self.windows is not None and self.windows == windows_of(self.calibration)
         )
 
+    @property
+    def judges_texts(self) -> bool:
+        """Return True where the calibration has thresholds for texts, and not for windows alone."""
+        return self.calibration is not None and windows_of(self.calibration) is None
+
     @cached_property
     def prefixes(self) -> PrefixFragments | None:
         """Return the beginnings of a text that are scored, where the calibration is for prefixes; else None."""
@@ -125,7 +130,7 @@ class Judge:
 
     def _piece(self, row: FragmentScore, windows: int | None) -> Piece:
         score: float | None = getattr(row, self.score)
-        if self.calibration is None:
+        if self.calibration is None or not (self.judges_texts or self.judges_windows):
             return Piece(row, score)
         if row.null_reason == "shorter_than_prefix":
             return Piece(row, score, verdict="too short to say")
@@ -157,6 +162,8 @@ class Judge:
     def _unlike(self, text: str, rows: list[FragmentScore]) -> Iterator[str]:
         if self.calibration is None or self.calibration.published is not None:
             return  # a published threshold does not say which texts it is for
+        if not (self.judges_texts or self.judges_windows):
+            return
         population = self.calibration.population
         least, most = population.length_tokens
         outside = [row.length_tokens for row in rows if row.length_tokens and not least <= row.length_tokens <= most]

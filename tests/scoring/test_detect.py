@@ -157,6 +157,8 @@ def test_windows_of_another_width_are_plain_and_the_table_says_why(fake: Any, tm
     document = json.loads(detect("--calibration", path, "-", "--windows", 6, "--json", stdin=words(12).encode()).stdout)
     assert document["windows"]["calibrated"] is False
     assert {window["verdict"] for window in document["results"][0]["windows"]} == {None}
+    (entry,) = document["results"]
+    assert (entry["verdict"], entry["threshold"], entry["unlike"]) == (None, None, [])  # the thresholds are for windows
 
 
 def test_windows_of_the_calibrated_width_are_cut_as_they_were_calibrated(fake: Any, tmp_path: Path) -> None:
