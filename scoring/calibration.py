@@ -8,6 +8,7 @@ texts: at most a share `promise.fpr` of new human texts like those of `populatio
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -114,11 +115,11 @@ class Calibration(CalibrationTable):
         """Return what can be said of a text with this score and length.
 
         Args:
-            score: The score that `binding` names; None where the text has none.
+            score: The score that `binding` names; None or NaN where the text has none.
             length_tokens: Tokens of the text as scored.
             windows: For a window of a text: how many windows of the text are looked at.
         """
-        if score is None or length_tokens is None:
+        if score is None or isnan(score) or length_tokens is None:
             return "no score"
         group = self.group_for(length_tokens, windows)
         if group is None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.thresholds.settings import Settings
 from scoring.scores import SCORES
+from scoring.wording import plural
 from sweeps.errors import UserError
 
 REQUIRED: Final = ("record_id", "author", "dataset", "generator", "length_tokens")
@@ -87,7 +88,8 @@ def _scored(rows: pd.DataFrame, scores: Sequence[str]) -> tuple[pd.DataFrame, li
     kept["record_id"] = kept["record_id"].astype(str)
     kept["is_human"] = (kept["author"] == HUMAN).to_numpy(np.bool_)
     if "truncated" in kept and (cut := int(kept["truncated"].fillna(False).astype(bool).sum())):
-        remarks.append(f"{cut:,} texts were cut at the token limit: their score is that of their beginning")
+        were = "was" if cut == 1 else "were"
+        remarks.append(f"{plural(cut, 'text')} {were} cut at the token limit: the score is that of the beginning")
     return kept, remarks
 
 

@@ -42,7 +42,8 @@ def promise_in_words(calibration: Calibration) -> str:
 def held_out_in_words(calibration: Calibration) -> Iterator[str]:
     """Yield what was seen on records to which nothing was fitted, a sentence for each length."""
     for group in calibration.held_out:
-        windows = "" if group.min_windows is None else f", {_range(group.min_windows, group.max_windows)} windows"
+        noun = "window" if group.max_windows == 1 else "windows"
+        windows = "" if group.min_windows is None else f", {_range(group.min_windows, group.max_windows)} {noun}"
         human = f"{group.false_positives:,} of {group.n_human:,} human texts flagged{_human_rate(group)}"
         machine = f"{group.true_positives:,} of {group.n_synthetic:,} machine texts{_machine_rate(group)}"
         yield f"Held out, {_range(group.min_tokens, group.max_tokens)} tokens{windows}: {human}; {machine}."
@@ -115,7 +116,7 @@ def probability_in_words(judge: Judge) -> str | None:
     if judge.prior is None or judge.calibration is None or judge.calibration.probability is None:
         return None
     curve = judge.calibration.probability
-    brier = "" if curve.brier is None else f", Brier score {curve.brier:.3f} at a share of {_percent(curve.share)}"
+    brier = "" if curve.brier is None else f", Brier score {curve.brier:.3f} at a share of {100 * curve.share:.6g}%"
     return (
         f"Probabilities hold if {_percent(judge.prior)} of such texts are machine-made (--prior); "
         f"curve fitted on {plural(curve.records, 'record')}{brier}."
@@ -185,7 +186,7 @@ def _unit(settings: RandomFragments | WindowFragments) -> str:
 
 
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.6g}%"
+    return f"{100 * rate:.12g}%"
 
 
 def _range(first: int | None, last: int | None) -> str:

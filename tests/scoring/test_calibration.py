@@ -62,6 +62,7 @@ def write(folder: Path, **changes: Any) -> Path:
         (0.9, 512, "not flagged"),
         (0.1, 513, "longer than calibrated"),
         (None, 100, "no score"),
+        (float("nan"), 100, "no score"),
         (0.1, None, "no score"),
     ],
 )

@@ -80,6 +80,12 @@ def test_a_column_called_group_stays_what_it_is(frame: Frames) -> None:
     assert set(fit(rows, Asked(0.05)).texts["group"]) == {"native"}
 
 
+def test_a_promise_is_never_rounded_to_certainty() -> None:
+    assert Asked(0.07, confidence=0.99999999).promise == (
+        "a false-positive rate of at most 7% with confidence 99.999999%"
+    )
+
+
 def test_too_few_records_are_refused_with_both_numbers(frame: Frames) -> None:
     with pytest.raises(Refused, match=r"needs 299 different records with human text.*there are 60") as caught:
         calibrate(frame(100, fragments=5), fpr=0.01)
@@ -245,6 +251,8 @@ def test_each_prefix_length_is_a_group_of_the_same_records(frame: Frames) -> Non
         (64, 64, 100),
         (256, 256, 100),
     ]
+    remarks = fit(prefixes, Asked(0.05, split=(0, 1, 0))).remarks
+    assert "600 of 900 prefixes are in no group: their text does not reach every prefix length" in remarks
     reported = calibrate(prefixes, fpr=0.05, split=(0, 0.7, 0.3)).held_out
     assert [item.n_human for item in reported] == [reported[0].n_human] * 3
     assert found.verdict(-9.0, 64) == "machine"

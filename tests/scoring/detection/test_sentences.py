@@ -35,6 +35,7 @@ from tests.scoring.detection.fakes import BINDING, CURVE, FOR_WINDOWS, GOOD, cal
         (0.025, "1 in 40"),
         (0.015, "1.5%"),
         (0.6, "60%"),
+        (0.07, "7%"),
     ],
 )
 def test_a_rate_that_is_no_one_in_n_is_a_percentage(rate: float, words: str) -> None:
@@ -46,6 +47,8 @@ def test_the_promise_names_rate_confidence_and_population() -> None:
         "At most 1 in 100 human texts like those calibrated on is flagged, with 95% confidence; calibrated on 812 "
         "records of news, essays."
     )
+    nearly_sure = promise_in_words(calibration(promise={"fpr": 0.01, "confidence": 0.999999999}))
+    assert "with 99.9999999% confidence" in nearly_sure
     other = calibration(promise={"fpr": 0.03, "confidence": 0.999})
     assert promise_in_words(other).startswith(
         "At most 3% of human texts like those calibrated on are flagged, with 99.9% confidence; "
@@ -89,6 +92,8 @@ def test_held_out_rates_are_told_by_length() -> None:
     windows = {"min_windows": 1, "max_windows": 4}
     by_windows = calibration(held_out=[{"min_tokens": 3, "max_tokens": 9} | rates | windows])
     assert next(held_out_in_words(by_windows)).startswith("Held out, 3–9 tokens, 1–4 windows: ")
+    alone = calibration(held_out=[{"min_tokens": 3, "max_tokens": 9} | rates | {"min_windows": 1, "max_windows": 1}])
+    assert next(held_out_in_words(alone)).startswith("Held out, 3–9 tokens, 1 window: ")
 
 
 CUT = WindowFragments(mode="window", words=4, step=2)
