@@ -78,6 +78,12 @@ def test_a_score_that_is_higher_for_machine_text_is_flagged_above(tmp_path: Path
     assert [calibration.verdict(score, 20) for score in (0.79, 0.8, 0.81)] == ["not flagged", "not flagged", "machine"]
 
 
+@pytest.mark.parametrize(("score", "direction"), [("score", "higher"), ("fast_detect", "lower"), ("kl", "lower")])
+def test_a_file_that_turns_its_score_round_is_refused(score: str, direction: str, tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=f"binding.direction is '{direction}'; by {score} machine text is"):
+        Calibration.read(write(tmp_path, binding=BINDING | {"score": score, "direction": direction}))
+
+
 def test_a_window_has_the_threshold_of_texts_with_as_many_windows(tmp_path: Path) -> None:
     few, many = {"min_windows": 1, "max_windows": 4}, {"min_windows": 5, "max_windows": 20}
     groups = [group(150, 400, 0.8, **few), group(150, 400, 0.7, **many)]
