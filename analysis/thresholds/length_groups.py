@@ -59,8 +59,9 @@ def ranges_between(borders: Sequence[float]) -> list[Range]:
     Raises:
         UserError: there are fewer than two borders, they do not rise, or one is no number.
     """
-    are_numbers = all(isinstance(border, Real) and math.isfinite(border) for border in borders)
-    whole = [int(border) for border in borders] if are_numbers else []
+    given: list[Any] = list(borders)
+    are_numbers = all(isinstance(border, Real) and math.isfinite(border) for border in given)
+    whole = [int(border) for border in given] if are_numbers else []
     if len(whole) < 2 or whole != sorted(set(whole)) or whole[0] < 0 or whole != list(borders):
         raise UserError(f"bins {list(borders)}: two or more whole numbers are needed, and they must rise")
     ends = [start - 1 for start in whole[1:-1]] + [whole[-1]]

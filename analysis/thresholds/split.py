@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from numbers import Real
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,9 @@ def check_split(split: Sequence[float]) -> tuple[float, float, float]:
     Raises:
         UserError: they are not three shares of 1, or leave nothing to calibrate on.
     """
-    are_numbers = all(isinstance(share, Real) and math.isfinite(share) and share >= 0 for share in split)
-    shares = tuple(float(share) for share in split) if are_numbers else ()
+    given: list[Any] = list(split)
+    are_shares = all(isinstance(share, Real) and math.isfinite(share) and float(share) >= 0 for share in given)
+    shares = tuple(float(share) for share in given) if are_shares else ()
     if len(shares) != 3:
         raise UserError(f"split {split!r}: three shares are needed, choose, calibrate and report, as in 0,0.6,0.4")
     if abs(sum(shares) - 1) > 1e-6:

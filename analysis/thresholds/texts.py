@@ -13,7 +13,6 @@ import pandas as pd
 
 from analysis.thresholds.settings import Settings
 from scoring.scores import SCORES
-from scoring.wording import plural
 from sweeps.errors import UserError
 
 REQUIRED: Final = ("record_id", "author", "dataset", "generator", "length_tokens")
@@ -88,8 +87,8 @@ def _scored(rows: pd.DataFrame, scores: Sequence[str]) -> tuple[pd.DataFrame, li
     kept["record_id"] = kept["record_id"].astype(str)
     kept["is_human"] = (kept["author"] == HUMAN).to_numpy(np.bool_)
     if "truncated" in kept and (cut := int(kept["truncated"].fillna(False).astype(bool).sum())):
-        were = "was" if cut == 1 else "were"
-        remarks.append(f"{plural(cut, 'text')} {were} cut at the token limit: the score is that of the beginning")
+        were = "text was" if cut == 1 else "texts were"
+        remarks.append(f"{cut:,} {were} cut at the token limit: the score is that of the beginning")
     return kept, remarks
 
 
