@@ -8,6 +8,7 @@ texts: at most a share `promise.fpr` of new human texts like those of `populatio
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -24,6 +25,7 @@ from scoring.calibration_tables import (
 )
 from scoring.errors import CalibrationError
 from scoring.fragment_settings import WindowFragments, fragment_settings
+from scoring.scores import SCORES
 
 VERSION: Final = 2
 Verdict = Literal["machine", "not flagged", "too short to say", "longer than calibrated", "no score"]
@@ -74,8 +76,8 @@ class Calibration(CalibrationTable):
         """Read and validate a calibration file.
 
         Raises:
-            CalibrationError: the file cannot be read, is cut off, is of another version, has a wrong key or value, or
-                does not say for which settings it holds.
+            CalibrationError: the file cannot be read, is cut off, is of another version, has a wrong key or value, does
+                not say for which settings it holds, or turns its score round.
         """
         try:
             content = path.read_bytes()
@@ -91,6 +93,12 @@ class Calibration(CalibrationTable):
             raise CalibrationError(
                 f"calibration {path}: binding does not say {', '.join(unknown)}, as the table that was calibrated in "
                 "memory did not; calibrate the rows of a run"
+            )
+        binding = calibration.binding
+        if binding.direction != (side := SCORES[binding.score].direction):
+            raise CalibrationError(
+                f"calibration {path}: binding.direction is {binding.direction!r}; by {binding.score} machine text is "
+                f"{side or 'on no side that is known'}: every verdict would be wrong. Calibrate again from the run"
             )
         return calibration
 
@@ -114,11 +122,11 @@ class Calibration(CalibrationTable):
         """Return what can be said of a text with this score and length.
 
         Args:
-            score: The score that `binding` names; None where the text has none.
+            score: The score that `binding` names; None or NaN where the text has none.
             length_tokens: Tokens of the text as scored.
             windows: For a window of a text: how many windows of the text are looked at.
         """
-        if score is None or length_tokens is None:
+        if score is None or isnan(score) or length_tokens is None:
             return "no score"
         group = self.group_for(length_tokens, windows)
         if group is None:

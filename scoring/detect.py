@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -55,6 +56,7 @@ from scoring.results import Alignment
 
 if TYPE_CHECKING:
     from scoring.binoculars import Binoculars
+    from scoring.fragments import TokenSpans
 
 DEMO_WARNING: Final = (
     f"no models named: using the demo pair {' and '.join(DEMO_PAIR)}. It is tiny and was trained on docstrings: it "
@@ -156,7 +158,9 @@ def _run(request: Request, console: Console) -> None:
     used = settings_used(scorer, request.settings, request.calibration)
     if request.calibration is not None:
         refuse_other_settings(used, request.calibration)
-    judging = Judge(request.settings.score, request.calibration, _windows(request), request.prior)
+    windows = _windows(request)
+    spans = _token_spans(scorer) if windows is not None and windows.in_tokens else None
+    judging = Judge(request.settings.score, request.calibration, windows, request.prior, spans)
     total = sum(count_texts(file, request.columns) for file in found.files) if console.is_terminal else 0
     tally = Tally()
     answer = Answer(scoring(judge(scorer, entries, judging), total, console), judging, used, tally)
@@ -209,10 +213,19 @@ def _load(settings: ScorerSettings, console: Console) -> "Binoculars":
         return Binoculars(*settings.models, **settings.arguments)
 
 
+def _token_spans(scorer: "Binoculars") -> "TokenSpans":
+    """Return what says where the tokens of a text are, by the tokenizer that cut the calibrated windows."""
+    from scoring.tokens import token_spans
+
+    return partial(token_spans, scorer.pair.observer.tokenizer)
+
+
 def _windows(request: Request) -> WindowFragments | None:
     """Return how windows are cut: as they were calibrated, unless the user names another width."""
     calibrated = None if request.calibration is None else windows_of(request.calibration)
-    if request.words is None or (calibrated is not None and calibrated.words == request.words):
+    if request.words is None:
+        return calibrated
+    if calibrated is not None and not calibrated.in_tokens and calibrated.words == request.words:
         return calibrated
     return WindowFragments(mode="window", words=request.words, step=max(1, request.words // 2))
 

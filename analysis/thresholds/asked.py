@@ -53,5 +53,5 @@ class Asked:
 
 
 def percent(share: float) -> str:
-    """Return a share as it was asked for, such as 0.1%."""
-    return f"{share * 100:.6g}%"
+    """Return a share as it was asked for, such as 0.1%. A confidence of 0.99999999 is never shown as 100%."""
+    return f"{share * 100:.12g}%"

@@ -39,7 +39,7 @@ def same_records(levels: list[Any], inputs: Any, wanted: set[str]) -> Same:
     if not levels:
         return Same(None, "near-duplicates are not known: the rows do not name their corpus")
     try:
-        texts = [pair for level in levels for pair in _human_texts(level, inputs) if pair[0] in wanted]
+        texts, unscored = _split(levels, inputs, wanted)
     except (CorpusError, ValidationError, OSError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
         return Same(None, f"near-duplicates are not known: the corpus cannot be read from here ({reason})")
@@ -50,10 +50,28 @@ def same_records(levels: list[Any], inputs: Any, wanted: set[str]) -> Same:
         )
     clusters = near_duplicate_clusters(texts)
     merged = len(clusters) - len(set(clusters.values()))
-    said = (
-        f"{merged:,} of {len(clusters):,} records are near-duplicates, and count with another record" if merged else ""
-    )
-    return Same(clusters, said, _scripts(text for _, text in texts))
+    said = []
+    if merged:
+        said.append(f"{merged:,} of {len(clusters):,} records are near-duplicates, and count with another record")
+    if unscored:
+        said.append(
+            f"{unscored:,} of {unscored + len(wanted):,} records with human text of the corpus have no row here: the "
+            "run is not finished, the corpus has grown, or --where left them out"
+        )
+    return Same(clusters, "; ".join(said), _scripts(text for _, text in texts))
+
+
+def _split(levels: list[Any], inputs: Any, wanted: set[str]) -> tuple[list[tuple[str, str]], int]:
+    """Return record and text of the wanted records, and the number of the other records with human text."""
+    texts: list[tuple[str, str]] = []
+    others: set[str] = set()
+    for level in levels:
+        for record, text in _human_texts(level, inputs):
+            if record in wanted:
+                texts.append((record, text))
+            else:
+                others.add(record)
+    return texts, len(others)
 
 
 def _scripts(texts: Iterable[str]) -> tuple[str, ...]:

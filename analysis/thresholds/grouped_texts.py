@@ -70,7 +70,10 @@ def grouped(texts: Texts, asked: Asked) -> Grouped:
     records_by_group = chosen.groupby("group_number")["record"].nunique().reindex(range(len(ranges)), fill_value=0)
     check_records(records_by_group.tolist(), ranges, needed, asked.promise)
     if outside := int((inside["group_number"] < 0).sum()):
-        remarks.append(f"{outside:,} of {len(inside):,} texts are in no group: shorter or longer than these cover")
+        prefixes = texts.kind == "prefixes" and asked.bins is None
+        why = "their text does not reach every prefix length" if prefixes else "shorter or longer than these cover"
+        rows = "prefixes" if texts.kind == "prefixes" else "texts"
+        remarks.append(f"{outside:,} of {len(inside):,} {rows} are in no group: {why}")
     return Grouped(inside, ranges, chosen, remarks)
 
 

@@ -9,7 +9,9 @@ looked at:
 A record counts once in each range where it has a text.
 """
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -55,9 +57,11 @@ def ranges_between(borders: Sequence[float]) -> list[Range]:
     """Return the ranges between borders. A border begins a range; the last one ends the last range, and is in it.
 
     Raises:
-        UserError: there are fewer than two borders, or they do not rise.
+        UserError: there are fewer than two borders, they do not rise, or one is no number.
     """
-    whole = [int(border) for border in borders]
+    given: list[Any] = list(borders)
+    are_numbers = all(isinstance(border, Real) and math.isfinite(border) for border in given)
+    whole = [int(border) for border in given] if are_numbers else []
     if len(whole) < 2 or whole != sorted(set(whole)) or whole[0] < 0 or whole != list(borders):
         raise UserError(f"bins {list(borders)}: two or more whole numbers are needed, and they must rise")
     ends = [start - 1 for start in whole[1:-1]] + [whole[-1]]

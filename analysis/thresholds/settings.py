@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from scoring.calibration_tables import Binding
+from scoring.fragment_settings import fragment_settings
 from scoring.scores import SCORES, Direction
 from sweeps.errors import UserError
 
@@ -35,10 +36,23 @@ class Settings:
 
     @property
     def fragments(self) -> dict[str, Any] | None:
-        """Return how the texts were cut: a level of the factor `fragments`."""
-        level = self.values.get("fragments")
-        level = json.loads(level) if isinstance(level, str) else level
-        return dict(level) if isinstance(level, Mapping) else None
+        """Return how the texts were cut: a level of the factor `fragments`.
+
+        Raises:
+            UserError: the rows hold a value that is no such level.
+        """
+        seen = self.values.get("fragments")
+        if seen is None:
+            return None
+        try:
+            level = json.loads(seen) if isinstance(seen, str) else dict(seen)
+            fragment_settings(level)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"column fragments: seen {seen!r}, no way of cutting texts; a level of the factor fragments is needed, "
+                'such as {"mode": "whole"}'
+            ) from error
+        return dict(level)
 
     @property
     def mode(self) -> str | None:

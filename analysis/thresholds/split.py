@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from typing import Final, Literal
+from numbers import Real
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,10 @@ def check_split(split: Sequence[float]) -> tuple[float, float, float]:
     Raises:
         UserError: they are not three shares of 1, or leave nothing to calibrate on.
     """
-    shares = tuple(float(share) for share in split)
-    if len(shares) != 3 or not all(math.isfinite(share) and share >= 0 for share in shares):
+    given: list[Any] = list(split)
+    are_shares = all(isinstance(share, Real) and math.isfinite(share) and float(share) >= 0 for share in given)
+    shares = tuple(float(share) for share in given) if are_shares else ()
+    if len(shares) != 3:
         raise UserError(f"split {split!r}: three shares are needed, choose, calibrate and report, as in 0,0.6,0.4")
     if abs(sum(shares) - 1) > 1e-6:
         raise UserError(f"split {split!r}: the shares sum to {sum(shares):g}; they must sum to 1, as 0,0.6,0.4 do")

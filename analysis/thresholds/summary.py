@@ -32,7 +32,8 @@ def print_summary(console: Console, fit: Fit, tables: Mapping[str, pd.DataFrame]
         brier = calibration.probability.brier
         console.print(
             f"probability: fitted to {calibration.probability.records:,} records; Brier score on the report part "
-            f"{'none' if brier is None else f'{brier:.3f}'} (a coin: 0.25)"
+            f"{'none' if brier is None else f'{brier:.3f}'} (a coin: 0.25)",
+            soft_wrap=True,
         )
 
 

@@ -14,6 +14,7 @@ from analysis.thresholds.score_comparison import compared_scores
 from analysis.thresholds.separation import auroc_table, tpr_table
 from analysis.thresholds.subgroups import subgroup_table
 from analysis.thresholds.views import dimensions_of
+from scoring.scores import SCORES
 from sweeps.errors import UserError
 
 CORPUS_GROUP: Final = "group"
@@ -33,11 +34,11 @@ def tables_of(fit: Fit, columns: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
         score_choice: where there are any.
 
     Raises:
-        UserError: a column is not there.
+        UserError: a column is not there, or cannot tell subgroups apart.
     """
     own = [str(name) for name in fit.rows if name not in ("record", "part", "is_human")]
-    if missing := [name for name in columns if name not in own]:
-        raise UserError(f"--group {', '.join(missing)}: no such column; rows have {', '.join(own)}")
+    for column in columns:
+        _check_group(column, fit.rows, own)
     seed, score, calibration = fit.asked.seed, fit.score, fit.calibration
     inside = fit.compared[fit.compared["group_number"] >= 0]
     dimensions = dimensions_of(inside, columns)
@@ -59,3 +60,20 @@ def tables_of(fit: Fit, columns: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
     if fit.choice is not None:
         tables["score_choice"] = fit.choice
     return tables
+
+
+def _check_group(column: str, rows: pd.DataFrame, own: Sequence[str]) -> None:
+    if column not in own:
+        raise UserError(
+            f"--group {column}: no such column. Rows have a column of the corpus as {CORPUS_GROUP!r}, where the spec "
+            f"names it in the corpus: {CORPUS_GROUP} = {column!r}. Columns of the rows: {', '.join(own)}"
+        )
+    if column in SCORES:
+        raise UserError(f"--group {column}: a score is what the tables compare; name a column with few levels")
+    try:
+        pd.Series(rows[column].dropna().unique()).sort_values()
+    except TypeError as error:
+        raise UserError(
+            f"--group {column}: its values are lists, tables, or numbers beside text, and cannot be sorted; make them "
+            "text first"
+        ) from error

@@ -87,7 +87,8 @@ def _scored(rows: pd.DataFrame, scores: Sequence[str]) -> tuple[pd.DataFrame, li
     kept["record_id"] = kept["record_id"].astype(str)
     kept["is_human"] = (kept["author"] == HUMAN).to_numpy(np.bool_)
     if "truncated" in kept and (cut := int(kept["truncated"].fillna(False).astype(bool).sum())):
-        remarks.append(f"{cut:,} texts were cut at the token limit: their score is that of their beginning")
+        were = "text was" if cut == 1 else "texts were"
+        remarks.append(f"{cut:,} {were} cut at the token limit: the score is that of the beginning")
     return kept, remarks
 
 
@@ -96,10 +97,11 @@ def _has_prefixes(rows: pd.DataFrame) -> bool:
 
 
 def _one_row_a_text(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
-    """Return a row for each text that was cut into windows."""
+    """Return a row for each text that was cut into windows, and each cell that scored it."""
+    sources = [name for name in ("record_id", "author", "dataset", "generator", "cell_id") if name in rows]
     order = [name for name in ("record_id", "author", "generator", "fragment_index") if name in rows]
     ordered = rows.sort_values(order, kind="stable")
-    source = [ordered[name] for name in ("record_id", "author", "dataset", "generator")]
+    source = [ordered[name] for name in sources]
     first = ordered["start_word"].eq(0) if "start_word" in ordered else pd.Series(False, ordered.index)
     number = first.fillna(False).astype("int64").groupby(source, dropna=False).cumsum()
     texts = ordered.groupby([*source, number.rename("text")], dropna=False, sort=False)
@@ -109,6 +111,6 @@ def _one_row_a_text(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
         "shortest": texts["length_tokens"].min(),
         "longest": texts["length_tokens"].max(),
     }
-    same = [name for name in ordered if name not in (*scores, "record_id", "author", "dataset", "generator")]
+    same = [name for name in ordered if name not in (*scores, *sources)]
     reduced = pd.DataFrame(texts[same].first() if same else counted).assign(**extremes, **counted)
     return reduced.drop(columns="text", errors="ignore").reset_index().drop(columns="text", errors="ignore")

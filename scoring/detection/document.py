@@ -48,7 +48,8 @@ def _head(judge: Judge, used: Mapping[str, Any], calibration_name: str | None) -
         head["calibration"] = {"file": calibration_name, "in_words": words, **dumped}
     if judge.windows is not None:
         calibrated = {"calibrated": judge.judges_windows, "in_words": list(windows_in_words(judge))}
-        head["windows"] = judge.windows.model_dump(exclude={"mode"}) | calibrated
+        other_unit = {"words"} if judge.windows.in_tokens else {"tokens"}
+        head["windows"] = judge.windows.model_dump(exclude={"mode", *other_unit}) | calibrated
     return head
 
 

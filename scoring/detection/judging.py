@@ -17,7 +17,7 @@ from scoring.corpora.scripts import script_of
 from scoring.detection.inputs import Entry
 from scoring.detection.probability import probability_of
 from scoring.fragment_settings import FragmentSettings, PrefixFragments, WholeTexts, WindowFragments
-from scoring.fragments import Fragment, cut
+from scoring.fragments import Fragment, TokenSpans, cut
 from scoring.results import FragmentScore
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Judge:
     """How windows are cut; None: only whole texts are scored."""
     prior: float | None = None
     """Share of machine texts that the user expects; None: no probability is shown."""
+    token_spans: TokenSpans | None = None
+    """Places of the tokens of a text, by the pair's tokenizer; needed where windows are counted in tokens."""
 
     @property
     def judges_windows(self) -> bool:
@@ -88,6 +90,11 @@ class Judge:
         return (
             self.calibration is not None and self.windows is not None and self.windows == windows_of(self.calibration)
         )
+
+    @property
+    def judges_texts(self) -> bool:
+        """Return True where the calibration has thresholds for texts, and not for windows alone."""
+        return self.calibration is not None and windows_of(self.calibration) is None
 
     @cached_property
     def prefixes(self) -> PrefixFragments | None:
@@ -102,7 +109,7 @@ class Judge:
         wanted: list[FragmentSettings] = [] if self.judges_windows else [self.prefixes or WHOLE]
         if self.windows is not None:
             wanted.append(self.windows)
-        return tuple(fragment for settings in wanted for fragment in cut(record, settings).fragments)
+        return tuple(fragment for settings in wanted for fragment in cut(record, settings, self.token_spans).fragments)
 
     def judged(self, entry: Entry, rows: list[FragmentScore]) -> Judged:
         """Return the verdict of a text from the scores of its pieces, which are in the order of `fragments`."""
@@ -123,7 +130,7 @@ class Judge:
 
     def _piece(self, row: FragmentScore, windows: int | None) -> Piece:
         score: float | None = getattr(row, self.score)
-        if self.calibration is None:
+        if self.calibration is None or not (self.judges_texts or self.judges_windows):
             return Piece(row, score)
         if row.null_reason == "shorter_than_prefix":
             return Piece(row, score, verdict="too short to say")
@@ -155,6 +162,8 @@ class Judge:
     def _unlike(self, text: str, rows: list[FragmentScore]) -> Iterator[str]:
         if self.calibration is None or self.calibration.published is not None:
             return  # a published threshold does not say which texts it is for
+        if not (self.judges_texts or self.judges_windows):
+            return
         population = self.calibration.population
         least, most = population.length_tokens
         outside = [row.length_tokens for row in rows if row.length_tokens and not least <= row.length_tokens <= most]

@@ -9,7 +9,7 @@ from scoring.calibration import Calibration, Verdict
 from scoring.calibration_tables import HeldOut
 from scoring.detection.inputs import UNREADABLE
 from scoring.detection.judging import Judge, Judged, prefixes_of, windows_of
-from scoring.fragment_settings import RandomFragments, fragment_settings
+from scoring.fragment_settings import RandomFragments, WindowFragments, fragment_settings
 from scoring.scores import SCORES
 from scoring.wording import listed, plural, printable
 
@@ -42,7 +42,8 @@ def promise_in_words(calibration: Calibration) -> str:
 def held_out_in_words(calibration: Calibration) -> Iterator[str]:
     """Yield what was seen on records to which nothing was fitted, a sentence for each length."""
     for group in calibration.held_out:
-        windows = "" if group.min_windows is None else f", {_range(group.min_windows, group.max_windows)} windows"
+        noun = "window" if group.max_windows == 1 else "windows"
+        windows = "" if group.min_windows is None else f", {_range(group.min_windows, group.max_windows)} {noun}"
         human = f"{group.false_positives:,} of {group.n_human:,} human texts flagged{_human_rate(group)}"
         machine = f"{group.true_positives:,} of {group.n_synthetic:,} machine texts{_machine_rate(group)}"
         yield f"Held out, {_range(group.min_tokens, group.max_tokens)} tokens{windows}: {human}; {machine}."
@@ -63,7 +64,7 @@ def windows_in_words(judge: Judge) -> Iterator[str]:
     """Yield how windows were judged, or why they have no verdict."""
     if judge.windows is None:
         return
-    cutting = f"windows of {judge.windows.words} words, one every {judge.windows.step} words"
+    cutting = _cutting(judge.windows)
     if judge.judges_windows:
         yield (
             f"A text is flagged when one of its windows is ({cutting}); thresholds allow for how many windows it has. "
@@ -79,7 +80,7 @@ def windows_in_words(judge: Judge) -> Iterator[str]:
     elif windows_of(judge.calibration) is None:
         why = "the calibration is not corrected for the number of windows that are looked at"
     else:
-        why = f"the calibration is for windows of {calibrated.words} words, one every {calibrated.step} words"
+        why = f"the calibration is for {_cutting(calibrated)}"
     yield f"No verdicts for {cutting}: {why}."
 
 
@@ -88,8 +89,8 @@ def cut_in_words(calibration: Calibration) -> str | None:
     settings = None if calibration.fragments is None else fragment_settings(calibration.fragments)
     if isinstance(settings, RandomFragments):
         return (
-            f"The calibrated texts were fragments of {settings.min_words} to {settings.max_words} words, cut at "
-            "random: a whole text may differ from a fragment of its length."
+            f"The calibrated texts were fragments of {settings.shortest} to {settings.longest} {_unit(settings)}, cut "
+            "at random: a whole text may differ from a fragment of its length."
         )
     if (prefixes := prefixes_of(calibration)) is not None:
         lengths = listed(prefixes.tokens)
@@ -115,7 +116,7 @@ def probability_in_words(judge: Judge) -> str | None:
     if judge.prior is None or judge.calibration is None or judge.calibration.probability is None:
         return None
     curve = judge.calibration.probability
-    brier = "" if curve.brier is None else f", Brier score {curve.brier:.3f} at a share of {_percent(curve.share)}"
+    brier = "" if curve.brier is None else f", Brier score {curve.brier:.3f} at a share of {100 * curve.share:.6g}%"
     return (
         f"Probabilities hold if {_percent(judge.prior)} of such texts are machine-made (--prior); "
         f"curve fitted on {plural(curve.records, 'record')}{brier}."
@@ -176,8 +177,16 @@ class Tally:
             yield f"the promise is not about {plural(self.unlike_texts, 'text')} unlike those calibrated on: {names}"
 
 
+def _cutting(windows: WindowFragments) -> str:
+    return f"windows of {windows.width} {_unit(windows)}, one every {windows.step} {_unit(windows)}"
+
+
+def _unit(settings: RandomFragments | WindowFragments) -> str:
+    return "tokens" if settings.in_tokens else "words"
+
+
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.6g}%"
+    return f"{100 * rate:.12g}%"
 
 
 def _range(first: int | None, last: int | None) -> str:

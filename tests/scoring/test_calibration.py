@@ -62,6 +62,7 @@ def write(folder: Path, **changes: Any) -> Path:
         (0.9, 512, "not flagged"),
         (0.1, 513, "longer than calibrated"),
         (None, 100, "no score"),
+        (float("nan"), 100, "no score"),
         (0.1, None, "no score"),
     ],
 )
@@ -75,6 +76,12 @@ def test_a_score_that_is_higher_for_machine_text_is_flagged_above(tmp_path: Path
     binding = BINDING | {"score": "fast_detect", "direction": "higher"}
     calibration = Calibration.read(write(tmp_path, binding=binding))
     assert [calibration.verdict(score, 20) for score in (0.79, 0.8, 0.81)] == ["not flagged", "not flagged", "machine"]
+
+
+@pytest.mark.parametrize(("score", "direction"), [("score", "higher"), ("fast_detect", "lower"), ("kl", "lower")])
+def test_a_file_that_turns_its_score_round_is_refused(score: str, direction: str, tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=f"binding.direction is '{direction}'; by {score} machine text is"):
+        Calibration.read(write(tmp_path, binding=BINDING | {"score": score, "direction": direction}))
 
 
 def test_a_window_has_the_threshold_of_texts_with_as_many_windows(tmp_path: Path) -> None:

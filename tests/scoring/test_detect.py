@@ -157,6 +157,8 @@ def test_windows_of_another_width_are_plain_and_the_table_says_why(fake: Any, tm
     document = json.loads(detect("--calibration", path, "-", "--windows", 6, "--json", stdin=words(12).encode()).stdout)
     assert document["windows"]["calibrated"] is False
     assert {window["verdict"] for window in document["results"][0]["windows"]} == {None}
+    (entry,) = document["results"]
+    assert (entry["verdict"], entry["threshold"], entry["unlike"]) == (None, None, [])  # the thresholds are for windows
 
 
 def test_windows_of_the_calibrated_width_are_cut_as_they_were_calibrated(fake: Any, tmp_path: Path) -> None:
@@ -164,6 +166,25 @@ def test_windows_of_the_calibrated_width_are_cut_as_they_were_calibrated(fake: A
     given = ["--calibration", path, "-", "--windows", 4, "--json"]
     windows = json.loads(detect(*given, stdin=words(8).encode()).stdout)["windows"]
     assert (windows["words"], windows["step"], windows["calibrated"]) == (4, 1, True)
+
+
+def test_windows_in_tokens_are_cut_by_the_tokenizer_as_they_were_calibrated(texts: Path, tmp_path: Path) -> None:
+    fragments = {"mode": "window", "tokens": 24, "step": 12}
+    groups = [GOOD["groups"][0] | {"min_tokens": 2, "max_tokens": 60, "min_windows": 1, "max_windows": 99}]
+    path = for_demo_pair(tmp_path, fragments=fragments, groups=groups)
+    document = json.loads(detect("--calibration", path, texts / "human.txt", "--json").stdout)
+    assert document["windows"]["calibrated"] is True
+    assert {name: document["windows"].get(name) for name in ("tokens", "step", "words")} == {
+        "tokens": 24,
+        "step": 12,
+        "words": None,
+    }
+    lengths = [window["length_tokens"] for window in document["results"][0]["windows"]]
+    assert len(lengths) > 2
+    assert all(20 <= length <= 28 for length in lengths[:-1])
+    assert "windows of 24 tokens, one every 12 tokens" in detect("--calibration", path, texts / "human.txt").stdout
+    plain = detect("--calibration", path, texts / "human.txt", "--windows", 200)  # the default width in words
+    assert "No verdicts for windows of 200 words" in plain.stdout
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {

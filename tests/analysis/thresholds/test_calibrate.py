@@ -80,6 +80,12 @@ def test_a_column_called_group_stays_what_it_is(frame: Frames) -> None:
     assert set(fit(rows, Asked(0.05)).texts["group"]) == {"native"}
 
 
+def test_a_promise_is_never_rounded_to_certainty() -> None:
+    assert Asked(0.07, confidence=0.99999999).promise == (
+        "a false-positive rate of at most 7% with confidence 99.999999%"
+    )
+
+
 def test_too_few_records_are_refused_with_both_numbers(frame: Frames) -> None:
     with pytest.raises(Refused, match=r"needs 299 different records with human text.*there are 60") as caught:
         calibrate(frame(100, fragments=5), fpr=0.01)
@@ -115,6 +121,8 @@ def test_tables_that_cannot_be_used_are_one_sentence(frame: Frames) -> None:
         (rows.assign(score=np.nan), "400 of 400 rows are left out: they have no value of score"),
         (rows.assign(author="someone"), "name no author, or another than human and synthetic"),
         (rows.assign(status="error"), "have a status other than ok"),
+        (rows.assign(fragments="{bad"), "column fragments: seen '{bad'"),
+        (rows.assign(fragments='{"mode": "other"}'), "no way of cutting texts"),
         (rows.iloc[:0], "there are no rows"),
     ):
         with pytest.raises(UserError, match=message):
@@ -135,9 +143,13 @@ def test_tables_that_cannot_be_used_are_one_sentence(frame: Frames) -> None:
         ({"split": (0.5, 0, 0.5)}, "nothing is left to calibrate on"),
         ({"split": (1, 1)}, "three shares"),
         ({"split": (-1, 1, 1)}, "three shares"),
+        ({"split": "0,0.6,0.4"}, "three shares"),
         ({"bins": (5, 5)}, "must rise"),
         ({"bins": (5,)}, "two or more"),
         ({"bins": (5, 7.5)}, "whole numbers"),
+        ({"bins": (5, float("nan"))}, "whole numbers"),
+        ({"bins": (5, float("inf"))}, "whole numbers"),
+        ({"bins": "5,7"}, "whole numbers"),
         ({"bins": (5, 7), "by": "none"}, "leave one of the two out"),
     ],
 )
@@ -239,12 +251,38 @@ def test_each_prefix_length_is_a_group_of_the_same_records(frame: Frames) -> Non
         (64, 64, 100),
         (256, 256, 100),
     ]
+    remarks = fit(prefixes, Asked(0.05, split=(0, 1, 0))).remarks
+    assert "600 of 900 prefixes are in no group: their text does not reach every prefix length" in remarks
     reported = calibrate(prefixes, fpr=0.05, split=(0, 0.7, 0.3)).held_out
     assert [item.n_human for item in reported] == [reported[0].n_human] * 3
     assert found.verdict(-9.0, 64) == "machine"
     assert found.verdict(-9.0, 65) == "too short to say"
     without = calibrate(prefixes, fpr=0.02, split=(0, 1, 0))
     assert [(group.min_tokens, group.n) for group in without.groups] == [(16, 400), (64, 400)]
+
+
+def test_windows_of_a_text_that_two_cells_scored_are_not_counted_together() -> None:
+    draw = np.random.default_rng(0)
+    windows = draw.integers(1, 4, 300)
+    record = np.repeat([f"r{number}" for number in range(300)], windows)
+    index = np.concatenate([np.arange(count) for count in windows])
+    rows = pd.DataFrame(
+        {
+            "record_id": record,
+            "author": "human",
+            "dataset": "d",
+            "generator": None,
+            "fragment_index": index,
+            "start_word": index * 40,
+            "length_tokens": 80,
+            "fragments": '{"mode": "window", "words": 80, "step": 40}',
+            "score": draw.normal(size=len(record)),
+        }
+    )
+    both = pd.concat([rows.assign(cell_id="one core"), rows.assign(cell_id="two cores")])
+    groups = calibrate(both, fpr=0.05).groups
+    assert groups == calibrate(rows, fpr=0.05).groups
+    assert groups[-1].max_windows == 3
 
 
 def test_the_best_score_is_chosen_on_the_choose_part_alone(frame: Frames) -> None:

@@ -81,6 +81,9 @@ def test_the_human_texts_of_a_corpus_are_compared_where_it_can_be_read(tmp_path:
     assert found.clusters == {"r0": "r0", "r1": "r1", "r2": "r2", "r3": "r3", "r4": "r0", "r5": "r1"}
     assert found.scripts == ("LATIN",)
     assert found.remark == "2 of 6 records are near-duplicates, and count with another record"
+    some = same_records([level], {}, {"r0", "r4"}).remark
+    assert some.startswith("1 of 2 records are near-duplicates")
+    assert "4 of 6 records with human text of the corpus have no row here: the run is not finished" in some
     assert "1 of 7 records are not in the corpus" in same_records([level], {}, wanted | {"gone"}).remark
     path.unlink()
     gone = same_records([level], {}, wanted)

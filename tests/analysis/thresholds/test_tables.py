@@ -197,8 +197,18 @@ def test_all_tables_of_a_fit_are_there_and_a_missing_column_is_named(frame: Fram
         "score_choice",
     }
     assert "language" in set(tables["subgroups"]["column"])
-    with pytest.raises(UserError, match="--group native: no such column"):
+    with pytest.raises(UserError, match=r"--group native: no such column.* group = 'native'"):
         tables_of(fitted, ["native"])
+
+
+def test_columns_that_cannot_tell_subgroups_apart_are_refused(frame: Frames) -> None:
+    rows = frame(200).assign(mixed=[1, "a"] * 200, lists=[[1]] * 400)
+    fitted = fit(rows, Asked(0.05))
+    for column in ("mixed", "lists"):
+        with pytest.raises(UserError, match=f"--group {column}: its values are lists"):
+            tables_of(fitted, [column])
+    with pytest.raises(UserError, match="--group score: a score is what the tables compare"):
+        tables_of(fitted, ["score"])
 
 
 def test_scores_of_several_pairs_can_be_compared_where_no_threshold_is_set(frame: Frames) -> None:

@@ -151,7 +151,7 @@ def test_a_score_that_points_the_other_way_and_a_subgroup_above_the_promise_are_
     assert "dataset few [bold]texts" in result.stdout
     assert "more than the promised 5%" in result.stderr
     assert "1 of 800 rows are left out: they have no value of score" in result.stderr
-    assert "1 texts were cut at the token limit" in result.stderr
+    assert "1 text was cut at the token limit" in result.stderr
 
 
 def test_whole_texts_with_one_hash_are_one_record(run_dir: Path, write: Write, frame: Frames, tmp_path: Path) -> None:

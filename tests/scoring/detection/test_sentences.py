@@ -35,6 +35,7 @@ from tests.scoring.detection.fakes import BINDING, CURVE, FOR_WINDOWS, GOOD, cal
         (0.025, "1 in 40"),
         (0.015, "1.5%"),
         (0.6, "60%"),
+        (0.07, "7%"),
     ],
 )
 def test_a_rate_that_is_no_one_in_n_is_a_percentage(rate: float, words: str) -> None:
@@ -46,6 +47,8 @@ def test_the_promise_names_rate_confidence_and_population() -> None:
         "At most 1 in 100 human texts like those calibrated on is flagged, with 95% confidence; calibrated on 812 "
         "records of news, essays."
     )
+    nearly_sure = promise_in_words(calibration(promise={"fpr": 0.01, "confidence": 0.999999999}))
+    assert "with 99.9999999% confidence" in nearly_sure
     other = calibration(promise={"fpr": 0.03, "confidence": 0.999})
     assert promise_in_words(other).startswith(
         "At most 3% of human texts like those calibrated on are flagged, with 99.9% confidence; "
@@ -89,6 +92,8 @@ def test_held_out_rates_are_told_by_length() -> None:
     windows = {"min_windows": 1, "max_windows": 4}
     by_windows = calibration(held_out=[{"min_tokens": 3, "max_tokens": 9} | rates | windows])
     assert next(held_out_in_words(by_windows)).startswith("Held out, 3–9 tokens, 1–4 windows: ")
+    alone = calibration(held_out=[{"min_tokens": 3, "max_tokens": 9} | rates | {"min_windows": 1, "max_windows": 1}])
+    assert next(held_out_in_words(alone)).startswith("Held out, 3–9 tokens, 1 window: ")
 
 
 CUT = WindowFragments(mode="window", words=4, step=2)
@@ -107,6 +112,12 @@ CUT = WindowFragments(mode="window", words=4, step=2)
             "No verdicts for windows of 6 words, one every 2 words: the calibration is for windows of 4 words",
         ),
         (
+            calibration(**FOR_WINDOWS | {"fragments": {"mode": "window", "tokens": 4, "step": 2}}),
+            CUT,
+            "No verdicts for windows of 4 words, one every 2 words: the calibration is for windows of 4 tokens, one "
+            "every 2 tokens",
+        ),
+        (
             calibration(**FOR_WINDOWS | {"groups": GOOD["groups"]}),
             CUT,
             "the calibration is not corrected for the number of windows",
@@ -123,6 +134,8 @@ def test_windows_without_verdicts_say_why(
 def test_how_the_calibrated_texts_were_cut_is_said() -> None:
     random = calibration(fragments={"mode": "random", "min_words": 20})
     assert "fragments of 20 to 300 words, cut at random" in str(cut_in_words(random))
+    in_tokens = calibration(fragments={"mode": "random", "min_tokens": 16, "max_tokens": 64})
+    assert "fragments of 16 to 64 tokens, cut at random" in str(cut_in_words(in_tokens))
     prefixes = calibration(fragments={"mode": "prefix", "tokens": [4, 8]}, groups=[group(4, 4, 0.7), group(8, 8, 0.8)])
     assert str(cut_in_words(prefixes)).endswith("its longest beginning that was calibrated: its first 4, 8 tokens.")
     assert [cut_in_words(by) for by in (calibration(), calibration(**FOR_WINDOWS))] == [None, None]
