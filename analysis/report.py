@@ -133,7 +133,8 @@ def main(
     if against is not None:
         lines += [*terminal_table(comparison).splitlines(), *_decision(comparison, fail_above, share)]
     _print(files.index, [printable(line) for line in lines])
-    raise typer.Exit(code)
+    if code:
+        raise typer.Exit(code)
 
 
 def _decision(comparison: Comparison, asked: str | None, share: float | None) -> list[str]:

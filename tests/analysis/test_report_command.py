@@ -1,15 +1,22 @@
 """The command, wherever it is called and wherever its output goes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from analysis.report import app, main
+
+RATE = "generation_rate_tokens_per_s"
 
 
 @pytest.mark.slow
@@ -79,3 +86,50 @@ def test_mistakes_are_one_line_and_exit_code_2(small_run: Path, name: str) -> No
     assert MISTAKES[name] in result.stderr
     assert result.stderr.count("\n") == 1
     assert "\x1b" not in result.stderr
+
+
+def slowed(small_run: Path, times: float) -> Path:
+    """Copy a run, with rates that many times lower."""
+    copy = small_run.with_name("earlier")
+    shutil.copytree(small_run, copy)
+    for part in copy.glob("*/part-*.parquet"):
+        table = pq.read_table(part)
+        place = table.column_names.index(RATE)
+        pq.write_table(table.set_column(place, RATE, pc.divide(table[RATE], times)), part)
+    return copy
+
+
+def test_a_slowdown_against_an_earlier_run_is_exit_code_3(
+    run_dir: Path, write: Any, cell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(run_dir, cell([10.0, 10.1, 9.9, 10.05, 9.95, 10.02]))
+    faster = slowed(run_dir, 0.5)
+    with pytest.raises(typer.Exit) as ended:
+        main([run_dir], against=faster, fail_above="5%")
+    assert ended.value.exit_code == 3
+    assert "1 cells are slower by more than that" in capsys.readouterr().out
+    table = pd.read_csv(run_dir / "report" / "compare.csv")
+    assert table.loc[0, "ratio"] == pytest.approx(0.5)
+    page = (run_dir / "report" / "index.html").read_text(encoding="utf-8")
+    assert 'id="compared"' in page
+    assert "no statistics can take that away" in page
+    main([faster], against=run_dir, fail_above="5%")
+    main([run_dir], against=run_dir, fail_above="0")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fail_above": "5%"}, "name the earlier run with --against"),
+        ({"fail_above": "much", "against": Path("x")}, "give a share of 0% or more"),
+        ({"against": Path("nowhere")}, "nowhere: no such directory"),
+    ],
+)
+def test_a_mistake_in_a_comparison_is_told_and_nothing_is_written(
+    options: dict[str, Any], message: str, small_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        main([small_run], **options)
+    assert ended.value.exit_code == 2
+    assert message in capsys.readouterr().err
+    assert not (small_run / "report").exists()

@@ -1,12 +1,11 @@
 """The page as a browser shows it, on a screen and on a phone."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from scoring.detection.inputs import Entry
-from tests.analysis.test_report_in_chromium import BROWSER, browse, measured_copy
+from tests.analysis.chromium import BROWSER, Chromium
 from tests.scoring.detection.fakes import CURVE, FOR_WINDOWS, calibration
 from tests.scoring.detection.test_judging import WINDOWS, words
 from tests.scoring.detection.test_page import page_of
@@ -24,8 +23,11 @@ def test_nothing_sticks_out_of_the_page_at_any_width(tmp_path: Path) -> None:
         Entry("b.jsonl", "b.jsonl:7", 7, null_reason="bad_row", error="line 8: " + "x" * 200),
     ]
     page_of(tmp_path / "page", entries, calibration(**FOR_WINDOWS, probability=CURVE), WINDOWS, prior=0.5)
-    copy = measured_copy(tmp_path / "page" / "page.html")
-    for width in (1200, 390):
-        dom = browse(copy, tmp_path / "profile", f"--window-size={width},900", "--dump-dom")
-        assert 'data-overflow="0"' in dom, f"nothing sticks out at {width} px"
-        assert len(re.findall('class="window machine"', dom)) >= 2
+    sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    with Chromium(tmp_path / "profile") as browser:
+        for width in (1200, 390):
+            browser.open(tmp_path / "page" / "page.html", width=width)
+            assert browser.evaluate(sideways) == 0, f"nothing sticks out at {width} px"
+            assert browser.evaluate("document.querySelectorAll('.window.machine').length") >= 2
+        assert browser.errors == []
+        assert browser.requests == [(tmp_path / "page" / "page.html").as_uri()] * 2
