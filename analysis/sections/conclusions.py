@@ -21,13 +21,20 @@ from analysis.tables import Table
 _ENDS: Final = 5
 """Cells at each end of the order that the table shows."""
 
+ONE_ROUND: Final = (
+    "All rows are of one round. The cells of one loaded model were measured one after the other, so what else the "
+    "machine did then would look like an effect of the model or its quantization: rounds = 3 in the spec tells them "
+    "apart."
+)
+
 
 def summary(selection: Selection, metric: str) -> Content | None:
     """Return the section that says which cells have the highest and the lowest mean of a rate."""
     averages = selection.average(metric)
     if metric not in averages.metrics:
         return None
-    return Content(sentences=(*selection.remarks, *_ends(averages, metric), *claims(_effects(selection, averages))))
+    found = _claims(selection, _effects(selection, averages))
+    return Content(sentences=(*selection.remarks, *_ends(averages, metric), *found))
 
 
 def extremes(selection: Selection, metric: str, title: str) -> Content | None:
@@ -37,13 +44,22 @@ def extremes(selection: Selection, metric: str, title: str) -> Content | None:
         return None
     table = ranked_table(averages, metric, title)
     found = _effects(selection, averages)
-    sentences = (*selection.remarks, *_ends(averages, metric), *claims(found), *limits(found))
+    sentences = (*selection.remarks, *_ends(averages, metric), *_claims(selection, found), *limits(found))
     return Content(sentences=sentences, tables=(table, *_ranking(found)))
 
 
 def _effects(selection: Selection, averages: Averages) -> Effects:
     """Return the effects of the factors on the one metric that was averaged."""
     return effects(selection.sweep.ok, averages.factors, averages.metrics[0])
+
+
+def _claims(selection: Selection, found: Effects) -> list[str]:
+    """Return what the rows show, with the doubt that no test of one round can take away."""
+    sentences = claims(found)
+    rows = selection.sweep.ok
+    if sentences and "round" in rows and rows["round"].nunique() == 1:
+        sentences.append(ONE_ROUND)
+    return sentences
 
 
 def _ranking(found: Effects) -> tuple[Table, ...]:
