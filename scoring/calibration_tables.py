@@ -93,6 +93,8 @@ class LengthGroup(CalibrationTable):
             raise ValueError(f"min_tokens {self.min_tokens} is above max_tokens {self.max_tokens}")
         if (self.min_windows is None) != (self.max_windows is None):
             raise ValueError("min_windows and max_windows go together")
+        if self.k is not None and not (self.n or 0) >= self.k > (self.beyond or 0):
+            raise ValueError(f"k {self.k} must be above beyond {self.beyond}, and at most n {self.n}")
         return self
 
     def holds(self, windows: int | None) -> bool:

@@ -154,6 +154,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "overlap": (json.dumps(GOOD | {"groups": [group(1, 20, 0.5), group(20, 30, 0.5)]}).encode(), "may not overlap"),
     "turned round": (json.dumps(GOOD | {"groups": [group(20, 10, 0.5)]}).encode(), "min_tokens 20 is above"),
     "unknown fragments": (json.dumps(GOOD | {"fragments": {"mode": "x"}}).encode(), "fragments: "),
+    "k above n": (json.dumps(GOOD | {"groups": [group(1, 2, 0.5, n=4)]}).encode(), "k 5 must be above beyond 4, and"),
+    "beyond k": (json.dumps(GOOD | {"groups": [group(1, 2, 0.5, beyond=5)]}).encode(), "k 5 must be above beyond 5"),
     "no promise": (json.dumps(GOOD | {"promise": None}).encode(), "a calibration has a promise, or it says"),
 }
 
