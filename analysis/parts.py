@@ -24,7 +24,7 @@ _NOT_SHOWN: Final = frozenset({"affinity", "device_uuid", "worker_id", "text_sha
 """Columns that the page does not need: in millions of rows they take much memory."""
 _NOT_SHOWN_OF_TEXTS: Final = frozenset(
     {
-        *("round", "order_index", "dropped_words", "peak_rss_method"),
+        *("round", "order_index", "dropped_words", "unpaired_words", "peak_rss_method"),
         *("nll_sum", "xent_sum", "n_nll", "n_xent", "rank_1", "rank_10", "rank_100", "rank_1000", "top1_agree"),
         *("xent_aligned_sum", "var_sum", "entropy_o_sum", "entropy_q_sum", "log_rank_sum"),
         *("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_used_bytes", "peak_rss_bytes"),

@@ -4,7 +4,6 @@ Prints seconds, CPU time and peak memory of `python -m analysis.report`, in a pr
 binoculars.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,15 @@ import pyarrow.parquet as pq
 
 from sweeps.schema import COLUMNS
 
+_REPORT: Final = """
+import re, sys, time
+from pathlib import Path
+from analysis.report import write_report
+write_report(Path(sys.argv[1]))
+peak_kib = re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]
+print(time.process_time(), peak_kib)
+"""
+"""Code of the process. Its own `ru_maxrss` would not do: a process begins with the peak of the one that started it."""
 PART_ROWS: Final = 250_000
 _PAIRS: Final = 10
 _FRAGMENTS: Final = 4
@@ -77,14 +85,10 @@ def _chosen(values: list[str], codes: Any) -> Any:
 def report_cost(run: Path) -> tuple[float, float, float]:
     """Return seconds, seconds of CPU time, and peak GiB of the report of a run, made by a process of its own."""
     started_s = time.perf_counter()
-    command = [sys.executable, "-m", "analysis.report", str(run)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)  # of this child alone
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode}")
+    ended = subprocess.run([sys.executable, "-c", _REPORT, str(run)], check=True, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - started_s
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
+    cpu_s, peak_kib = map(float, ended.stdout.split())
+    return seconds, cpu_s, peak_kib / 2**20
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """The run's calibration file, where there is one that is of a sweep's scores, and the tables beside the file."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.sections.measured_sweep import MeasuredSweep
-from analysis.sections.scores.scored import Setting
+from analysis.sections.scores.scored import DIRECTED, SETTING, Setting, each_setting
 from analysis.thresholds.files import tables_directory
 from analysis.thresholds.settings import settings_of as settings_in
 from scoring.calibration import Calibration
@@ -37,7 +36,7 @@ class Found:
     """Tables of `python -m analysis.thresholds` by name."""
 
 
-def calibration_for(sweep: MeasuredSweep, settings: Sequence[Setting]) -> Found:
+def calibration_for(sweep: MeasuredSweep) -> Found:
     """Return the calibration in the run directory, if it is of one of the settings and of texts cut alike.
 
     The file is `calibration.json`, or `calibration-SWEEP.json` where the former is of another sweep.
@@ -54,7 +53,7 @@ def calibration_for(sweep: MeasuredSweep, settings: Sequence[Setting]) -> Found:
         except CalibrationError as error:
             remarks.append(f"The {error}.")
             continue
-        for setting in settings:
+        for setting in each_setting(sweep, [*SETTING, *DIRECTED]):  # in memory one after the other
             if _is_of(calibration, setting):
                 tables, remark = _tables(tables_directory(path), calibration)
                 return Found(calibration, path, setting, remark, tables)

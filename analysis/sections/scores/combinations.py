@@ -47,7 +47,8 @@ def unsupported(sweep: MeasuredSweep) -> Table | None:
     rows = sweep.rows.rows
     if "pair" not in rows:
         return None
-    scored = set(rows.loc[rows["score"].notna(), "pair"].dropna()) if "score" in rows else set()
+    has_score = rows["score"].notna() if "score" in rows else False
+    scored = list(rows.loc[has_score & rows["pair"].notna(), "pair"].unique())
     failed = rows[rows["pair"].notna() & ~rows["pair"].isin(scored)]
     if failed.empty:
         return None

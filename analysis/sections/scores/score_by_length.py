@@ -25,7 +25,7 @@ def score_by_length(sweep: MeasuredSweep) -> Content | None:
     if not settings:
         return None
     frames = {setting.name: by_length(setting, "score") for setting in settings}
-    found = calibration_for(sweep, settings)
+    found = calibration_for(sweep)
     known = found.calibration if found.calibration and found.calibration.binding.score == "score" else None
     table, nulls = pd.concat(frames.values(), ignore_index=True), null_counts(sweep)
     shown = (_table(table, sweep.file_name), null_table(nulls, sweep.file_name))

@@ -14,7 +14,7 @@ from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import NAME, Found, calibration_for
 from analysis.sections.scores.length_bins import by_length
 from analysis.sections.scores.score_by_length import length_figure
-from analysis.sections.scores.scored import DIRECTED, SETTING, Setting, settings_of
+from analysis.sections.scores.scored import Setting, each_setting
 from analysis.sections.scores.threshold_figures import held_out_figures, reliability_figure
 from analysis.sections.scores.threshold_tables import frame_table, group_name, group_table
 from analysis.sections.scores.wording import listed, rate_text
@@ -40,12 +40,12 @@ _TABLES: Final = {
 
 def thresholding(sweep: MeasuredSweep) -> Content | None:
     """Return the section. None where no text has a score."""
-    settings = settings_of(sweep, [*SETTING, *DIRECTED])
-    if not settings:
+    first = next(each_setting(sweep), None)
+    if first is None:
         return None
-    found = calibration_for(sweep, settings)
+    found = calibration_for(sweep)
     if found.calibration is None or found.setting is None:
-        return Content(sentences=tuple(filter(None, (found.remark, *_without(sweep, settings, found)))))
+        return Content(sentences=tuple(filter(None, (found.remark, *_without(sweep, first, found)))))
     calibration, score = found.calibration, found.calibration.binding.score
     frames = {found.setting.name: by_length(found.setting, score)}
     name = f"{sweep.file_name}-thresholds"
@@ -62,13 +62,12 @@ def thresholding(sweep: MeasuredSweep) -> Content | None:
     )
 
 
-def _without(sweep: MeasuredSweep, settings: list[Setting], found: Found) -> list[str]:
-    """Return what to do for a calibration, and what the records would carry."""
-    setting = settings[0]
+def _without(sweep: MeasuredSweep, setting: Setting, found: Found) -> list[str]:
+    """Return what to do for a calibration of a setting, and what its records would carry."""
     human = int(setting.rows.loc[setting.rows["is_human"], "record_id"].nunique())
     calibrating = round(_CALIBRATE * human)
     carried = [fpr for fpr in _FPRS if calibrating >= records_needed(fpr, _CONFIDENCE)]
-    command = _command(sweep, settings, found, min(carried, default=_FPRS[0]))
+    command = _command(sweep, setting, found, min(carried, default=_FPRS[0]))
     sentences = [f"No thresholds yet: `{command}` makes the file that this section shows."]
     have = f"{human:,} records with human text, {calibrating:,} of them in the calibrate part"
     missing = [
@@ -86,11 +85,11 @@ def _without(sweep: MeasuredSweep, settings: list[Setting], found: Found) -> lis
     return sentences
 
 
-def _command(sweep: MeasuredSweep, settings: list[Setting], found: Found, fpr: float) -> str:
+def _command(sweep: MeasuredSweep, setting: Setting, found: Found, fpr: float) -> str:
     """Return the command that writes the calibration into the run directory."""
     out = Path("RUN_DIR", NAME) if found.path is None else found.path
     parts = ["python", "-m", "analysis.thresholds", str(out.parent), "--sweep", sweep.rows.name]
-    for column, level in settings[0].levels.items():
+    for column, level in setting.levels.items():
         parts += ["--where", f"{column}={'' if level is None else level}"]
     parts += ["--fpr", f"{fpr:g}", "--out", str(out)]
     return shlex.join(parts)
