@@ -90,7 +90,7 @@ def corpus_paths(model_factor: str) -> Mapping[str, Callable[[Any, Path], Any]]:
 
 
 class HoldsPair(Protocol):
-    """What a worker keeps in memory: two models, or one model twice."""
+    """A pair in a worker's memory: two models, or one model twice."""
 
     pair: "Pair"
 
@@ -102,7 +102,7 @@ class CorpusBenchmark:
     model_factor: ClassVar[str]
     """Factor whose levels name the models: `pair` or `model`."""
     result: ClassVar[str]
-    """What a fragment gets, in words, for the summary of a run."""
+    """Name of a fragment's result, for the summary of a run: `score` or `comparison`."""
     timed: ClassVar[bool] = False
     reads_builtin: ClassVar[bool] = True
     escalates_on_oom: ClassVar[bool] = True

@@ -87,16 +87,6 @@ def p_of_difference(aurocs: Aurocs, first: int, second: int) -> float | None:
     return float(2 * ndtr(-z))
 
 
-def holm(p_values: Any) -> Floats:
-    """Return p values adjusted for their number (Holm 1979). NaN stays NaN and is not counted."""
-    p = np.asarray(p_values, np.float64)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    adjusted = np.full(len(p), np.nan)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
-    return adjusted
-
-
 def _components(human_SH: Any, synthetic_SM: Any) -> tuple[Floats, Floats]:
     """Return the share of synthetic texts above each human text, and of human texts below each synthetic one."""
     h, m = human_SH.shape[1], synthetic_SM.shape[1]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.thresholds.delong import delong, holm, p_of_difference
+from analysis.multiplicity import holm
+from analysis.thresholds.delong import delong, p_of_difference
 from analysis.thresholds.randomness import one_of_each
 from analysis.thresholds.roc import machine_like
 

@@ -43,7 +43,7 @@ class Chromium:
         self._session: str | None = None
         self._is_loaded = False
         self.errors: list[str] = []
-        """What the console or an exception said, and what the page's policy refused."""
+        """Messages of the console and of exceptions, and what the page's policy refused."""
         self.requests: list[str] = []
         """Addresses that the page asked for, its own included."""
 

@@ -17,7 +17,7 @@ TIMED = [section for section in SECTIONS if section.benchmark in STUDY]
 
 
 class PageData(HTMLParser):
-    """What each article of the study holds: rows of its tables, marks in its figures, its sentences."""
+    """Content of each article of the study: rows of its tables, marks in its figures, its sentences."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -51,7 +51,7 @@ def for_demo_pair(folder: Path, **changes: Any) -> Path:
 
 
 def words(count: int, score: float = 1.0) -> str:
-    """So many words, the last with a score."""
+    """Return so many words, the last with a score."""
     return " ".join(["w"] * (count - 1) + [f"s{score}"])
 
 

@@ -28,7 +28,7 @@ class Found:
 
     calibration: Calibration | None
     path: Path | None
-    """Of the file, or of the file to write; None for rows of no directory."""
+    """Path of the file, or of the file to write; None for rows of no directory."""
     setting: Setting | None = None
     """The setting that it is of."""
     remark: str = ""

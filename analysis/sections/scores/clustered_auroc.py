@@ -13,7 +13,8 @@ import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from analysis.thresholds.delong import Aurocs, holm, interval, p_of_difference
+from analysis.multiplicity import holm
+from analysis.thresholds.delong import Aurocs, interval, p_of_difference
 
 Floats = npt.NDArray[np.float64]
 CONFIDENCE: Final = 0.95

@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from analysis.multiplicity import holm
 from analysis.sections.scores.by_record import difference, record_numbers
 from analysis.sections.scores.clustered_auroc import clustered_aurocs, compared, separation
 from analysis.sections.scores.scored import FEWEST_RECORDS, Setting
-from analysis.thresholds.delong import holm
 from analysis.thresholds.randomness import places
 from analysis.thresholds.roc import machine_like
 

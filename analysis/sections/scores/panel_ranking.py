@@ -50,7 +50,7 @@ class Panel(NamedTuple):
     """The panel of one setting."""
 
     name: str
-    """Of the setting."""
+    """Name of the setting."""
     drawn: pd.DataFrame
     """One text of each record and author, with every score."""
     auroc: pd.DataFrame

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from analysis.thresholds.delong import auroc_by_record, delong, holm, interval, p_of_difference
+from analysis.multiplicity import holm
+from analysis.thresholds.delong import auroc_by_record, delong, interval, p_of_difference
 from tests.analysis.thresholds.record_bootstrap import bootstrap_interval
 
 

@@ -21,7 +21,7 @@ WINDOWS = WindowFragments(mode="window", words=4, step=2)
 
 
 def words(count: int, score: float | None = None) -> str:
-    """So many words, the last with a score."""
+    """Return so many words, the last with a score."""
     mark = "w" if score is None else f"s{score}"
     return " ".join(["w"] * (count - 1) + [mark])
 
