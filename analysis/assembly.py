@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.auc import auc_by_cell
-from analysis.averages import is_scored
 from analysis.canvas import Drawing
+from analysis.cell_averages import is_scored
 from analysis.cells_table import cells_table
 from analysis.column_titles import title_of
 from analysis.comparison.page_part import ComparedPart

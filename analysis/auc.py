@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis.averages import Averages
+from analysis.cell_averages import Averages
 from analysis.cell_factors import grouped
 from analysis.load import SweepRows
 

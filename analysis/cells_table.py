@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.averages import Averages
+from analysis.cell_averages import Averages
 from analysis.column_titles import NULL, Scale, axis_title, number, scale_of, title_of
 from analysis.level_labels import text_of
 from analysis.marks import TOO_FEW, interval_text, reasons_of, unsteadiness_of

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.averages import Averages
+from analysis.cell_averages import Averages
 
 MAX_COMBINED_SERIES: Final = 8
 MAX_FIGURES: Final = 12

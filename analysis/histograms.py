@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.averages import Averages
 from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
+from analysis.cell_averages import Averages
 from analysis.cell_factors import grouped
 from analysis.figure_spec import MAX_PANELS
 from analysis.level_labels import LevelLabels, short_names

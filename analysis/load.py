@@ -82,10 +82,6 @@ class RunRows:
 def find_runs(directory: Path) -> tuple[Path, ...]:
     """Return the run directories that a name stands for: itself, or those in it where it is a directory of runs.
 
-    Args:
-        directory: of the run.
-        also: columns to read that no page shows, such as text_sha256.
-
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
             what to do.

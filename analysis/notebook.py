@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.averages import average
+from analysis.cell_averages import average
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.conclusions.effects import Effects
 from analysis.conclusions.effects import effects as effects_of

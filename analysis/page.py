@@ -1,7 +1,7 @@
 """The page: its parts in their order, and their HTML.
 
-Knows the order of a page and HTML. Does not know how values are computed (averages.py, failures.py), drawn (plots.py),
-written as text (tables.py, column_titles.py) or saved (report.py).
+Knows the order of a page and HTML. Does not know how values are computed (cell_averages.py, failures.py), drawn
+(plots.py), written as text (tables.py, column_titles.py) or saved (report.py).
 """
 
 import base64

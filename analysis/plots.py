@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
 
-from analysis.averages import Averages
 from analysis.canvas import MAX_LEGEND, MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
+from analysis.cell_averages import Averages
 from analysis.cell_factors import grouped
 from analysis.cell_statistics import FEWEST
 from analysis.column_titles import Scale, axis_title, scale_of, title_of

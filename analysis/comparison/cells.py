@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.averages import is_scored
+from analysis.cell_averages import is_scored
 from analysis.cell_factors import EFFECTIVE, candidate_factors, split_cells, varies
 from analysis.load import SweepRows
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.averages import headlines, is_scored
+from analysis.cell_averages import headlines, is_scored
 from analysis.column_titles import title_of
 from analysis.comparison.cells import Key, Sample, matching_factors, samples, told_apart
 from analysis.comparison.environments import environment_differences

@@ -7,7 +7,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.averages import Averages
+from analysis.cell_averages import Averages
 from analysis.column_titles import Scale, axis_title, number, scale_of, title_of
 from analysis.conclusions.effects import Effects, effects
 from analysis.conclusions.sentences import claims, limits

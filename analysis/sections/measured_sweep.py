@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.averages import Averages, average
+from analysis.cell_averages import Averages, average
 from analysis.load import SweepRows
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import pandas as pd
 import pyarrow as pa
 
-from analysis.averages import Averages, average
+from analysis.cell_averages import Averages, average
 from analysis.column_titles import title_of
 from analysis.level_labels import text_of
 from analysis.load import SweepRows

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.averages import Averages, average
+from analysis.cell_averages import Averages, average
 from analysis.load import read_run
 from sweeps.schema import COLUMNS
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.averages import average
+from analysis.cell_averages import average
 from analysis.load import SweepRows, read_run
 
 RATE = "generation_rate_tokens_per_s"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from analysis import plots
-from analysis.averages import average
+from analysis.cell_averages import average
 from analysis.figure_spec import FigureSpec, choose_figure, shown_cells
 from analysis.load import read_run
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from analysis import canvas
-from analysis.averages import average
 from analysis.canvas import ESCAPED, Drawing
+from analysis.cell_averages import average
 from analysis.figure_spec import choose_figure
 from analysis.histograms import draw_scores
 from analysis.level_labels import MAX_LABEL, short_names

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.averages import average
+from analysis.cell_averages import average
 from analysis.load import SweepRows, read_run
 from sweeps.schema import COMMON
 

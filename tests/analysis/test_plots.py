@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from analysis import plots
-from analysis.averages import average
+from analysis.cell_averages import average
 from analysis.figure_spec import choose_figure
 from analysis.histograms import draw_scores
 from analysis.load import read_run

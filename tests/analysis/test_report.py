@@ -13,7 +13,7 @@ import pytest
 from markupsafe import escape
 from typer.testing import CliRunner
 
-from analysis.averages import average
+from analysis.cell_averages import average
 from analysis.cells_table import cells_table
 from analysis.load import read_run
 from analysis.report import app, write_report

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from analysis import assembly
-from analysis.averages import average
+from analysis.cell_averages import average
 from analysis.failures import failures
 from analysis.figure_spec import choose_figure
 from analysis.load import read_run

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import analysis.cells_table
-from analysis.averages import average
+from analysis.cell_averages import average
 from analysis.cells_table import cells_table
 from analysis.load import read_run
 from analysis.report import write_report

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from analysis.auc import auc_by_cell
-from analysis.averages import Averages, average
+from analysis.cell_averages import Averages, average
 from analysis.load import read_run
 
 RATE = "generation_rate_tokens_per_s"
