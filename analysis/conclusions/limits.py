@@ -29,6 +29,8 @@ def no_claim(effects: Effects) -> str | None:
         largest = factors.iloc[0].to_dict()
         said += f": the largest share of the variation is that of {named(largest['term'])} ({share_of(largest)}); "
         said += why_unclaimed(largest)
+    else:
+        said += ": no two configurations that were measured twice can be compared"
     return with_left_out(f"{said}.", effects)
 
 
@@ -55,7 +57,7 @@ def _on_limits(effects: Effects) -> Iterator[str]:
     for term in (term for term in effects.lost if not apart & {(name,) for name in term}):
         yield f"{capital(named(term))} cannot be judged: no two levels were measured with all other factors equal."
     for row in effects.ranking[effects.ranking["reason"].notna()].to_dict("records"):
-        yield f"{capital(_row_name(row))}: no claim, {row['reason']}."
+        yield f"{capital(_row_name(row))}: no claim ({row['reason']})."
     unsure = effects.ranking[(effects.ranking["p_adjusted"] > ALPHA) & (effects.ranking["kind"] != "interaction")]
     for row in unsure.to_dict("records"):
         yield f"No effect of {_row_name(row)} was shown ({p_text(row['p_adjusted'])})."
@@ -69,4 +71,4 @@ def _row_name(row: Mapping[Any, Any]) -> str:
     """Return the name of a row of the ranking."""
     if row["kind"] == "interaction":
         return f"the interaction of {named(row['term'])}"
-    return f"{named(row['term'])}{', compared where all else is equal,' if row['kind'] == 'part' else ''}"
+    return f"{named(row['term'])}{' where all else is equal' if row['kind'] == 'part' else ''}"

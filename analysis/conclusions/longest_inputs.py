@@ -59,9 +59,9 @@ def _on_length(fitted: Any, failed: Any, skipped: Any, unit: str) -> str:
     if pd.isna(fitted):
         if pd.notna(failed):
             return f"already {_words(failed, unit)} ran out of memory."
-        return (
-            "no input was measured." if pd.isna(skipped) else "no input was tried: something smaller ran out of memory."
-        )
+        if pd.notna(skipped):
+            return "no input was tried, because something smaller had run out of memory."
+        return "no input was measured."
     if pd.notna(failed):
         return f"{_words(fitted, unit)} is the longest input that fitted; {failed:,.0f} ran out of memory."
     if pd.notna(skipped):

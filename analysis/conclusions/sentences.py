@@ -94,8 +94,8 @@ def _ends(effects: Effects, term: Term, groups: Sequence[LevelGroup]) -> str:
     """Return the sentence on the best and the worst group of a term."""
     better, worse = (comparative(effects.metric, better=side) for side in (True, False))
     return (
-        f"{capital(named(term))}: {group_text(groups[0])} {_is(groups[0])} {better} than all others, "
-        f"{group_text(groups[-1])} {_is(groups[-1])} {worse}."
+        f"{capital(named(term))}: {group_text(groups[0])} {_is(groups[0])} {better} than all others, and "
+        f"{group_text(groups[-1])} {_is(groups[-1])} {worse} than all others."
     )
 
 

@@ -27,7 +27,7 @@ class GivenMetric:
     @property
     def keys(self) -> list[str]:
         """Return the factors."""
-        return [name for name in self.means if name not in ("mean", "var", "n")]
+        return [str(name) for name in self.means if name not in ("mean", "var", "n")]
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _beaten_by(cells: pd.DataFrame, signs: Sequence[int], alpha: float) -> Any:
             as_good &= gain >= 0
             better |= (gain > 0) & (worse_p(mean, var, n, place) * len(signs) <= alpha)
         beats[place] = as_good & better
-    is_beaten = beats.any(axis=0)
+    is_beaten: Any = beats.any(axis=0)
     if not is_beaten.any():
         return np.full(size, -1)
     by_front = beats & ~is_beaten[:, None]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.cell_factors import varies
+from analysis.cell_factors import ordered_levels, varies
 from analysis.column_titles import Scale, axis_title, number, scale_of, title_of
 from analysis.conclusions.cold_start import cold_start
 from analysis.level_labels import LevelLabels, text_of
@@ -19,6 +19,7 @@ from analysis.tables import MAX_TABLE_ROWS, Table
 _WHERE: Final = ("model", "device_map", "quantization", "cpu_cores")
 _LOAD_BY: Final = ("source", "cache_state")
 _BY: Final = ("max_new_tokens", "prompt_words", "decoding_strategy")
+_TIMES: Final = ("total_s", "load_time_s", "inference_time_s")
 
 
 def time_from_cold_start(sweep: MeasuredSweep, generation: Selection) -> Content:
@@ -64,11 +65,11 @@ def _title(found: pd.DataFrame) -> str:
 def _sentence(found: pd.DataFrame, scale: Scale, title: str) -> str:
     """Return the sentence on the fastest and the slowest configuration."""
     factors = [name for name in (*_WHERE, *_BY) if name in found and varies(found[name])]
-    labels = LevelLabels({name: [*found[name].drop_duplicates()] for name in factors})
+    labels = LevelLabels({name: ordered_levels(found[name], []) for name in (*factors, "source") if name in found})
 
     def told(row: Mapping[Any, Any]) -> str:
         named = labels.named(factors, [row[name] for name in factors], ", ")
-        return f"{_measured(row, scale)}{f', with {named}' if named else ''}, loaded {_origin(row)}"
+        return f"{_measured(row, scale)}{f', with {named}' if named else ''}, loaded {_origin(row, labels)}"
 
     tokens = found["max_new_tokens"].drop_duplicates()
     end = f", to {tokens.iloc[0]:,} new tokens" if len(tokens) == 1 else ""
@@ -81,9 +82,7 @@ def _sentence(found: pd.DataFrame, scale: Scale, title: str) -> str:
 
 def _measured(row: Mapping[Any, Any], scale: Scale) -> str:
     """Return '8.2 s = load 5.1 + generate 3.1 (…)', with the interval or why there is none, and reasons to doubt."""
-    total, load, generate = (
-        number(row[name], scale.divisor) for name in ("total_s", "load_time_s", "inference_time_s")
-    )
+    total, load, generate = (number(row[name], scale.divisor) for name in _TIMES)
     n = f"n = {row['n_load']} loads and {row['n_inference']} generations"
     doubt = f"; {row['doubts']}" if row["doubts"] else ""
     return f"{total} {scale.unit} = load {load} + generate {generate} ({n}; {_interval(row, scale, long=True)}{doubt})"
@@ -96,27 +95,21 @@ def _interval(row: Mapping[Any, Any], scale: Scale, *, long: bool) -> str:
     return f"95% interval {interval}" if long else interval
 
 
-def _origin(row: Mapping[Any, Any]) -> str:
+def _origin(row: Mapping[Any, Any], labels: LevelLabels) -> str:
     """Return 'cold from nvme/hub', as far as it is known."""
     state, source = row.get("cache_state"), row.get("source")
-    known = [
-        "" if pd.isna(state) else str(state),
-        ""
-        if pd.isna(source)
-        else f"from the {'default source' if source == 'default' else f'source {text_of(source)}'}",
-    ]
-    return " ".join(filter(None, known)) or "from an unknown source"
+    place = "the default source" if source == "default" else labels.short("source", source)
+    return f"{'' if pd.isna(state) else f'{state} '}from {'an unknown source' if pd.isna(source) else place}"
 
 
 def _table(found: pd.DataFrame, scale: Scale, title: str) -> Table:
     """Return the table of all configurations, the fastest first."""
-    names: Sequence[str] = [*_WHERE, *_LOAD_BY, *(name for name in _BY if name in found)]
-    times = ("total_s", "load_time_s", "inference_time_s")
+    names: Sequence[str] = [*_WHERE, *_LOAD_BY, *_BY[:1], *(name for name in _BY[1:] if varies(found[name]))]
     return Table(
         title=f"{title}: load + generate",
         headers=(
             *map(title_of, names),
-            *(axis_title(name, scale) for name in times),
+            *(axis_title(name, scale) for name in _TIMES),
             "95% interval of the total",
             "n of loads and generations",
             "reasons to doubt",
@@ -124,7 +117,7 @@ def _table(found: pd.DataFrame, scale: Scale, title: str) -> Table:
         rows=tuple(
             (
                 *(text_of(row.get(name)) for name in names),
-                *(number(row[name], scale.divisor) for name in times),
+                *(number(row[name], scale.divisor) for name in _TIMES),
                 _interval(row, scale, long=False),
                 f"{row['n_load']}, {row['n_inference']}",
                 row["doubts"],

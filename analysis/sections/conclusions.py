@@ -45,7 +45,7 @@ def summary(selection: Selection, metric: str, also: Content = NOTHING, *, share
     if metric not in averages.metrics:
         return None
     found = _effects(selection, averages, share)
-    first, *others = _claims(selection, found) or [no_claim(found)]
+    first, *others = _claims(selection, found) or [no_claim(found) or ""]
     highest, *lowest = _ends(averages, metric)
     sentences = (*selection.remarks, highest, first, *also.sentences, *lowest, *others)
     return Content(sentences=tuple(filter(None, sentences)))
@@ -107,9 +107,7 @@ def _ranking(found: Effects) -> tuple[Table, ...]:
                     " × ".join(map(title_of, row["term"])) + (" (all else equal)" if row["kind"] == "part" else ""),
                     "–" if pd.isna(row["share"]) else f"{row['share']:.0%}",
                     "–" if pd.isna(row["partial_eta2"]) else f"{row['partial_eta2']:.2f}",
-                    "–"
-                    if pd.isna(row["p_adjusted"])
-                    else p_text(row["p_adjusted"]).removeprefix("p ").removeprefix("= "),
+                    "–" if pd.isna(row["p_adjusted"]) else p_text(row["p_adjusted"]).removeprefix("p = "),
                     "" if pd.isna(row["reason"]) else row["reason"],
                 )
                 for row in found.ranking.to_dict("records")

@@ -75,7 +75,7 @@ def _beside_the_rate(sweep: MeasuredSweep) -> Content:
 def _commonest_length(selection: Selection) -> int:
     """Return the input length that most configurations have measured; of several, the longest."""
     ok = selection.sweep.ok
-    cells = ok[[LENGTH, *selection.average(RATE).factors]].drop_duplicates()
+    cells = ok[list(dict.fromkeys((LENGTH, *selection.average(RATE).factors)))].drop_duplicates()
     counts = cells[LENGTH].value_counts()
     return int(counts.index[counts == counts.max()].max())
 

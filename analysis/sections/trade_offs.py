@@ -1,4 +1,4 @@
-"""Sentence and table on the best trade-offs: of rate and peak memory, and of both with the fidelity to the full model."""
+"""Sentences and tables on the best trade-offs: of rate and peak memory, and of both with the fidelity."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,7 +11,7 @@ from analysis.conclusions.effects import ALPHA
 from analysis.conclusions.trade_offs import GivenMetric, TradeOffs, trade_offs
 from analysis.conclusions.wording import configuration, listed
 from analysis.directions import Direction
-from analysis.level_labels import text_of
+from analysis.level_labels import short_names, text_of
 from analysis.log_cells import FEWEST
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.section import Content
@@ -33,12 +33,15 @@ def best_trade_offs(sweep: MeasuredSweep, selection: Selection, rate: str, of: s
         sweep: whose page may hold a sweep of fidelity.
         selection: rows of one workload, with `peak_memory_bytes`: a shorter input must not beat a longer one.
         rate: column of the rate.
-        of: the workload in words, as '256 new tokens'.
+        of: the workload in words, as 'with 256 new tokens'.
     """
     rows, factors = selection.sweep.ok, selection.average(rate).factors
     metrics = {rate: Direction.HIGHER, PEAK_MEMORY: Direction.LOWER}
     if rows[PEAK_MEMORY].isna().all() or not factors:
         return Content()
+    models = rows["model"].dropna().unique()
+    if len(models) == 1:
+        of = f"of {short_names([models[0]])[0]} {of}"
     given = _fidelity(sweep, rows)
     alpha = SHARE * ALPHA / (1 if given is None else 2)
     found = [trade_offs(rows, factors, metrics, alpha=alpha)]
@@ -46,7 +49,7 @@ def best_trade_offs(sweep: MeasuredSweep, selection: Selection, rate: str, of: s
         found.append(trade_offs(rows, factors, metrics, given=given, alpha=alpha))
     mixed = rows["peak_allocated_bytes"].notna()
     sentences = [_sentence(one, of) for one in found]
-    if mixed.any() and not mixed.all():
+    if mixed.any() and not mixed.all() and any(len(one.cells) > 1 for one in found):
         sentences.append("Peak memory: of the CUDA allocator on GPUs, resident memory of the host on CPUs.")
     return Content(sentences=tuple(sentences), tables=tuple(_table(one) for one in found if len(one.cells) > 1))
 
@@ -62,7 +65,9 @@ def _fidelity(sweep: MeasuredSweep, rows: pd.DataFrame) -> GivenMetric | None:
         if ok.empty:
             continue
         first = ok[ok["corpus"].astype("object") == ok["corpus"].iloc[0]] if ok["corpus"].notna().any() else ok
-        records = [dict(zip(_KEYS, key, strict=True)) | _by_record(part) for key, part in grouped(first, list(_KEYS))]
+        records = [
+            {**dict(zip(_KEYS, key, strict=True)), **_by_record(part)} for key, part in grouped(first, list(_KEYS))
+        ]
         known = set(rows[list(_KEYS)].astype("object").itertuples(index=False, name=None))
         if not known & {tuple(record[name] for name in _KEYS) for record in records}:
             continue
@@ -75,7 +80,7 @@ def _fidelity(sweep: MeasuredSweep, rows: pd.DataFrame) -> GivenMetric | None:
     return None
 
 
-def _by_record(rows: pd.DataFrame) -> Mapping[str, float]:
+def _by_record(rows: pd.DataFrame) -> dict[str, Any]:
     """Return mean, variance and n of the means of records."""
     keys = [rows[name].astype("object") for name in ("dataset", "record_id")]
     means = rows[_FIDELITY].astype("float64").groupby(keys, dropna=False).mean()
@@ -84,7 +89,7 @@ def _by_record(rows: pd.DataFrame) -> Mapping[str, float]:
 
 def _sentence(found: TradeOffs, of: str) -> str:
     """Return the sentence on the configurations that no other one beats."""
-    of_what = f"Best trade-offs of {listed([title_of(name) for name in found.metrics])}, {of}"
+    of_what = f"Best trade-offs of {listed([title_of(name) for name in found.metrics])} {of}"
     left_out = f"; left out: {' and '.join(found.left_out)}" if found.left_out else ""
     cells, front = found.cells, found.front
     if len(cells) < 2:
@@ -96,8 +101,8 @@ def _sentence(found: TradeOffs, of: str) -> str:
     more = f" | and {len(front) - _MAX_NAMED} more" if len(front) > _MAX_NAMED else ""
     beaten = len(cells) - len(front)
     return (
-        f"{of_what}: {' | '.join(named)}{more}. The other {beaten} of {len(cells)} configurations are each beaten by one "
-        f"that is as good in all of these and significantly better in one{left_out}."
+        f"{of_what}: {' | '.join(named)}{more}. The other {beaten} of {len(cells)} configurations are each beaten by "
+        f"one that is as good in all of these and significantly better in one{left_out}."
     )
 
 
