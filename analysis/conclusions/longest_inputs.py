@@ -15,6 +15,7 @@ from analysis.marks import MARK
 from sweeps.task_status import TaskStatus
 
 _OUT_OF_MEMORY = tuple(status.value for status in TaskStatus if status.is_oom)
+_LENGTHS = ("longest", "first_out_of_memory", "first_skipped", "shorter_out_of_memory")
 _MAX_NAMED = 6
 """Devices that a sentence names; of more, the ends."""
 
@@ -29,11 +30,12 @@ def longest_inputs(rows: pd.DataFrame, length: str, by: Sequence[str]) -> pd.Dat
 
     Returns:
         Columns: by, longest, first_out_of_memory (the shortest longer one; null: none), first_skipped (the same, not
-        tried because something smaller had run out of memory), finding (a sentence).
+        tried because something smaller had run out of memory), shorter_out_of_memory (not longer than the longest, in
+        another task), finding (a sentence).
     """
     unit = length.partition("_")[2]
     records = [dict(zip(by, key, strict=True)) | _found(group, length, unit) for key, group in grouped(rows, list(by))]
-    return pd.DataFrame(records, columns=[*by, "longest", "first_out_of_memory", "first_skipped", "finding"])
+    return pd.DataFrame(records, columns=[*by, *_LENGTHS, "finding"])
 
 
 def _found(rows: pd.DataFrame, length: str, unit: str) -> dict[str, Any]:
@@ -44,15 +46,17 @@ def _found(rows: pd.DataFrame, length: str, unit: str) -> dict[str, Any]:
     failed = longer.loc[longer["status"].isin(_OUT_OF_MEMORY), length].min()
     skipped = longer.loc[longer["status"] == TaskStatus.SKIPPED_OOM, length].min()
     others = sorted(set(longer["status"]) - {"ok", TaskStatus.SKIPPED_OOM.value, *_OUT_OF_MEMORY})
+    shorter = out.loc[out[length] <= fitted, length].min() if pd.notna(fitted) else None
     parts = [_on_length(fitted, failed, skipped, unit)]
-    if pd.notna(fitted) and (out[length] <= fitted).any():
-        parts.append(f"{_words(out[length].min(), unit)} ran out of memory in another task.")
+    if pd.notna(shorter):
+        parts = [f"{_words(fitted, unit)} fitted, although {shorter:,.0f} ran out of memory in another task."]
     if others:
         parts.append(f"{'Longer inputs have' if pd.notna(fitted) else 'Inputs have'} no value: {', '.join(others)}.")
     beside = out.loc[out[length] == failed, "neighbours"].max() if "neighbours" in out else None
     if pd.notna(beside) and beside > 0:
         parts.append(f"{MARK} what ran out of memory ran beside other work.")
-    return {"longest": fitted, "first_out_of_memory": failed, "first_skipped": skipped, "finding": " ".join(parts)}
+    lengths = dict(zip(_LENGTHS, (fitted, failed, skipped, shorter), strict=True))
+    return lengths | {"finding": " ".join(parts)}
 
 
 def _on_length(fitted: Any, failed: Any, skipped: Any, unit: str) -> str:
@@ -118,6 +122,8 @@ def _phrase(group: pd.DataFrame, others: str, unit: str) -> str:
     size = _words(high, unit) if low == high else f"{low:,.0f} to {high:,.0f} {unit}, by {others}"
     if len(fitted) < len(group):
         size += f", and nothing in {len(group) - len(fitted)} of {len(group)} configurations"
+    if group["shorter_out_of_memory"].notna().any():
+        return f"{size}, although some that were not longer ran out of memory in other tasks"
     if not limited:
         return f"{size}, and nothing longer ran out of memory, so more may fit"
     if limited < len(group):
