@@ -1,12 +1,12 @@
 """Trade-offs: configurations that no other one beats in all metrics (Pareto front), such as rate against memory.
 
-A configuration is beaten only by one whose means are at least as good in all metrics, and which is significantly better
-in one of them. So noise alone beats nothing. Knows cells of several metrics. Does not know sentences.
+A configuration is beaten only by one whose means are as good in all metrics, to within 1%, and which is better by more
+than that, and significantly, in one of them. So noise alone beats nothing. Knows cells of several metrics. Does not know sentences.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ import pandas as pd
 from analysis.conclusions.fastest import worse_p
 from analysis.directions import Direction
 from analysis.log_cells import FEWEST, log_cells
+
+TOLERANCE: Final = 0.01
+"""Difference, as a share, up to which two means are as good as each other."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ def trade_offs(
     if given is not None:
         joined = _with_given(joined, rows, given, place=len(names))
         names, signs = [*names, given.name], [*signs, -1]
-    beaten_by = _beaten_by(joined, signs, alpha)
+    is_log = [name in metrics for name in names]
+    beaten_by = _beaten_by(joined, signs, is_log, alpha)
     means = {
-        name: joined[f"mean {place}"] if given is not None and name == given.name else np.exp(joined[f"mean {place}"])
+        name: np.exp(joined[f"mean {place}"]) if is_log[place] else joined[f"mean {place}"]
         for place, name in enumerate(names)
     }
     return TradeOffs(
@@ -111,20 +115,20 @@ def _with_given(joined: pd.DataFrame, rows: pd.DataFrame, given: GivenMetric, pl
     return merged.reset_index(drop=True)
 
 
-def _beaten_by(cells: pd.DataFrame, signs: Sequence[int], alpha: float) -> Any:
+def _beaten_by(cells: pd.DataFrame, signs: Sequence[int], is_log: Sequence[bool], alpha: float) -> Any:
     """Return the place of a cell that beats each cell, of one that is not beaten itself where there is one; else -1."""
     size = len(cells)
     columns = [[cells[f"{name} {k}"].to_numpy(float) for name in ("mean", "var", "n")] for k in range(len(signs))]
     beats = np.zeros((size, size), bool)
     for place in range(size):
         as_good, better = np.ones(size, bool), np.zeros(size, bool)
-        for sign, (mean, var, n) in zip(signs, columns, strict=True):
-            gain = sign * (mean[place] - mean)
-            as_good &= gain >= 0
-            better |= (gain > 0) & (worse_p(mean, var, n, place) * len(signs) <= alpha)
+        for sign, log, (mean, var, n) in zip(signs, is_log, columns, strict=True):
+            gain, within = sign * (mean[place] - mean), TOLERANCE * (1.0 if log else np.abs(mean))
+            as_good &= gain >= -within
+            better |= (gain > within) & (worse_p(mean, var, n, place) * len(signs) <= alpha)
         beats[place] = as_good & better
     is_beaten: Any = beats.any(axis=0)
-    if not is_beaten.any():
+    if not is_beaten.any() or is_beaten.all():  # all: a circle of differences near the tolerance
         return np.full(size, -1)
     by_front = beats & ~is_beaten[:, None]
     chosen = np.where(by_front.any(axis=0), by_front.argmax(axis=0), beats.argmax(axis=0))

@@ -101,8 +101,8 @@ def _sentence(found: TradeOffs, of: str) -> str:
     more = f" | and {len(front) - _MAX_NAMED} more" if len(front) > _MAX_NAMED else ""
     beaten = len(cells) - len(front)
     return (
-        f"{of_what}: {' | '.join(named)}{more}. The other {beaten} of {len(cells)} configurations are each beaten by "
-        f"one that is as good in all of these and significantly better in one{left_out}."
+        f"{of_what}: {' | '.join(named)}{more}. The other {beaten} of {len(cells)} are each beaten by "
+        f"one that is as good in all of these, to within 1%, and significantly better in one{left_out}."
     )
 
 
@@ -138,8 +138,8 @@ def _table(found: TradeOffs) -> Table:
         ),
         names=len(found.factors),
         left_out=max(0, len(shown) - MAX_TABLE_ROWS),
-        note="Geometric means. A configuration is beaten by one whose means are as good, and which is significantly "
-        "better in one metric (docs/statistics.md).",
+        note="Geometric means. A configuration is beaten by one whose means are as good, to within 1%, and which is "
+        "significantly better in one metric (docs/statistics.md).",
     )
 
 

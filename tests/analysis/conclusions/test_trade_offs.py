@@ -28,6 +28,11 @@ def test_a_cell_that_another_one_beats_is_not_on_the_front() -> None:
     assert list(found.front["cell"]) == ["fast", "middle", "small"]
 
 
+def test_a_difference_within_the_tolerance_is_as_good() -> None:
+    rows = cells_of({"fast": (10, 8.04), "slow": (5, 8.0), "small": (5, 7.0)})
+    assert list(trade_offs(rows, ["cell"], SIDES).front["cell"]) == ["fast", "small"]
+
+
 def test_noise_alone_beats_nothing() -> None:
     equal = {str(place): (5.0, 5.0) for place in range(10)}
     found = [trade_offs(cells_of(equal, seed), ["cell"], SIDES) for seed in range(60)]
