@@ -34,7 +34,8 @@ def longest_inputs(rows: pd.DataFrame, length: str, by: Sequence[str]) -> pd.Dat
         another task), finding (a sentence).
     """
     unit = length.partition("_")[2]
-    records = [dict(zip(by, key, strict=True)) | _found(group, length, unit) for key, group in grouped(rows, list(by))]
+    known = rows.assign(**{length: rows[length].astype("float64")})
+    records = [dict(zip(by, key, strict=True)) | _found(group, length, unit) for key, group in grouped(known, list(by))]
     return pd.DataFrame(records, columns=[*by, *_LENGTHS, "finding"])
 
 
@@ -89,7 +90,7 @@ def longest_by_level(table: pd.DataFrame, name: str, others: str, unit: str) -> 
         others: the other factors in words, as 'model and quantization'.
         unit: of the lengths, as 'words'.
     """
-    found = sorted(grouped(table, [name]), key=lambda pair: -pair[1]["longest"].max(skipna=True))
+    found = sorted(grouped(table, [name]), key=lambda pair: -pair[1]["longest"].fillna(0).max())
     labels = short_names([key[0] for key, _ in found])
     devices: dict[tuple[str, str], list[str]] = {}
     for label, (_, group) in zip(labels, found, strict=True):

@@ -10,6 +10,15 @@ from analysis.conclusions.longest_inputs import longest_by_level, longest_inputs
 COLUMNS = ["device_map", "input_words", "status"]
 
 
+def test_a_device_on_which_nothing_fitted_stands_last() -> None:
+    rows = pd.DataFrame([("a", 50, "oom_gpu"), ("b", 50, "ok")], columns=COLUMNS)
+    table = longest_inputs(rows.astype({"input_words": "Int32"}), "input_words", ["device_map"])
+    assert longest_by_level(table, "device_map", "model", "words") == (
+        "Longest input that fitted: 50 words on b, and nothing longer ran out of memory, so more may fit; nothing on a "
+        "(all ran out of memory)."
+    )
+
+
 def found_in(rows: list[tuple[str, int, str]]) -> dict[str, str]:
     table = longest_inputs(pd.DataFrame(rows, columns=COLUMNS), "input_words", ["device_map"])
     return dict(zip(table["device_map"], table["finding"], strict=True))
