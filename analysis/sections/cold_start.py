@@ -1,6 +1,6 @@
 """Sentence and table on the time from a cold start to the last token: load + generate, of like configurations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -43,7 +43,7 @@ def time_from_cold_start(sweep: MeasuredSweep, generation: Selection) -> Content
     found = found.drop_duplicates(configuration, ignore_index=True)  # the fastest source comes first
     scale = scale_of("total_s", found["total_s"])
     title = _title(found)
-    return Content(sentences=(_sentence(found, scale, title),), tables=(_table(found, scale, title),))
+    return Content(sentences=tuple(_sentences(found, scale, title)), tables=(_table(found, scale, title),))
 
 
 def _loads(sweep: MeasuredSweep) -> pd.DataFrame | None:
@@ -64,22 +64,24 @@ def _title(found: pd.DataFrame) -> str:
     return f"Time from a {'warm' if states == {'warm'} else 'cold'} start"
 
 
-def _sentence(found: pd.DataFrame, scale: Scale, title: str) -> str:
-    """Return the sentence on the fastest and the slowest configuration."""
+def _sentences(found: pd.DataFrame, scale: Scale, title: str) -> Iterator[str]:
+    """Yield a sentence on the fastest configuration, and one on the slowest."""
     factors = [name for name in (*_WHERE, *_BY) if name in found and varies(found[name])]
     labels = LevelLabels({name: ordered_levels(found[name], []) for name in (*factors, "source") if name in found})
 
     def told(row: Mapping[Any, Any]) -> str:
         named = labels.named(factors, [row[name] for name in factors], ", ")
-        return f"{_measured(row, scale)}{f', with {named}' if named else ''}, loaded {_origin(row, labels)}"
+        return f"{_measured(row, scale)}{f', with {named}' if named else ''}, loaded {_origin(row, labels)}."
 
     tokens = found["max_new_tokens"].drop_duplicates()
-    end = f", to {tokens.iloc[0]:,} new tokens" if len(tokens) == 1 else ""
-    first, last = found.iloc[0].to_dict(), found.iloc[-1].to_dict()
+    end = f" to {tokens.iloc[0]:,} new tokens" if len(tokens) == 1 else ""
     warm = " (no load was cold: the files were in the page cache)" if "warm" in title else ""
+    start = f"mean {title[:1].lower()}{title[1:]}"
     if len(found) == 1:
-        return f"{title}{end}{warm}: {told(first)}."
-    return f"{title}{end}{warm}: shortest mean {told(first)}; longest {told(last)}."
+        yield f"M{start[1:]}{end}{warm}: {told(found.iloc[0].to_dict())}"
+    else:
+        yield f"Shortest {start}{end}{warm}: {told(found.iloc[0].to_dict())}"
+        yield f"Longest {start}: {told(found.iloc[-1].to_dict())}"
 
 
 def _measured(row: Mapping[Any, Any], scale: Scale) -> str:

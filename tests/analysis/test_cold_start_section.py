@@ -56,14 +56,15 @@ def test_the_fastest_and_the_slowest_configuration_are_told_with_source_interval
     loads += load_rows([6.0] * 5, source="/mnt/nfs", cpu_cores=4)
     generations = cell_rows(RATES) + cell_rows([4.0, 4.0, 4.0], cpu_cores=4)
     content = content_of(run_of(run_dir, loads, generations))
-    (said,) = content.sentences
-    assert said.startswith(
-        "Time from a cold start, to 16 new tokens: shortest mean 7.000 s = load 5.000 + generate 2.000 "
+    shortest, longest = content.sentences
+    assert shortest.startswith(
+        "Shortest mean time from a cold start to 16 new tokens: 7.000 s = load 5.000 + generate 2.000 "
         "(n = 5 loads and 5 generations; 95% interval 6.9"
     )
-    assert "with CPU cores: 2, loaded cold from nvme; longest 10.00 s = load 6.000 + generate 4.000" in said
-    assert said.endswith(
-        "(n = 5 loads and 3 generations; too few to tell an interval), with CPU cores: 4, loaded cold from nfs."
+    assert shortest.endswith("), with CPU cores: 2, loaded cold from nvme.")
+    assert longest == (
+        "Longest mean time from a cold start: 10.00 s = load 6.000 + generate 4.000 (n = 5 loads and 3 generations; "
+        "too few to tell an interval), with CPU cores: 4, loaded cold from nfs."
     )
     (table,) = content.tables
     assert [row[4:7] for row in table.rows] == [("/mnt/nvme", "cold", "16"), ("/mnt/nfs", "cold", "16")]

@@ -121,9 +121,9 @@ def test_five_iterations_tell_that_more_than_four_cores_do_not_help_the_cpu(
 
 def test_a_warm_start_says_that_no_load_was_cold(articles: dict[str, dict[str, Any]]) -> None:
     inference = articles["2.6, 2.9 Observations, conclusions"]
-    (said,) = said_in(inference, "Time from a ")
+    (said,) = said_in(inference, "Mean time from a ")
     assert said == (
-        "Time from a warm start, to 256 new tokens (no load was cold: the files were in the page cache): 218.8 s = "
+        "Mean time from a warm start to 256 new tokens (no load was cold: the files were in the page cache): 218.8 s = "
         "load 2.800 + generate 216.0 (n = 3 loads and 3 generations; too few to tell an interval), loaded warm from "
         "hub."
     )

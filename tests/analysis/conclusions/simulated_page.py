@@ -31,7 +31,8 @@ SECTIONS: Final[Mapping[str, Callable[[MeasuredSweep], Any]]] = {
 }
 """The section of each sweep that prints every claim on it."""
 _NO_CLAIM: Final = re.compile(
-    r"(Highest|Lowest) mean |Nothing is claimed|Time from a |Longest input|No effect of |Rows of model |No row has "
+    r"(Highest|Lowest|Shortest|Longest) mean |Nothing is claimed|Time from a |Longest input|No effect of "
+    r"|Rows of model |No row has "
     r"|Best configuration: (too few|no cell)|.*: no claim \(|.* change together: |.* cannot be judged: "
     r"|[\d,]+ of [\d,]+ (rows were measured beside|cells are unsteady)|The rows of a cell come in rounds"
     r"|All rows are of one round|Peak memory: |Best trade-offs of [^:]*: (too few|none of )"
