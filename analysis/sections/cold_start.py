@@ -1,6 +1,6 @@
 """Sentence and table on the time from a cold start to the last token: load + generate, of like configurations."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -108,27 +108,30 @@ def _origin(row: Mapping[Any, Any], labels: LevelLabels) -> str:
 
 def _table(found: pd.DataFrame, scale: Scale, title: str) -> Table:
     """Return the table of all configurations, the fastest first."""
-    names: Sequence[str] = [*_WHERE, *_LOAD_BY, *_BY[:1], *(name for name in _BY[1:] if varies(found[name]))]
+    after = [*_LOAD_BY, *_BY[:1], *(name for name in _BY[1:] if varies(found[name]))]
     return Table(
         title=f"{title}: load + generate",
         headers=(
-            *map(title_of, names),
-            *(axis_title(name, scale) for name in _TIMES),
-            "95% interval of the total",
+            *map(title_of, _WHERE),
+            axis_title("sum_s", scale),
+            *(axis_title(name, scale) for name in _TIMES[1:]),
+            *map(title_of, after),
+            "95% interval of the sum",
             "n of loads and generations",
             "reasons to doubt",
         ),
         rows=tuple(
             (
-                *(text_of(row.get(name)) for name in names),
+                *(text_of(row.get(name)) for name in _WHERE),
                 *(number(row[name], scale.divisor) for name in _TIMES),
+                *(text_of(row.get(name)) for name in after),
                 _interval(row, scale, long=False),
                 f"{row['n_load']}, {row['n_inference']}",
                 row["doubts"],
             )
             for row in found.head(MAX_TABLE_ROWS).to_dict("records")
         ),
-        names=len(names),
+        names=len(_WHERE),
         left_out=max(0, len(found) - MAX_TABLE_ROWS),
         note="Sums of two means, of the same model, host, device, quantization, dtype and cores. Loads are cold where "
         "cold ones were measured, from the fastest source.",

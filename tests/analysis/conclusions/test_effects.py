@@ -167,3 +167,23 @@ def test_levels_with_few_values_in_shared_cells_are_not_told_apart() -> None:
     of_k80 = (pairs["level"] == ("k80",)) | (pairs["other"] == ("k80",))
     assert pairs.loc[of_k80, "p"].isna().all()
     assert pairs.loc[~of_k80, "p"].notna().all()
+
+
+def test_levels_that_share_no_cell_with_each_other_are_told_apart_from_each_other_only_in_their_own_set() -> None:
+    """Devices a and b were measured with 4 bits only, c and d with 8 bits only."""
+    speeds = {"a": ("4", 0.0), "b": ("4", 0.5), "c": ("8", 2.0), "d": ("8", 2.7)}
+    rows = pd.concat(
+        rows_of(seed, lambda device: speeds[device][1], grid={"device": [device]}).assign(quantization=bits)
+        for seed, (device, (bits, _)) in enumerate(speeds.items())
+    )
+    found = effects_of(rows, ["device", "quantization"])
+    groups = [[level[0] for group in groups for level in group.levels] for _, groups in found.part_groups]
+    assert groups == [["b", "a"], ["d", "c"]]
+    assert "Device, from faster to slower: c; then d." in " ".join(claims(found))
+    assert ("quantization",) not in set(found.ranking["term"])
+
+
+def test_levels_of_few_values_in_shared_cells_are_no_plateau() -> None:
+    rows = rows_of(1, lambda cores: -0.5 * (cores > 1), grid={"cores": [1, 4, 8]}, n=6, sd=0.005)
+    assert "More cores than 4 do not help: the gain is below 5%." in claims(effects_of(rows, ["cores"]))
+    assert not any("do not help" in said for said in claims(effects_of(rows.iloc[:-2], ["cores"])))

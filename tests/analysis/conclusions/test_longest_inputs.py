@@ -117,3 +117,10 @@ def test_of_many_devices_only_the_ends_are_named() -> None:
         "Longest input that fitted: 900 words on d9 (950 ran out of memory); 7 more between; 100 words on d1 (150 ran "
         "out of memory)."
     )
+
+
+def test_a_device_that_ran_out_of_memory_with_some_models_only_says_with_how_many() -> None:
+    assert summed_up({("gtx", "x"): (300, 400), ("gtx", "y"): (1000, None)}) == (
+        "Longest input that fitted: 300 to 1,000 words, by model, on gtx, and longer ones ran out of memory in 1 of 2 "
+        "configurations."
+    )
