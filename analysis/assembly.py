@@ -17,7 +17,7 @@ from analysis.comparison.page_part import ComparedPart
 from analysis.failures import failures
 from analysis.figure_spec import FigureSpec, choose_figure
 from analysis.histograms import draw_scores
-from analysis.level_labels import text_of
+from analysis.level_labels import level_text
 from analysis.load import RunRows
 from analysis.meanings import meanings
 from analysis.page import Page, SweepPart
@@ -133,7 +133,7 @@ def _sweep_part(sweep: MeasuredSweep, files: ReportFiles, *, draws: bool) -> Swe
         statuses=statuses_of([rows]),
         progress=progress_of(rows),
         replaced=rows.replaced,
-        constants=tuple((title_of(name), text_of(level)) for name, level in averages.constants.items()),
+        constants=tuple((title_of(name), level_text(name, level)) for name, level in averages.constants.items()),
         notes=(*averages.notes, *(figure_spec.notes if figure_spec else ()), *failed),
         tables=(cells, *extra) if cells else (),
         drawings=tuple(drawings),

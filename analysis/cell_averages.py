@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.cell_factors import EFFECTIVE, candidate_factors, constants_of, ordered_levels, split_cells, varies
-from analysis.cell_statistics import describe
+from analysis.cell_statistics import describe, describe_texts
 from analysis.load import SweepRows
 from analysis.notes import notes_on_averages
 
@@ -32,7 +32,8 @@ class Averages:
     cells: pd.DataFrame
     """A row per cell and metric. Columns: the factors, then metric, n, mean, median, sd, ci95_low, ci95_high, min,
     max, sd_above_limit, range_above_limit, rows_beside_others (rows of the cell during which other workers of the host
-    had a task) and most_neighbours (number of those workers); values have the unit of the metric's column."""
+    had a task), most_neighbours (number of those workers), and, where the rows are scored texts, records; values have
+    the unit of the metric's column."""
     notes: tuple[str, ...]
     """Sentences that a reader must know before comparing cells."""
 
@@ -94,7 +95,10 @@ def _describe_cells(rows: pd.DataFrame, places: Any, factors: list[str], metric:
         repeats: the rows of a cell repeat one measurement.
     """
     values = rows[metric].astype("float64")
-    table = describe(values.groupby(places), repeats=repeats)
+    if repeats:
+        table = describe(values.groupby(places), repeats=True)
+    else:
+        table = describe_texts(values, places, rows["record_id"])
     table[["rows_beside_others", "most_neighbours"]] = 0
     if repeats:  # where a text is scored does not change its score
         others = rows["neighbours"].astype("float64").fillna(0).where(values.notna(), 0)

@@ -47,6 +47,7 @@ EFFECTIVE: Final = (
 """Columns that say what took effect, and where. A column that differs inside a cell splits the cell."""
 EFFECTIVE_FOR_SCORES: Final = ("dtype_effective", "quantized_share", "revision")
 """The same for benchmarks of scores: where a text is scored does not change its score."""
+_OF_PAIR: Final = ("observer", "performer")
 _NO_FACTOR: Final = frozenset({"status", "started_at", "task_id", "panel"})
 """Columns that are never factors, even if an environment file names them. `panel` adds columns and changes no score: an
 older run that was continued has rows with and without it."""
@@ -73,7 +74,15 @@ def candidate_factors(sweep: SweepRows, *, has_scores: bool) -> list[str]:
     author = ["author"] if has_scores else []
     names = dict.fromkeys([*sweep.description.factors, *FACTORS, *sweep.columns.factors, *author])
     measured = {name for name, kind in sweep.columns.metrics.items() if kind == pa.float64()}
-    return [name for name in names if name in sweep.rows and name not in measured and name not in _NO_FACTOR]
+    left_out = measured | _NO_FACTOR | _said_by_pair(sweep.rows)
+    return [name for name in names if name in sweep.rows and name not in left_out]
+
+
+def _said_by_pair(rows: pd.DataFrame) -> set[str]:
+    """Return observer and performer where the pair of a row says them."""
+    if "pair" not in rows:
+        return set()
+    return {name for name in _OF_PAIR if name in rows and not varies_within(rows, name, ["pair"])}
 
 
 def split_cells(rows: pd.DataFrame, factors: list[str], *, has_scores: bool) -> list[str]:

@@ -50,6 +50,36 @@ def describe(values: Any, *, repeats: bool) -> pd.DataFrame:
     return table[[*order, "sd_above_limit", "range_above_limit"]]
 
 
+def describe_texts(values: Any, places: Any, records: Any) -> pd.DataFrame:
+    """Return the statistics of scored texts, a row per cell, with intervals by record.
+
+    Texts of one record are not independent: a record is a cluster. The variance of a mean is the sum over records of
+    (Σ (value − mean) / n)², times R / (R − 1) (cluster-robust; Liang and Zeger 1986); Student's t has R − 1 degrees of
+    freedom. The interval is null for fewer than FEWEST records.
+
+    Args:
+        values: of each text, float64. Nulls are not counted.
+        places: number of each text's cell.
+        records: of each text; those without a record count as one.
+
+    Returns:
+        The columns of `describe`, where no cell is unsteady, and records (those with a value).
+    """
+    table = describe(values.groupby(places), repeats=False)
+    held = values.notna()
+    cells, codes = places[held], pd.Series(pd.factorize(records[held])[0], values.index[held])
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums: Any = (values[held] - cells.map(table["mean"])).groupby([cells, codes]).sum()
+        clusters = (sums**2).groupby(level=0).agg(["sum", "count"])
+        table["records"] = clusters["count"]
+        quantile = stdtrit(table["records"].clip(lower=2) - 1, (1 + CONFIDENCE) / 2)
+        correction = table["records"] / (table["records"] - 1).clip(lower=1)
+        half_width = quantile * np.sqrt(clusters["sum"] * correction) / table["n"]
+        half_width = half_width.where(table["records"] >= FEWEST)
+        table["ci95_low"], table["ci95_high"] = _interval(table["mean"], half_width, positive=table["min"].min() > 0)
+    return table
+
+
 def _interval(mean: Any, half_width: Any, *, positive: bool) -> tuple[Any, Any]:
     """Return the bounds of the interval around a mean: on the logarithmic scale where all values are positive."""
     if not positive:

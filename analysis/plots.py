@@ -264,15 +264,16 @@ def _caption(cells: pd.DataFrame, points: pd.DataFrame, y: str, where: str) -> s
     n = sorted(cells["n"].unique())
     count = f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"
     said = [f"Mean {title_of(y)} of {count} rows per cell{'; logarithmic axis' if _is_log(cells) else ''}."]
+    unit, alone = ("records", sorted(cells["records"].unique())) if "records" in cells else ("rows", n)
     if len(points) > MAX_POINTS_DRAWN:
         step = math.ceil(len(points) / MAX_POINTS_DRAWN)
         said.append(f"Points: one in {step} of {len(points):,} rows.")
     elif len(points):
         said.append("Points: single rows.")
-    if n[-1] >= FEWEST:
-        said.append("Bars: 95% confidence interval (Student t).")
-    if n[0] < FEWEST:
-        cells_of = "Cells of fewer rows" if n[-1] >= FEWEST else f"Fewer than {FEWEST} rows a cell"
+    if alone[-1] >= FEWEST:
+        said.append(f"Bars: 95% confidence interval (Student t{', by record' if unit == 'records' else ''}).")
+    if alone[0] < FEWEST:
+        cells_of = f"Cells of fewer {unit}" if alone[-1] >= FEWEST else f"Fewer than {FEWEST} {unit} a cell"
         said.append(f"{cells_of}: too few to tell an interval.")
     if cells.apply(reasons_of, axis=1).astype(bool).any():
         said.append("Hollow marks: unsteady, or measured beside other work; the table of all cells says why.")

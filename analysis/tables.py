@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.column_titles import number, title_of
-from analysis.level_labels import text_of
+from analysis.level_labels import level_text
 from sweeps.printable import middle_out
 
 MAX_TABLE_ROWS: Final = 200
@@ -48,7 +48,7 @@ def auc_table(table: pd.DataFrame, file_name: str) -> Table:
         headers=(*map(title_of, factors), "AUC", "n human", "n synthetic"),
         rows=tuple(
             (
-                *(text_of(cell[name]) for name in factors),
+                *(level_text(name, cell[name]) for name in factors),
                 number(cell["auc"]),
                 f"{cell['n_human']:,}",
                 f"{cell['n_synthetic']:,}",
