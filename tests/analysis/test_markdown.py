@@ -24,7 +24,7 @@ def test_report_md_says_how_far_the_run_came_and_what_was_found(stopped: Path) -
     assert text.startswith("# demo\n\n4 rows; 2 of 44 tasks are done.\n\n- ok: 3 rows\n- error: 1 row (E: ")
     assert "E: \\<b\\> \\$x\\$ \\*\\[y\\]\\* (1 row))" in text
     assert f"\n```\n{COMMAND}\n```\n" in text
-    assert "\n## Inference, TLDR\n" in text
+    assert "\n## Inference\n" in text
     assert "| max new tokens | generation rate (tokens/s) | n | 95% interval | reasons to doubt |" not in text
     assert "| CPU cores | inference time (s) |\n| --- | ---: |\n| 2 | 1.463 |\n" in text
 
