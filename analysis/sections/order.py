@@ -66,7 +66,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section(_02, "2.1", "TLDR: encoding", *_ENCODING, encoding.tldr, summary_title="Encoding"),
     Section(_02, "2.2", "Memory footprint, device map and sequence length", *_ENCODING, encoding.memory),
     Section(_02, "2.3", "Encoding rate, device map and sequence length", *_ENCODING, encoding.rate),
-    Section(_03, "1.1", "Datasets: structure", *_CORPUS, corpus.structure),
+    Section(_03, "1.1", "Hans et al. datasets: structure", *_CORPUS, corpus.structure),
     Section(_03, "1.2.1", "Text length distributions", *_CORPUS, corpus.lengths),
     Section(_03, "1.2.2", "Human–synthetic length correlation by record", *_CORPUS, corpus.pairs),
     Section(_03, "1.2.3", "Text composition over records", *_CORPUS, corpus.composition),
