@@ -37,9 +37,10 @@ class InShort:
     folded: tuple[Finding, ...] = ()
 
     @property
-    def folded_sentences(self) -> int:
-        """Return the number of sentences that are folded."""
-        return sum(len(finding.sentences) for finding in self.folded)
+    def folded_count(self) -> str:
+        """Return the number of sentences that are folded, as '3 sentences'."""
+        count = sum(len(finding.sentences) for finding in self.folded)
+        return "1 sentence" if count == 1 else f"{count} sentences"
 
 
 def in_short(parts: Sequence[NotebookPart], most: int = MOST_SENTENCES) -> InShort:

@@ -32,7 +32,7 @@ def summary_lines(page: Page) -> list[str]:
     for heading, sentences in _sentences(page):
         lines += [heading, *(f"  {sentence}" for sentence in sentences)]
     if page.conclusions.folded:
-        lines.append(f"more on the page: {page.conclusions.folded_sentences} sentences")
+        lines.append(f"more on the page: {page.conclusions.folded_count}")
     return [printable(line) for line in lines]
 
 
