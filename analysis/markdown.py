@@ -19,7 +19,7 @@ _MAX_CELL: Final = 60
 
 def summary_lines(page: Page) -> list[str]:
     """Return progress, statuses and conclusions as plain lines."""
-    lines = [page.title, str(page.progress)]
+    lines = [page.title, *page.rehearsals, str(page.progress)]
     if not page.is_measured:
         lines.append("Nothing was measured: no row holds a measurement.")
     lines += [f"{count.status}: {_rows(count.rows)}{_because(count.reasons)}" for count in page.statuses]
@@ -31,6 +31,8 @@ def summary_lines(page: Page) -> list[str]:
             lines.append(f"{run.name}: failed tasks run again with: {run.retry}")
     for heading, sentences in _sentences(page):
         lines += [heading, *(f"  {sentence}" for sentence in sentences)]
+    if page.conclusions.folded:
+        lines.append(f"more on the page: {page.conclusions.folded_count}")
     return [printable(line) for line in lines]
 
 
@@ -41,6 +43,7 @@ def summary_markdown(page: Page) -> str:
 
 def _markdown(page: Page) -> Iterator[str]:
     yield f"# {_plain(page.title)}\n"
+    yield from (f"**{_plain(sentence)}**\n" for sentence in page.rehearsals)
     if not page.is_measured:
         yield "**Nothing was measured:** no row holds a measurement.\n"
     yield f"{page.progress}.\n"
@@ -56,6 +59,9 @@ def _markdown(page: Page) -> Iterator[str]:
     for heading, sentences in _sentences(page):
         yield f"\n## {_plain(heading)}\n"
         yield from (f"- {_plain(sentence)}" for sentence in sentences)
+    for finding in page.conclusions.folded:
+        yield f"\n## More: {_plain(finding.title)}\n"
+        yield from (f"- {_plain(sentence)}" for sentence in finding.sentences)
     for table in page.compared.content.tables if page.compared else ():
         yield f"\n### {_plain(table.title)}\n"
         yield from _table(table)
@@ -75,7 +81,7 @@ def _sentences(page: Page) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the headings with sentences of the page in short, the comparison first."""
     if page.compared:
         yield f"Compared with {page.compared.against}", page.compared.content.sentences
-    yield from page.conclusions
+    yield from ((finding.title, finding.sentences) for finding in page.conclusions.shown)
 
 
 def _table(table: Table) -> Iterator[str]:

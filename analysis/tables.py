@@ -4,6 +4,7 @@ Knows the content and order of each table, and the name of the CSV file that hol
 HTML, or how that file is written.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ from sweeps.printable import middle_out
 
 MAX_TABLE_ROWS: Final = 200
 """Rows of a table on the page. The page says how many more the CSV file holds."""
+_NUMBER: Final = re.compile(r"[<>≤≥+\-−–(]?\s*[\d.]")
 MAX_REASON: Final = 2_000
 """Characters of a reason on the page. Longer reasons lose their middle; the CSV file holds them whole."""
 
@@ -38,6 +40,14 @@ class Table:
     """Sentence below the table."""
     columns: tuple[str, ...] = ()
     """Column of the rows behind each header, where the page links to its meaning; '' for none."""
+
+    @property
+    def texts(self) -> tuple[int, ...]:
+        """Return the places, from 1, of the columns behind the names in which no cell begins with a number."""
+        behind = range(self.names, len(self.headers))
+        return tuple(
+            place + 1 for place in behind if not any(_NUMBER.match(row[place]) for row in self.rows if len(row) > place)
+        )
 
 
 def auc_table(table: pd.DataFrame, file_name: str) -> Table:

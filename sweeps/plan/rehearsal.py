@@ -10,9 +10,9 @@ from typing import Final
 
 from sweeps.plan.declaration import Registry, stand_ins
 from sweeps.plan.spec import Spec, Sweep
+from sweeps.run_layout import REHEARSAL
 from sweeps.task import Level
 
-SUFFIX: Final = "-rehearsal"
 LONGEST_NAME: Final = 64
 MOST_NUMBERS: Final = 3
 """Levels of a factor of numbers. The smallest ones stay: they cost the least."""
@@ -21,7 +21,7 @@ MOST_ITERATIONS: Final = 3
 
 def rehearsed(spec: Spec, registry: Registry, cores: int) -> Spec:
     """Return the spec as it is rehearsed on a machine with so many cores."""
-    name = spec.name[: LONGEST_NAME - len(SUFFIX)] + SUFFIX
+    name = spec.name[: LONGEST_NAME - len(REHEARSAL)] + REHEARSAL
     return spec.model_copy(update={"name": name, "sweep": [_sweep(sweep, registry, cores) for sweep in spec.sweep]})
 
 
