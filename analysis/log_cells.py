@@ -7,7 +7,7 @@ share a load and a moment.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +33,8 @@ class LogCells:
     n = 1)."""
     remarks: tuple[str, ...]
     """Sentences on rows and cells that enter no claim."""
+    left_out: tuple[str, ...] = ()
+    """The same in short, to stand beside a claim: '5 of 60 rows measured beside other work'."""
 
     @property
     def n(self) -> Any:
@@ -53,7 +55,7 @@ class LogCells:
     def only_replicated(self) -> "LogCells":
         """Return the cells with two values or more: only these have a spread."""
         kept = self.table[self.table["n"] >= 2].reset_index(drop=True)
-        return LogCells(self.factors, self.metric, kept, self.remarks)
+        return replace(self, table=kept)
 
 
 def log_cells(rows: pd.DataFrame, factors: Sequence[str], metric: str) -> LogCells:
@@ -65,24 +67,26 @@ def log_cells(rows: pd.DataFrame, factors: Sequence[str], metric: str) -> LogCel
         metric: a column of numbers.
     """
     remarks: list[str] = []
+    left_out: list[str] = []
     ok = rows[rows["status"] == "ok"] if "status" in rows else rows
     measured = ok[ok[metric].notna()]
-    alone = _alone(measured, remarks)
+    alone = _alone(measured, remarks, left_out)
     positive = _positive(alone, metric, remarks)
     varying = tuple(name for name in factors if positive[name].nunique(dropna=False) > 1)
     keys: list[Any] = [positive[name] for name in varying] or [pd.Series(0, index=positive.index)]
-    steady = _steady(positive, keys, metric, remarks)
+    steady = _steady(positive, keys, metric, remarks, left_out)
     table = _means(steady, varying, metric, remarks)
     varying = tuple(name for name in varying if table[name].nunique(dropna=False) > 1)
-    return LogCells(varying, metric, table, tuple(remarks))
+    return LogCells(varying, metric, table, tuple(remarks), tuple(left_out))
 
 
-def _alone(rows: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
+def _alone(rows: pd.DataFrame, remarks: list[str], left_out: list[str]) -> pd.DataFrame:
     """Return the rows measured while no other worker of the host had a task."""
     if "neighbours" not in rows:
         return rows
     beside = rows["neighbours"].fillna(0).to_numpy(float) > 0
     if beside.any():
+        left_out.append(f"{beside.sum():,} of {len(rows):,} rows measured beside other work")
         remarks.append(
             f"{beside.sum():,} of {len(rows):,} rows were measured beside other work on the same host and enter no "
             "claim; --isolation node measures each task alone."
@@ -103,7 +107,7 @@ def _positive(rows: pd.DataFrame, metric: str, remarks: list[str]) -> pd.DataFra
     return rows.iloc[:0]
 
 
-def _steady(rows: pd.DataFrame, keys: list[Any], metric: str, remarks: list[str]) -> pd.DataFrame:
+def _steady(rows: pd.DataFrame, keys: list[Any], metric: str, remarks: list[str], left_out: list[str]) -> pd.DataFrame:
     """Return the rows of cells whose values are steady."""
     if rows.empty:
         return rows
@@ -111,6 +115,7 @@ def _steady(rows: pd.DataFrame, keys: list[Any], metric: str, remarks: list[str]
     cells = describe(groups, repeats=True)
     unsteady = (cells["sd_above_limit"] | cells["range_above_limit"]).to_numpy(bool)
     if unsteady.any():
+        left_out.append(f"{unsteady.sum():,} of {len(cells):,} cells, which are unsteady")
         remarks.append(
             f"{unsteady.sum():,} of {len(cells):,} cells are unsteady (the spread of their rows is too wide) and enter "
             "no claim."

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.conclusions.contrast_tests import quadratic_test
 from analysis.conclusions.fastest import Best, best_cell
@@ -22,6 +23,7 @@ from analysis.conclusions.matched import (
     pairs_of,
     separable_terms,
 )
+from analysis.conclusions.separated import Separated, separated
 from analysis.directions import Direction, direction_of
 from analysis.log_cells import FEWEST, LogCells, log_cells
 from analysis.multiplicity import holm
@@ -29,6 +31,7 @@ from analysis.multiplicity import holm
 ALPHA: Final = 0.05
 MAX_CELLS: Final = 4000
 """Cells beyond which interactions are not tested: the time would grow with the square."""
+_COLUMNS: Final = ("term", "kind", "df", "share", "partial_eta2", "statistic", "p", "reason")
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,20 @@ class Effects:
     direction: Direction | None
     cells: LogCells
     ranking: pd.DataFrame
-    """A row per factor and per interaction of two, the greatest share first. Columns: term (factors), kind (factor or
-    interaction), df, share (of the variation of the log values), partial_eta2, statistic, p, p_adjusted, reason (why
-    there is no p)."""
+    """A row per factor and per interaction of two, the greatest share first. Columns: term (factors), kind (factor,
+    interaction, or part: a factor of a joined term, compared where all else is equal), df, share (of the variation of
+    the log values), partial_eta2, statistic, p, p_adjusted, reason (why there is no p)."""
     pairs: pd.DataFrame
     """A row per pair of levels (see level_pairs), with p_adjusted, ratio, ratio_low and ratio_high (95%)."""
     groups: dict[Term, list[LevelGroup]]
     """Groups of levels, greatest values first, of the factors with a significant effect."""
+    part_groups: tuple[tuple[Term, tuple[LevelGroup, ...]], ...]
+    """The same for factors of joined terms, once for each set of levels that can be compared with each other."""
     best: Best | None
     joined: tuple[Term, ...]
     """Factors that change together: each tuple counts as one factor."""
     lost: tuple[Term, ...]
-    """Factors that cannot be compared anywhere with all else equal."""
+    """Factors that cannot be compared as a whole with all else equal."""
 
     @property
     def found(self) -> pd.DataFrame:
@@ -80,54 +85,72 @@ def effects(
     direction = direction or direction_of(metric)
     shrink = ALPHA / alpha * 2  # adjusted p values are compared with 5%, whatever part of it this family has
     terms, lost = separable_terms(replicated)
-    ranking = _ranking(replicated, [term for term in terms if term not in lost], lost)
+    joined = tuple(term for term in terms if len(term) > 1)
+    parts = separated(replicated, tuple(dict.fromkeys((*joined, *lost))))
+    ranking = _ranking(replicated, [term for term in terms if term not in lost], lost, parts)
     compared = [level_pairs(replicated, term, [o for o in terms if o != term]) for term in terms if term not in lost]
+    compared += [part.pairs for part in parts]
     pairs = pd.concat(compared, ignore_index=True) if compared else pd.DataFrame(columns=["term", "p"])
     adjusted = np.minimum(holm([*ranking["p"], *pairs["p"]]) * shrink, 1.0)
     ranking["p_adjusted"], pairs["p_adjusted"] = adjusted[: len(ranking)], adjusted[len(ranking) :]
     if len(pairs):
         pairs = _with_ratios(pairs)
     ranking = ranking.sort_values("share", ascending=False, kind="stable", ignore_index=True)
-    significant = ranking[(ranking["p_adjusted"] <= ALPHA) & (ranking["kind"] == "factor")]
+    significant = ranking[ranking["p_adjusted"] <= ALPHA]
+    whole = significant.loc[significant["kind"] == "factor", "term"]
     return Effects(
         metric=metric,
         direction=direction,
         cells=cells,
         ranking=ranking,
         pairs=pairs,
-        groups={term: level_groups(pairs[pairs["term"] == term], ALPHA) for term in significant["term"]},
+        groups={term: level_groups(pairs[pairs["term"] == term], ALPHA) for term in whole},
+        part_groups=_part_groups(parts, pairs, set(significant.loc[significant["kind"] == "part", "term"])),
         best=best_cell(cells, direction.sign, alpha / 2) if direction else None,
-        joined=tuple(term for term in terms if len(term) > 1),
+        joined=joined,
         lost=lost,
     )
 
 
-def _ranking(cells: LogCells, terms: Sequence[Term], lost: Sequence[Term]) -> pd.DataFrame:
-    """Return a row for each factor and interaction, without adjusted p values."""
-    columns = ["term", "kind", "df", "share", "partial_eta2", "statistic", "p", "reason"]
+def _part_groups(
+    parts: Sequence[Separated], pairs: pd.DataFrame, significant: set[Term]
+) -> tuple[tuple[Term, tuple[LevelGroup, ...]], ...]:
+    """Return the groups of levels of each significant part, for each set of its levels that can be compared."""
+    return tuple(
+        (part.term, tuple(level_groups(pairs[(pairs["term"] == part.term) & pairs["level"].isin(levels)], ALPHA)))
+        for part in parts
+        if part.term in significant
+        for levels in part.components
+    )
+
+
+def _ranking(cells: LogCells, terms: Sequence[Term], lost: Sequence[Term], parts: Sequence[Separated]) -> pd.DataFrame:
+    """Return a row for each factor, interaction and part, without adjusted p values."""
     if cells.table.empty or not cells.factors:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=list(_COLUMNS))
     every = [*terms, *lost]
     records = [
         _tested(cells, term, "factor", main_basis(cells, term, [other for other in every if other != term]))
         for term in terms
     ]
+    records += [_tested(cells, part.term, "part", part.basis) for part in parts]
     if len(cells.table) <= MAX_CELLS:
         for first, second in pairs_of(terms):
             others = [other for other in every if other not in (first, second)]
             basis = interaction_basis(cells, first, second, others)
             records.append(_tested(cells, first + second, "interaction", basis))
-    return pd.DataFrame(records, columns=columns)
+    return pd.DataFrame(records, columns=list(_COLUMNS))
 
 
 def _tested(cells: LogCells, term: Term, kind: str, basis: Basis) -> dict[str, Any]:
     """Return the row of one term. Interactions need a grid without gaps in the cells that they compare."""
     n, mean, var = cells.n, cells.mean, cells.var
+    is_judged = basis.is_complete or kind == "part"
     error = float(np.sum((n - 1) * var))
     total = error + float(np.sum(n * (mean - np.average(mean, weights=n)) ** 2))
-    ss = float(np.sum((basis.columns.T @ (np.sqrt(n) * mean)) ** 2)) if basis.is_complete else np.nan
+    ss = float(np.sum((basis.columns.T @ (np.sqrt(n) * mean)) ** 2)) if is_judged else np.nan
     test = quadratic_test(basis.columns, mean, var, n)
-    reason = _reason(cells, term, basis, test.p)
+    reason = _reason(cells, term, basis, test.p) if is_judged else "too many cells are missing"
     return {
         "term": term,
         "kind": kind,
@@ -142,18 +165,15 @@ def _tested(cells: LogCells, term: Term, kind: str, basis: Basis) -> dict[str, A
 
 def _reason(cells: LogCells, term: Term, basis: Basis, p: float) -> str | None:
     """Return why a term is not tested; None where it is."""
-    if not basis.is_complete:
-        return "too many cells are missing"
-    fewest = cells.table.groupby(list(term), dropna=False)["n"].sum().min()
+    is_compared = np.abs(basis.columns).max(axis=1) > 1e-9
+    fewest = cells.table[is_compared].groupby(list(term), dropna=False)["n"].sum().min()
     if fewest < FEWEST:
-        return f"too few to tell: a level has {fewest} values, {FEWEST} are needed"
+        return f"too few to tell, a level has {fewest} values and {FEWEST} are needed"
     return "the repetitions of every cell gave equal values" if np.isnan(p) else None
 
 
 def _with_ratios(pairs: pd.DataFrame) -> pd.DataFrame:
     """Add the ratio of both levels with its 95% interval, each by itself."""
-    from scipy import stats
-
     half_width = stats.t.ppf(0.975, pairs["df"].clip(lower=1)) * pairs["error"]
     return pairs.assign(
         ratio=np.exp(pairs["log_ratio"]),

@@ -1,10 +1,12 @@
 """Trade-offs: configurations that no other one beats in all metrics (Pareto front), such as rate against memory.
 
-A configuration is beaten only by one that is at least as good in all metrics, and significantly better in one of them.
-So noise alone beats nothing. Knows cells of several metrics. Does not know sentences.
+A configuration is beaten only by one whose means are as good in all metrics, to within 1%, and which is better by more
+than that, and significantly, in one of them. So noise alone beats nothing. Knows cells of several metrics. Does not know sentences.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,43 +15,121 @@ from analysis.conclusions.fastest import worse_p
 from analysis.directions import Direction
 from analysis.log_cells import FEWEST, log_cells
 
+TOLERANCE: Final = 0.01
+"""Difference, as a share, up to which two means are as good as each other."""
+
+
+@dataclass(frozen=True)
+class GivenMetric:
+    """A metric of another sweep, whose means are known by some of the factors. Smaller is better."""
+
+    name: str
+    means: pd.DataFrame
+    """Columns: factors, mean, var and n (values in the metric's unit, not logarithms)."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the factors."""
+        return [str(name) for name in self.means if name not in ("mean", "var", "n")]
+
+
+@dataclass(frozen=True)
+class TradeOffs:
+    """Configurations, and which of them no other one beats."""
+
+    factors: tuple[str, ...]
+    metrics: tuple[str, ...]
+    cells: pd.DataFrame
+    """A row per cell with 5 values or more of every metric. Columns: the factors, a mean per metric (geometric, but for
+    a given one), on_front, beaten_by (place of the best cell that beats it; -1: none)."""
+    measured: int
+    """Number of cells with any values."""
+    left_out: tuple[str, ...]
+    """Rows and cells that entered nothing, in short (see LogCells.left_out)."""
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """Return the cells that no other one beats."""
+        return self.cells[self.cells["on_front"]]
+
 
 def trade_offs(
-    rows: pd.DataFrame, factors: Sequence[str], metrics: Mapping[str, Direction], *, alpha: float = 0.05
-) -> pd.DataFrame:
-    """Return the cells with 5 values or more of every metric, and which of them are on the front.
+    rows: pd.DataFrame,
+    factors: Sequence[str],
+    metrics: Mapping[str, Direction],
+    *,
+    given: GivenMetric | None = None,
+    alpha: float = 0.05,
+) -> TradeOffs:
+    """Return the cells with 5 values or more of every metric, and which of them no other one beats.
 
     Args:
-        rows: of one sweep, or of several joined on shared factors (a metric of fidelity beside a rate).
+        rows: of one sweep.
         factors: columns that tell cells apart.
         metrics: better side by metric.
+        given: metric of another sweep that is compared, too. Cells without a mean of it are left out.
         alpha: share of false claims over all pairs of cells and all metrics.
-
-    Returns:
-        Columns: the factors, a geometric mean per metric, on_front.
     """
-    tables = [log_cells(rows, factors, metric).table for metric in metrics]
-    kept = [name for name in factors if all(name in table for table in tables)]
-    joined = tables[0][kept]
+    complete = rows[rows[list(metrics)].notna().all(axis=1)]
+    tables = [log_cells(complete, factors, metric) for metric in metrics]
+    kept = [name for name in factors if all(name in table.table for table in tables)]
+    joined = _joined([table.table for table in tables], kept)
+    names, signs = list(metrics), [direction.sign for direction in metrics.values()]
+    if given is not None:
+        joined = _with_given(joined, rows, given, place=len(names))
+        names, signs = [*names, given.name], [*signs, -1]
+    is_log = [name in metrics for name in names]
+    beaten_by = _beaten_by(joined, signs, is_log, alpha)
+    means = {
+        name: np.exp(joined[f"mean {place}"]) if is_log[place] else joined[f"mean {place}"]
+        for place, name in enumerate(names)
+    }
+    return TradeOffs(
+        factors=tuple(kept),
+        metrics=tuple(names),
+        cells=joined[kept].assign(**means, beaten_by=beaten_by, on_front=beaten_by < 0),
+        measured=max(len(table.table) for table in tables),
+        left_out=tuple(dict.fromkeys(text for table in tables for text in table.left_out)),
+    )
+
+
+def _joined(tables: Sequence[pd.DataFrame], factors: Sequence[str]) -> pd.DataFrame:
+    """Return the cells that have enough values of every metric, with mean, var and n by the place of the metric."""
+    joined: pd.DataFrame | None = None
     for place, table in enumerate(tables):
-        enough = table[table["n"] >= FEWEST]
         named = {name: f"{name} {place}" for name in ("mean", "var", "n")}
-        columns = enough[[*kept, *named]].rename(columns=named)
-        joined = joined.merge(columns, on=kept) if kept else columns
-    beaten = _beaten(joined, [direction.sign for direction in metrics.values()], alpha)
-    means = {metric: np.exp(joined[f"mean {place}"]) for place, metric in enumerate(metrics)}
-    return joined[kept].assign(**means, on_front=~beaten)
+        enough = table[table["n"] >= FEWEST].rename(columns=named)
+        columns = enough[[*factors, *named.values()]]
+        if joined is None:
+            joined = columns
+        else:
+            joined = joined.merge(columns, on=list(factors)) if factors else joined.merge(columns, how="cross")
+    return pd.DataFrame() if joined is None else joined.reset_index(drop=True)
 
 
-def _beaten(cells: pd.DataFrame, signs: Sequence[int], alpha: float) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Tell which cells another cell beats."""
-    beaten = np.zeros(len(cells), bool)
+def _with_given(joined: pd.DataFrame, rows: pd.DataFrame, given: GivenMetric, place: int) -> pd.DataFrame:
+    """Return the cells with the given metric. A factor of the metric that does not vary here has its one level."""
+    constants = {name: rows[name].iloc[0] for name in given.keys if name not in joined and len(rows)}
+    means = given.means.rename(columns={name: f"{name} {place}" for name in ("mean", "var", "n")})
+    merged = joined.assign(**constants).merge(means, on=given.keys)
+    return merged.reset_index(drop=True)
+
+
+def _beaten_by(cells: pd.DataFrame, signs: Sequence[int], is_log: Sequence[bool], alpha: float) -> Any:
+    """Return the place of a cell that beats each cell, of one that is not beaten itself where there is one; else -1."""
+    size = len(cells)
     columns = [[cells[f"{name} {k}"].to_numpy(float) for name in ("mean", "var", "n")] for k in range(len(signs))]
-    for place in range(len(cells)):
-        as_good, better = np.ones(len(cells), bool), np.zeros(len(cells), bool)
-        for sign, (mean, var, n) in zip(signs, columns, strict=True):
-            gain = sign * (mean[place] - mean)
-            as_good &= gain >= 0
-            better |= (gain > 0) & (worse_p(mean, var, n, place) * len(signs) <= alpha)
-        beaten |= as_good & better
-    return beaten
+    beats = np.zeros((size, size), bool)
+    for place in range(size):
+        as_good, better = np.ones(size, bool), np.zeros(size, bool)
+        for sign, log, (mean, var, n) in zip(signs, is_log, columns, strict=True):
+            gain, within = sign * (mean[place] - mean), TOLERANCE * (1.0 if log else np.abs(mean))
+            as_good &= gain >= -within
+            better |= (gain > within) & (worse_p(mean, var, n, place) * len(signs) <= alpha)
+        beats[place] = as_good & better
+    is_beaten: Any = beats.any(axis=0)
+    if not is_beaten.any() or is_beaten.all():  # all: a circle of differences near the tolerance
+        return np.full(size, -1)
+    by_front = beats & ~is_beaten[:, None]
+    chosen = np.where(by_front.any(axis=0), by_front.argmax(axis=0), beats.argmax(axis=0))
+    return np.where(is_beaten, chosen, -1)

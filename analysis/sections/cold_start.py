@@ -1,64 +1,133 @@
-"""Add load and generation times of like cells: the time from a cold start to the last token."""
+"""Sentence and table on the time from a cold start to the last token: load + generate, of like configurations."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
 
-from analysis.column_titles import axis_title, number, scale_of, title_of
-from analysis.level_labels import text_of
+from analysis.cell_factors import ordered_levels, varies
+from analysis.column_titles import Scale, axis_title, number, scale_of, title_of
+from analysis.conclusions.cold_start import SHARED, cold_start
+from analysis.level_labels import LevelLabels, text_of
+from analysis.load import SweepRows
+from analysis.marks import TOO_FEW
 from analysis.sections.measured_sweep import MeasuredSweep
+from analysis.sections.section import Content
 from analysis.sections.selection import Selection
 from analysis.tables import MAX_TABLE_ROWS, Table
 
-_LOAD: Final = "load_time_s"
-_GENERATE: Final = "inference_time_s"
-_SHARED: Final = ("model", "device_map", "quantization", "cpu_cores")
-"""Factors in which a load and a generation must agree."""
+_WHERE: Final = ("model", "device_map", "quantization", "cpu_cores")
+_LOAD_BY: Final = ("source", "cache_state")
+_BY: Final = ("max_new_tokens", "prompt_words", "decoding_strategy")
+_TIMES: Final = ("total_s", "load_time_s", "inference_time_s")
 
 
-def cold_start_table(sweep: MeasuredSweep, generation: Selection) -> Table | None:
-    """Return load + generation time by cell; None where no sweep on the page loaded such a model in such a way.
+def time_from_cold_start(sweep: MeasuredSweep, generation: Selection) -> Content:
+    """Return a sentence with the fastest and the slowest configuration, and the table of all.
 
-    Cold loads count where there are any: with warm ones the files were in the page cache. Of several sources the
-    fastest counts.
+    Args:
+        sweep: of generations. The loads are those of its run, else those of any run on the page.
+        generation: rows of the generations that count, with device and device map in one column.
     """
-    loads = [_means(_cold(Selection(loads).with_device_map()), _LOAD) for loads in sweep.on_page("model_loading")]
-    if not loads:
-        return None
-    load = pd.concat(loads).sort_values(_LOAD).drop_duplicates(list(_SHARED))
-    both = _means(generation, _GENERATE).merge(load, on=list(_SHARED)).head(MAX_TABLE_ROWS)
-    if both.empty:
-        return None
-    both["sum"] = both[_LOAD] + both[_GENERATE]
-    scale = scale_of(_LOAD, both["sum"])
+    loads = _loads(sweep)
+    if loads is None:
+        return Content()
+    found = cold_start(loads, generation.sweep.ok, _LOAD_BY, _BY)
+    if found.empty:
+        said = (
+            "Time from a cold start: no model was both loaded (model_loading) and run on the same host and device, "
+            "with the same device map, quantization, dtype and CPU cores."
+        )
+        return Content(sentences=(said,))
+    configuration = [name for name in (*SHARED, *_BY) if name in found]
+    found = found.drop_duplicates(configuration, ignore_index=True)  # the fastest source comes first
+    scale = scale_of("total_s", found["total_s"])
+    title = _title(found)
+    return Content(sentences=(_sentence(found, scale, title),), tables=(_table(found, scale, title),))
+
+
+def _loads(sweep: MeasuredSweep) -> pd.DataFrame | None:
+    """Return the ok rows of the loads on the page; of those in the sweep's own run, where there are any."""
+    on_page = list(sweep.on_page("model_loading"))
+    own = [rows for rows in on_page if _run_of(rows) == _run_of(sweep.rows)] or on_page
+    named = [Selection(rows).with_device_map().sweep.ok for rows in own]
+    return pd.concat(named, ignore_index=True) if named else None
+
+
+def _run_of(rows: SweepRows) -> Any:
+    return rows.folder and rows.folder.parent
+
+
+def _title(found: pd.DataFrame) -> str:
+    """Return the name of the sum. Where no load was cold, the name says so."""
+    states = set(found["cache_state"].dropna()) if "cache_state" in found else set()
+    return f"Time from a {'warm' if states == {'warm'} else 'cold'} start"
+
+
+def _sentence(found: pd.DataFrame, scale: Scale, title: str) -> str:
+    """Return the sentence on the fastest and the slowest configuration."""
+    factors = [name for name in (*_WHERE, *_BY) if name in found and varies(found[name])]
+    labels = LevelLabels({name: ordered_levels(found[name], []) for name in (*factors, "source") if name in found})
+
+    def told(row: Mapping[Any, Any]) -> str:
+        named = labels.named(factors, [row[name] for name in factors], ", ")
+        return f"{_measured(row, scale)}{f', with {named}' if named else ''}, loaded {_origin(row, labels)}"
+
+    tokens = found["max_new_tokens"].drop_duplicates()
+    end = f", to {tokens.iloc[0]:,} new tokens" if len(tokens) == 1 else ""
+    first, last = found.iloc[0].to_dict(), found.iloc[-1].to_dict()
+    warm = " (no load was cold: the files were in the page cache)" if "warm" in title else ""
+    if len(found) == 1:
+        return f"{title}{end}{warm}: {told(first)}."
+    return f"{title}{end}{warm}: shortest mean {told(first)}; longest {told(last)}."
+
+
+def _measured(row: Mapping[Any, Any], scale: Scale) -> str:
+    """Return '8.2 s = load 5.1 + generate 3.1 (…)', with the interval or why there is none, and reasons to doubt."""
+    total, load, generate = (number(row[name], scale.divisor) for name in _TIMES)
+    n = f"n = {row['n_load']} loads and {row['n_inference']} generations"
+    doubt = f"; {row['doubts']}" if row["doubts"] else ""
+    return f"{total} {scale.unit} = load {load} + generate {generate} ({n}; {_interval(row, scale, long=True)}{doubt})"
+
+
+def _interval(row: Mapping[Any, Any], scale: Scale, *, long: bool) -> str:
+    if pd.isna(row["total_low"]):
+        return f"{TOO_FEW} an interval" if long else TOO_FEW
+    interval = f"{number(row['total_low'], scale.divisor)} – {number(row['total_high'], scale.divisor)}"
+    return f"95% interval {interval}" if long else interval
+
+
+def _origin(row: Mapping[Any, Any], labels: LevelLabels) -> str:
+    """Return 'cold from nvme/hub', as far as it is known."""
+    state, source = row.get("cache_state"), row.get("source")
+    place = "the default source" if source == "default" else labels.short("source", source)
+    return f"{'' if pd.isna(state) else f'{state} '}from {'an unknown source' if pd.isna(source) else place}"
+
+
+def _table(found: pd.DataFrame, scale: Scale, title: str) -> Table:
+    """Return the table of all configurations, the fastest first."""
+    names: Sequence[str] = [*_WHERE, *_LOAD_BY, *_BY[:1], *(name for name in _BY[1:] if varies(found[name]))]
     return Table(
-        title="Time from a cold start: load + generate",
+        title=f"{title}: load + generate",
         headers=(
-            *map(title_of, _SHARED),
-            axis_title("sum_s", scale),
-            axis_title(_LOAD, scale),
-            axis_title(_GENERATE, scale),
+            *map(title_of, names),
+            *(axis_title(name, scale) for name in _TIMES),
+            "95% interval of the total",
+            "n of loads and generations",
+            "reasons to doubt",
         ),
         rows=tuple(
             (
-                *(text_of(cell[name]) for name in _SHARED),
-                *(number(cell[name], scale.divisor) for name in ("sum", _LOAD, _GENERATE)),
+                *(text_of(row.get(name)) for name in names),
+                *(number(row[name], scale.divisor) for name in _TIMES),
+                _interval(row, scale, long=False),
+                f"{row['n_load']}, {row['n_inference']}",
+                row["doubts"],
             )
-            for cell in both.sort_values("sum").to_dict("records")
+            for row in found.head(MAX_TABLE_ROWS).to_dict("records")
         ),
-        names=len(_SHARED),
-        note="Sums of two means. Loads are cold where cold ones were measured, from the fastest source.",
+        names=len(names),
+        left_out=max(0, len(found) - MAX_TABLE_ROWS),
+        note="Sums of two means, of the same model, host, device, quantization, dtype and cores. Loads are cold where "
+        "cold ones were measured, from the fastest source.",
     )
-
-
-def _cold(selection: Selection) -> Selection:
-    """Return the cold loads; all loads where none was cold."""
-    return selection.among("cache_state", ["cold"]) or selection
-
-
-def _means(selection: Selection, metric: str) -> pd.DataFrame:
-    """Return the mean of a metric by the factors that loads and generations share."""
-    ok = selection.sweep.ok
-    groups: Any = ok.groupby(list(_SHARED), dropna=False)
-    means: pd.DataFrame = groups[metric].mean().reset_index()
-    return means[means[metric].notna()]

@@ -1,4 +1,4 @@
-"""Sentences and tables that conclude a study: the fastest configurations, and how sure that is.
+"""Sentences and tables that conclude a study: what was found, what was not, and how sure that is.
 
 Only what the rows carry is said: a mean of few rows, of an unsteady cell, or measured beside other work says so.
 """
@@ -9,8 +9,9 @@ import pandas as pd
 
 from analysis.cell_averages import Averages
 from analysis.column_titles import Scale, axis_title, number, scale_of, title_of
-from analysis.conclusions.effects import Effects, effects
-from analysis.conclusions.sentences import claims, limits
+from analysis.conclusions.effects import ALPHA, Effects, effects
+from analysis.conclusions.limits import limits, no_claim
+from analysis.conclusions.sentences import claims
 from analysis.level_labels import LevelLabels, text_of
 from analysis.marks import TOO_FEW, interval_text, reasons_of
 from analysis.multiplicity import p_text
@@ -28,29 +29,60 @@ ONE_ROUND: Final = (
 )
 
 
-def summary(selection: Selection, metric: str) -> Content | None:
-    """Return the section that says which cells have the highest and the lowest mean of a rate."""
+NOTHING: Final = Content()
+
+
+def summary(selection: Selection, metric: str, also: Content = NOTHING, *, share: float = 1.0) -> Content | None:
+    """Return the section that says in short what a study found, the most telling sentence first.
+
+    Args:
+        selection: the rows.
+        metric: a rate.
+        also: findings of the study beside the effects on the rate.
+        share: part of the 5% of false claims that the effects have; findings in `also` that are tested have the rest.
+    """
     averages = selection.average(metric)
     if metric not in averages.metrics:
         return None
-    found = _claims(selection, _effects(selection, averages))
-    return Content(sentences=(*selection.remarks, *_ends(averages, metric), *found))
+    found = _effects(selection, averages, share)
+    first, *others = _claims(selection, found) or [no_claim(found) or ""]
+    highest, *lowest = _ends(averages, metric)
+    sentences = (*selection.remarks, highest, first, *also.sentences, *lowest, *others)
+    return Content(sentences=tuple(filter(None, sentences)))
 
 
-def extremes(selection: Selection, metric: str, title: str) -> Content | None:
-    """Return the section with the cells of the highest and the lowest means, as a table."""
+def extremes(
+    selection: Selection, metric: str, title: str, also: Content = NOTHING, *, share: float = 1.0
+) -> Content | None:
+    """Return the section with all that a study found and did not find, and the cells of the outermost means as a table.
+
+    Args:
+        selection: the rows.
+        metric: a rate.
+        title: of the table.
+        also: findings of the study beside the effects on the rate.
+        share: part of the 5% of false claims that the effects have; findings in `also` that are tested have the rest.
+    """
     averages = selection.average(metric)
     if metric not in averages.metrics:
         return None
     table = ranked_table(averages, metric, title)
-    found = _effects(selection, averages)
-    sentences = (*selection.remarks, *_ends(averages, metric), *_claims(selection, found), *limits(found))
-    return Content(sentences=sentences, tables=(table, *_ranking(found)))
+    found = _effects(selection, averages, share)
+    said = (*_ends(averages, metric), *_claims(selection, found), *also.sentences, *limits(found))
+    return Content(sentences=(*selection.remarks, *said), tables=(table, *_ranking(found), *also.tables))
 
 
-def _effects(selection: Selection, averages: Averages) -> Effects:
+def together(*contents: Content) -> Content:
+    """Return the sentences and tables of several contents as one."""
+    return Content(
+        sentences=tuple(sentence for content in contents for sentence in content.sentences),
+        tables=tuple(table for content in contents for table in content.tables),
+    )
+
+
+def _effects(selection: Selection, averages: Averages, share: float) -> Effects:
     """Return the effects of the factors on the one metric that was averaged."""
-    return effects(selection.sweep.ok, averages.factors, averages.metrics[0])
+    return effects(selection.sweep.ok, averages.factors, averages.metrics[0], alpha=share * ALPHA)
 
 
 def _claims(selection: Selection, found: Effects) -> list[str]:
@@ -72,7 +104,7 @@ def _ranking(found: Effects) -> tuple[Table, ...]:
             headers=("factor", "share of the variation", "partial η²", "p (Holm)", "reason for no claim"),
             rows=tuple(
                 (
-                    " × ".join(map(title_of, row["term"])),
+                    " × ".join(map(title_of, row["term"])) + (" (all else equal)" if row["kind"] == "part" else ""),
                     "–" if pd.isna(row["share"]) else f"{row['share']:.0%}",
                     "–" if pd.isna(row["partial_eta2"]) else f"{row['partial_eta2']:.2f}",
                     "–" if pd.isna(row["p_adjusted"]) else p_text(row["p_adjusted"]).removeprefix("p = "),
@@ -125,7 +157,7 @@ def _ends(averages: Averages, metric: str) -> list[str]:
         return [f"Mean {title_of(metric)}: {_measured(highest, scale)}. Only one cell was measured."]
     return [
         f"Highest mean {title_of(metric)}: {_measured(highest, scale)}, with {_named(averages, highest)}.",
-        f"Lowest: {_measured(lowest, scale)}, with {_named(averages, lowest)}.",
+        f"Lowest mean {title_of(metric)}: {_measured(lowest, scale)}, with {_named(averages, lowest)}.",
     ]
 
 

@@ -3,12 +3,13 @@
 from typing import Final
 
 from analysis.sections.charts import chart, content
-from analysis.sections.cold_start import cold_start_table
-from analysis.sections.conclusions import extremes, summary
+from analysis.sections.cold_start import time_from_cold_start
+from analysis.sections.conclusions import extremes, summary, together
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.pivot import pivot
 from analysis.sections.section import Content
 from analysis.sections.selection import Selection
+from analysis.sections.trade_offs import SHARE, best_trade_offs
 
 RATE: Final = "generation_rate_tokens_per_s"
 TIME: Final = "inference_time_s"
@@ -18,8 +19,8 @@ TOKENS: Final = 256
 
 
 def tldr(sweep: MeasuredSweep) -> Content | None:
-    """Return § 2.1: the fastest configuration."""
-    return summary(_rows(sweep), RATE)
+    """Return § 2.1: the fastest configuration, the time from a cold start, and the best trade-offs."""
+    return summary(_rows(sweep), RATE, _beside_the_rate(sweep), share=1 - SHARE)
 
 
 def rate_4_and_8_bit(sweep: MeasuredSweep) -> Content | None:
@@ -73,12 +74,17 @@ def time_all_devices(sweep: MeasuredSweep) -> Content | None:
 
 
 def conclusions(sweep: MeasuredSweep) -> Content | None:
-    """Return § 2.6 and 2.9: the fastest and slowest configurations, and the time from a cold start."""
-    found = extremes(_rows(sweep), RATE, "Generation rates")
-    started = cold_start_table(sweep, _long(_rows(sweep)))
-    if found is None or started is None:
-        return found
-    return Content(found.sentences, found.drawings, (*found.tables, started))
+    """Return § 2.6 and 2.9: the effects on the rate, the time from a cold start, and the best trade-offs."""
+    return extremes(_rows(sweep), RATE, "Generation rates", _beside_the_rate(sweep), share=1 - SHARE)
+
+
+def _beside_the_rate(sweep: MeasuredSweep) -> Content:
+    """Return the findings that are not of the rate alone: of the longest generation, and of one model."""
+    longest = _long(_rows(sweep))
+    selection = longest.first("model").with_peak_memory()
+    tokens = selection.sweep.ok["max_new_tokens"].max()
+    of = f"with {tokens:,} new tokens"
+    return together(time_from_cold_start(sweep, longest), best_trade_offs(sweep, selection, RATE, of))
 
 
 def _rows(sweep: MeasuredSweep) -> Selection:

@@ -1,27 +1,24 @@
 """Notebook 02, § 1: how much memory and time the logits of a text cost."""
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from analysis.cell_factors import grouped
-from analysis.column_titles import title_of
-from analysis.level_labels import text_of
 from analysis.sections.charts import chart, content
-from analysis.sections.conclusions import extremes, summary
+from analysis.sections.conclusions import extremes, summary, together
+from analysis.sections.longest_inputs import longest
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.pivot import pivot
 from analysis.sections.section import Content
 from analysis.sections.selection import PEAK_MEMORY, Selection
-from analysis.tables import Table
+from analysis.sections.trade_offs import SHARE, best_trade_offs
 
 RATE: Final = "calculation_rate_tokens_per_s"
 LENGTH: Final = "input_words"
-_WHERE: Final = ("device_map", "model", "quantization")
 
 
 def tldr(sweep: MeasuredSweep) -> Content | None:
-    """Return § 1.1: the fastest configuration."""
-    return summary(_rows(sweep), RATE)
+    """Return § 1.1: the fastest configuration, the longest input of each device, and the best trade-offs."""
+    return summary(_rows(sweep), RATE, _beside_the_rate(sweep), share=1 - SHARE)
 
 
 def memory_4_bit(sweep: MeasuredSweep) -> Content | None:
@@ -53,14 +50,34 @@ def rate_cpu_and_gpu(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.5: rate of one model against input length, and the longest input that fitted each device."""
     selection = _rows(sweep).first("model")
     found = _by_length(sweep, selection, "1.5", RATE)
-    return found and replace(found, tables=(_longest(selection),))
+    return found and _and(found, longest(selection, LENGTH))
 
 
 def conclusions(sweep: MeasuredSweep) -> Content | None:
-    """Return § 1.6: the fastest configurations, and the longest input of each device."""
+    """Return § 1.6: the effects on the rate, the longest input of each device, and the best trade-offs."""
+    return extremes(_rows(sweep), RATE, "Calculation rates", _beside_the_rate(sweep), share=1 - SHARE)
+
+
+def _and(content: Content, also: Content) -> Content:
+    """Return a figure's content with other findings."""
+    return replace(content, sentences=(*content.sentences, *also.sentences), tables=also.tables)
+
+
+def _beside_the_rate(sweep: MeasuredSweep) -> Content:
+    """Return the findings that are not of the rate alone."""
     selection = _rows(sweep)
-    found = extremes(selection, RATE, "Calculation rates")
-    return found and replace(found, tables=(*found.tables, _longest(selection)))
+    one_model = selection.first("model")
+    length = _commonest_length(one_model)
+    found = best_trade_offs(sweep, one_model.largest(LENGTH, length), RATE, f"with {length:,} input words")
+    return together(longest(selection, LENGTH), found)
+
+
+def _commonest_length(selection: Selection) -> int:
+    """Return the input length that most configurations have measured; of several, the longest."""
+    ok = selection.sweep.ok
+    cells = ok[list(dict.fromkeys((LENGTH, *selection.average(RATE).factors)))].drop_duplicates()
+    counts = cells[LENGTH].value_counts()
+    return int(counts.index[counts == counts.max()].max())
 
 
 def _rows(sweep: MeasuredSweep) -> Selection:
@@ -80,26 +97,3 @@ def _by_length(sweep: MeasuredSweep, selection: Selection | None, number: str, m
     remark = ("Peak memory: of the CUDA allocator on GPUs, resident memory of the host on CPUs.",)
     with_remark = replace(selection, remarks=(*selection.remarks, *(remark if metric == PEAK_MEMORY else ())))
     return content(with_remark, drawings)
-
-
-def _longest(selection: Selection) -> Table:
-    """Return the table of the longest input that fitted, and the shortest that ran out of memory, by device map."""
-    rows = selection.sweep.rows
-    return Table(
-        title="Longest input per device",
-        headers=(
-            *map(title_of, _WHERE),
-            "longest that was measured (words)",
-            "shortest that ran out of memory (words)",
-        ),
-        rows=tuple(
-            (*map(text_of, key), _extreme(part, ["ok"], "max"), _extreme(part, ["oom_gpu", "oom_host"], "min"))
-            for key, part in grouped(rows, _WHERE)
-        ),
-        names=len(_WHERE),
-    )
-
-
-def _extreme(rows: Any, statuses: list[str], which: str) -> str:
-    """Return the greatest or the least length among rows of some statuses."""
-    return text_of(rows.loc[rows["status"].isin(statuses), LENGTH].agg(which))

@@ -90,10 +90,10 @@ class Selection:
         rows = self.sweep.rows
         device = rows["device"].astype("object").where(rows["device"].notna(), rows["device_class"])
         is_plain = rows["device_map"].isna() | (rows["device_map"] == "single")
-        together = device.where(is_plain, device.astype(str) + ", " + rows["device_map"].astype(str))
+        together = device.where(is_plain, device.astype(str) + " (" + rows["device_map"].astype(str) + ")")
         levels = self.sweep.description.factors
         order = [
-            device if device_map == "single" else f"{device}, {device_map}"
+            device if device_map == "single" else f"{device} ({device_map})"
             for device in levels.get("device", [])
             for device_map in levels.get("device_map", ["single"])
         ]

@@ -28,7 +28,7 @@ def selection(run_dir: Path, write: Any, cell: Any, row: Any) -> Selection:
 
 def test_devices_are_named_with_their_map_in_the_order_of_the_spec(selection: Selection) -> None:
     averages = selection.with_device_map().average(TIME)
-    assert averages.levels["device_map"] == ["gtx-1070", "k80", "gpu x3, auto", "cpu"]
+    assert averages.levels["device_map"] == ["gtx-1070", "k80", "gpu x3 (auto)", "cpu"]
 
 
 def test_the_nearest_level_is_taken_and_only_another_one_is_told(selection: Selection) -> None:
@@ -48,9 +48,9 @@ def test_a_level_that_is_not_there_gives_no_section_or_all_rows_with_a_remark(se
 def test_gpus_are_found_by_name_and_cpus_by_class(selection: Selection) -> None:
     placed = selection.with_device_map()
     assert set(placed.on_gpus("1070").sweep.ok["device_map"]) == {"gtx-1070"}
-    assert set(placed.on_gpus().sweep.ok["device_map"]) == {"gtx-1070", "k80", "gpu x3, auto"}
+    assert set(placed.on_gpus().sweep.ok["device_map"]) == {"gtx-1070", "k80", "gpu x3 (auto)"}
     missing = placed.on_gpus("h100")
-    assert missing.remarks == ("No row is of h100: gpu x3, auto, gtx-1070, k80 is shown instead.",)
+    assert missing.remarks == ("No row is of h100: gpu x3 (auto), gtx-1070, k80 is shown instead.",)
     cpu = placed.on_cpu()
     assert cpu is not None
     assert set(cpu.sweep.ok["device_map"]) == {"cpu"}
@@ -61,7 +61,7 @@ def test_a_table_has_means_with_reasons_to_doubt_and_the_status_of_what_failed(s
     assert table.headers[0] == "device map"
     assert table.headers[-2:] == ("quantization 4-bit", "quantization 8-bit")
     cells = {row[0]: row[-2:] for row in table.rows}
-    assert list(cells) == ["gtx-1070", "k80", "gpu x3, auto"]
+    assert list(cells) == ["gtx-1070", "k80", "gpu x3 (auto)"]
     assert cells["k80"] == ("1.584", "–")
     assert cells["gtx-1070"] == ("0.9778 ⚠ sd 57% of the mean; a row 64% away from the mean", "oom_gpu")
     assert table.note == "n = 2 to 3 rows a cell: too few to tell an interval."

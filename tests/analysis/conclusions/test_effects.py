@@ -12,7 +12,8 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from analysis.conclusions.effects import Effects, effects
-from analysis.conclusions.sentences import claims, limits
+from analysis.conclusions.limits import limits
+from analysis.conclusions.sentences import claims
 
 GRID: Mapping[str, Sequence[Any]] = {"device": ["k80", "gtx-1070", "cpu"], "quantization": ["4", "8"], "cores": [1, 4]}
 TIME = "inference_time_s"

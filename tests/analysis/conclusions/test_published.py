@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.conclusions.effects import effects
-from analysis.conclusions.sentences import claims, limits
+from analysis.conclusions.limits import limits
+from analysis.conclusions.sentences import claims
 
 ASSUMED_SD = 0.02
 BY_QUANTIZATION = {
@@ -47,7 +48,7 @@ def test_gtx_1070_is_faster_than_k80_and_4_bit_than_8_bit() -> None:
 def test_three_iterations_of_a_cell_are_too_few_for_cores_and_five_are_enough() -> None:
     few = effects(published(BY_CORES, ["cpu_cores"]), ["cpu_cores"], "inference_time_s")
     assert claims(few) == []
-    assert any("too few to tell: a level has 3 values, 5 are needed" in sentence for sentence in limits(few))
+    assert any("too few to tell, a level has 3 values and 5 are needed" in sentence for sentence in limits(few))
     said = claims(effects(published(BY_CORES, ["cpu_cores"], 5), ["cpu_cores"], "inference_time_s"))
     assert "More CPU cores than 4 do not help: the gain is below 5%." in said
 

@@ -1,0 +1,134 @@
+"""The longest input that fitted, by configuration and by device, and what became of longer ones. No statistics.
+
+Knows rows of every status. Does not know effects.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.cell_factors import grouped
+from analysis.conclusions.wording import listed
+from analysis.level_labels import short_names
+from analysis.marks import MARK
+from sweeps.task_status import TaskStatus
+
+_OUT_OF_MEMORY = tuple(status.value for status in TaskStatus if status.is_oom)
+_LENGTHS = ("longest", "first_out_of_memory", "first_skipped", "shorter_out_of_memory")
+_MAX_NAMED = 6
+"""Devices that a sentence names; of more, the ends."""
+
+
+def longest_inputs(rows: pd.DataFrame, length: str, by: Sequence[str]) -> pd.DataFrame:
+    """Return the longest input that was measured, and what became of longer ones, by configuration.
+
+    Args:
+        rows: of every status.
+        length: column of the input's length, such as input_words.
+        by: columns such as device and model.
+
+    Returns:
+        Columns: by, longest, first_out_of_memory (the shortest longer one; null: none), first_skipped (the same, not
+        tried because something smaller had run out of memory), shorter_out_of_memory (not longer than the longest, in
+        another task), finding (a sentence).
+    """
+    unit = length.partition("_")[2]
+    records = [dict(zip(by, key, strict=True)) | _found(group, length, unit) for key, group in grouped(rows, list(by))]
+    return pd.DataFrame(records, columns=[*by, *_LENGTHS, "finding"])
+
+
+def _found(rows: pd.DataFrame, length: str, unit: str) -> dict[str, Any]:
+    """Return the longest input of one configuration, with a sentence."""
+    fitted = rows.loc[rows["status"] == "ok", length].max()
+    longer = rows[rows[length] > fitted] if pd.notna(fitted) else rows
+    out = rows[rows["status"].isin(_OUT_OF_MEMORY)]
+    failed = longer.loc[longer["status"].isin(_OUT_OF_MEMORY), length].min()
+    skipped = longer.loc[longer["status"] == TaskStatus.SKIPPED_OOM, length].min()
+    others = sorted(set(longer["status"]) - {"ok", TaskStatus.SKIPPED_OOM.value, *_OUT_OF_MEMORY})
+    shorter = out.loc[out[length] <= fitted, length].min() if pd.notna(fitted) else None
+    parts = [_on_length(fitted, failed, skipped, unit)]
+    if pd.notna(shorter):
+        parts = [f"{_words(fitted, unit)} fitted, although {shorter:,.0f} ran out of memory in another task."]
+    if others:
+        parts.append(f"{'Longer inputs have' if pd.notna(fitted) else 'Inputs have'} no value: {', '.join(others)}.")
+    beside = out.loc[out[length] == failed, "neighbours"].max() if "neighbours" in out else None
+    if pd.notna(beside) and beside > 0:
+        parts.append(f"{MARK} what ran out of memory ran beside other work.")
+    lengths = dict(zip(_LENGTHS, (fitted, failed, skipped, shorter), strict=True))
+    return lengths | {"finding": " ".join(parts)}
+
+
+def _on_length(fitted: Any, failed: Any, skipped: Any, unit: str) -> str:
+    if pd.isna(fitted):
+        if pd.notna(failed):
+            return f"already {_words(failed, unit)} ran out of memory."
+        if pd.notna(skipped):
+            return "no input was tried, because something smaller had run out of memory."
+        return "no input was measured."
+    if pd.notna(failed):
+        return f"{_words(fitted, unit)} is the longest input that fitted; {failed:,.0f} ran out of memory."
+    if pd.notna(skipped):
+        return (
+            f"{_words(fitted, unit)} is the longest input that fitted; {skipped:,.0f} was not tried, because something "
+            "smaller had run out of memory."
+        )
+    return f"{_words(fitted, unit)} fitted; nothing longer ran out of memory, so more may fit."
+
+
+def _words(length: Any, unit: str) -> str:
+    return f"{length:,.0f} {unit}"
+
+
+def longest_by_level(table: pd.DataFrame, name: str, others: str, unit: str) -> str:
+    """Return one sentence on the longest inputs of all levels of a factor, such as the devices, the longest first.
+
+    Args:
+        table: of longest_inputs.
+        name: the factor.
+        others: the other factors in words, as 'model and quantization'.
+        unit: of the lengths, as 'words'.
+    """
+    found = sorted(grouped(table, [name]), key=lambda pair: -pair[1]["longest"].max(skipna=True))
+    levels, groups = [key[0] for key, _ in found], [group for _, group in found]
+    phrases: dict[str, list[str]] = {}
+    for label, group in zip(short_names(levels), groups, strict=True):
+        phrases.setdefault(_phrase(group, others, unit), []).append(label)
+    if len(phrases) == 1:
+        where = f" on {listed(next(iter(phrases.values())))}" if len(levels) <= _MAX_NAMED else " on every device"
+        return f"Longest input that fitted{where}: {next(iter(phrases))}."
+    texts = [f"{listed(labels)} {phrase}" for phrase, labels in phrases.items()]
+    return f"Longest input that fitted: {'; '.join(_ends(texts))}."
+
+
+def _ends(texts: Sequence[str]) -> Iterator[str]:
+    """Yield all texts; of many the first and the last, with the number of the others."""
+    if len(texts) <= _MAX_NAMED:
+        yield from texts
+    else:
+        yield texts[0]
+        yield f"{len(texts) - 2} more between"
+        yield texts[-1]
+
+
+def _phrase(group: pd.DataFrame, others: str, unit: str) -> str:
+    """Return the lengths of one level in words."""
+    fitted = group["longest"].dropna()
+    limits = group[["first_out_of_memory", "first_skipped"]].min(axis=1)
+    limited = int(limits.notna().sum())
+    if fitted.empty:
+        return "nothing" + (" (all ran out of memory)" if limited == len(group) else " (nothing was measured)")
+    low, high = fitted.min(), fitted.max()
+    size = _words(high, unit) if low == high else f"{low:,.0f} to {high:,.0f} {unit}, by {others}"
+    if len(fitted) < len(group):
+        size += f", and nothing in {len(group) - len(fitted)} of {len(group)} configurations"
+    if group["shorter_out_of_memory"].notna().any():
+        return f"{size}, although some that were not longer ran out of memory in other tasks"
+    if not limited:
+        return f"{size}, and nothing longer ran out of memory, so more may fit"
+    if limited < len(group):
+        return f"{size}, and longer ones ran out of memory in {limited} of {len(group)} configurations"
+    if limits.nunique() == 1 and low == high:
+        tried = "ran out of memory" if group["first_out_of_memory"].notna().any() else "was not tried after that"
+        return f"{size} ({limits.iloc[0]:,.0f} {tried})"
+    return f"{size} (longer ones ran out of memory)"
