@@ -13,7 +13,7 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 
 
-class ShownFigure(Figure):  # type: ignore[misc] # matplotlib has no types
+class ShownFigure(Figure):
     """A figure that Jupyter shows as a picture: one made without pyplot is only named there."""
 
     def _repr_png_(self) -> bytes:
@@ -53,6 +53,7 @@ def keep(figure: Any, name: str, caption: str) -> bool:
     kept = _KEPT.get()
     if kept is None:
         return False
-    figure.draw_without_rendering()  # makes the tick labels while the settings of `canvas.rules` hold
+    # what cannot be drawn fails here, as it does for the page; tick labels are made while `canvas.rules` hold
+    figure.draw_without_rendering()
     kept.append(KeptFigure(name, caption, figure))
     return True

@@ -4,6 +4,7 @@ The public names of `analysis`. Knows how the other modules are put together; co
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,11 @@ from sweeps.errors import UserError
 
 _ALSO: Final = ("text_sha256", "round", "truncated")
 """Columns that no page shows, and that comparisons and thresholds need."""
+_PAIRS: Final = (
+    *("term", "level", "other", "shared", "greater", "log_ratio", "error", "df", "p", "p_adjusted"),
+    *("ratio", "ratio_low", "ratio_high"),
+)
+"""Columns of the pairs of levels, also where no two levels could be compared."""
 
 
 def read(directory: str | os.PathLike[str]) -> RunRows:
@@ -131,7 +137,8 @@ def effects(run: RunRows, sweep: str, metric: str) -> Effects:
     if metric not in numbers:
         has = f"the metrics with values are {', '.join(numbers)}" if numbers else "no row holds a measurement"
         raise UserError(f"{sweep}: no values of {metric!r}; {has}")
-    return effects_of(chosen.ok, average(chosen).factors, metric)
+    found = effects_of(chosen.ok, average(chosen).factors, metric)
+    return replace(found, pairs=found.pairs.reindex(columns=[*_PAIRS])) if found.pairs.empty else found
 
 
 def sentences(run: RunRows, sweep: str, metric: str) -> list[str]:
