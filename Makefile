@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo study study-check quick types logic logic-of-models test check lint docs bench chaos fuzz clean help
+.PHONY: demo study study-check quick types logic logic-of-models test check lint docs notebook bench chaos fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the built-in models through Ray, write runs/quickstart/report/index.html"
@@ -19,6 +19,7 @@ help:
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
 	@echo "make docs    rewrite the tables of docs/specs.md from the models that check a spec"
+	@echo "make notebook  run docs/example.ipynb and store its outputs"
 	@echo "make bench   speed against the references, as ratios"
 	@echo "make fuzz    odd specs, corpora, names and run directories, 1,000 of each"
 	@echo "make chaos   ten minutes of random kills of workers, nodes, coordinator and driver; no row may change"
@@ -70,6 +71,9 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m docs.tables
+
+notebook: $(READY)
+	$(BIN)/python -m docs.notebook
 
 bench: $(READY)
 	$(BIN)/python -m bench.dispatch
