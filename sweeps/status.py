@@ -43,8 +43,6 @@ def main(
         if as_json and watch:
             raise UserError("--json prints the runs once; leave --watch out, and give the command again")
         _look(console, address, watch=watch, as_json=as_json)
-    except KeyboardInterrupt:
-        raise typer.Exit from None
     except UserError as error:
         complain(str(error))
         raise typer.Exit(EXIT_USER_ERROR) from None

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.thresholds.settings import Settings, plain
+from analysis.thresholds.settings import Settings, hashable
 from scoring.scores import SCORES
 from sweeps.errors import UserError
 
@@ -108,9 +108,9 @@ def _refuse_mixed(rows: pd.DataFrame, sources: Sequence[str]) -> None:
     first = rows.loc[repeated].iloc[0]
     raise UserError(
         f"{int(repeated.sum()):,} of {len(rows):,} windows are there several times, such as window "
-        f"{first['fragment_index']} of record {first['record_id']!r} ({first['author']}): the rows are of several cells "
-        "or corpora, or were put together twice. Keep the column cell_id, which tells cells apart, or hand over the rows "
-        "of one cell, each once"
+        f"{first['fragment_index']} of record {first['record_id']!r} ({first['author']}): the rows are of several "
+        "cells or corpora, or were put together twice. Keep the column cell_id, which tells cells apart, or hand over "
+        "the rows of one cell, each once"
     )
 
 
@@ -121,7 +121,7 @@ def _one_row_a_text(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
         UserError: a window is there several times, and no column tells of which cell each is.
     """
     if "corpus" in rows:  # a table, in a frame that was not read from Parquet
-        rows = rows.assign(corpus=rows["corpus"].map(plain))
+        rows = rows.assign(corpus=rows["corpus"].map(hashable))
     sources = [name for name in _ONE_TEXT if name in rows]
     _refuse_mixed(rows, sources)
     order = [name for name in ("record_id", "author", "generator", "fragment_index") if name in rows]
