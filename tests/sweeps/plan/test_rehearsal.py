@@ -32,7 +32,8 @@ def test_every_built_in_spec_can_be_rehearsed(name: str) -> None:
         assert task.slot.cores <= 2
         models = task.factors.get("pair") or [task.factors["model"]]
         assert set(models) <= {BASE, INSTRUCT}  # type: ignore[arg-type]
-        assert task.factors.get("corpus", "builtin://docs") == "builtin://docs"
+        corpus = {"path": "builtin://docs", "first_rows": 64} if name == "fidelity" else "builtin://docs"
+        assert task.factors.get("corpus", corpus) == corpus
 
 
 def test_levels_are_replaced_by_as_many_stand_ins_and_numbers_are_cut() -> None:
