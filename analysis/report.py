@@ -10,6 +10,11 @@ from pathlib import Path
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parents[1]), sys.path[0]]
 
+from sweeps.process import interrupts
+
+if __name__ == "__main__":
+    interrupts.quit_at_once()
+
 import analysis.allocator  # noqa: F401, I001 - before pyarrow
 
 import os
@@ -166,4 +171,4 @@ def _drop_stdout() -> None:
 
 
 if __name__ == "__main__":
-    app()
+    interrupts.guarded(app)

@@ -108,7 +108,7 @@ def settings_of(rows: pd.DataFrame) -> Settings:
     for column in _ONE_OF_EACH:
         if column not in rows:
             continue
-        counts = rows[column].map(_plain).value_counts(dropna=True)
+        counts = rows[column].map(hashable).value_counts(dropna=True)
         if len(counts) > 1:
             several.append(_several(column, counts))
         found[column] = _value(counts.index[0]) if len(counts) else None
@@ -133,13 +133,13 @@ def where(rows: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
             raise UserError(f"--where {condition!r}: COLUMN=VALUE is needed; columns are {', '.join(map(str, rows))}")
         is_met = rows[column].map(lambda cell, wanted=value: _meets(cell, wanted)).astype(bool)
         if not is_met.any():
-            held = ", ".join(str(_plain(level)) for level in rows[column].dropna().drop_duplicates()[:10])
+            held = ", ".join(str(hashable(level)) for level in rows[column].dropna().drop_duplicates()[:10])
             raise UserError(f"--where {condition!r}: no row has this value of {column}; rows have {held or 'none'}")
         rows = rows[is_met]
     return rows
 
 
-def _plain(cell: Any) -> Any:
+def hashable(cell: Any) -> Any:
     """Return a value that can be counted: a list or a table as JSON."""
     if isinstance(cell, list | dict):
         return json.dumps(cell)
@@ -159,7 +159,7 @@ def _several(column: str, counts: "pd.Series[int]") -> str:
 
 def _meets(cell: Any, value: str) -> bool:
     """Tell whether a cell is the value that a user wrote. The layout of JSON does not count."""
-    plain = _plain(cell)
+    plain = hashable(cell)
     if plain is None:
         return value == ""
     if str(plain) == value:

@@ -60,10 +60,11 @@ def _with_floats(sweep: Sweep, registry: Registry) -> Sweep:
 
 def with_defaults(spec: Spec, defaults: Defaults, registry: Registry) -> Spec:
     """Return the spec with every factor spelled out, in the order in which the benchmark declares them."""
-    return spec.model_copy(update={"sweep": [_complete(sweep, defaults, registry) for sweep in spec.sweep]})
+    return spec.model_copy(update={"sweep": [complete(sweep, defaults, registry) for sweep in spec.sweep]})
 
 
-def _complete(sweep: Sweep, defaults: Defaults, registry: Registry) -> Sweep:
+def complete(sweep: Sweep, defaults: Defaults, registry: Registry) -> Sweep:
+    """Return a sweep with every factor spelled out."""
     known: dict[str, Any] = {
         name: field.get_default(call_default_factory=True)
         for name, field in registry[sweep.benchmark].factors.model_fields.items()
