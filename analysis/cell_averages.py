@@ -6,14 +6,18 @@ apart; so does a column of what took effect (device, host, dtype, …) that diff
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.cell_factors import EFFECTIVE, candidate_factors, constants_of, ordered_levels, split_cells, varies
 from analysis.cell_statistics import describe
+from analysis.in_threads import in_threads
 from analysis.load import SweepRows
 from analysis.notes import notes_on_averages
+from analysis.row_codes import numbered_codes
 
 _MEASURED_SUFFIXES: Final = ("_s", "_bytes")
 
@@ -46,7 +50,7 @@ def average(sweep: SweepRows) -> Averages:
     levels = {name: ordered_levels(rows[name], sweep.description.factors.get(name, [])) for name in factors}
     metrics = tuple(name for name in headlines(sweep) if rows[name].notna().any())
     places = _places(rows, factors)
-    tables = [_describe_cells(rows, places, factors, name, repeats=not has_scores) for name in metrics]
+    tables = in_threads(partial(_describe_cells, rows, places, factors, repeats=not has_scores), metrics)
     cells = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*factors, "metric"])
     return Averages(
         factors=tuple(factors),
@@ -77,10 +81,8 @@ def is_scored(sweep: SweepRows) -> bool:
 
 def _places(rows: pd.DataFrame, factors: list[str]) -> Any:
     """Return the number of each row's cell; all rows are one cell where there are no factors."""
-    if not factors:
-        return pd.Series(0, index=rows.index)
-    groups: Any = rows.groupby(factors, dropna=False)
-    return groups.ngroup()
+    codes, count = numbered_codes(rows, factors)
+    return pd.Series(codes.astype(np.min_scalar_type(-count)), index=rows.index)
 
 
 def _describe_cells(rows: pd.DataFrame, places: Any, factors: list[str], metric: str, *, repeats: bool) -> pd.DataFrame:
