@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.load import SweepRows
-from analysis.row_codes import count_codes
+from analysis.row_codes import count_combinations
 
 FACTORS: Final = (
     "model",
@@ -92,7 +92,7 @@ def varies_within(rows: pd.DataFrame, name: str, factors: Sequence[str]) -> bool
     """Tell whether some group of rows of equal factors holds several levels of `name`. Null is a level."""
     if not factors or not varies(rows[name]):
         return varies(rows[name])
-    return count_codes(rows, [*factors, name]) > count_codes(rows, factors)
+    return count_combinations(rows, [*factors, name]) > count_combinations(rows, factors)
 
 
 def varies(column: Any) -> bool:

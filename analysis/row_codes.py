@@ -12,20 +12,22 @@ import numpy.typing as npt
 import pandas as pd
 
 Codes = npt.NDArray[np.int64]
-_SPARSE: Final = 8
+_SPARSE: Final = 4
 """Codes are counted in an array of up to so many places for each row; sparser ones are numbered anew."""
 
 
 def codes_of(column: "pd.Series[Any]") -> tuple[Codes, int]:
     """Return a code for each row, from 0, and a number that all codes are below. Null has a code of its own."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy().astype(np.int64) + 1, len(column.cat.categories) + 1
+        codes = column.cat.codes.to_numpy()
+        low, high = (int(codes.min()), int(codes.max())) if len(codes) else (0, 0)
+        return codes.astype(np.int64) - low, high - low + 1
     if pd.api.types.is_integer_dtype(column.dtype) and column.notna().any():
         low, span = int(column.min()), int(column.max()) - int(column.min()) + 1
         if span <= _most_codes(len(column)):
-            return column.to_numpy(np.int64, na_value=low + span) - low, span + 1
+            return column.to_numpy(np.int64, na_value=low + span) - low, span + int(column.hasnans)
     codes, values = pd.factorize(column, use_na_sentinel=False)
-    return codes.astype(np.int64), len(values)
+    return codes.astype(np.int64), max(1, len(values))
 
 
 def combined_codes(rows: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, int]:
@@ -33,9 +35,11 @@ def combined_codes(rows: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, int
     codes, size = np.zeros(len(rows), np.int64), 1
     for name in names:
         own, count = codes_of(rows[name])
-        if not len(own) or own.min() == own.max():
+        if count == 1:
             continue  # tells no rows apart
-        codes, size = codes * count + own, size * count
+        codes *= count
+        codes += own
+        size *= count
         if size > _most_codes(len(rows)):
             codes, values = pd.factorize(codes)
             codes, size = codes.astype(np.int64), len(values)
@@ -50,17 +54,25 @@ def numbered_codes(rows: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, int
     return (np.cumsum(is_there) - 1)[codes], int(np.count_nonzero(is_there))
 
 
-def count_codes(rows: pd.DataFrame, names: Sequence[str]) -> int:
+def count_combinations(rows: pd.DataFrame, names: Sequence[str]) -> int:
     """Return the number of combinations of values that occur."""
-    codes, size = combined_codes(rows, names)
-    is_there = np.zeros(size, np.bool_)
-    is_there[codes] = True
-    return int(np.count_nonzero(is_there))
+    return _count(*combined_codes(rows, names))
 
 
 def is_repeated(rows: pd.DataFrame, names: Sequence[str]) -> bool:
     """Tell whether two rows have the same values of some columns. A null is equal to a null."""
-    return count_codes(rows, names) < len(rows)
+    return not is_told_apart(*combined_codes(rows, names))
+
+
+def is_told_apart(codes: Codes, size: int) -> bool:
+    """Tell whether every row has a code of its own."""
+    return size >= len(codes) and _count(codes, size) == len(codes)
+
+
+def _count(codes: Codes, size: int) -> int:
+    is_there = np.zeros(size, np.bool_)
+    is_there[codes] = True
+    return int(np.count_nonzero(is_there))
 
 
 def _most_codes(rows: int) -> int:
