@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.load import SweepRows
+from analysis.row_codes import count_combinations
 
 FACTORS: Final = (
     "model",
@@ -100,18 +101,28 @@ def varies_within(rows: pd.DataFrame, name: str, factors: Sequence[str]) -> bool
     """Tell whether some group of rows of equal factors holds several levels of `name`. Null is a level."""
     if not factors or not varies(rows[name]):
         return varies(rows[name])
-    levels = rows[[*factors, name]].drop_duplicates()
-    return bool(levels.duplicated(list(factors)).any())
+    return count_combinations(rows, [*factors, name]) > count_combinations(rows, factors)
 
 
 def varies(column: Any) -> bool:
     """Tell whether a column holds several levels. Null is a level."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes = column.cat.codes.to_numpy()
+        return len(codes) > 0 and bool(codes.min() < codes.max())
     return int(column.nunique(dropna=False)) > 1
+
+
+def _seen(column: Any) -> list[Any]:
+    """Return the levels that occur, null left out."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes = column.cat.codes.to_numpy()
+        return [column.cat.categories[code] for code in pd.unique(codes) if code >= 0]
+    return [level.item() if isinstance(level, np.generic) else level for level in column.dropna().unique()]
 
 
 def ordered_levels(column: Any, wanted: Sequence[Any]) -> list[Any]:
     """Return the levels that occur: those of `wanted` in its order, then the others sorted, then null."""
-    seen = [level.item() if isinstance(level, np.generic) else level for level in column.dropna().unique()]
+    seen = _seen(column)
     known = set(seen)
     levels = [level for level in dict.fromkeys(wanted) if level in known]
     placed = set(levels)

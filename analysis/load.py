@@ -28,7 +28,7 @@ _MAX_LISTED: Final = 10
 """Directories or remarks that a message names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SweepRows:
     """Rows of one sweep that count, with the content of its environment file."""
 

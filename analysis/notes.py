@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.cell_factors import EFFECTIVE, ordered_levels, varies, varies_within
 from analysis.level_labels import text_of
 from analysis.load import SweepRows
+from analysis.row_codes import is_repeated
 
 _OF_MODEL_AND_QUANTIZATION: Final = frozenset({"quantized_share"})
 """Columns that follow from two factors together: no note is needed where they differ between cells."""
@@ -52,7 +53,7 @@ def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str], measure: str) -
     generators: list[Any] = sorted(rows["generator"].dropna().unique())
     if len(generators) > 1:
         yield f"Texts of several generators are taken together: {_named(generators)}."
-    if rows.duplicated(list({"cell_id", "record_id", "author", *factors})).any():
+    if is_repeated(rows, list({"cell_id", "record_id", "author", *factors})):
         yield "Fragments of one record are not independent: the intervals are by record."
 
 

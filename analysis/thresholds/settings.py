@@ -108,7 +108,7 @@ def settings_of(rows: pd.DataFrame) -> Settings:
     for column in _ONE_OF_EACH:
         if column not in rows:
             continue
-        counts = rows[column].map(hashable).value_counts(dropna=True)
+        counts = _counts(rows[column])
         if len(counts) > 1:
             several.append(_several(column, counts))
         found[column] = _value(counts.index[0]) if len(counts) else None
@@ -137,6 +137,16 @@ def where(rows: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
             raise UserError(f"--where {condition!r}: no row has this value of {column}; rows have {held or 'none'}")
         rows = rows[is_met]
     return rows
+
+
+def _counts(column: "pd.Series[Any]") -> "pd.Series[int]":
+    """Return the number of rows of each value, most rows first. Categories are looked at once, not in every row."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes = column.cat.codes
+        counts = codes[codes >= 0].value_counts()
+        return counts.set_axis(column.cat.categories[counts.index])
+    plain = column if pd.api.types.is_numeric_dtype(column.dtype) else column.map(hashable)
+    return plain.value_counts(dropna=True)
 
 
 def hashable(cell: Any) -> Any:
