@@ -15,7 +15,8 @@ from analysis.cell_averages import Averages, average
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.conclusions.effects import Effects
 from analysis.conclusions.effects import effects as effects_of
-from analysis.conclusions.sentences import claims, limits
+from analysis.conclusions.limits import limits
+from analysis.conclusions.sentences import claims
 from analysis.figures_by_name import Figures, SectionContent, section_contents, sweep_figures
 from analysis.frames import plain_texts
 from analysis.load import RunRows, SweepRows, read_run
