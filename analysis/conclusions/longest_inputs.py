@@ -34,7 +34,8 @@ def longest_inputs(rows: pd.DataFrame, length: str, by: Sequence[str]) -> pd.Dat
         another task), finding (a sentence).
     """
     unit = length.partition("_")[2]
-    records = [dict(zip(by, key, strict=True)) | _found(group, length, unit) for key, group in grouped(rows, list(by))]
+    known = rows.assign(**{length: rows[length].astype("float64")})
+    records = [dict(zip(by, key, strict=True)) | _found(group, length, unit) for key, group in grouped(known, list(by))]
     return pd.DataFrame(records, columns=[*by, *_LENGTHS, "finding"])
 
 
@@ -89,15 +90,15 @@ def longest_by_level(table: pd.DataFrame, name: str, others: str, unit: str) -> 
         others: the other factors in words, as 'model and quantization'.
         unit: of the lengths, as 'words'.
     """
-    found = sorted(grouped(table, [name]), key=lambda pair: -pair[1]["longest"].max(skipna=True))
-    levels, groups = [key[0] for key, _ in found], [group for _, group in found]
-    phrases: dict[str, list[str]] = {}
-    for label, group in zip(short_names(levels), groups, strict=True):
-        phrases.setdefault(_phrase(group, others, unit), []).append(label)
-    if len(phrases) == 1:
-        where = f" on {listed(next(iter(phrases.values())))}" if len(levels) <= _MAX_NAMED else " on every device"
-        return f"Longest input that fitted{where}: {next(iter(phrases))}."
-    texts = [f"{listed(labels)} {phrase}" for phrase, labels in phrases.items()]
+    found = sorted(grouped(table, [name]), key=lambda pair: -pair[1]["longest"].fillna(0).max())
+    labels = short_names([key[0] for key, _ in found])
+    devices: dict[tuple[str, str], list[str]] = {}
+    for label, (_, group) in zip(labels, found, strict=True):
+        devices.setdefault(_in_words(group, others, unit), []).append(label)
+    texts = [
+        f"{size} on {listed(known) if len(known) <= _MAX_NAMED else f'{len(known)} devices'}{rest}"
+        for (size, rest), known in devices.items()
+    ]
     return f"Longest input that fitted: {'; '.join(_ends(texts))}."
 
 
@@ -111,24 +112,42 @@ def _ends(texts: Sequence[str]) -> Iterator[str]:
         yield texts[-1]
 
 
-def _phrase(group: pd.DataFrame, others: str, unit: str) -> str:
-    """Return the lengths of one level in words."""
+def _in_words(group: pd.DataFrame, others: str, unit: str) -> tuple[str, str]:
+    """Return the lengths that fitted one level, and what became of longer ones."""
     fitted = group["longest"].dropna()
     limits = group[["first_out_of_memory", "first_skipped"]].min(axis=1)
-    limited = int(limits.notna().sum())
     if fitted.empty:
-        return "nothing" + (" (all ran out of memory)" if limited == len(group) else " (nothing was measured)")
+        return "nothing", " (all ran out of memory)" if limits.notna().all() else " (nothing was measured)"
     low, high = fitted.min(), fitted.max()
-    size = _words(high, unit) if low == high else f"{low:,.0f} to {high:,.0f} {unit}, by {others}"
-    if len(fitted) < len(group):
-        size += f", and nothing in {len(group) - len(fitted)} of {len(group)} configurations"
+    size = _words(high, unit) if low == high else f"{low:,.0f} to {high:,.0f} {unit}, by {others},"
+    return size, _none_fitted(group) + _beyond(group, limits, is_one=low == high)
+
+
+def _none_fitted(group: pd.DataFrame) -> str:
+    none = int(group["longest"].isna().sum())
+    return f", and nothing in {none} of {len(group)} configurations" if none else ""
+
+
+def _beyond(group: pd.DataFrame, limits: Any, *, is_one: bool) -> str:
+    """Return what became of longer inputs.
+
+    Args:
+        group: configurations of one level.
+        limits: length of the shortest longer input that ran out of memory or was not tried after that; null: none.
+        is_one: the same length is the longest everywhere.
+    """
+    limited = int(limits.notna().sum())
     if group["shorter_out_of_memory"].notna().any():
-        return f"{size}, although some that were not longer ran out of memory in other tasks"
+        return ", although some that were not longer ran out of memory in other tasks"
     if not limited:
-        return f"{size}, and nothing longer ran out of memory, so more may fit"
+        return ", and nothing longer ran out of memory, so more may fit"
     if limited < len(group):
-        return f"{size}, and longer ones ran out of memory in {limited} of {len(group)} configurations"
-    if limits.nunique() == 1 and low == high:
-        tried = "ran out of memory" if group["first_out_of_memory"].notna().any() else "was not tried after that"
-        return f"{size} ({limits.iloc[0]:,.0f} {tried})"
-    return f"{size} (longer ones ran out of memory)"
+        return f", and longer ones ran out of memory in {limited} of {len(group)} configurations"
+    if limits.nunique() == 1 and is_one:
+        tried = (
+            "ran out of memory"
+            if group["first_out_of_memory"].notna().any()
+            else "was not tried: something smaller had run out of memory"
+        )
+        return f" ({limits.iloc[0]:,.0f} {tried})"
+    return " (longer ones ran out of memory)"

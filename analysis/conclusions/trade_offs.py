@@ -1,7 +1,8 @@
 """Trade-offs: configurations that no other one beats in all metrics (Pareto front), such as rate against memory.
 
 A configuration is beaten only by one whose means are as good in all metrics, to within 1%, and which is better by more
-than that, and significantly, in one of them. So noise alone beats nothing. Knows cells of several metrics. Does not know sentences.
+than that, and significantly, in one of them. So noise alone beats nothing. Knows cells of several metrics. Does not
+know sentences.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import pandas as pd
+
 from analysis.sections.charts import chart, content
 from analysis.sections.cold_start import time_from_cold_start
 from analysis.sections.conclusions import extremes, summary, together
@@ -83,7 +85,7 @@ def _beside_the_rate(sweep: MeasuredSweep) -> Content:
     longest = _long(_rows(sweep))
     selection = longest.first("model").with_peak_memory()
     tokens = selection.sweep.ok["max_new_tokens"].max()
-    of = f"with {tokens:,} new tokens"
+    of = "" if pd.isna(tokens) else f"with {tokens:,} new tokens"
     return together(time_from_cold_start(sweep, longest), best_trade_offs(sweep, selection, RATE, of))
 
 

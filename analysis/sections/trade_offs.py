@@ -41,7 +41,7 @@ def best_trade_offs(sweep: MeasuredSweep, selection: Selection, rate: str, of: s
         return Content()
     models = rows["model"].dropna().unique()
     if len(models) == 1:
-        of = f"of {short_names([models[0]])[0]} {of}"
+        of = f"of {short_names([models[0]])[0]} {of}".rstrip()
     given = _fidelity(sweep, rows)
     alpha = SHARE * ALPHA / (1 if given is None else 2)
     found = [trade_offs(rows, factors, metrics, alpha=alpha)]
@@ -89,7 +89,7 @@ def _by_record(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _sentence(found: TradeOffs, of: str) -> str:
     """Return the sentence on the configurations that no other one beats."""
-    of_what = f"Best trade-offs of {listed([title_of(name) for name in found.metrics])} {of}"
+    of_what = f"Best trade-offs of {listed([title_of(name) for name in found.metrics])}{f' {of}' if of else ''}"
     left_out = f"; left out: {' and '.join(found.left_out)}" if found.left_out else ""
     cells, front = found.cells, found.front
     if len(cells) < 2:

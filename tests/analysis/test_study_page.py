@@ -56,10 +56,28 @@ def test_tables_hold_the_means_of_their_rows(page: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_time_from_a_cold_start_is_load_plus_generation(page: str) -> None:
     tables = PageData(page).articles[f"{LLAMA3}§ 2.6, 2.9 Observations, conclusions"].tables
-    (table,) = (table for table in tables if "sum (s)" in table[0])
+    (table,) = (table for table in tables if "total (s)" in table[0])
+    first = table[0].index("total (s)")
+    assert len(table) > 1
     for row in table[1:]:
-        total, load, generate = (float(cell) for cell in row[4:7])
+        total, load, generate = (float(cell) for cell in row[first : first + 3])
         assert total == pytest.approx(load + generate, abs=0.1)
+
+
+@pytest.mark.slow
+def test_the_longest_input_of_each_device_is_told_once_in_short_and_whole_in_the_conclusions(page: str) -> None:
+    data = PageData(page)
+    short, whole = (
+        data.articles[f"02 Logit calculation: § {name}"] for name in ("1.1 TLDR: logits", "1.6 Conclusions")
+    )
+    said = [sentence for sentence in short.sentences if sentence.startswith("Longest input")]
+    assert said == [
+        "Longest input that fitted: 1,000 words on cpu, gpu x3 (auto), gpu x3 (sequential) and k80, and nothing longer "
+        "ran out of memory, so more may fit; 800 words on gtx-1070 (900 ran out of memory)."
+    ]
+    assert said[0] in whole.sentences
+    lines = [row for table in whole.tables for row in table if row[-1].strip().endswith("900 ran out of memory.")]
+    assert [line[3:6] for line in lines] == [["800", "900", "1000"]] * 4
 
 
 def test_what_has_no_rows_is_one_folded_list_with_the_sweep_that_gives_it(run_dir: Path, write: Any, cell: Any) -> None:

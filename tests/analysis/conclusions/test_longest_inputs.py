@@ -10,6 +10,15 @@ from analysis.conclusions.longest_inputs import longest_by_level, longest_inputs
 COLUMNS = ["device_map", "input_words", "status"]
 
 
+def test_a_device_on_which_nothing_fitted_stands_last() -> None:
+    rows = pd.DataFrame([("a", 50, "oom_gpu"), ("b", 50, "ok")], columns=COLUMNS)
+    table = longest_inputs(rows.astype({"input_words": "Int32"}), "input_words", ["device_map"])
+    assert longest_by_level(table, "device_map", "model", "words") == (
+        "Longest input that fitted: 50 words on b, and nothing longer ran out of memory, so more may fit; nothing on a "
+        "(all ran out of memory)."
+    )
+
+
 def found_in(rows: list[tuple[str, int, str]]) -> dict[str, str]:
     table = longest_inputs(pd.DataFrame(rows, columns=COLUMNS), "input_words", ["device_map"])
     return dict(zip(table["device_map"], table["finding"], strict=True))
@@ -71,7 +80,7 @@ def summed_up(limits: dict[tuple[str, str], tuple[int, int | None]]) -> str:
 def test_devices_that_agree_share_one_sentence() -> None:
     everywhere = dict.fromkeys(itertools.product("abcde", "wxyz"), (1000, None))
     assert summed_up(everywhere) == (
-        "Longest input that fitted on a, b, c, d and e: 1,000 words, and nothing longer ran out of memory, so more "
+        "Longest input that fitted: 1,000 words on a, b, c, d and e, and nothing longer ran out of memory, so more "
         "may fit."
     )
 
@@ -80,7 +89,7 @@ def test_a_device_that_fitted_an_input_only_once_is_not_said_to_fit_more() -> No
     rows = pd.DataFrame([("a", 100, "ok"), ("a", 100, "oom_gpu")], columns=COLUMNS)
     table = longest_inputs(rows, "input_words", ["device_map"])
     assert longest_by_level(table, "device_map", "model", "words") == (
-        "Longest input that fitted on a: 100 words, although some that were not longer ran out of memory in other "
+        "Longest input that fitted: 100 words on a, although some that were not longer ran out of memory in other "
         "tasks."
     )
 
@@ -97,14 +106,14 @@ def test_devices_are_told_from_the_longest_to_the_shortest_with_what_ran_out_of_
         }
     )
     assert said == (
-        "Longest input that fitted: cpu 1,000 words, and nothing longer ran out of memory, so more may fit; k80 600 "
-        "words (700 ran out of memory); gtx 300 to 500 words, by model (longer ones ran out of memory)."
+        "Longest input that fitted: 1,000 words on cpu, and nothing longer ran out of memory, so more may fit; 600 "
+        "words on k80 (700 ran out of memory); 300 to 500 words, by model, on gtx (longer ones ran out of memory)."
     )
 
 
 def test_of_many_devices_only_the_ends_are_named() -> None:
     said = summed_up({(f"d{place}", "x"): (100 * place, 100 * place + 50) for place in range(1, 10)})
     assert said == (
-        "Longest input that fitted: d9 900 words (950 ran out of memory); 7 more between; d1 100 words (150 ran out of "
-        "memory)."
+        "Longest input that fitted: 900 words on d9 (950 ran out of memory); 7 more between; 100 words on d1 (150 ran "
+        "out of memory)."
     )
