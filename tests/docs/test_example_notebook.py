@@ -39,6 +39,7 @@ def test_stored_outputs_are_of_the_code_beside_them() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # half a minute; several where the machine is busy
 def test_every_cell_runs_and_shows_what_the_stored_one_shows(tmp_path: Path) -> None:
     stored = PAGE.read_bytes()
     again = executed(PAGE, tmp_path)
