@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 PAGE: Final = Path(__file__).parent / "example.ipynb"
 STAMP: Final = "sources_sha256"
 """Key of the notebook's metadata with the digest of the code that the outputs are of."""
-CELL_TIMEOUT_S: Final = 240
+CELL_TIMEOUT_S: Final = 500
 _METADATA: Final = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

@@ -39,6 +39,7 @@ def test_stored_outputs_are_of_the_code_beside_them() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # half a minute; several where the machine is busy
 def test_every_cell_runs_and_shows_what_the_stored_one_shows(tmp_path: Path) -> None:
     stored = PAGE.read_bytes()
     again = executed(PAGE, tmp_path)
@@ -48,7 +49,13 @@ def test_every_cell_runs_and_shows_what_the_stored_one_shows(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_cell_that_raises_is_an_error_and_ends_its_kernel_which_is_this_interpreter(tmp_path: Path) -> None:
+def test_a_cell_that_raises_is_an_error_and_ends_its_kernel_which_is_this_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "jupyter" / "kernels" / "python3"
+    installed.mkdir(parents=True)
+    (installed / "kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "other", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     first = "import os, pathlib, sys\npathlib.Path('kernel').write_text(f'{os.getpid()}\\n{sys.executable}')"
     cells = [v4.new_code_cell(first), v4.new_code_cell("1 / 0")]
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "wrong.ipynb")
