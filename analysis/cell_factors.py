@@ -69,7 +69,7 @@ def grouped(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any,
 
 def grouped_places(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any, ...], Any]]:
     """Return the groups of rows of equal factors, each with its levels and the places of its rows, see `grouped`."""
-    if rows.empty:
+    if not len(rows):  # `empty` is true of rows without columns, too
         return []
     cells = cell_rows(rows, factors)
     firsts = rows[[*factors]].iloc[cells.firsts].reset_index(drop=True)
