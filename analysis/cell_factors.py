@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from analysis.cell_rows import cell_rows
 from analysis.load import SweepRows
 from analysis.row_codes import count_combinations
 
@@ -65,6 +66,16 @@ def grouped(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any,
         return [((), rows)]
     groups: Any = rows.groupby(list(factors), dropna=False)
     return [(tuple(None if pd.isna(level) else level for level in key), group) for key, group in groups]
+
+
+def grouped_places(rows: pd.DataFrame, factors: Sequence[str]) -> list[tuple[tuple[Any, ...], Any]]:
+    """Return the groups of rows of equal factors, each with its levels and the places of its rows, see `grouped`."""
+    if not len(rows):  # `empty` is true of rows without columns, too
+        return []
+    cells = cell_rows(rows, factors)
+    firsts = rows[[*factors]].iloc[cells.firsts].reset_index(drop=True)
+    groups = grouped(firsts, factors) if factors else [((), firsts)]
+    return [(key, cells.places(int(first.index[0]))) for key, first in groups]
 
 
 def candidate_factors(sweep: SweepRows, *, has_scores: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """Rows cell by cell: put into the order of the cells once, for every metric."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,13 +27,17 @@ class CellRows:
         """Return the place of the first row of each cell."""
         return self.order[self.starts[:-1]]
 
+    def places(self, cell: int) -> Any:
+        """Return the places of the rows of a cell, in their order."""
+        return self.order[self.starts[cell] : self.starts[cell + 1]]
+
     def medians(self, values: Any) -> Any:
         """Return the median of each cell's values, nulls left out; NaN for a cell without values."""
         ordered = values[self.order]
         return np.array([_median(ordered[start:end]) for start, end in itertools.pairwise(self.starts)], np.float64)
 
 
-def cell_rows(rows: pd.DataFrame, factors: list[str]) -> CellRows:
+def cell_rows(rows: pd.DataFrame, factors: Sequence[str]) -> CellRows:
     """Return the cell of each row; all rows are one cell where there are no factors."""
     codes, count = numbered_codes(rows, factors)
     number = codes.astype(np.min_scalar_type(-count - 1))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.parts import POSITION
+from analysis.conformed import POSITION
 from analysis.row_codes import combined_codes, is_told_apart
 from sweeps.schema import COLUMNS
 

@@ -27,10 +27,11 @@ from analysis.assembly import assemble
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.comparison.page_part import ComparedPart, compared_part, frame_of
 from analysis.comparison.verdict import exit_code, parse_share, terminal_table
-from analysis.load import RunRows, find_runs, read_run, report_directory
+from analysis.load import RunRows, read_run
 from analysis.markdown import summary_lines, summary_markdown
 from analysis.page import Page, render
 from analysis.report_files import ReportFiles
+from analysis.run_directories import find_runs, report_directory
 from sweeps.errors import UserError
 from sweeps.printable import printable
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from analysis.load import find_runs, read_run
+from analysis.load import read_run
 from analysis.report import write_report
+from analysis.run_directories import find_runs
 from analysis.sections.order import SECTIONS
 from analysis.sections.section import Notebook
 from tests.analysis.outline import LLAMA3, OUTLINE, SCORES

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.cell_factors import grouped, varies_within
+from analysis.cell_factors import grouped_places, varies_within
 from analysis.level_labels import LevelLabels, short_names
 from analysis.load import SweepRows
 from analysis.row_codes import numbered_codes
@@ -106,18 +106,16 @@ def _split(sweep: MeasuredSweep) -> list[SettingRows]:
     levels = pd.DataFrame({name: _taken(ok[name], _as_slice(chosen)) for name in varying}, index=range(len(chosen)))
     factors = _factors(levels, varying)
     labels = LevelLabels({name: sweep.averages.levels[name] for name in factors})
-    codes, count = numbered_codes(levels, factors)
-    order = np.argsort(codes.astype(np.min_scalar_type(count)), kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(count + 1))
-    firsts = levels.iloc[order[starts[:-1]]].reset_index(drop=True)
-    groups = grouped(firsts, factors) if factors else [((), firsts)]
-    found = []
-    for key, first in sorted(groups, key=lambda one: labels.order(factors, one[0])):
-        code = int(first.index[0])
-        own = chosen[order[starts[code] : starts[code + 1]]]
-        name = _name(sweep, labels, factors, key)
-        found.append(SettingRows(name, dict(zip(factors, key, strict=True)), ok, _as_slice(own)))
-    return found
+    groups = grouped_places(levels, factors)
+    return [
+        SettingRows(
+            _name(sweep, labels, factors, key),
+            dict(zip(factors, key, strict=True)),
+            ok,
+            _as_slice(chosen[places]),
+        )
+        for key, places in sorted(groups, key=lambda group: labels.order(factors, group[0]))
+    ]
 
 
 def _as_slice(places: npt.NDArray[np.intp]) -> Places:
