@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from sweeps.errors import UserError
-from sweeps.plan.declaration import Factors, Registry
+from sweeps.plan.declaration import Factors, Registry, unusable_in
 from sweeps.plan.spec import Defaults, Sweep
 from sweeps.plan.validation_messages import reason_of, shown
 from sweeps.schema import Columns
@@ -27,6 +27,8 @@ def check_sweep(sweep: Sweep, registry: Registry, where: str, overridden: Collec
     Raises:
         UserError: the first mistake.
     """
+    if reason := unusable_in(registry).get(sweep.benchmark):
+        raise UserError(f"{where}, benchmark: {sweep.benchmark!r} cannot be used: {reason}")
     if sweep.benchmark not in registry:
         raise UserError(
             f"{where}, benchmark: {sweep.benchmark!r} is unknown; choose one of {', '.join(sorted(registry))}"
