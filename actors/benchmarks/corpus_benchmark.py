@@ -118,7 +118,7 @@ class CorpusBenchmark:
             UserError: a corpus cannot be read, or a corpus or model is not the one that rows on disk are of.
         """
         inputs = open_corpora(self.model_factor, factors, known, progress)
-        tight = tight_fragments(factors["fragments"], factors["max_tokens"])
+        tight = tight_fragments(factors.get("fragments", ()), factors.get("max_tokens", ()))
         return replace(inputs, warnings=[*tight, *inputs.warnings])
 
     def fetch(self, shard: TaskShard) -> TaskShard:
