@@ -9,24 +9,32 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo study quick types logic logic-of-models test check lint docs bench chaos fuzz clean help
+.PHONY: demo study study-check quick types logic logic-of-models test check lint docs notebook bench chaos fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the built-in models through Ray, write runs/quickstart/report/index.html"
 	@echo "make study   rehearse the published study on the built-in models, write runs/study-rehearsal/report/index.html"
+	@echo "make study-check   the same, and read its page: every section holds data, or is named with the sweep that gives it"
 	@echo "make quick   mypy beside the tests that need no Ray and no second each: under a minute"
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
 	@echo "make docs    rewrite the tables of docs/specs.md from the models that check a spec"
+	@echo "make notebook  run docs/example.ipynb and store its outputs"
 	@echo "make bench   speed against the references, as ratios"
 	@echo "make fuzz    odd specs, corpora, names and run directories, 1,000 of each"
 	@echo "make chaos   ten minutes of random kills of workers, nodes, coordinator and driver; no row may change"
 
-# Continued where it was stopped; some minutes on two cores.
+# Continued where it was stopped; two minutes on two cores.
+REHEARSED := runs/study-rehearsal
+
 study: $(READY)
 	$(BIN)/python -m sweeps.run study --rehearse
-	$(BIN)/python -m analysis.report runs/study-rehearsal
-	@echo "open runs/study-rehearsal/report/index.html in a browser"
+	$(BIN)/python -m analysis.thresholds $(REHEARSED) --sweep binoculars_fragments --fpr 0.05 --out $(REHEARSED)/calibration.json
+	$(BIN)/python -m analysis.report $(REHEARSED)
+	@echo "open $(REHEARSED)/report/index.html in a browser"
+
+study-check: study
+	$(BIN)/python -m pytest tests/analysis/study_check.py
 
 demo: $(READY)
 	$(BIN)/python -m sweeps.run quickstart
@@ -63,6 +71,9 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m docs.tables
+
+notebook: $(READY)
+	$(BIN)/python -m docs.notebook
 
 bench: $(READY)
 	$(BIN)/python -m bench.dispatch

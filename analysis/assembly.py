@@ -17,7 +17,8 @@ from analysis.comparison.page_part import ComparedPart
 from analysis.failures import failures
 from analysis.figure_spec import FigureSpec, choose_figure
 from analysis.histograms import draw_scores
-from analysis.level_labels import text_of
+from analysis.in_short import in_short
+from analysis.level_labels import level_text
 from analysis.load import RunRows
 from analysis.meanings import meanings
 from analysis.page import Page, SweepPart
@@ -26,7 +27,7 @@ from analysis.progress import measured_span, progress_of, run_progress, statuses
 from analysis.report_files import ReportFiles, file_name
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.order import SECTIONS
-from analysis.study import NotebookPart, conclusions_of, fitting, make_study
+from analysis.study import NotebookPart, fitting, make_study
 from analysis.surroundings import environments_of, outline, spec_of
 from analysis.tables import Table, auc_table, failure_table
 
@@ -57,7 +58,7 @@ def assemble(runs: Sequence[RunRows], files: ReportFiles, compared: ComparedPart
         ),
         span=measured_span(rows),
         compared=compared,
-        conclusions=conclusions_of(study),
+        conclusions=in_short(study),
         study=study,
         sweeps=tuple(_sweep_part(sweep, files, draws=not fitting(sweep, study)) for sweep in sweeps),
         environments=environments_of([(sweep.name, sweep.rows) for sweep in sweeps]),
@@ -86,7 +87,8 @@ def measured_sweeps(runs: Sequence[RunRows], names: Sequence[str]) -> list[Measu
     """
     rows = [sweep for run in runs for sweep in run.sweeps]
     several = len(runs) > 1
-    place = {section.benchmark: number for number, section in reversed(list(enumerate(SECTIONS)))}
+    benchmarks = [section.benchmark for section in SECTIONS]
+    specs = [section.spec for section in SECTIONS]
     return [
         MeasuredSweep(
             rows=sweep,
@@ -95,8 +97,15 @@ def measured_sweeps(runs: Sequence[RunRows], names: Sequence[str]) -> list[Measu
             page=rows,
         )
         for number, (run, name) in enumerate(zip(runs, names, strict=True), start=1)
-        for sweep in sorted(run.sweeps, key=lambda sweep: place.get(sweep.benchmark, len(SECTIONS)))
+        for sweep in sorted(
+            run.sweeps, key=lambda sweep: (_place(sweep.benchmark, benchmarks), _place(sweep.name, specs))
+        )
     ]
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    """Return the place of a name among names; behind the last where there is no such name."""
+    return names.index(name) if name in names else len(names)
 
 
 def _write_study(study: Sequence[NotebookPart], files: ReportFiles) -> None:
@@ -133,7 +142,7 @@ def _sweep_part(sweep: MeasuredSweep, files: ReportFiles, *, draws: bool) -> Swe
         statuses=statuses_of([rows]),
         progress=progress_of(rows),
         replaced=rows.replaced,
-        constants=tuple((title_of(name), text_of(level)) for name, level in averages.constants.items()),
+        constants=tuple((title_of(name), level_text(name, level)) for name, level in averages.constants.items()),
         notes=(*averages.notes, *(figure_spec.notes if figure_spec else ()), *failed),
         tables=(cells, *extra) if cells else (),
         drawings=tuple(drawings),

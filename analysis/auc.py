@@ -5,12 +5,13 @@ Knows rows of scores and the factors that tell cells apart. Does not know figure
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from analysis.cell_averages import Averages
-from analysis.cell_factors import grouped
+from analysis.cell_factors import grouped_places
 from analysis.load import SweepRows
+from analysis.thresholds.shares_beyond import others_below
 
 HUMAN: Final = "human"
 SYNTHETIC: Final = "synthetic"
@@ -27,20 +28,22 @@ def auc_by_cell(sweep: SweepRows, averages: Averages) -> pd.DataFrame:
         synthetic text.
     """
     factors = [name for name in averages.factors if name != "author"]
-    rows = sweep.ok[[*factors, "author", "score"]]
-    scored = rows[rows["score"].notna() & rows["author"].isin((HUMAN, SYNTHETIC))]
+    ok = sweep.ok
+    places = np.flatnonzero(ok["score"].notna() & ok["author"].isin((HUMAN, SYNTHETIC)))
+    scored = ok[[*factors, "author", "score"]]
+    scored = scored if len(places) == len(ok) else scored.iloc[places]
+    is_human, score = (scored["author"] == HUMAN).to_numpy(bool), scored["score"].to_numpy("float64")
     records = [
-        dict(zip(factors, key, strict=True)) | _auc((group["author"] == HUMAN).to_numpy(bool), group["score"])
-        for key, group in grouped(scored, factors)
+        dict(zip(factors, key, strict=True)) | _auc(is_human[inside], score[inside])
+        for key, inside in grouped_places(scored, factors)
     ]
     return pd.DataFrame(records, columns=[*factors, "auc", "n_human", "n_synthetic"])
 
 
 def _auc(is_human: Any, score: Any) -> dict[str, Any]:
-    """Return the Mann-Whitney U statistic (ties as mean ranks) over the number of pairs, and both counts."""
+    """Return the Mann-Whitney U statistic (a tie counts half) over the number of pairs, and both counts."""
     n_human, n_synthetic = int(is_human.sum()), int((~is_human).sum())
     if not n_human or not n_synthetic:
         return {"auc": None, "n_human": n_human, "n_synthetic": n_synthetic}
-    ranks = rankdata(score.to_numpy("float64"))[is_human].sum()
-    above = ranks - n_human * (n_human + 1) / 2
+    above = others_below(score, is_human)[is_human].sum()
     return {"auc": float(above / n_human / n_synthetic), "n_human": n_human, "n_synthetic": n_synthetic}

@@ -15,11 +15,11 @@ from typing import Any, Final
 import matplotlib
 from matplotlib import font_manager
 from matplotlib.container import ErrorbarContainer
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
 from rich.cells import cell_len
 
+from analysis.kept_figures import ShownFigure, keep
 from sweeps.printable import middle_out
 
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -96,7 +96,7 @@ def panels(count: int, labels: Sequence[str], names: Sequence[str] = ()) -> tupl
     beside = 0.9 + _CHARACTER_IN * max((cell_len(_escaped(label)) for label in labels), default=0)
     below = _CHARACTER_IN * max((cell_len(_escaped(name)) for name in names), default=0)
     height = max((3.0 + below) * lines + 0.6, 0.24 * len(labels) + 0.8)
-    figure = Figure(figsize=(wide * columns + beside, height), layout="constrained", facecolor="white")
+    figure = ShownFigure(figsize=(wide * columns + beside, height), layout="constrained", facecolor="white")
     axes = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
     for axis in axes:
         axis.grid(axis="y", color="#d9d9d9", linewidth=0.8)
@@ -131,10 +131,14 @@ def finish(figure: Any, name: str, caption: str) -> Drawing:
 
     The SVG holds names as text, so that the reader's fonts draw them. The PNG is drawn with the fonts of this machine:
     a character that none of them has is written as its code point, and the caption says so.
+    A figure that a caller collects (kept_figures.py) is not rendered, and has such code points in any format.
     """
     svg, png = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "report"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        if keep(figure, name, caption):
+            _escape_unknown(figure)
+            return Drawing(name, caption, b"", b"")
         figure.savefig(svg, format="svg", metadata={"Date": None})
     if _escape_unknown(figure):
         caption = f"{caption} {ESCAPED}"

@@ -6,12 +6,16 @@ apart; so does a column of what took effect (device, host, dtype, …) that diff
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.cell_factors import EFFECTIVE, candidate_factors, constants_of, ordered_levels, split_cells, varies
-from analysis.cell_statistics import describe
+from analysis.cell_rows import CellRows, cell_rows
+from analysis.cell_statistics import by_record, describe
+from analysis.in_threads import in_threads
 from analysis.load import SweepRows
 from analysis.notes import notes_on_averages
 
@@ -32,7 +36,8 @@ class Averages:
     cells: pd.DataFrame
     """A row per cell and metric. Columns: the factors, then metric, n, mean, median, sd, ci95_low, ci95_high, min,
     max, sd_above_limit, range_above_limit, rows_beside_others (rows of the cell during which other workers of the host
-    had a task) and most_neighbours (number of those workers); values have the unit of the metric's column."""
+    had a task), most_neighbours (number of those workers), and, where the rows are scored texts, records; values have
+    the unit of the metric's column."""
     notes: tuple[str, ...]
     """Sentences that a reader must know before comparing cells."""
 
@@ -45,8 +50,8 @@ def average(sweep: SweepRows) -> Averages:
     factors = split_cells(rows, varying, has_scores=has_scores)
     levels = {name: ordered_levels(rows[name], sweep.description.factors.get(name, [])) for name in factors}
     metrics = tuple(name for name in headlines(sweep) if rows[name].notna().any())
-    places = _places(rows, factors)
-    tables = [_describe_cells(rows, places, factors, name, repeats=not has_scores) for name in metrics]
+    cells_of = cell_rows(rows, factors)
+    tables = in_threads(partial(_describe_cells, rows, cells_of, factors, repeats=not has_scores), metrics)
     cells = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*factors, "metric"])
     return Averages(
         factors=tuple(factors),
@@ -75,33 +80,29 @@ def is_scored(sweep: SweepRows) -> bool:
     return bool(sweep.columns.identity)
 
 
-def _places(rows: pd.DataFrame, factors: list[str]) -> Any:
-    """Return the number of each row's cell; all rows are one cell where there are no factors."""
-    if not factors:
-        return pd.Series(0, index=rows.index)
-    groups: Any = rows.groupby(factors, dropna=False)
-    return groups.ngroup()
-
-
-def _describe_cells(rows: pd.DataFrame, places: Any, factors: list[str], metric: str, *, repeats: bool) -> pd.DataFrame:
+def _describe_cells(
+    rows: pd.DataFrame, cells: CellRows, factors: list[str], metric: str, *, repeats: bool
+) -> pd.DataFrame:
     """Return the statistics of one metric, a row per cell that has a value of it.
 
     Args:
         rows: of all cells.
-        places: number of each row's cell.
+        cells: cell of each row.
         factors: that tell cells apart.
         metric: column to describe.
         repeats: the rows of a cell repeat one measurement.
     """
-    values = rows[metric].astype("float64")
-    table = describe(values.groupby(places), repeats=repeats)
+    values = pd.Series(rows[metric].to_numpy(np.float64, na_value=np.nan))
+    table = describe(values.groupby(cells.number), repeats=repeats, medians=cells.medians(values.to_numpy()))
     table[["rows_beside_others", "most_neighbours"]] = 0
     if repeats:  # where a text is scored does not change its score
-        others = rows["neighbours"].astype("float64").fillna(0).where(values.notna(), 0)
-        table["rows_beside_others"] = (others > 0).groupby(places).sum().astype(int)
-        table["most_neighbours"] = others.groupby(places).max().astype(int)
-    first = ~places.duplicated()
-    levels = rows.loc[first, factors].set_axis(places[first]).loc[table.index]
+        neighbours = pd.Series(rows["neighbours"].to_numpy(np.float64, na_value=0))
+        others = neighbours.fillna(0).where(values.notna(), 0)
+        table["rows_beside_others"] = (others > 0).groupby(cells.number).sum().astype(int)
+        table["most_neighbours"] = others.groupby(cells.number).max().astype(int)
+    else:
+        table = by_record(table, values.to_numpy(), cells.number, pd.factorize(rows["record_id"])[0])
+    levels = rows[factors].iloc[cells.firsts[table.index]].set_axis(table.index)
     levels["metric"] = metric
     together: pd.DataFrame = pd.concat([levels, table], axis=1).reset_index(drop=True)
     return together

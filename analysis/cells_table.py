@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.cell_averages import Averages
 from analysis.column_titles import NULL, Scale, axis_title, number, scale_of, title_of
-from analysis.level_labels import text_of
+from analysis.level_labels import level_text
 from analysis.marks import TOO_FEW, interval_text, reasons_of, unsteadiness_of
 from analysis.tables import MAX_TABLE_ROWS, Table
 
@@ -38,7 +38,7 @@ def cells_table(averages: Averages, file_name: str) -> Table | None:
         ),
         rows=tuple(
             (
-                *map(text_of, key),
+                *map(level_text, factors, key),
                 *_headline(metrics.get(headline), scales[headline]),
                 *(_mean(metrics.get(name), scales[name]) for name in others),
             )

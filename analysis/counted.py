@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
-from analysis.parts import POSITION
+from analysis.conformed import POSITION
+from analysis.row_codes import combined_codes, is_told_apart
 from sweeps.schema import COLUMNS
 
 _ATTEMPT: Final = ["task_id", POSITION, "attempt"]
@@ -124,9 +124,11 @@ def _repeated(rows: pd.DataFrame, counts: Any, identity: Sequence[str], conditio
         conditions: columns in which repetitions agree.
     """
     key = [name for name in identity if name in rows]
-    known = rows.loc[counts, key]
-    hashed = pd.Series(pd.util.hash_pandas_object(known, index=False).to_numpy(np.uint64), index=known.index)
-    alike = rows.loc[hashed.index[hashed.duplicated(keep=False)]]  # few rows, so comparing all columns is cheap
+    known = rows[key] if counts.all() else rows.loc[counts, key]
+    codes, size = combined_codes(known, key)
+    if is_told_apart(codes, size):
+        return []
+    alike = rows.loc[known.index[pd.Series(codes).duplicated(keep=False)]]
     key += [name for name in dict.fromkeys(conditions) if name in rows and name not in key]
     alike = alike[[*key, "status"]].assign(measured=alike["status"] == "ok").sort_values("measured", kind="stable")
     return list(alike.index[alike.duplicated(key, keep="last")])

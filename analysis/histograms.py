@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
 from analysis.cell_averages import Averages
-from analysis.cell_factors import grouped
+from analysis.cell_factors import grouped_places
 from analysis.figure_spec import MAX_PANELS
 from analysis.level_labels import LevelLabels, short_names
 from analysis.load import SweepRows
@@ -27,8 +27,8 @@ def draw_scores(sweep: SweepRows, averages: Averages, file_name: str) -> list[Dr
     """
     factors = [name for name in averages.factors if name != "author"]
     rows = sweep.ok[[*factors, "author", "score"]]
-    scored = rows[rows["score"].notna()]
-    every = grouped(scored, factors)
+    scored = rows if rows["score"].notna().all() else rows[rows["score"].notna()]
+    every = grouped_places(scored, factors)
     labels = LevelLabels(averages.levels)
     every.sort(key=lambda group: labels.order(factors, group[0]))
     groups = every[:MAX_PANELS]
@@ -40,22 +40,31 @@ def draw_scores(sweep: SweepRows, averages: Averages, file_name: str) -> list[Dr
     bins = _edges(scored["score"].to_numpy("float64"))
     figure, axes = panels(len(groups), names)
     handles = []
-    for axis, (key, group) in zip(axes, groups, strict=True):
+    values = scored["score"].to_numpy("float64")
+    for axis, (key, places) in zip(axes, groups, strict=True):
         title = labels.named(factors, key, "\n").split("\n")
         axis.set_title("\n".join(middle_out(line, MAX_TITLE) for line in title), fontsize=10)
-        handles = [_draw_author(axis, group, author, number, bins) for number, author in enumerate(authors)]
+        of_group = scored["author"].iloc[places]
+        handles = [
+            _draw_author(axis, values[places[_is_of(of_group, author)]], number, bins)
+            for number, author in enumerate(authors)
+        ]
     label_outer(figure, axes, "Binoculars score", "fragments")
     legend(figure, handles, names, "author")
-    caption = f"Scores of {sum(len(group) for _, group in groups):,} fragments by author."
+    caption = f"Scores of {sum(len(places) for _, places in groups):,} fragments by author."
     if len(every) > len(groups):
         caption += f" {len(groups)} of {len(every)} panels are drawn; the tables hold all cells."
     return [finish(figure, f"{file_name}-score", caption)]
 
 
-def _draw_author(axis: Any, group: Any, author: Any, number: int, bins: Any) -> Any:
+def _is_of(authors: Any, author: Any) -> Any:
+    """Tell which rows are of an author."""
+    return (authors.isna() if pd.isna(author) else authors == author).to_numpy(bool)
+
+
+def _draw_author(axis: Any, scores: Any, number: int, bins: Any) -> Any:
     """Draw one author's scores in a panel. Return the outline, for the legend."""
-    of_author = group["author"].isna() if pd.isna(author) else group["author"] == author
-    counts, _ = np.histogram(group.loc[of_author, "score"].to_numpy("float64"), bins)
+    counts, _ = np.histogram(scores, bins)
     color, style = PALETTE[number % len(PALETTE)], STYLES[number % len(STYLES)]
     axis.stairs(counts, bins, fill=True, alpha=0.25, color=color)
     return axis.stairs(counts, bins, linewidth=1.6, color=color, ls=style)

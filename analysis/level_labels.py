@@ -58,6 +58,14 @@ def text_of(level: Any) -> str:
     return NULL if pd.isna(level) else middle_out(printable(str(level)), MAX_TEXT)
 
 
+def level_text(factor: str, level: Any) -> str:
+    """Return a level of a factor as one line of text. A pair is named by its two models, as 'org/a with org/b'."""
+    value = _value_of(level) if factor == "pair" else None
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(model, str) for model in value):
+        return text_of(" with ".join(value))
+    return text_of(level)
+
+
 def short_names(levels: Sequence[Any]) -> list[str]:
     """Return names of levels for a figure: all different, and as short as keeps them different; '–' for null.
 

@@ -1,7 +1,7 @@
 """Read a run directory: the rows of each sweep, and the content of its environment file.
 
-Knows which directories are sweeps. A directory that is no run is a UserError. A file of a sweep that cannot be read
-(parts.py, description.py) becomes a remark on the page, and the other files are shown.
+A file of a sweep that cannot be read (parts.py, description.py) becomes a remark on the page, and the other files are
+shown.
 """
 
 from collections.abc import Collection
@@ -12,23 +12,25 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis.conformed import POSITION
 from analysis.counted import Counted, counted_once, latest_attempts
-from analysis.description import FILES, Description, read_description
+from analysis.description import Description, read_description
 from analysis.frames import as_frame
-from analysis.parts import POSITION, Parts, read_parts
+from analysis.parts import Parts, read_parts
+from analysis.run_directories import MAX_LISTED, find_runs, parts_in, sweep_folders
 from sweeps.errors import UserError
-from sweeps.run_layout import PART_PATTERN, SweepLayout, visible_parts
+from sweeps.run_layout import SweepLayout
 from sweeps.schema import Columns
 from sweeps.task_status import TaskStatus
 
 NO_STATUS: Final = "no status"
 """Status of rows whose status is null."""
 MERGES_WAITED_FOR: Final = 3
-_MAX_LISTED: Final = 10
-"""Directories or remarks that a message names."""
+_ONLY_TO_COUNT: Final = ("iteration", "attempt")
+"""Columns that the page of millions of texts does not need once the rows that count are chosen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SweepRows:
     """Rows of one sweep that count, with the content of its environment file."""
 
@@ -79,32 +81,6 @@ class RunRows:
         return next(named, self.directory.resolve().name)
 
 
-def find_runs(directory: Path) -> tuple[Path, ...]:
-    """Return the run directories that a name stands for: itself, or those in it where it is a directory of runs.
-
-    Raises:
-        UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
-            what to do.
-    """
-    try:
-        if not directory.exists():
-            raise UserError(f"{directory}: no such directory; give a run directory, such as runs/quickstart")
-        if not directory.is_dir():
-            raise UserError(f"{directory}: not a directory; give the run directory that holds it")
-        folders, remarks = _sweep_folders(directory)
-        if any(parts for _, parts in folders):
-            return (directory,)
-        if _parts_in(directory):
-            parent = directory.resolve().parent
-            raise UserError(f"{directory}: one sweep of a run, not a run; give the run directory, {parent}")
-        runs = tuple(child for child in sorted(directory.iterdir()) if child.is_dir() and _holds_rows(child))
-        if not runs:
-            raise UserError(_why_nothing(directory, remarks))
-    except OSError as error:
-        raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
-    return runs
-
-
 def read_run(directory: Path, also: Collection[str] = ()) -> RunRows:
     """Read all sweeps of a run directory.
 
@@ -118,11 +94,11 @@ def read_run(directory: Path, also: Collection[str] = ()) -> RunRows:
     """
     runs = find_runs(directory)
     if runs != (directory,):
-        more = f" and {len(runs) - _MAX_LISTED} more" if len(runs) > _MAX_LISTED else ""
-        listed = ", ".join(map(str, runs[:_MAX_LISTED])) + more
+        more = f" and {len(runs) - MAX_LISTED} more" if len(runs) > MAX_LISTED else ""
+        listed = ", ".join(map(str, runs[:MAX_LISTED])) + more
         raise UserError(f"{directory}: a directory of runs, not a run; choose one of {listed}")
     try:
-        folders, remarks = _sweep_folders(directory)
+        folders, remarks = sweep_folders(directory)
     except OSError as error:
         raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
     sweeps = tuple(read_sweep(folder, also) for folder, _ in folders)
@@ -138,7 +114,7 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
     benchmark, columns, remarks = parts.benchmark, parts.columns, [*parts.remarks, *described.remarks]
     if covered := [part.name for part in SweepLayout(folder).superseded()]:
         remarks.append(
-            f"{', '.join(covered[:_MAX_LISTED])}: not read, because a merged part covers the number; the next run of "
+            f"{', '.join(covered[:MAX_LISTED])}: not read, because a merged part covers the number; the next run of "
             "the sweep checks that the rows are in it"
         )
     absent, table = parts.absent, parts.table
@@ -155,7 +131,7 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
         name=folder.name,
         benchmark=benchmark,
         columns=columns,
-        rows=rows.drop(columns=POSITION).reset_index(drop=True),
+        rows=_shown(rows, columns, wanted=[*also, *described.figure.values()]),
         replaced=len(every) - len(current),
         repeated=counted.repeated,
         description=described,
@@ -164,70 +140,21 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
     )
 
 
+def _shown(rows: pd.DataFrame, columns: Columns, wanted: Collection[Any]) -> pd.DataFrame:
+    """Return the rows that count, without the columns that were needed to choose them only."""
+    done = [name for name in _ONLY_TO_COUNT if columns.identity and name in rows and name not in wanted]
+    return rows.drop(columns=[POSITION, *done]).reset_index(drop=True)
+
+
 def _read_while_merged(folder: Path, named: str | None, described: Description, also: Collection[str]) -> Parts:
     """Read the parts of a sweep; once more, where a run merged some of them meanwhile."""
     for _ in range(MERGES_WAITED_FOR):
-        paths = [folder / name for name in _parts_in(folder)]
+        paths = [folder / name for name in parts_in(folder)]
         wanted = [*also, *described.figure.values()]
         parts = read_parts(paths, named, described.factors, described.columns, wanted)
         if all(path.exists() for path in paths):
             break
     return parts
-
-
-def report_directory(directory: Path) -> Path:
-    """Return the directory for the page of a run or of runs: `report`, or `_report` if a sweep or run is called so.
-
-    No file is ever written beside the parts of a sweep.
-    """
-    named = directory / "report"
-    is_taken = named.is_dir() and (_is_sweep(named) or _holds_rows(named))
-    return directory / ("_report" if is_taken else "report")
-
-
-def _sweep_folders(directory: Path) -> tuple[list[tuple[Path, bool]], list[str]]:
-    """Return each sweep's directory with whether it holds parts, and a remark on each directory that cannot be read."""
-    folders: list[tuple[Path, bool]] = []
-    remarks: list[str] = []
-    for folder in sorted(directory.iterdir()):
-        if folder.name.startswith(".") or not folder.is_dir():
-            continue
-        try:
-            if _is_sweep(folder):
-                folders.append((folder, bool(_parts_in(folder))))
-        except OSError as error:
-            remarks.append(f"{folder.name}: cannot be read ({error.strerror or error}); its rows are missing here")
-    return folders, remarks
-
-
-def _parts_in(folder: Path) -> list[str]:
-    """Return the names of the parts, in the order in which they were written."""
-    return visible_parts(
-        path.name for path in folder.iterdir()
-    )  # glob would skip a directory without permission silently
-
-
-def _is_sweep(folder: Path) -> bool:
-    """Tell whether a directory holds parts or an environment file."""
-    return bool(_parts_in(folder)) or any((folder / name).is_file() for name in FILES)
-
-
-def _why_nothing(directory: Path, remarks: list[str]) -> str:
-    """Return the message for a directory without rows, for the likeliest mistake."""
-    if remarks:
-        return f"{directory}: no rows that can be read: {'; '.join(remarks[:_MAX_LISTED])}"
-    return (
-        f"{directory}: no rows here: no <sweep>/{PART_PATTERN}; "
-        "start the sweep (python -m sweeps.run) or give another directory"
-    )
-
-
-def _holds_rows(directory: Path) -> bool:
-    """Tell whether some sweep of a directory holds parts."""
-    try:
-        return any(parts for _, parts in _sweep_folders(directory)[0])
-    except OSError:
-        return False
 
 
 def _odd_statuses(rows: pd.DataFrame) -> list[str]:

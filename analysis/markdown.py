@@ -4,7 +4,7 @@ Knows a Page. Does not know HTML. Names from rows may hold anything: Markdown si
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from analysis.page import Page
@@ -15,11 +15,13 @@ _SIGNS: Final = re.compile(r"([\\`*_{}\[\]<>|#~$])")
 _MAX_ROWS: Final = 12
 """Rows of a table in report.md; the page and the CSV files hold the others."""
 _MAX_CELL: Final = 60
+MAX_CHARACTERS: Final = 40_000
+"""Length of report.md beyond which tables are left out: an issue on GitHub takes 65,536 characters."""
 
 
 def summary_lines(page: Page) -> list[str]:
     """Return progress, statuses and conclusions as plain lines."""
-    lines = [page.title, str(page.progress)]
+    lines = [page.title, *page.rehearsals, str(page.progress)]
     if not page.is_measured:
         lines.append("Nothing was measured: no row holds a measurement.")
     lines += [f"{count.status}: {_rows(count.rows)}{_because(count.reasons)}" for count in page.statuses]
@@ -31,16 +33,33 @@ def summary_lines(page: Page) -> list[str]:
             lines.append(f"{run.name}: failed tasks run again with: {run.retry}")
     for heading, sentences in _sentences(page):
         lines += [heading, *(f"  {sentence}" for sentence in sentences)]
+    if page.conclusions.folded:
+        lines.append(f"more on the page: {page.conclusions.folded_count}")
     return [printable(line) for line in lines]
 
 
 def summary_markdown(page: Page) -> str:
-    """Return report.md: the same in Markdown, and the beginnings of the study's tables."""
-    return "\n".join(printable(line, keep="\n") for line in _markdown(page)) + "\n"
+    """Return report.md: the same in Markdown, and the beginnings of the study's tables, as many as an issue takes."""
+    text = _text(_head(page))
+    left_out = 0
+    for table in dict.fromkeys(_text(lines) for lines in _tables(page)):  # sweeps of the same texts give equal tables
+        if len(text) + len(table) <= MAX_CHARACTERS:
+            text += table
+        else:
+            left_out += 1
+    if left_out:
+        text += _text([f"\n{left_out:,} more tables are on the page; here they would make more than an issue takes."])
+    return text
 
 
-def _markdown(page: Page) -> Iterator[str]:
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{printable(line, keep=chr(10))}\n" for line in lines)
+
+
+def _head(page: Page) -> Iterator[str]:
+    """Yield all lines but those of tables."""
     yield f"# {_plain(page.title)}\n"
+    yield from (f"**{_plain(sentence)}**\n" for sentence in page.rehearsals)
     if not page.is_measured:
         yield "**Nothing was measured:** no row holds a measurement.\n"
     yield f"{page.progress}.\n"
@@ -56,30 +75,35 @@ def _markdown(page: Page) -> Iterator[str]:
     for heading, sentences in _sentences(page):
         yield f"\n## {_plain(heading)}\n"
         yield from (f"- {_plain(sentence)}" for sentence in sentences)
+    for finding in page.conclusions.folded:
+        yield f"\n## More: {_plain(finding.title)}\n"
+        yield from (f"- {_plain(sentence)}" for sentence in finding.sentences)
+
+
+def _tables(page: Page) -> Iterator[Iterator[str]]:
+    """Yield the lines of each table: of the comparison, of the study, then of the sweeps that fit no section."""
     for table in page.compared.content.tables if page.compared else ():
-        yield f"\n### {_plain(table.title)}\n"
-        yield from _table(table)
-    for part in page.study:
-        for made in part.made:
-            for _, content in made.contents:
-                for table in content.tables:
-                    yield f"\n### {_plain(made.section.heading)}: {_plain(table.title)}\n"
-                    yield from _table(table)
+        yield _table(table.title, table)
+    in_study: set[str] = set()
+    for made in (made for part in page.study for made in part.made):
+        for name, content in made.contents:
+            in_study.update([name] if content.tables else [])
+            yield from (_table(f"{made.section.heading}: {table.title}", table) for table in content.tables)
     for sweep in page.sweeps:
-        yield f"\n### {_plain(sweep.name)}\n"
-        for table in sweep.tables[:1]:
-            yield from _table(table)
+        if sweep.name not in in_study:
+            yield from (_table(sweep.name, table) for table in sweep.tables[:1])
 
 
 def _sentences(page: Page) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the headings with sentences of the page in short, the comparison first."""
     if page.compared:
         yield f"Compared with {page.compared.against}", page.compared.content.sentences
-    yield from page.conclusions
+    yield from ((finding.title, finding.sentences) for finding in page.conclusions.shown)
 
 
-def _table(table: Table) -> Iterator[str]:
-    """Yield the lines of a table: its first columns and rows."""
+def _table(title: str, table: Table) -> Iterator[str]:
+    """Yield the lines of a table: its title, first columns and rows."""
+    yield f"\n### {_plain(title)}\n"
     width = len(table.headers) - table.on_demand
     yield _line(table.headers[:width])
     yield _line(["---"] * table.names + ["---:"] * (width - table.names))

@@ -18,8 +18,8 @@ TOO_FEW: Final = "too few to tell"
 
 
 def interval_text(cell: Mapping[Any, Any], scale: Scale) -> str:
-    """Return '(22.9 – 24.8)', the 95% interval of the mean; '' where there are too few rows."""
-    if cell["n"] < FEWEST or pd.isna(cell["sd"]):
+    """Return '(22.9 – 24.8)', the 95% interval of the mean; '' where there are too few rows or records."""
+    if cell["n"] < FEWEST or pd.isna(cell["ci95_low"]):
         return ""
     return f"({number(cell['ci95_low'], scale.divisor)} – {number(cell['ci95_high'], scale.divisor)})"
 

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.cell_factors import EFFECTIVE, ordered_levels, varies, varies_within
 from analysis.level_labels import text_of
 from analysis.load import SweepRows
+from analysis.row_codes import is_repeated
 
 _OF_MODEL_AND_QUANTIZATION: Final = frozenset({"quantized_share"})
 """Columns that follow from two factors together: no note is needed where they differ between cells."""
@@ -42,7 +43,7 @@ def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str], measure: str) -
     """Yield notes on texts that enter no number or no AUC, and on texts that are not independent."""
     reasons = rows.loc[rows[measure].isna(), "null_reason"].astype("str").fillna("no reason given").value_counts()
     for reason, count in list(reasons.items())[:_MAX_NAMED]:
-        yield f"{count:,} texts have no {measure} and enter no number: {text_of(reason)}."
+        yield f"{_texts(count)} no {measure} and {'enters' if count == 1 else 'enter'} no number: {text_of(reason)}."
     if len(reasons) > _MAX_NAMED:
         rest = reasons.iloc[_MAX_NAMED:]
         yield f"{rest.sum():,} texts have no {measure} for {len(rest):,} other reasons."
@@ -52,8 +53,13 @@ def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str], measure: str) -
     generators: list[Any] = sorted(rows["generator"].dropna().unique())
     if len(generators) > 1:
         yield f"Texts of several generators are taken together: {_named(generators)}."
-    if rows.duplicated(list({"cell_id", "record_id", "author", *factors})).any():
-        yield "Fragments of one record are not independent: the intervals are narrower than they should be."
+    if is_repeated(rows, list({"cell_id", "record_id", "author", *factors})):
+        yield "Fragments of one record are not independent: the intervals are by record."
+
+
+def _texts(count: int) -> str:
+    """Return '1 text has' or '2 texts have'."""
+    return "1 text has" if count == 1 else f"{count:,} texts have"
 
 
 def _is_confounded(rows: pd.DataFrame, name: str, factors: Sequence[str]) -> bool:

@@ -14,15 +14,16 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from analysis.canvas import Drawing
 from analysis.cell_statistics import FEWEST, RANGE_LIMIT, SD_LIMIT
 from analysis.comparison.page_part import ComparedPart
+from analysis.in_short import InShort
 from analysis.inline_svg import SvgInliner
 from analysis.marks import MARK, TOO_FEW
 from analysis.meanings import Meanings
-from analysis.progress import Progress, RunProgress, StatusCount
+from analysis.progress import REHEARSED, Progress, RunProgress, StatusCount
 from analysis.study import NotebookPart
 from analysis.surroundings import Environment
 from analysis.tables import Table
@@ -66,12 +67,18 @@ class Page:
     """First start, last end, and the time between them."""
     compared: ComparedPart | None
     """The comparison with another run, where one was asked for."""
-    conclusions: tuple[tuple[str, tuple[str, ...]], ...]
-    """Headings with sentences: the page in short."""
+    conclusions: InShort
     study: tuple[NotebookPart, ...]
     sweeps: tuple[SweepPart, ...]
     environments: tuple[Environment, ...]
     meanings: Meanings
+
+    @property
+    def rehearsals(self) -> tuple[str, ...]:
+        """Return a sentence on each run that is a rehearsal."""
+        return tuple(
+            f"{run.name}: {REHEARSED}" if len(self.runs) > 1 else REHEARSED for run in self.runs if run.is_rehearsal
+        )
 
     @property
     def is_measured(self) -> bool:
@@ -91,13 +98,14 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters |= {"link": _link, "sentence_case": _sentence_case}
+    environment.filters |= {"link": _link, "with_code": _with_code, "with_doubt": _with_doubt}
     environment.globals |= {
         "svg": lambda drawing: inliner.inline(drawing.svg, drawing.caption),
         "meaning": _meaning_of(page.meanings.anchors),
     }
     shown_first: set[int] = set()
-    environment.globals["shows_first"] = shown_first.add
+    text_places: set[int] = set()
+    environment.globals |= {"shows_first": shown_first.add, "holds_text": text_places.add}
     body = environment.get_template("body.html").render(
         page=page,
         mark=MARK,
@@ -111,6 +119,7 @@ def render(page: Page) -> str:
         body=Markup(body),  # noqa: S704 - escaped by the template above
         svg_css=inliner.css(),
         shown_first=sorted(shown_first),
+        text_places=sorted(text_places),
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -126,9 +135,22 @@ def _link(path: str) -> str:
     return quote(os.fsencode(path))
 
 
-def _sentence_case(text: str) -> str:
-    """Return a text with a capital first letter."""
-    return text[:1].upper() + text[1:]
+def _with_code(sentence: str) -> Markup:
+    """Return a sentence with commands, which stand between backticks, as code. Everything is escaped first."""
+    parts = [escape(_finalize(part)) for part in sentence.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(_finalize(sentence))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
+
+
+def _with_doubt(cell: str) -> Markup:
+    """Return a cell with the reasons to doubt its number below the number, so that numbers stand under numbers."""
+    value, mark, reasons = cell.partition(f" {MARK}")
+    if not mark:
+        return escape(_finalize(cell))
+    return escape(_finalize(value)) + Markup('<div class="doubt">{}</div>').format(_finalize(MARK + reasons))
 
 
 def _meaning_of(anchors: Mapping[str, str]) -> Any:

@@ -1,28 +1,27 @@
 """Draw averages as figures: mean and 95% interval of each cell, and its single rows as points.
 
 A cell of fewer than FEWEST rows has no interval: its points say more. Knows how cells become marks, axes and captions.
-Does not know the choice of the factors' places (figure_spec.py), titles and labels (column_titles.py, level_labels.py),
-the parts that all figures share (canvas.py), or files.
+Does not know the choice of the factors' places (figure_spec.py), the x axis (x_axis.py), titles and labels
+(column_titles.py, level_labels.py), the parts that all figures share (canvas.py), or files.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from analysis.canvas import MAX_LEGEND, MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
 from analysis.cell_averages import Averages
 from analysis.cell_factors import grouped
 from analysis.cell_statistics import FEWEST
 from analysis.column_titles import Scale, axis_title, scale_of, title_of
-from analysis.figure_spec import FigureSpec, is_numeric, shown_cells
-from analysis.level_labels import LevelLabels, short_names, unique_names
+from analysis.figure_spec import FigureSpec, shown_cells
+from analysis.level_labels import LevelLabels, unique_names
 from analysis.marks import reasons_of
+from analysis.x_axis import XAxis
 from sweeps.printable import middle_out
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -30,8 +29,6 @@ _LOG_Y_RATIO: Final = 50
 """Ratio of largest to smallest mean above which the y axis is logarithmic."""
 MAX_POINTS_DRAWN: Final = 2_000
 """Single rows of a figure that are drawn as points. Of more rows an even sample is drawn, and the caption says so."""
-_LEVEL_TICKS: Final = 10
-"""Levels of an x axis that all get a tick, or a name that is not upright."""
 
 
 @rules()
@@ -98,7 +95,7 @@ def _draw_panels(
     names = unique_names([middle_out(labels.joined(figure_spec.series, key), MAX_LEGEND) for key in keys])
     panel = (figure_spec.panel,) if figure_spec.panel else ()
     parts = sorted(grouped(cells, panel), key=lambda part: labels.order(panel, part[0]))
-    axis_of_x = _XAxis.of(cells, averages, figure_spec.x, labels)
+    axis_of_x = XAxis.of(cells, averages, figure_spec.x, labels)
     figure, axes = panels(len(parts), names if figure_spec.series else (), axis_of_x.names)
     handles: list[Any] = []
     for axis, (key, part) in zip(axes, parts, strict=True):
@@ -118,7 +115,7 @@ def _draw_panels(
     return figure
 
 
-def _draw_series(axis: Any, rows: pd.DataFrame, along: "_XAxis", scale: Scale, series: tuple[int, int]) -> Any:
+def _draw_series(axis: Any, rows: pd.DataFrame, along: XAxis, scale: Scale, series: tuple[int, int]) -> Any:
     """Draw means with their intervals, joined by a line where x is a quantity. Return the marks, for the legend.
 
     Args:
@@ -149,7 +146,7 @@ def _draw_series(axis: Any, rows: pd.DataFrame, along: "_XAxis", scale: Scale, s
     )
 
 
-def _draw_points(axis: Any, rows: pd.DataFrame, y: str, along: "_XAxis", scale: Scale, series: tuple[int, int]) -> None:
+def _draw_points(axis: Any, rows: pd.DataFrame, y: str, along: XAxis, scale: Scale, series: tuple[int, int]) -> None:
     """Draw the single rows of a series as small points behind the means."""
     axis.plot(
         along.places(rows, _aside(series)),
@@ -168,76 +165,6 @@ def _aside(series: tuple[int, int]) -> float:
     """Return how far a series stands beside the middle of its name on the x axis."""
     number, count = series
     return (number - (count - 1) / 2) * min(0.12, 0.7 / count)
-
-
-@dataclass(frozen=True)
-class _XAxis:
-    """The x axis of all panels of one figure."""
-
-    factor: str
-    levels: tuple[Any, ...]
-    """Levels that are drawn, in order."""
-    names: tuple[str, ...]
-    """Names of the levels; empty where the levels are quantities."""
-
-    @classmethod
-    def of(cls, cells: pd.DataFrame, averages: Averages, factor: str, labels: LevelLabels) -> "_XAxis":
-        """Return the x axis for these cells."""
-        if factor not in averages.levels:
-            level = averages.constants.get(factor, "")
-            return cls(factor, (level,), tuple(short_names([level])))
-        drawn = sorted({labels.place(factor, level) for level in cells[factor]})
-        levels = tuple(averages.levels[factor][place] for place in drawn)
-        if is_numeric(averages.levels[factor]):
-            return cls(factor, levels, ())
-        return cls(factor, levels, tuple(labels.short(factor, level) for level in levels))
-
-    def places(self, rows: pd.DataFrame, aside: float) -> Any:
-        """Return the positions of cells: the quantity itself; for names their index, moved aside for each series."""
-        if self.factor not in rows:
-            return np.full(len(rows), aside)
-        if not self.names:
-            return rows[self.factor].astype("float64").to_numpy()
-        place = {level: number for number, level in enumerate(self.levels)}
-        return np.array([place[None if pd.isna(level) else level] + aside for level in rows[self.factor]])
-
-    def set(self, axis: Any) -> None:
-        """Set scale, ticks and tick labels of a panel."""
-        if self.names:
-            _set_names(axis, self.names)
-            return
-        if _is_geometric(self.levels):
-            axis.set_xscale("log", base=2)
-            axis.xaxis.set_minor_formatter(NullFormatter())
-        if len(self.levels) <= _LEVEL_TICKS:
-            axis.xaxis.set_major_locator(FixedLocator(self.levels))
-            axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-
-
-def _is_geometric(levels: Sequence[float]) -> bool:
-    """Tell whether levels need a logarithmic axis: on a linear axis the small levels would lie on top of each other.
-
-    They do if all levels are powers of two. They also do if each level is at least 1.5 times the level below, and the
-    largest at least 8 times the smallest.
-    """
-    if min(levels) <= 0:
-        return False
-    rising = sorted(levels)
-    leaps = all(above >= 1.5 * below for below, above in pairwise(rising))
-    return all(math.log2(level).is_integer() for level in rising) or (leaps and rising[-1] >= 8 * rising[0])
-
-
-def _set_names(axis: Any, names: Sequence[str]) -> None:
-    """Write names along the x axis, turned where they are long or many."""
-    axis.xaxis.set_major_locator(FixedLocator(range(len(names))))
-    axis.xaxis.set_major_formatter(FixedFormatter(names))  # a formatter whose labels canvas.finish can replace
-    axis.set_xlim(-0.6, len(names) - 0.4)
-    if sum(map(len, names)) > 30:
-        upright = len(names) > _LEVEL_TICKS
-        for label in axis.get_xticklabels():
-            label.set(rotation=90 if upright else 25, ha="right", va="center" if upright else "top")
-            label.set_rotation_mode("anchor")
 
 
 def _set_y_axis(axes: Sequence[Any], cells: pd.DataFrame, scale: Scale) -> None:
@@ -264,15 +191,16 @@ def _caption(cells: pd.DataFrame, points: pd.DataFrame, y: str, where: str) -> s
     n = sorted(cells["n"].unique())
     count = f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"
     said = [f"Mean {title_of(y)} of {count} rows per cell{'; logarithmic axis' if _is_log(cells) else ''}."]
+    unit, alone = ("records", sorted(cells["records"].unique())) if "records" in cells else ("rows", n)
     if len(points) > MAX_POINTS_DRAWN:
         step = math.ceil(len(points) / MAX_POINTS_DRAWN)
         said.append(f"Points: one in {step} of {len(points):,} rows.")
     elif len(points):
         said.append("Points: single rows.")
-    if n[-1] >= FEWEST:
-        said.append("Bars: 95% confidence interval (Student t).")
-    if n[0] < FEWEST:
-        cells_of = "Cells of fewer rows" if n[-1] >= FEWEST else f"Fewer than {FEWEST} rows a cell"
+    if alone[-1] >= FEWEST:
+        said.append(f"Bars: 95% confidence interval (Student t{', by record' if unit == 'records' else ''}).")
+    if alone[0] < FEWEST:
+        cells_of = f"Cells of fewer {unit}" if alone[-1] >= FEWEST else f"Fewer than {FEWEST} {unit} a cell"
         said.append(f"{cells_of}: too few to tell an interval.")
     if cells.apply(reasons_of, axis=1).astype(bool).any():
         said.append("Hollow marks: unsteady, or measured beside other work; the table of all cells says why.")

@@ -14,6 +14,7 @@ from analysis.column_titles import duration
 from analysis.failures import failures
 from analysis.load import RunRows, SweepRows
 from sweeps.printable import middle_out
+from sweeps.run_layout import REHEARSAL
 from sweeps.task_status import TaskStatus
 
 _RETRIED: Final = (
@@ -24,6 +25,9 @@ _RETRIED: Final = (
     TaskStatus.OOM_HOST,
 )
 """Statuses that run again only when `--retry` names them."""
+REHEARSED: Final = (
+    "Rehearsal on tiny built-in models: checks the way to the page; its numbers say nothing about the published models."
+)
 _MAX_REASONS: Final = 3
 """Reasons of a status at the top of the page."""
 _MAX_REASON: Final = 300
@@ -74,6 +78,8 @@ class RunProgress:
     """Command that continues the run; '' where no file says."""
     retry: str
     """Command that tries failed tasks again; '' where there are none, or no file says."""
+    is_rehearsal: bool = False
+    """The run is one of `--rehearse`."""
 
 
 def progress_of(sweep: SweepRows) -> Progress:
@@ -102,6 +108,7 @@ def run_progress(run: RunRows, name: str) -> RunProgress:
         missing=tuple(f"{sweep}: {part.tasks:,} of {part.planned:,}" for sweep, part in parts.items() if part.is_short),
         command=command,
         retry=" ".join([command, *(f"--retry {status}" for status in failed)]) if command and failed else "",
+        is_rehearsal=any((sweep.description.spec_name or "").endswith(REHEARSAL) for sweep in run.sweeps),
     )
 
 

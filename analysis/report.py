@@ -10,6 +10,11 @@ from pathlib import Path
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parents[1]), sys.path[0]]
 
+from sweeps.process import interrupts
+
+if __name__ == "__main__":
+    interrupts.quit_at_once()
+
 import analysis.allocator  # noqa: F401, I001 - before pyarrow
 
 import os
@@ -22,10 +27,11 @@ from analysis.assembly import assemble
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.comparison.page_part import ComparedPart, compared_part, frame_of
 from analysis.comparison.verdict import exit_code, parse_share, terminal_table
-from analysis.load import RunRows, find_runs, read_run, report_directory
+from analysis.load import RunRows, read_run
 from analysis.markdown import summary_lines, summary_markdown
 from analysis.page import Page, render
 from analysis.report_files import ReportFiles
+from analysis.run_directories import find_runs, report_directory
 from sweeps.errors import UserError
 from sweeps.printable import printable
 
@@ -166,4 +172,4 @@ def _drop_stdout() -> None:
 
 
 if __name__ == "__main__":
-    app()
+    interrupts.guarded(app)

@@ -55,22 +55,6 @@ def fitting(sweep: MeasuredSweep, parts: Sequence[NotebookPart]) -> bool:
     return any(content.drawings for content in contents)
 
 
-def conclusions_of(parts: Sequence[NotebookPart]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the sentences of the sections that sum up, each group with its heading."""
-    return tuple(
-        (_heading(made.section, name, len(made.contents) > 1), content.sentences)
-        for part in parts
-        for made in part.made
-        if made.section.is_summary
-        for name, content in made.contents
-        if content.sentences
-    )
-
-
-def _heading(section: Section, sweep: str, several: bool) -> str:
-    return f"{section.title} ({sweep})" if several else section.title
-
-
 def _contents(section: Section, sweeps: Sequence[MeasuredSweep]) -> tuple[tuple[str, Content], ...]:
     """Return the content of a section from each sweep that has its rows."""
     made = ((sweep.name, _content(section, sweep)) for sweep in sweeps if section.has_rows(sweep))

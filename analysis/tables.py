@@ -4,17 +4,19 @@ Knows the content and order of each table, and the name of the CSV file that hol
 HTML, or how that file is written.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 
 from analysis.column_titles import number, title_of
-from analysis.level_labels import text_of
+from analysis.level_labels import level_text
 from sweeps.printable import middle_out
 
 MAX_TABLE_ROWS: Final = 200
 """Rows of a table on the page. The page says how many more the CSV file holds."""
+_NUMBER: Final = re.compile(r"[<>≤≥+\-−–(]?\s*[\d.]")
 MAX_REASON: Final = 2_000
 """Characters of a reason on the page. Longer reasons lose their middle; the CSV file holds them whole."""
 
@@ -39,6 +41,14 @@ class Table:
     columns: tuple[str, ...] = ()
     """Column of the rows behind each header, where the page links to its meaning; '' for none."""
 
+    @property
+    def texts(self) -> tuple[int, ...]:
+        """Return the places, from 1, of the columns behind the names in which no cell begins with a number."""
+        behind = range(self.names, len(self.headers))
+        return tuple(
+            place + 1 for place in behind if not any(_NUMBER.match(row[place]) for row in self.rows if len(row) > place)
+        )
+
 
 def auc_table(table: pd.DataFrame, file_name: str) -> Table:
     """Return the table of AUCs (see auc.auc_by_cell), a row per combination of the factors other than author."""
@@ -48,7 +58,7 @@ def auc_table(table: pd.DataFrame, file_name: str) -> Table:
         headers=(*map(title_of, factors), "AUC", "n human", "n synthetic"),
         rows=tuple(
             (
-                *(text_of(cell[name]) for name in factors),
+                *(level_text(name, cell[name]) for name in factors),
                 number(cell["auc"]),
                 f"{cell['n_human']:,}",
                 f"{cell['n_synthetic']:,}",

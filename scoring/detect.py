@@ -18,6 +18,11 @@ if __name__ == "__main__":
     if _root not in sys.path:  # an editable install is found last otherwise
         sys.path.insert(0, _root)
 
+from scoring.detection import interrupts
+
+if __name__ == "__main__":
+    interrupts.quit_at_once()
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -231,6 +236,7 @@ def _windows(request: Request) -> WindowFragments | None:
 
 
 def _main() -> None:
+    interrupts.interruptible()
     for stream in (sys.stdout, sys.stderr):  # without this, a locale that is not UTF-8 ends in a traceback
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

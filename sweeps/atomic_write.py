@@ -1,7 +1,11 @@
-"""Replaces a file whole: a reader sees the old content or the new one, never half."""
+"""Replaces files whole: a reader sees the old content or the new one, never half.
 
+Several files are all written before the first of them takes its name, so that a full disk leaves all as they were.
+"""
+
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +18,21 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         SinkFailed: as `replace_file`.
     """
-    replace_file(path, lambda file: file.write(text.encode(errors="backslashreplace")))
+    replace_file(path, lambda file: file.write(_encoded(text)))
+
+
+def write_all_atomically(texts: Mapping[Path, str]) -> None:
+    """Replace text files, all or none of them; the last one takes its name last.
+
+    A process that is killed while files take their names leaves each whole, and some of them old.
+
+    Raises:
+        SinkFailed: the disk is full or a directory gone; every file is as before.
+    """
+    with contextlib.ExitStack() as stack:
+        written = [(stack.enter_context(_beside(path, _encoded(text))), path) for path, text in texts.items()]
+        for temporary, path in written:
+            _rename(temporary, path)
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -27,17 +45,46 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         SinkFailed: the disk is full or the directory gone; nothing is left behind.
     """
+    with _written(path, write) as temporary:
+        _rename(temporary, path)
+
+
+def _beside(path: Path, content: bytes) -> contextlib.AbstractContextManager[Path]:
+    return _written(path, lambda file: file.write(content))
+
+
+@contextlib.contextmanager
+def _written(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+    """Write a temporary file beside the path, and delete it afterwards unless it was renamed."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with _told(path), temporary.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    with _told(path):
         temporary.replace(path)
         _sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raise SinkFailed, with the file's name, for what goes wrong with it."""
+    try:
+        yield
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise SinkFailed(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")
 
 
 def _sync_directory(directory: Path) -> None:

@@ -54,7 +54,13 @@ from sweeps.task_status import TaskStatus
 from sweeps.view.dry_run import print_plan
 from sweeps.view.explain import print_explanation, refuse_other_arguments
 from sweeps.view.messages import complain, say
-from sweeps.view.notices import print_inputs, print_rehearsal, warn_of_failures, warn_of_unused_interpreters
+from sweeps.view.notices import (
+    print_inputs,
+    print_rehearsal,
+    warn_of_failures,
+    warn_of_unusable_benchmarks,
+    warn_of_unused_interpreters,
+)
 from sweeps.view.progress import summarize, view, waiting
 
 EXIT_FAILED_TASKS = 1
@@ -134,6 +140,7 @@ def run(command: Command, console: Console) -> int:
     """
     benchmarks = find_benchmarks()
     specs = [_read(source, benchmarks, command, console) for source in command.specs]
+    warn_of_unusable_benchmarks(console, benchmarks)
     _refuse_one_name(specs)
     if not command.dry_run:
         check_writable(command.out)

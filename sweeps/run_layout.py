@@ -19,6 +19,8 @@ METADATA: Final = "_environment.json"
 OLD_METADATA: Final = "environment.json"
 """Name that runs of the first version wrote, without inputs."""
 METADATA_VERSION: Final = 2
+REHEARSAL: Final = "-rehearsal"
+"""Ends the spec name, and so the directory, of a run with `--rehearse`."""
 
 
 @dataclass(frozen=True)

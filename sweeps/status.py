@@ -1,4 +1,4 @@
-"""`python -m sweeps.status`: shows the runs of a Ray cluster, from any terminal."""
+"""`python -m sweeps.status`: shows the runs of a Ray cluster, or what run directories hold, from any terminal."""
 
 from sweeps.process import import_order, interrupts
 
@@ -9,22 +9,28 @@ if __name__ == "__main__":
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
 from sweeps.errors import UserError
+from sweeps.process import terminal
 from sweeps.schedule.run_status import Status
+from sweeps.store.stored_run import StoredRun, find_stored_runs, read_stored_run
 from sweeps.task import Slot
 from sweeps.view.messages import complain, say
 from sweeps.view.progress import View, report, views
+from sweeps.view.stored_runs import print_stored_run, stored_run_content
 from sweeps.view.throughput import headline
 
 EXIT_USER_ERROR: Final = 2
 WATCH_S: Final = 0.5
 WAIT_S: Final = 1.0
+READ_S: Final = 5.0
+"""Time between two looks at the files of a run, which gets rows every few seconds."""
 JSON_NAMES: Final = {"summary_counts": "remarks"}
 """Keys of --json that programs know by an older name than the field has now."""
 
@@ -33,28 +39,63 @@ RunStatuses = Mapping[str, Status | None]
 
 
 def main(
-    address: Annotated[str, typer.Option(help="auto finds the Ray of this machine; or HOST:PORT")] = "auto",
+    run_dirs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="RUN_DIR", help="run directories, or directories of runs: what their files say, without Ray"
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="auto finds the Ray of this machine; or HOST:PORT", show_default="auto")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="wait for a run, and go on until none is left")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document, for programs")] = False,
 ) -> None:
-    """Show every run of a Ray cluster: progress, a line for each worker, warnings."""
+    """Show every run of a Ray cluster: progress, a line for each worker, warnings. Or what is in run directories."""
+    terminal.print_anything()
     console = Console()
     try:
         if as_json and watch:
             raise UserError("--json prints the runs once; leave --watch out, and give the command again")
-        _look(console, address, watch=watch, as_json=as_json)
-    except KeyboardInterrupt:
-        raise typer.Exit from None
+        if run_dirs and address is not None:
+            raise UserError(f"--address {address}: files of runs are read without Ray; leave out --address, or RUN_DIR")
+        if run_dirs:
+            _look_at_files(console, run_dirs, watch=watch, as_json=as_json)
+        else:
+            _look(console, address or "auto", watch=watch, as_json=as_json)
     except UserError as error:
         complain(str(error))
         raise typer.Exit(EXIT_USER_ERROR) from None
+
+
+def _look_at_files(console: Console, directories: Sequence[Path], *, watch: bool, as_json: bool) -> None:
+    """Print what run directories hold; with `watch`, again as it changes, until no run writes there."""
+    paths = list(dict.fromkeys(path for directory in directories for path in find_stored_runs(directory)))
+    shown: dict[Path, StoredRun] = {}
+    while True:
+        runs = [read_stored_run(path) for path in paths]
+        if as_json:
+            _print_json(console, {"directories": [stored_run_content(run) for run in runs]})
+            return
+        for run in runs:
+            if shown.get(run.directory) != run:
+                print_stored_run(console, run)
+            shown[run.directory] = run
+        if not watch or not any(run.is_written for run in runs):
+            return
+        time.sleep(READ_S)
+
+
+def _print_json(console: Console, document: Mapping[str, Any]) -> None:
+    text = json.dumps(document, ensure_ascii=False)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _look(console: Console, address: str, *, watch: bool, as_json: bool) -> None:
     if address in ("local", "inline"):
         raise UserError(
             f"--address {address}: give auto or HOST:PORT, which a run prints when it starts; "
-            "what runs inline is seen in its own terminal only"
+            "what runs inline is seen in its own terminal only, and in its files: give RUN_DIR"
         )
     if watch:
         await_ray(console, address)
@@ -67,8 +108,7 @@ def _look(console: Console, address: str, *, watch: bool, as_json: bool) -> None
             await_run(console, found, run_statuses, is_running)
             follow(console, run_statuses)
         elif as_json:
-            document = json.dumps({"address": found, "runs": plain(run_statuses())}, ensure_ascii=False)
-            console.print(document, highlight=False, markup=False, soft_wrap=True)
+            _print_json(console, {"address": found, "runs": plain(run_statuses())})
         elif statuses := run_statuses():
             show(console, statuses)
         else:

@@ -5,7 +5,6 @@ import base64
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -15,18 +14,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.browser import BROWSER, HEADLESS
 from tests.live_run import GENERATION, PATIENCE_S, LiveRun, eventually, token
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *HEADLESS,
     "--window-size=1500,720",
     "--remote-debugging-port=0",
 )

@@ -104,11 +104,13 @@ def test_a_cluster_that_lacks_the_package_says_so(tmp_path: Path, packages: Path
 def test_a_wrong_entry_point_is_one_message_and_exit_code_2(tmp_path: Path, name: str, value: str, reason: str) -> None:
     source = FILES["matmul_benchmark.py"]
     packages = install(tmp_path / "packages", "my-benchmark", "matmul_benchmark", source, {name: value})
-    answer = command("sweeps.run", "--address", "inline", cwd=tmp_path, packages=packages)
+    (tmp_path / "it.toml").write_text(f'name = "it"\n[[sweep]]\nname = "s"\nbenchmark = "{name}"\n')
+    answer = command("sweeps.run", "it.toml", "--address", "inline", cwd=tmp_path, packages=packages)
     assert answer.returncode == 2, answer.stdout
     (message,) = answer.stderr.strip().split("\n\n")
     told = " ".join(message.split())
-    assert told.startswith(f"error: entry point '{name} = {value}' of package 'my-benchmark': {reason}")
+    entry_point = f"entry point '{name} = {value}' of package 'my-benchmark': {reason}"
+    assert told.startswith(f"error: it.toml: sweep 's', benchmark: '{name}' cannot be used: {entry_point}")
     assert "Traceback" not in answer.stderr
     assert not (tmp_path / "runs").exists()
 

@@ -17,6 +17,7 @@ from actors.benchmarks.generation import Generation
 from actors.benchmarks.logits import Logits
 from actors.benchmarks.model_loading import ModelLoading
 from actors.benchmarks.noop import Noop
+from sweeps.plan.declaration import FoundBenchmarks
 
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "binoculars": BinocularsBenchmark(),
@@ -34,7 +35,8 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
 def find_benchmarks() -> Mapping[str, Benchmark]:
     """Return every benchmark by name: the built-in ones, and those that installed packages offer as entry points.
 
-    Raises:
-        UserError: an entry point's name is taken, or the entry point does not import or is no benchmark.
+    An entry point that cannot be used stops only the runs that need its name (`sweeps.plan.declaration.unusable_in`).
     """
-    return {**BENCHMARKS, **load_entry_points(BENCHMARKS)}
+    found, unusable = load_entry_points(BENCHMARKS)
+    every = {**BENCHMARKS, **found}
+    return FoundBenchmarks({name: benchmark for name, benchmark in every.items() if name not in unusable}, unusable)

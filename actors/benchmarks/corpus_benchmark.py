@@ -22,6 +22,7 @@ from actors.benchmarks.shard_fragments import (
     left_over,
     oom_row,
     shard_fragments,
+    tight_fragments,
     unreadable,
     without_result,
 )
@@ -116,7 +117,9 @@ class CorpusBenchmark:
         Raises:
             UserError: a corpus cannot be read, or a corpus or model is not the one that rows on disk are of.
         """
-        return open_corpora(self.model_factor, factors, known, progress)
+        inputs = open_corpora(self.model_factor, factors, known, progress)
+        tight = tight_fragments(factors.get("fragments", ()), factors.get("max_tokens", ()))
+        return replace(inputs, warnings=[*tight, *inputs.warnings])
 
     def fetch(self, shard: TaskShard) -> TaskShard:
         """Return the shard with its raw rows, for a worker on a node that cannot see the shard's file.

@@ -1,4 +1,4 @@
-"""Benchmarks of installed packages, found by their entry points; a wrong entry point is one clear UserError.
+"""Benchmarks of installed packages, found by their entry points; a wrong entry point has one clear reason.
 
 A package offers a benchmark in its pyproject.toml (docs/extending.md has a complete example):
 
@@ -22,26 +22,30 @@ from sweeps.schema import COMMON, Columns
 HELP: Final = "docs/extending.md has a complete example"
 
 
-def load_entry_points(built_in: Collection[str]) -> Mapping[str, Benchmark]:
-    """Return the benchmarks of all installed packages, by name.
+def load_entry_points(built_in: Collection[str]) -> tuple[Mapping[str, Benchmark], Mapping[str, str]]:
+    """Return the benchmarks of all installed packages by name, and the reasons for names that cannot be used.
+
+    A name that is offered twice cannot be used: nobody knows which of the two a spec means.
 
     Args:
         built_in: names that are taken.
-
-    Raises:
-        UserError: a name is taken, or an entry point does not import or is no benchmark.
     """
     found: dict[str, Benchmark] = {}
+    unusable: dict[str, str] = {}
     owners = dict.fromkeys(built_in, "this project")
     for point in sorted(_entry_points(), key=lambda point: (_package(point), point.name)):
         if point.name in owners:
-            raise UserError(
+            unusable[point.name] = (
                 f"{_described(point)}: the name {point.name!r} is taken by {owners[point.name]}; rename the entry "
                 "point, or uninstall one of them"
             )
+            continue
         owners[point.name] = f"package {_package(point)!r}"
-        found[point.name] = _load(point)
-    return found
+        try:
+            found[point.name] = _load(point)
+        except UserError as error:
+            unusable[point.name] = str(error)
+    return found, unusable
 
 
 def _entry_points() -> Iterator[EntryPoint]:
@@ -64,13 +68,13 @@ def _entry_points() -> Iterator[EntryPoint]:
 def _load(point: EntryPoint) -> Benchmark:
     try:
         loaded = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(
             f"{_described(point)}: cannot be imported ({_one_line(error)}); mend or uninstall the package"
         ) from error
     try:
         benchmark: Benchmark = loaded() if isinstance(loaded, type) else loaded
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(
             f"{_described(point)}: is no benchmark: {loaded!r} cannot be made without arguments ({_one_line(error)}); "
             f"{HELP}"
@@ -80,7 +84,7 @@ def _load(point: EntryPoint) -> Benchmark:
     return benchmark
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -6,7 +6,7 @@ tile, and no logits are kept. A task is a shard of the corpus.
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -24,12 +24,15 @@ from actors.benchmarks.corpus_benchmark import (
 )
 from actors.benchmarks.model import BUILT_IN_MODELS, MODEL_NAMES, ModelId
 from actors.benchmarks.shard_fragments import refuse_longer
+from scoring.corpora.settings import BUILTIN_DOCS
 from sweeps.plan.declaration import Factors, rehearsed_with
 from sweeps.schema import COLUMNS, Columns
 from sweeps.task import Row, Task
 
 if TYPE_CHECKING:
     from scoring.fidelity import Fidelity
+
+REHEARSED_RECORDS: Final = 64
 
 
 class FidelityFactors(Factors):
@@ -44,7 +47,11 @@ class FidelityFactors(Factors):
         "none compares the model with itself, which is a check of the measurement"
     )
     dtype: Dtype = "auto"
-    corpus: CorpusLevel = "builtin://docs"
+    # Quantized layers are slow on a CPU, and a rehearsal is one of every level of quantization.
+    corpus: CorpusLevel = Field(
+        default="builtin://docs",
+        json_schema_extra=rehearsed_with({"path": BUILTIN_DOCS, "first_rows": REHEARSED_RECORDS}),
+    )
     fragments: FragmentsLevel = Field(default_factory=lambda: {"mode": "whole"})
     max_tokens: MaxTokens = 512
     shard_records: ShardRecords = 16

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import product
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -21,6 +22,8 @@ from sweeps.errors import InputElsewhere, InputUnreached
 from sweeps.schema import FRAGMENT
 from sweeps.task import Level, Row, TaskShard
 
+ROOM_TOKENS: Final = 3
+"""Tokens of a fragment beyond those asked for: a bos token, and its first and last word divided otherwise."""
 FRAGMENTS: Final[TypeAdapter[FragmentSettings]] = TypeAdapter(FragmentSettings)
 
 
@@ -134,6 +137,25 @@ def refuse_longer(fragments: Level, max_tokens: int) -> None:
         f"fragments ask for {what} of up to {longest} tokens, and max_tokens cuts texts at {max_tokens}: raise "
         f"max_tokens, or {mend}"
     )
+
+
+def tight_fragments(fragments: Sequence[Level], max_tokens: Sequence[Level]) -> Iterator[str]:
+    """Yield a warning for each pair of levels with which some fragments lose their last tokens.
+
+    Args:
+        fragments: levels of the factor `fragments`.
+        max_tokens: levels of the factor `max_tokens`.
+    """
+    for level, most in product(fragments, max_tokens):
+        settings = FRAGMENTS.validate_python(level)
+        longest = None if settings.mode == "prefix" else longest_in_tokens(settings)
+        if longest is not None and longest <= int(most) < longest + ROOM_TOKENS:  # type: ignore[arg-type]
+            yield (
+                f"factors.fragments asks for up to {longest} tokens, and max_tokens {most} leaves no room for special "
+                "tokens such as bos, nor for words that are divided otherwise where a fragment is read alone: such "
+                f"fragments lose their last tokens, and their rows say truncated; give max_tokens = "
+                f"[{longest + ROOM_TOKENS}] or more, or ask for shorter fragments"
+            )
 
 
 def without_result(rows: Sequence[Row], result: str) -> Counter[str]:

@@ -108,30 +108,27 @@ def _origin(row: Mapping[Any, Any], labels: LevelLabels) -> str:
 
 def _table(found: pd.DataFrame, scale: Scale, title: str) -> Table:
     """Return the table of all configurations, the fastest first."""
-    after = [*_LOAD_BY, *_BY[:1], *(name for name in _BY[1:] if varies(found[name]))]
+    names = [*_WHERE, *_LOAD_BY, *_BY[:1], *(name for name in _BY[1:] if varies(found[name]))]
     return Table(
         title=f"{title}: load + generate",
         headers=(
-            *map(title_of, _WHERE),
-            axis_title("sum_s", scale),
-            *(axis_title(name, scale) for name in _TIMES[1:]),
-            *map(title_of, after),
-            "95% interval of the sum",
+            *map(title_of, names),
+            *(axis_title(name, scale) for name in _TIMES),
+            "95% interval of the total",
             "n of loads and generations",
             "reasons to doubt",
         ),
         rows=tuple(
             (
-                *(text_of(row.get(name)) for name in _WHERE),
+                *(text_of(row.get(name)) for name in names),
                 *(number(row[name], scale.divisor) for name in _TIMES),
-                *(text_of(row.get(name)) for name in after),
                 _interval(row, scale, long=False),
                 f"{row['n_load']}, {row['n_inference']}",
                 row["doubts"],
             )
             for row in found.head(MAX_TABLE_ROWS).to_dict("records")
         ),
-        names=len(_WHERE),
+        names=len(names),
         left_out=max(0, len(found) - MAX_TABLE_ROWS),
         note="Sums of two means, of the same model, host, device, quantization, dtype and cores. Loads are cold where "
         "cold ones were measured, from the fastest source.",

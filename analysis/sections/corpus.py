@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
+import pandas as pd
+
 from analysis.column_titles import number
 from analysis.corpus_statistics.one_pass import LengthStatistics, measure_lengths
 from analysis.corpus_statistics.scored_corpus import CorpusNotShown, ScoredCorpus, corpus_levels, open_scored
@@ -19,6 +21,8 @@ from analysis.tables import MAX_TABLE_ROWS, Table
 
 _KEPT_CORPORA: Final = 8
 """Corpora whose statistics are kept while the page is made."""
+_RARE: Final = ("_characters_mean", "_wordless_texts")
+"""Ends of the columns that the page shows on demand."""
 _NAMES: Final = {"dataset", "generator", "author", "term"}
 
 
@@ -105,7 +109,9 @@ def _measured(level: str, inputs: str) -> LengthStatistics:
 def _structure(level: str, inputs: str, name: str) -> Content:
     found, corpus = _measured(level, inputs), _opened(level, inputs)
     frame = found.structure.frame()
-    table = _table(frame, f"Structure of {corpus.shown_path}", f"{name}-structure")
+    columns = sorted(frame.columns, key=_place)
+    rare = sum(column.endswith(_RARE) for column in columns)
+    table = _table(frame[columns], f"Structure of {corpus.shown_path}", f"{name}-structure", on_demand=rare)
     new = f"{corpus.new_rows:,} rows came to the corpus after the run; they are left out."
     sentences = (*found.sentences(), *((new,) if corpus.new_rows else ()))
     return Content(sentences=sentences, tables=(table,), files={f"{name}-structure": frame})
@@ -124,7 +130,7 @@ def _lengths(level: str, inputs: str, name: str) -> Content:
 def _pairs(level: str, inputs: str, name: str) -> Content:
     found = _measured(level, inputs).pairs
     sentence, points = found.sentence(), found.frame()
-    caption = f"Lengths by record, {len(points):,} points. {sentence}"
+    caption = f"Lengths by record: {len(points):,} points."
     drawings = (draw_pairs(points, f"{name}-length-pairs", caption),) if found.n else ()
     return Content(sentences=(sentence,), drawings=drawings)
 
@@ -134,7 +140,10 @@ def _composition(level: str, inputs: str, name: str) -> Content:
     if not found.mixed:
         return Content(sentences=("No record has words of a human and synthetic words: there is no composition.",))
     bins = found.frame()
-    caption = f"Human fraction of the words of {int(bins['records'].sum()):,} records."
+    caption = (
+        f"Human fraction of the words of {int(bins['records'].sum()):,} records. A bar begins at the smallest fraction "
+        "that it holds."
+    )
     drawing = draw_composition(bins, f"{name}-composition", caption)
     return Content(drawings=(drawing,), files={f"{name}-composition": bins})
 
@@ -146,22 +155,40 @@ def _term_weights(level: str, inputs: str, name: str) -> Content:
     bins, terms = found.frame(), found.telling_terms()
     if bins.empty:
         return Content(sentences=(found.sentence(),))
-    caption = f"TF-IDF values above 0 by author. {found.sentence()}"
+    caption = "TF-IDF values above 0, by author: one value for each term of a text."
     drawing = draw_by_author(bins, ("value_from", "value_to"), "values", "TF-IDF", f"{name}-tf-idf", caption)
     table = _table(terms, "Terms by which the mean TF-IDF of an author exceeds that of others most", f"{name}-terms")
     files = {f"{name}-tf-idf": bins, f"{name}-terms": terms}
     return Content(sentences=(found.sentence(),), drawings=(drawing,), tables=(table,), files=files)
 
 
-def _table(frame: Any, title: str, name: str) -> Table:
+def _place(column: str) -> int:
+    """Return the place of a column of the structure on the page: what the outline asks for comes first."""
+    order = ("dataset", "generator", "records", "human_fraction", "_words", "_words_mean", "_words_sd", "texts")
+    if column.endswith(_RARE):
+        return len(order)
+    return next(place for place, end in enumerate(order) if column.endswith(end))
+
+
+def _table(frame: Any, title: str, name: str, on_demand: int = 0) -> Table:
     return Table(
         title=title,
         headers=tuple(column.replace("_", " ") for column in frame.columns),
         rows=tuple(
-            tuple(text_of(value) if column in _NAMES else number(value) for column, value in row.items())
+            tuple(_cell(column, value) for column, value in row.items())
             for row in frame.head(MAX_TABLE_ROWS).to_dict("records")
         ),
         names=sum(column in _NAMES for column in frame.columns),
         csv=f"tables/{name}.csv",
         left_out=max(0, len(frame) - MAX_TABLE_ROWS),
+        on_demand=on_demand,
     )
+
+
+def _cell(column: str, value: Any) -> str:
+    """Return a value as text: a count whole, a fraction as a percentage, another number with four digits."""
+    if column in _NAMES:
+        return text_of(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.1%}" if column == "human_fraction" and not pd.isna(value) else number(value)

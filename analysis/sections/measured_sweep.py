@@ -9,6 +9,7 @@ from functools import cached_property
 
 from analysis.cell_averages import Averages, average
 from analysis.load import SweepRows
+from sweeps.run_layout import REHEARSAL
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class MeasuredSweep:
 
         Its sections are shown with the levels that it has; of other sweeps, a section needs its own levels.
         """
-        spec = (self.rows.description.spec_name or "").removesuffix("-rehearsal")
+        spec = (self.rows.description.spec_name or "").removesuffix(REHEARSAL)
         return spec in ("study", self.rows.name)
 
     def on_page(self, benchmark: str) -> Iterator[SweepRows]:

@@ -56,8 +56,11 @@ class Section:
     """Columns that must each hold a value in some ok row of the sweep."""
     make: Callable[[MeasuredSweep], Content | None]
     """Makes the content from one sweep, which knows the others of the page. None: its rows are not there."""
-    is_summary: bool = False
-    """The sentences also stand at the top of the page, in report.md, and in `--terminal`."""
+    summary_title: str = ""
+    """Heading of the sentences at the top of the page, in report.md, and in `--terminal`; '': they do not stand there.
+
+    True for any rows: the title of the outline may name a model that the rows are not of.
+    """
 
     @property
     def heading(self) -> str:

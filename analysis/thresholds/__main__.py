@@ -11,6 +11,11 @@ from pathlib import Path
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parents[2]), sys.path[0]]
 
+from sweeps.process import interrupts
+
+if __name__ == "__main__":
+    interrupts.quit_at_once()
+
 import io
 import os
 from typing import Annotated
@@ -112,4 +117,4 @@ def _numbers(option: str, text: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    app()
+    interrupts.guarded(app)

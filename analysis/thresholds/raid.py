@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.thresholds.delong import delong
 from analysis.thresholds.fitting import Fit
 from analysis.thresholds.roc import at_fpr, machine_like
-from sweeps.atomic_write import write_atomically
+from sweeps.atomic_write import write_all_atomically
 from sweeps.errors import SinkFailed
 
 FPRS: Final = (0.05, 0.01)
@@ -40,8 +40,10 @@ def write_raid(fit: Fit, directory: Path) -> str:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SinkFailed(f"{directory}: cannot be made: {error.strerror or error}") from error
-    for name, content in (("predictions", predictions), ("results", results_of(texts, fit.score))):
-        write_atomically(directory / f"{name}.json", json.dumps(content, allow_nan=False) + "\n")
+    contents = {"predictions.json": predictions, "results.json": results_of(texts, fit.score)}
+    write_all_atomically(
+        {directory / name: json.dumps(content, allow_nan=False) + "\n" for name, content in contents.items()}
+    )
     named = (
         "" if texts["record_id"].is_unique else "; ids are record/author/generator/fragment, which RAID does not know"
     )

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.thresholds.delong import auroc_by_record, delong, interval
+from analysis.thresholds.clustered_auroc import auroc_by_record, numbered
+from analysis.thresholds.delong import delong, interval
 from analysis.thresholds.intervals import exact_share
 from analysis.thresholds.randomness import one_of_each
 from analysis.thresholds.roc import at_fpr, machine_like
@@ -31,7 +32,7 @@ def auroc_table(texts: pd.DataFrame, scores: Sequence[str], dimensions: Sequence
         records, note. auroc is null where a class is missing.
     """
     wanted = dimensions_of(texts) if dimensions is None else dimensions
-    rows = [_auroc_row(cell, score) for cell in cells(texts, wanted) for score in scores]
+    rows = [row for cell in cells(texts, wanted) for row in _auroc_rows(cell, scores)]
     names = ("direction", "auroc", "auroc_low", "auroc_high", "method", "n_human", "n_synthetic", "records", "note")
     return pd.DataFrame(rows, columns=["view", *wanted, "score", *names])
 
@@ -55,7 +56,8 @@ def tpr_table(
     wanted = dimensions_of(texts) if dimensions is None else dimensions
     rows: list[dict[str, Any]] = []
     for cell in cells(texts, wanted):
-        drawn = one_of_each(cell.texts, ("record", "is_human"), seed)
+        several = _has_several(numbered(cell.texts["record"]), cell.texts["is_human"].to_numpy(np.bool_))
+        drawn = one_of_each(cell.texts, ("record", "is_human"), seed) if several else cell.texts
         for score in scores:
             rows += _tpr_rows(cell, drawn, score, fprs)
     names = ("fpr_asked", "fpr", "false_positives", "n_human", "tpr", "tpr_low", "tpr_high", "n_synthetic")
@@ -69,25 +71,28 @@ def auroc_of(texts: pd.DataFrame, score: str) -> float | None:
     return float(delong(values[human], values[~human]).values_S[0]) if 0 < human.sum() < len(human) else None
 
 
-def _auroc_row(cell: Cell, score: str) -> dict[str, Any]:
-    texts = cell.texts
-    human = texts["is_human"].to_numpy(np.bool_)
-    values = machine_like(texts[score], score)
-    row: dict[str, Any] = {"view": cell.view, **cell.levels, "score": score, "direction": SCORES[score].direction}
-    row |= {"n_human": int(human.sum()), "n_synthetic": int((~human).sum()), "records": texts["record"].nunique()}
-    if not 0 < human.sum() < len(human):
-        return row | {"auroc": None, "note": "one of the classes is missing"}
-    auroc, error = auroc_by_record(values, human, texts["record"])
-    several = bool(texts.duplicated(["record", "is_human"]).any())
-    limits = interval(auroc, error)
-    low, high = limits or (None, None)
-    return row | {
-        "auroc": auroc,
-        "auroc_low": low,
-        "auroc_high": high,
-        "method": ("DeLong by record" if several else "DeLong") if limits else "no interval: nothing varies",
-        "note": OTHER_WAY if auroc < 0.5 else "",
-    }
+def _auroc_rows(cell: Cell, scores: Sequence[str]) -> list[dict[str, Any]]:
+    human = cell.texts["is_human"].to_numpy(np.bool_)
+    record = numbered(cell.texts["record"])
+    n_human, n_synthetic = int(human.sum()), int((~human).sum())
+    counts = {"n_human": n_human, "n_synthetic": n_synthetic, "records": cell.texts["record"].nunique()}
+    method = "DeLong by record" if _has_several(record, human) else "DeLong"
+    rows: list[dict[str, Any]] = []
+    for score in scores:
+        row = {"view": cell.view, **cell.levels, "score": score, "direction": SCORES[score].direction, **counts}
+        if not min(n_human, n_synthetic):
+            rows.append(row | {"auroc": None, "note": "one of the classes is missing"})
+            continue
+        auroc, error = auroc_by_record(machine_like(cell.texts[score], score), human, record)
+        low, high = interval(auroc, error) or (None, None)
+        own = {"auroc": auroc, "auroc_low": low, "auroc_high": high, "note": OTHER_WAY if auroc < 0.5 else ""}
+        rows.append(row | own | {"method": "no interval: nothing varies" if low is None else method})
+    return rows
+
+
+def _has_several(record: Any, human: Any) -> bool:
+    """Tell whether a record has several texts of one class."""
+    return len(record) > 0 and int(np.bincount(2 * record + human).max()) > 1
 
 
 def _tpr_rows(cell: Cell, drawn: pd.DataFrame, score: str, fprs: Sequence[float]) -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ def settings_of(rows: pd.DataFrame) -> Settings:
     for column in _ONE_OF_EACH:
         if column not in rows:
             continue
-        counts = rows[column].map(_plain).value_counts(dropna=True)
+        counts = _counts(rows[column])
         if len(counts) > 1:
             several.append(_several(column, counts))
         found[column] = _value(counts.index[0]) if len(counts) else None
@@ -133,13 +133,23 @@ def where(rows: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
             raise UserError(f"--where {condition!r}: COLUMN=VALUE is needed; columns are {', '.join(map(str, rows))}")
         is_met = rows[column].map(lambda cell, wanted=value: _meets(cell, wanted)).astype(bool)
         if not is_met.any():
-            held = ", ".join(str(_plain(level)) for level in rows[column].dropna().drop_duplicates()[:10])
+            held = ", ".join(str(hashable(level)) for level in rows[column].dropna().drop_duplicates()[:10])
             raise UserError(f"--where {condition!r}: no row has this value of {column}; rows have {held or 'none'}")
         rows = rows[is_met]
     return rows
 
 
-def _plain(cell: Any) -> Any:
+def _counts(column: "pd.Series[Any]") -> "pd.Series[int]":
+    """Return the number of rows of each value, most rows first. Categories are looked at once, not in every row."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes = column.cat.codes
+        counts = codes[codes >= 0].value_counts()
+        return counts.set_axis(column.cat.categories[counts.index])
+    plain = column if pd.api.types.is_numeric_dtype(column.dtype) else column.map(hashable)
+    return plain.value_counts(dropna=True)
+
+
+def hashable(cell: Any) -> Any:
     """Return a value that can be counted: a list or a table as JSON."""
     if isinstance(cell, list | dict):
         return json.dumps(cell)
@@ -159,7 +169,7 @@ def _several(column: str, counts: "pd.Series[int]") -> str:
 
 def _meets(cell: Any, value: str) -> bool:
     """Tell whether a cell is the value that a user wrote. The layout of JSON does not count."""
-    plain = _plain(cell)
+    plain = hashable(cell)
     if plain is None:
         return value == ""
     if str(plain) == value:

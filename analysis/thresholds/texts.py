@@ -11,13 +11,15 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.thresholds.settings import Settings
+from analysis.thresholds.settings import Settings, hashable
 from scoring.scores import SCORES
 from sweeps.errors import UserError
 
 REQUIRED: Final = ("record_id", "author", "dataset", "generator", "length_tokens")
 HUMAN: Final = "human"
 SYNTHETIC: Final = "synthetic"
+_ONE_TEXT: Final = ("record_id", "author", "dataset", "generator", "cell_id", "corpus", "iteration", "round")
+"""Columns of which all windows of a text have one value. Windows of several cells never make one text."""
 Kind = Literal["tokens", "windows", "prefixes"]
 """What `size` counts."""
 
@@ -96,9 +98,32 @@ def _has_prefixes(rows: pd.DataFrame) -> bool:
     return "prefix_tokens" in rows and bool(rows["prefix_tokens"].notna().all())
 
 
+def _refuse_mixed(rows: pd.DataFrame, sources: Sequence[str]) -> None:
+    """Refuse windows that are there several times: they would count as further windows of one text."""
+    if "fragment_index" not in rows:
+        return
+    repeated = rows.duplicated([*sources, "fragment_index"])
+    if not repeated.any():
+        return
+    first = rows.loc[repeated].iloc[0]
+    raise UserError(
+        f"{int(repeated.sum()):,} of {len(rows):,} windows are there several times, such as window "
+        f"{first['fragment_index']} of record {first['record_id']!r} ({first['author']}): the rows are of several "
+        "cells or corpora, or were put together twice. Keep the column cell_id, which tells cells apart, or hand over "
+        "the rows of one cell, each once"
+    )
+
+
 def _one_row_a_text(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
-    """Return a row for each text that was cut into windows, and each cell that scored it."""
-    sources = [name for name in ("record_id", "author", "dataset", "generator", "cell_id") if name in rows]
+    """Return a row for each text that was cut into windows, and each cell that scored it.
+
+    Raises:
+        UserError: a window is there several times, and no column tells of which cell each is.
+    """
+    if "corpus" in rows:  # a table, in a frame that was not read from Parquet
+        rows = rows.assign(corpus=rows["corpus"].map(hashable))
+    sources = [name for name in _ONE_TEXT if name in rows]
+    _refuse_mixed(rows, sources)
     order = [name for name in ("record_id", "author", "generator", "fragment_index") if name in rows]
     ordered = rows.sort_values(order, kind="stable")
     source = [ordered[name] for name in sources]

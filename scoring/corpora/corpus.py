@@ -79,7 +79,7 @@ class Corpus:
             columns = settings.columns
             maker = RecordMaker(columns)
             tally = Tally(columns, maker, settings.encoding)
-            scanner = Scanner(columns, maker, tally, settings.dialect, shard_sizes, progress)
+            scanner = Scanner(columns, maker, tally, settings.dialect, shard_sizes, progress, settings.first_rows)
             scanned = [scanner.scan(file, name, origin_of(name), checkpoints) for file, name in found.files]
             if not any(file.rows for file in scanned):
                 raise CorpusError(f"corpus {printable(settings.path, 500)} has no rows; name files that have")
@@ -89,7 +89,7 @@ class Corpus:
         except OSError as error:
             file = printable(error.filename or settings.path, 500)
             raise CorpusError(f"{file}: cannot be read: {error.strerror or error}") from error
-        told = survey(tally, columns, repeated.counts, [*found.warnings, *_copy_lines(scanned)], settings.encoding)
+        told = survey(tally, settings, repeated.counts, [*found.warnings, *_copy_lines(scanned)])
         return cls._of(settings, continue_history(scanned, {}, settings.path), told, repeated)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from scoring.corpora.columns import Columns
@@ -62,12 +63,14 @@ class Scanner:
         dialect: Dialect,
         shard_sizes: Collection[int] = (),
         progress: Progress = _ignore,
+        first_rows: int | None = None,
     ) -> None:
+        self._first_rows = first_rows
         self._columns, self._maker, self._tally, self._dialect = columns, maker, tally, dialect
         self._shard_sizes, self._progress = shard_sizes, progress
 
     def scan(self, file: str, name: str, origin: Origin, checkpoints: Collection[int]) -> ScannedFile:
-        """Read every row of a file once.
+        """Read every row of a file once, or only its first rows.
 
         Args:
             file: Path, or `hf://dataset:split`.
@@ -87,7 +90,7 @@ class Scanner:
         fingerprints = RowFingerprints(checkpoints, self._shard_sizes)
         ids = IdHashes() if self._columns.id is not None else None
         plain = PlainRows(self._columns, self._tally, self._dialect.encoding)
-        for byte, raw in reader.located_rows():
+        for byte, raw in islice(reader.located_rows(), self._first_rows):
             if not plain.add(raw):
                 record = self._maker.record(RawRow(name, fingerprints.rows, raw.values), origin)
                 self._tally.add(raw, record)
@@ -114,7 +117,7 @@ def ids_of(file: ScannedFile, maker: RecordMaker, dialect: Dialect, is_wanted: C
         CorpusError: the file cannot be read.
         OSError: the file is not there.
     """
-    rows = enumerate(reader_of(file.file, dialect).rows(Start()))
+    rows = enumerate(islice(reader_of(file.file, dialect).rows(Start()), file.rows))
     ids = (maker.own_id(raw.values) or row_name(file.name, index) for index, raw in rows)
     return {record_id for record_id in ids if is_wanted(record_id)}
 

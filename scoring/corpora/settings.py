@@ -23,7 +23,7 @@ PAPER_FILES: Final = {
     for key, generator in PAPER_GENERATORS.items()
 }
 DOCS_COLUMNS: Final = Columns(human="human", synthetic="synthetic", id="id", dataset="dataset", generator="generator")
-NOT_COLUMNS: Final = {"path", "encoding", "delimiter"}
+NOT_COLUMNS: Final = {"path", "encoding", "delimiter", "first_rows"}
 COMMON_ENCODINGS: Final = ("utf-8", "latin-1", "cp1252", "utf-16", "shift_jis", "gb18030", "big5", "koi8-r")
 
 
@@ -39,6 +39,8 @@ class CorpusSettings(Columns):
     """Encoding of the JSON and CSV files. None: UTF-8."""
     delimiter: str | None = None
     """Character between the columns of CSV and TSV files. None: a comma, or a tab in TSV files."""
+    first_rows: int | None = Field(default=None, ge=1, le=2**63 - 1, strict=True)
+    """Rows of each file that are read, from its beginning. None: all of them."""
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ its default is used where the spec leaves the factor out.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Protocol
+from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -180,5 +180,26 @@ class BenchmarkInfo(Protocol):
 
 Registry = Mapping[str, BenchmarkInfo]
 """Benchmarks by name."""
+AnyBenchmark = TypeVar("AnyBenchmark", bound=BenchmarkInfo)
+
+
+class FoundBenchmarks(dict[str, AnyBenchmark]):
+    """Benchmarks by name, where some that installed packages offer cannot be used."""
+
+    def __init__(self, benchmarks: Mapping[str, AnyBenchmark], unusable: Mapping[str, str]) -> None:
+        """
+        Args:
+            benchmarks: by name.
+            unusable: reason by name, of those that are not among them.
+        """
+        super().__init__(benchmarks)
+        self.unusable = dict(unusable)
+
+
+def unusable_in(registry: Registry) -> Mapping[str, str]:
+    """Return the reasons why benchmarks of installed packages cannot be used, by name."""
+    return registry.unusable if isinstance(registry, FoundBenchmarks) else {}
+
+
 ENTRY_POINT_GROUP: Final = "sweeps.benchmarks"
 """Group of the entry points by which installed packages offer benchmarks."""

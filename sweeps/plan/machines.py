@@ -50,7 +50,7 @@ def read_machines(path: Path | None) -> Machines:
         path: of the file; None: `machines.toml` of this directory, if it exists.
 
     Raises:
-        UserError: no such file, or the first mistake in it: file, key, seen and allowed.
+        UserError: no such file, or a line for each mistake in it: file, key, seen and allowed.
     """
     if path is None:
         return read_machines(DEFAULT_FILE) if DEFAULT_FILE.is_file() else Machines()
@@ -58,7 +58,7 @@ def read_machines(path: Path | None) -> Machines:
     try:
         file = _File.model_validate(content)
     except ValidationError as error:
-        raise UserError(_explained(path, error)) from error
+        raise UserError("\n".join(_explained(path, detail) for detail in error.errors())) from error
     return Machines(str(path), {name: device.python for name, device in file.device.items()})
 
 
@@ -100,17 +100,16 @@ def _content(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not TOML: {error}; it should look like {EXAMPLE}") from error
 
 
-def _explained(path: Path, error: ValidationError) -> str:
-    """Explain the first mistake that pydantic found, by the keys of the file."""
-    first = error.errors()[0]
-    places = [str(place) for place in first["loc"] if place != "[key]"]
+def _explained(path: Path, detail: Any) -> str:
+    """Explain a mistake that pydantic found, an entry of `errors()`, by the keys of the file."""
+    places = [str(place) for place in detail["loc"] if place != "[key]"]
     key = ".".join(places)
-    if first["type"] == "extra_forbidden":
+    if detail["type"] == "extra_forbidden":
         model = _Device if len(places) > 1 else _File
         near = difflib.get_close_matches(places[-1], model.model_fields, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         return f"{path}, key {key!r}: unknown{hint}; allowed are {', '.join(model.model_fields)}"
-    if first["type"] == "missing":
+    if detail["type"] == "missing":
         return f"{path}: key {key!r} is missing; write it as in {EXAMPLE}"
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{path}, key {key!r}: seen {first['input']!r}; {reason[:1].lower()}{reason[1:]}"
+    reason = detail["msg"].removeprefix("Value error, ")
+    return f"{path}, key {key!r}: seen {detail['input']!r}; {reason[:1].lower()}{reason[1:]}"

@@ -1,6 +1,6 @@
 """Reads Parquet parts: the rows of one, and how the tasks of a sweep's visible parts ended."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -50,14 +50,21 @@ def read_on_disk(directory: Path, measure: str | None, damaged: Callable[[Path, 
         measure: the column that a row must have to hold a measurement; None: every `ok` row does.
         damaged: called with every part that cannot be read, and the error.
     """
-    for _ in range(MERGES_WAITED_FOR):
+    for parts in while_unmerged(directory):
         unread: list[tuple[Path, Exception]] = []
-        on_disk = _read_parts(parts := SweepLayout(directory).parts(), measure, unread)
-        if all(part.exists() for part in parts):  # else a run merged some of them meanwhile
-            break
+        on_disk = _read_parts(parts, measure, unread)
     for part, error in unread:
         damaged(part, error)
     return on_disk
+
+
+def while_unmerged(directory: Path) -> Iterator[list[Path]]:
+    """Yield the visible parts of a sweep's directory; again, where a run merged some of them while they were read."""
+    for _ in range(MERGES_WAITED_FOR):
+        parts = SweepLayout(directory).parts()
+        yield parts
+        if all(part.exists() for part in parts):
+            return
 
 
 def _read_parts(parts: Sequence[Path], measure: str | None, unread: list[tuple[Path, Exception]]) -> OnDisk:

@@ -29,6 +29,10 @@ class RunMetadata:
     """Number of iterations of a cell after each run that added some."""
     inputs: Mapping[str, Any] | None = None
     """Record of the inputs of the rows; None where the first version wrote the file, which kept none."""
+    tasks: int | None = None
+    """Number of tasks that the last run planned; None where an older version wrote the file."""
+    command: str = ""
+    """Command that continues the run; empty where the file does not say."""
 
     @property
     def content_id(self) -> str:
@@ -124,4 +128,12 @@ def _run_metadata(content: Any) -> RunMetadata:
     iterations = tuple(map(int, content.get("iterations", [sweep["iterations"]])))
     if list(iterations) != sorted(set(iterations)) or iterations[-1:] != (sweep["iterations"],):
         raise ValueError(f"iterations {iterations} of a sweep of {sweep['iterations']}")
-    return RunMetadata(sweep, environments, iterations, inputs)
+    tasks, command = content.get("tasks"), content.get("command")
+    return RunMetadata(
+        sweep,
+        environments,
+        iterations,
+        inputs,
+        tasks=tasks if isinstance(tasks, int) else None,
+        command=command if isinstance(command, str) else "",
+    )

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sweeps.errors import UserError
-from sweeps.plan.declaration import Registry
+from sweeps.plan.declaration import Registry, unusable_in
 from sweeps.plan.spec import Figure, Spec, Sweep
 from sweeps.printable import printable
 from sweeps.schema import COLUMNS
@@ -44,6 +44,8 @@ def print_explanation(console: Console, name: str, registry: Registry) -> None:
     Raises:
         UserError: there is nothing of that name; the message lists the choices.
     """
+    if reason := unusable_in(registry).get(name):
+        raise UserError(f"--explain {name}: cannot be used: {reason}")
     choices = [SPEC, *sorted(registry)]
     if name not in choices:
         near = difflib.get_close_matches(name, choices, n=1)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweeps.plan.declaration import Registry, unusable_in
 from sweeps.plan.grid import Plan
 from sweeps.plan.machines import Machines
 from sweeps.plan.rehearsal import changes
@@ -52,6 +53,13 @@ def warn_of_failures(console: Console, directory: Path, finished: Finished, retr
         )
     if retried and not finished.again:
         warn(console, f"{directory}: --retry: no task there ended as {', '.join(retried)}")
+
+
+def warn_of_unusable_benchmarks(console: Console, registry: Registry) -> None:
+    """Warn, in one line, of benchmarks of installed packages that a run does not need and nobody could use."""
+    if reasons := unusable_in(registry).values():
+        names = "a benchmark of an installed package" if len(reasons) == 1 else "benchmarks of installed packages"
+        warn(console, f"{names} cannot be used, and this run needs none: {'; '.join(reasons)}")
 
 
 def warn_of_unused_interpreters(console: Console, machines: Machines, device_classes: Sequence[str]) -> None:

@@ -3,22 +3,15 @@
 import base64
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tests.browser import BROWSER, HEADLESS
+
 FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *HEADLESS,
     "--remote-debugging-pipe",
 )
 

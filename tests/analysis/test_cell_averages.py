@@ -1,5 +1,6 @@
 """Statistics per cell against independent computations, and what tells cells apart."""
 
+import json
 import math
 import statistics
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from scipy import stats
 
 from analysis.auc import auc_by_cell
 from analysis.cell_averages import Averages, average
+from analysis.cells_table import cells_table
 from analysis.load import read_run
 
 RATE = "generation_rate_tokens_per_s"
@@ -268,7 +270,7 @@ def test_texts_without_a_comparison_are_told_and_nothing_is_said_of_an_auc(run_d
     averages = averages_of(run_dir)
     means = averages.cells.set_index("quantization")["mean"]
     assert (means["8-bit"], means["4-bit"]) == (pytest.approx(0.2), pytest.approx(0.6))
-    assert averages.notes == ("1 texts have no kl and enter no number: one_token.",)
+    assert averages.notes == ("1 text has no kl and enters no number: one_token.",)
 
 
 def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: Any) -> None:
@@ -279,12 +281,53 @@ def test_scores_by_author_and_their_separation(run_dir: Path, write: Any, row: A
     assert score.loc["human", "mean"] == pytest.approx(0.9)
     assert list(score["n"]) == [3, 3]
     assert not score["sd_above_limit"].any(), "texts differ: their spread is no unsteadiness"
-    assert averages.notes == ("1 texts have no score and enter no number: too short.",)
+    assert averages.notes == ("1 text has no score and enters no number: too short.",)
 
     (seen,) = auc_by_cell(sweep, averages).to_dict("records")
     pairs = [(h > s) + 0.5 * (h == s) for h in (1.0, 0.9, 0.8) for s in (0.7, 0.85, 0.8)]
     assert seen["auc"] == pytest.approx(statistics.mean(pairs))
     assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
+
+
+def test_intervals_of_scores_are_by_record(run_dir: Path, write: Any, row: Any) -> None:
+    scores = {f"r{record}": [0.5 + 0.1 * record + 0.001 * place for place in range(4)] for record in range(6)}
+    texts = [
+        row(6 * place + number, benchmark="binoculars", record_id=record, fragment_index=place, score=values[place])
+        for number, (record, values) in enumerate(scores.items())
+        for place in range(4)
+    ]
+    write(run_dir, texts, "pairs", benchmark="binoculars")
+    (cell,) = averages_of(run_dir).cells.to_dict("records")
+    assert (cell["n"], cell["records"]) == (24, 6)
+    means = [statistics.mean(values) for values in scores.values()]  # records of equal size: Student's t of their means
+    half = stats.t.ppf(0.975, 5) * statistics.stdev(means) / math.sqrt(6)
+    assert cell["ci95_high"] == pytest.approx(cell["mean"] * math.exp(half / cell["mean"]))
+    assert cell["ci95_low"] == pytest.approx(cell["mean"] * math.exp(-half / cell["mean"]))
+
+
+def test_many_fragments_of_four_records_are_too_few_for_an_interval(run_dir: Path, write: Any, row: Any) -> None:
+    texts = [
+        row(i, benchmark="binoculars", record_id=f"r{i % 4}", fragment_index=i, score=0.9 + 0.01 * i) for i in range(40)
+    ]
+    write(run_dir, texts, "pairs", benchmark="binoculars")
+    (cell,) = averages_of(run_dir).cells.to_dict("records")
+    assert (cell["n"], cell["records"]) == (40, 4)
+    assert math.isnan(cell["ci95_low"])
+
+
+def test_a_pair_says_its_models(run_dir: Path, write: Any, row: Any) -> None:
+    pairs = [("org/a", "org/b"), ("org/b", "org/a")]
+    texts = [
+        row(i, benchmark="binoculars", pair=json.dumps(pairs[i % 2]), observer=pairs[i % 2][0],
+            performer=pairs[i % 2][1], record_id=f"r{i}", score=0.9 + 0.01 * i)
+        for i in range(4)
+    ]  # fmt: skip
+    write(run_dir, texts, "pairs", benchmark="binoculars")
+    averages = averages_of(run_dir)
+    assert averages.factors == ("pair",)
+    table = cells_table(averages, "pairs")
+    assert table is not None
+    assert [line[0] for line in table.rows] == ["org/a with org/b", "org/b with org/a"]
 
 
 def test_texts_of_no_known_author_enter_no_auc(run_dir: Path, write: Any, row: Any) -> None:

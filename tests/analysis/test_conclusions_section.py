@@ -6,11 +6,8 @@ from typing import Any
 import pytest
 
 from analysis.load import read_run
-from analysis.sections import logits
 from analysis.sections.conclusions import ONE_ROUND, extremes, summary
-from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.selection import Selection
-from tests.analysis.study_rows import write_study
 
 RATE = "generation_rate_tokens_per_s"
 
@@ -125,22 +122,3 @@ def test_factors_that_change_together_are_taken_apart_where_the_cells_allow(
     assert "Quantization, from faster to slower: 4-bit; then 8-bit. 4-bit is 2 times as fast as 8-bit" in said
     assert "Device, from faster to slower: gtx; then k80." in said
     assert "Device and quantization: gtx with 4-bit is faster than all others, and cpu with none is slower" in said
-
-
-@pytest.mark.slow
-def test_the_longest_input_of_each_device_is_told_in_short_and_whole_in_the_conclusions(run_dir: Path) -> None:
-    write_study(run_dir, ["logits"])
-    rows = read_run(run_dir).sweeps
-    sweep = MeasuredSweep(rows[0], "logits", "logits", rows)
-    short, whole = logits.tldr(sweep), logits.conclusions(sweep)
-    assert short is not None
-    assert whole is not None
-    (said,) = [sentence for sentence in short.sentences if sentence.startswith("Longest input")]
-    assert said == (
-        "Longest input that fitted: 1,000 words on cpu, gpu x3 (auto), gpu x3 (sequential) and k80, and nothing longer "
-        "ran out of memory, so more may fit; 800 words on gtx-1070 (900 ran out of memory)."
-    )
-    assert said in whole.sentences
-    (table,) = [table for table in whole.tables if table.title == "Longest input per device"]
-    assert len(table.rows) == 20
-    assert [row[3:6] for row in table.rows if row[0] == "gtx-1070"] == [("800", "900", "1000")] * 4

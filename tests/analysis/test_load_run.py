@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow.dataset
 import pytest
 
-from analysis.load import read_run, report_directory
+from analysis.load import read_run
 from analysis.report import write_report
+from analysis.run_directories import report_directory
 from sweeps.errors import UserError
 
 

@@ -1,11 +1,15 @@
 """The page in short: report.md, and the lines on a terminal."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+import analysis.assembly
+from analysis.in_short import in_short
+from analysis.progress import REHEARSED
 from analysis.report import app, write_report
 
 COMMAND = "python -m sweeps.run 'my spec.toml'"
@@ -24,7 +28,7 @@ def test_report_md_says_how_far_the_run_came_and_what_was_found(stopped: Path) -
     assert text.startswith("# demo\n\n4 rows; 2 of 44 tasks are done.\n\n- ok: 3 rows\n- error: 1 row (E: ")
     assert "E: \\<b\\> \\$x\\$ \\*\\[y\\]\\* (1 row))" in text
     assert f"\n```\n{COMMAND}\n```\n" in text
-    assert "\n## Inference, TLDR\n" in text
+    assert "\n## Inference\n" in text
     assert "| max new tokens | generation rate (tokens/s) | n | 95% interval | reasons to doubt |" not in text
     assert "| CPU cores | inference time (s) |\n| --- | ---: |\n| 2 | 1.463 |\n" in text
 
@@ -44,3 +48,28 @@ def test_nothing_measured_comes_first(run_dir: Path, write: Any, row: Any) -> No
     result = CliRunner().invoke(app, [str(run_dir), "--terminal", "--out", str(run_dir / "out")])
     assert "Nothing was measured: no row holds a measurement." in result.stdout.splitlines()[:3]
     assert (run_dir / "out" / "report.md").read_text().startswith("# demo\n\n**Nothing was measured:**")
+
+
+def test_a_rehearsal_is_said_first_on_page_terminal_and_report_md(run_dir: Path, write: Any, cell: Any) -> None:
+    folder = write(run_dir, cell([10.0, 11.0]))
+    assert REHEARSED not in write_report(run_dir).read_text(encoding="utf-8")
+    described = json.loads((folder / "_environment.json").read_text())
+    described["spec"]["name"] = "demo-rehearsal"
+    (folder / "_environment.json").write_text(json.dumps(described))
+    result = CliRunner().invoke(app, [str(run_dir), "--terminal"])
+    assert result.stdout.splitlines()[:2] == ["demo-rehearsal", REHEARSED]
+    assert (run_dir / "report/report.md").read_text().startswith(f"# demo-rehearsal\n\n**{REHEARSED}**\n")
+    page = (run_dir / "report/index.html").read_text(encoding="utf-8")
+    assert page.index("<h1>") < page.index(REHEARSED) < page.index("tasks")
+
+
+def test_what_is_folded_on_the_page_is_counted_on_the_terminal_and_whole_in_report_md(
+    run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(run_dir, [*cell([10.0, 11.0]), *cell([20.0, 21.0], max_new_tokens=32)])
+    monkeypatch.setattr(analysis.assembly, "in_short", lambda parts: in_short(parts, most=1))
+    result = CliRunner().invoke(app, [str(run_dir), "--terminal"])
+    assert "more on the page: 1 sentence" in result.stdout.splitlines()
+    text = (run_dir / "report/report.md").read_text()
+    assert text.index("\n## Inference\n") < text.index("\n## More: Inference\n")
+    assert "<summary>more: 1 sentence</summary>" in (run_dir / "report/index.html").read_text(encoding="utf-8")

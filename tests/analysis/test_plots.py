@@ -11,6 +11,7 @@ from analysis.figure_spec import choose_figure
 from analysis.histograms import draw_scores
 from analysis.load import read_run
 from analysis.plots import draw
+from analysis.x_axis import is_geometric
 
 RATE = "generation_rate_tokens_per_s"
 
@@ -134,4 +135,4 @@ def test_histogram_of_scores(run_dir: Path, write: Any, row: Any) -> None:
     ],
 )
 def test_levels_that_grow_by_leaps_get_a_logarithmic_axis(levels: list[float], expected: bool) -> None:
-    assert plots._is_geometric(levels) == expected
+    assert is_geometric(levels) == expected

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 import analysis.cells_table
+from analysis import page
 from analysis.cell_averages import average
 from analysis.cells_table import cells_table
 from analysis.load import read_run
 from analysis.report import write_report
-from analysis.tables import auc_table
+from analysis.tables import Table, auc_table
 
 
 def test_the_most_telling_columns_come_first_and_the_rest_on_demand(run_dir: Path, write: Any, cell: Any) -> None:
@@ -50,3 +51,17 @@ def test_long_tables_are_cut_on_the_page_only(small_run: Path, monkeypatch: pyte
     monkeypatch.setattr(analysis.cells_table, "MAX_TABLE_ROWS", 1)
     assert "1 more rows in" in write_report(small_run).read_text(encoding="utf-8")
     assert len(pd.read_csv(small_run / "report/tables/generation-averages.csv")) == 8
+
+
+def test_columns_of_words_are_told_from_columns_of_numbers() -> None:
+    rows = (("gpu", "1,200", "–", "< 0.001", "", "too few"), ("cpu", "-0.5 ⚠ sd 20%", "≤ 5%", "0.5", "⚠ sd", "4-bit"))
+    table = Table("t", ("name", *"abcde"), rows, names=1)
+    assert table.texts == (5,), "'4-bit' begins with a number, and a column of mixed cells counts as one of numbers"
+
+
+def test_doubts_stand_below_their_number_and_commands_are_code_all_escaped() -> None:
+    assert page._with_doubt("1.5 (1 – 2) ⚠ <b>") == '1.5 (1 – 2)<div class="doubt">⚠ &lt;b&gt;</div>'
+    assert page._with_doubt("<i>") == "&lt;i&gt;"
+    assert page._with_code("run `a <b>`: now") == "run <code>a &lt;b&gt;</code>: now"
+    assert page._with_code("a ` that <i> is alone") == "a ` that &lt;i&gt; is alone"
+    assert page._with_code("bell \x07") == "bell \\x07"

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,38 @@ def opened(path: Path, **columns: Any) -> Corpus:
 
 def extents(shards: list[Shard]) -> list[tuple[int, int]]:
     return [(shard.first_row, shard.row_count) for shard in shards]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "jsonl.gz", "csv", "json", "parquet"])
+def test_the_first_rows_of_a_file_are_a_corpus_of_their_own(tmp_path: Path, kind: str) -> None:
+    rows = [row(number, "same" if number in (1, 4, 9) else None) for number in range(20)]
+    path = tmp_path / f"c.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif kind == "csv":
+        path.write_text("id,human,ai\n" + "".join(f"{','.join(each.values())}\n" for each in rows))
+    else:
+        text = json.dumps(rows) if kind == "json" else lines(rows)
+        path.write_bytes(gzip.compress(text.encode()) if kind.endswith("gz") else text.encode())
+    part = opened(path, id="id", first_rows=7)
+    assert (part.rows, extents([*part.cut(3)])) == (7, [(0, 3), (3, 3), (6, 1)])
+    assert extents([*part.cut(5)]) == [(0, 5), (5, 2)], "a size that was not known when it was opened"
+    ids = [record.record_id for record in part.records()]
+    assert ids == ["r0", "same", "r2", "r3", f"same#c.{kind}:4", "r5", "r6"]
+    assert "of each file the first 7 rows at most: first_rows says so" in part.survey.lines
+    assert opened(path, id="id").rows == opened(path, id="id", first_rows=21).rows == 20
+    with pytest.raises(ValueError, match="first_rows"):
+        opened(path, first_rows=0)
+
+
+def test_what_is_written_behind_the_first_rows_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_text(lines([row(number) for number in range(20)]))
+    before = opened(path, first_rows=7)
+    path.write_text(lines([row(number) for number in range(30)]))
+    after = opened(path, first_rows=7).continued(json.loads(json.dumps(before.history)))
+    assert after.history == before.history
+    assert [*after.cut(3)] == [*before.cut(3)]
 
 
 def test_a_corpus_that_grew_keeps_its_shards(tmp_path: Path) -> None:

@@ -72,6 +72,14 @@ def test_a_text_below_min_words_is_too_short_and_a_text_without_words_is_empty()
     ]
 
 
+def test_a_text_without_words_leaves_its_record_without_fragments_and_every_word_is_told() -> None:
+    for texts in (paired(words(200), ""), paired("", words(200))):
+        with_words, without = sorted(cut(texts, RANDOM).fragments, key=lambda f: -(f.length_words or 0))
+        assert (with_words.null_reason, with_words.length_words, with_words.dropped_words) == ("too_short", 200, 200)
+        assert (with_words.unpaired_words, without.unpaired_words) == (200, 0)
+        assert (without.null_reason, without.dropped_words) == ("empty_text", 200)
+
+
 def test_the_draw_that_reaches_beyond_the_text_ends_the_walk() -> None:
     records = [paired(words(120), words(120), f"r{number}") for number in range(100)]
     dropped = [cut(record, RANDOM).dropped_words for record in records]

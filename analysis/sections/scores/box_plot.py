@@ -7,7 +7,8 @@ import numpy as np
 
 from analysis.canvas import PALETTE, Drawing, finish, legend, panels, rules
 from analysis.column_titles import title_of
-from analysis.sections.scores.scored import AUTHORS, Setting, thinned, thinned_note
+from analysis.sections.scores.scored import thinned, thinned_note
+from analysis.sections.scores.setting import AUTHORS, Setting
 
 MAX_SETTINGS: Final = 30
 _MOST_POINTS: Final = 500

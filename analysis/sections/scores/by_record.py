@@ -17,6 +17,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from analysis.row_codes import combined_codes
+from analysis.thresholds.clustered_auroc import numbered
+
 Floats = npt.NDArray[np.float64]
 CONFIDENCE: Final = 0.95
 _PLACE: Final = ("dataset", "record_id", "fragment_index", "start_word", "prefix_tokens")
@@ -92,7 +95,7 @@ def mean_by_record(values: Floats, record: npt.NDArray[np.int64]) -> Mean:
         values: score of each text.
         record: number of its record.
     """
-    _, number = np.unique(record, return_inverse=True)
+    number = numbered(record)
     mean = float(values.mean())
     half = _half_width(np.bincount(number, (values - mean) / len(values)))
     records = int(number.max()) + 1
@@ -109,14 +112,22 @@ def paired_differences(rows: pd.DataFrame, score: str) -> pd.DataFrame:
 
     Where human texts name the generator of the machine text that they stand beside, the generator must be the same.
     """
+    human = rows["is_human"].to_numpy(np.bool_)
     place = [name for name in _PLACE if name in rows]
-    human, synthetic = rows[rows["is_human"]], rows[~rows["is_human"]]
-    if "generator" in rows and human["generator"].notna().all():
+    if "generator" in rows and rows["generator"][human].notna().all():
         place.append("generator")
-    once = human[[*place, score]].drop_duplicates(place)
-    both = once.merge(synthetic[[*place, score]], on=place, suffixes=("_human", "_synthetic"))
-    found = both[f"{score}_human"].to_numpy(np.float64) - both[f"{score}_synthetic"].to_numpy(np.float64)
-    return pd.DataFrame({"record_id": both["record_id"], "difference": found})
+    codes, size = combined_codes(rows, place)
+    of_human, of_synthetic = np.flatnonzero(human), np.flatnonzero(~human)
+    beside = np.full(size, -1)
+    beside[codes[of_human[::-1]]] = of_human[::-1]  # of several human texts with one place, the first stays
+    partner = beside[codes[of_synthetic]]
+    pairs = np.flatnonzero(partner >= 0)
+    pairs = pairs[np.argsort(partner[pairs], kind="stable")]
+    values = rows[score].to_numpy(np.float64)
+    first, second = partner[pairs], of_synthetic[pairs]
+    return pd.DataFrame(
+        {"record_id": rows["record_id"].array.take(first), "difference": values[first] - values[second]}
+    )
 
 
 def _half_width(shares: Any) -> float | None:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.sections.measured_sweep import MeasuredSweep
-from analysis.sections.scores.scored import DIRECTED, SETTING, Setting, each_setting
+from analysis.sections.scores.scored import DIRECTED, SETTING, each_setting
+from analysis.sections.scores.setting import Setting
 from analysis.thresholds.files import tables_directory
 from analysis.thresholds.settings import settings_of as settings_in
 from scoring.calibration import Calibration

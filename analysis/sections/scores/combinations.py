@@ -9,10 +9,10 @@ from analysis.column_titles import NULL
 from analysis.level_labels import short_names, text_of
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.by_record import record_numbers
-from analysis.sections.scores.clustered_auroc import clustered_aurocs, separation
-from analysis.sections.scores.scored import AUTHORS, HUMAN
+from analysis.sections.scores.setting import AUTHORS, HUMAN
 from analysis.sections.scores.wording import auroc_text
 from analysis.tables import Table
+from analysis.thresholds.clustered_auroc import clustered_aurocs, separation
 from analysis.thresholds.roc import machine_like
 from sweeps.printable import middle_out
 

@@ -8,7 +8,8 @@ import numpy as np
 from analysis.canvas import PALETTE, STYLES, Drawing
 from analysis.column_titles import number, title_of
 from analysis.sections.measured_sweep import MeasuredSweep
-from analysis.sections.scores.scored import AUTHORS, Setting, fragment_run
+from analysis.sections.scores.scored import fragment_run
+from analysis.sections.scores.setting import AUTHORS, Setting
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings
 from analysis.sections.section import Content
 from analysis.tables import Table

@@ -2,14 +2,14 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analysis.sections.scores.by_record import mean_by_record, record_numbers
-from analysis.sections.scores.clustered_auroc import clustered_aurocs, separation
-from analysis.sections.scores.scored import AUTHORS, FEWEST_RECORDS, Setting
+from analysis.sections.scores.setting import AUTHORS, FEWEST_RECORDS, Setting
+from analysis.thresholds.clustered_auroc import clustered_aurocs, numbered, record_count, separation
 from analysis.thresholds.roc import machine_like
 from scoring.scores import SCORES
 
@@ -50,30 +50,45 @@ def by_length(setting: Setting, score: str) -> pd.DataFrame:
         record), from_share, to_share (middle 95% of the texts), auroc, auroc_low, auroc_high (of the bin). A value
         that the bin's texts do not carry is null.
     """
-    rows = setting.rows[setting.rows["length_tokens"].notna()]
+    has_length = setting.rows["length_tokens"].notna()
+    rows = setting.rows if has_length.all() else setting.rows[has_length]
+    lengths = rows["length_tokens"].to_numpy(np.int64)
     most = min(setting.n_human, setting.n_synthetic) // _TEXTS_OF_BIN
-    edges = edges_of(rows["length_tokens"], min(MOST_BINS, max(1, most)))
-    number = bin_of_each(rows["length_tokens"], edges)
-    record = record_numbers(rows)
+    edges = edges_of(lengths, min(MOST_BINS, max(1, most)))
+    texts = _Texts(lengths, rows[score].to_numpy(np.float64), rows["is_human"].to_numpy(np.bool_), record_numbers(rows))
+    number = bin_of_each(lengths, edges)
     found = []
     for place, name in enumerate(bin_names(edges)):
-        inside = number == place
-        auroc = _auroc(rows[inside], record[inside], score)
+        inside = texts.chosen(number == place)
+        auroc = _auroc(inside, score)
         for author, is_human in zip(AUTHORS, (True, False), strict=True):
-            chosen = inside & (rows["is_human"] == is_human).to_numpy(bool)
-            if chosen.any():
-                of_author = _of_author(rows[chosen], record[chosen], score)
-                found.append({"setting": setting.name, "tokens": name, "author": author, **of_author, **auroc})
+            of_author = inside.chosen(inside.human == is_human)
+            if len(of_author.values):
+                own = _of_author(of_author)
+                found.append({"setting": setting.name, "tokens": name, "author": author, **own, **auroc})
     return pd.DataFrame(found)
 
 
-def _of_author(rows: pd.DataFrame, record: Any, score: str) -> dict[str, Any]:
-    values = rows[score].to_numpy(np.float64)
-    mean = mean_by_record(values, record)
+class _Texts(NamedTuple):
+    """Some texts of a setting."""
+
+    lengths: Any
+    values: Any
+    human: Any
+    record: Any
+
+    def chosen(self, inside: Any) -> "_Texts":
+        """Return some of the texts."""
+        return _Texts(*(column[inside] for column in self))
+
+
+def _of_author(texts: _Texts) -> dict[str, Any]:
+    values = texts.values
+    mean = mean_by_record(values, texts.record)
     is_sure = mean.records >= FEWEST_MEAN
     low, high = np.quantile(values, [0.025, 0.975]) if len(values) >= _FEWEST_RANGE else (None, None)
     return {
-        "mean_tokens": float(rows["length_tokens"].mean()),
+        "mean_tokens": float(texts.lengths.mean()),
         "n": len(values),
         "records": mean.records,
         "mean": mean.value,
@@ -84,11 +99,9 @@ def _of_author(rows: pd.DataFrame, record: Any, score: str) -> dict[str, Any]:
     }
 
 
-def _auroc(rows: pd.DataFrame, record: Any, score: str) -> dict[str, Any]:
-    human = rows["is_human"].to_numpy(bool)
-    records = min(len(np.unique(record[human])), len(np.unique(record[~human])))
+def _auroc(texts: _Texts, score: str) -> dict[str, Any]:
+    records = min(record_count(texts.record[texts.human]), record_count(texts.record[~texts.human]))
     if records < FEWEST_RECORDS or SCORES[score].direction is None:
         return {"auroc": None, "auroc_low": None, "auroc_high": None}
-    numbers = np.unique(record, return_inverse=True)[1]
-    own = separation(clustered_aurocs(machine_like(rows[score], score), human, numbers))
+    own = separation(clustered_aurocs(machine_like(texts.values, score), texts.human, numbered(texts.record)))
     return {"auroc": own.auroc, "auroc_low": own.low, "auroc_high": own.high}

@@ -10,7 +10,8 @@ from analysis.sections.scores.box_plot import box_plot
 from analysis.sections.scores.combinations import matrix, unsupported
 from analysis.sections.scores.pair_statistics import comparisons, statistics
 from analysis.sections.scores.ranking import ranking
-from analysis.sections.scores.scored import FEWEST_RECORDS, Setting, settings_of
+from analysis.sections.scores.scored import settings_of
+from analysis.sections.scores.setting import FEWEST_RECORDS, Setting
 from analysis.sections.scores.wording import auroc_text, limits_text, p_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table

@@ -1,22 +1,32 @@
 """Statistics of every setting, and the comparison of settings on the texts that all of them scored."""
 
 from collections.abc import Sequence
-from functools import reduce
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from analysis.in_threads import in_threads
 from analysis.multiplicity import holm
 from analysis.sections.scores.by_record import difference, record_numbers
-from analysis.sections.scores.clustered_auroc import clustered_aurocs, compared, separation
-from analysis.sections.scores.scored import FEWEST_RECORDS, Setting
+from analysis.sections.scores.setting import FEWEST_RECORDS, Setting
+from analysis.thresholds.clustered_auroc import clustered_aurocs, compared, separation
 from analysis.thresholds.randomness import places
 from analysis.thresholds.roc import machine_like
 
 _TEXT: Final = ("dataset", "record_id", "author", "generator", "fragment_index", "start_word", "prefix_tokens")
 _CONCLUSIONS: Final = ("low", "high", "p_welch", "p_paired", "auroc_low", "auroc_high")
 """Columns that are null where there are too few records."""
+
+
+class Keyed(NamedTuple):
+    """Texts of a setting, each once."""
+
+    keys: Any
+    """Number of each text, ascending."""
+    rows: Any
+    """Row of each text."""
 
 
 def statistics(settings: Sequence[Setting], score: str = "score") -> pd.DataFrame:
@@ -26,7 +36,7 @@ def statistics(settings: Sequence[Setting], score: str = "score") -> pd.DataFram
         Columns: setting, those of `by_record.Difference`, p_welch_holm and p_paired_holm (adjusted over the settings),
         auroc, auroc_low, auroc_high. Tests and intervals are null where a class has fewer than 20 records.
     """
-    table = pd.DataFrame([_row(setting, score) for setting in settings])
+    table = pd.DataFrame(in_threads(partial(_row, score=score), settings))
     for name in ("p_welch", "p_paired"):
         table[f"{name}_holm"] = holm(table[name].astype("float64"))
     return table.sort_values("auroc", ascending=False, na_position="last", kind="stable", ignore_index=True)
@@ -42,22 +52,23 @@ def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.D
     both = [setting for setting in settings if setting.n_human and setting.n_synthetic]
     if len(both) < 2:
         return pd.DataFrame(), "Nothing is compared: fewer than two pairs scored texts of both authors."
-    keyed = [_keyed(setting, score) for setting in both]
-    shared = reduce(lambda left, right: left.intersection(right), [frame.index for frame in keyed]).sort_values()
-    if shared.empty:
+    texts = _shared(in_threads(_keyed, both))
+    if not len(texts[0]):
         return pd.DataFrame(), "The pairs are not compared: no text was scored by all of them."
-    first = keyed[0].loc[shared]
-    human = first["is_human"].to_numpy(bool)
+    first = both[0].rows.iloc[texts[0]]
+    human = first["is_human"].to_numpy(np.bool_)
     records = first.groupby("is_human")["record_id"].nunique().reindex([True, False], fill_value=0)
     if records.min() < FEWEST_RECORDS:
         return pd.DataFrame(), (
             f"The pairs are not compared: texts of {records[True]:,} records with human and {records[False]:,} with "
             f"machine text were scored by all of them, and {FEWEST_RECORDS} of each are needed."
         )
-    values = np.array([machine_like(frame.loc[shared, score], score) for frame in keyed])
+    values = np.array(
+        [machine_like(setting.rows[score].array[own], score) for setting, own in zip(both, texts, strict=True)]
+    )
     aurocs = clustered_aurocs(values, human, record_numbers(first))
     return compared(aurocs, [setting.name for setting in both]), (
-        f"Pairs are compared on the {len(shared):,} texts of {first['record_id'].nunique():,} records that all of them "
+        f"Pairs are compared on the {len(first):,} texts of {first['record_id'].nunique():,} records that all of them "
         "scored, by record, with Holm's correction."
     )
 
@@ -74,9 +85,21 @@ def _row(setting: Setting, score: str) -> dict[str, Any]:
     return row if setting.can_conclude else row | dict.fromkeys(_CONCLUSIONS)
 
 
-def _keyed(setting: Setting, score: str) -> pd.DataFrame:
-    """Return the texts of a setting by a number that is the same for the same text in every setting."""
-    told_apart = [name for name in _TEXT if name in setting.rows]
-    frame = setting.rows[["record_id", "is_human", score]]
-    keyed = frame.set_axis(pd.Index(places(setting.rows[told_apart], 0, "text")), axis=0)
-    return keyed[~keyed.index.duplicated()]
+def _keyed(setting: Setting) -> Keyed:
+    """Return a number for each text of a setting that is the same for the same text in every setting, in order."""
+    keys = places(setting.rows[[name for name in _TEXT if name in setting.rows]], 0, "text")
+    order = np.argsort(keys)
+    ordered = keys[order]
+    is_first = np.append(True, ordered[1:] != ordered[:-1])
+    if not is_first.all():  # of equal texts, the first counts
+        order = np.argsort(keys, kind="stable")
+    return Keyed(ordered[is_first], order[is_first])
+
+
+def _shared(keyed: Sequence[Keyed]) -> list[Any]:
+    """Return the rows of each setting that hold the texts that all settings hold, in the same order."""
+    shared = keyed[0].keys
+    for own in keyed[1:]:
+        if not np.array_equal(own.keys, shared):
+            shared = np.intersect1d(shared, own.keys, assume_unique=True)
+    return [own.rows[np.searchsorted(own.keys, shared)] if len(own.keys) > len(shared) else own.rows for own in keyed]

@@ -1,44 +1,27 @@
 """All scores of the panel on exactly the same texts: AUROC, rates at fixed false-positive rates, and their order."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pandas as pd
 
 from analysis.column_titles import NULL
+from analysis.in_threads import in_threads
 from analysis.sections.measured_sweep import MeasuredSweep
-from analysis.sections.scores.by_record import record_numbers
-from analysis.sections.scores.length_bins import bin_names, bin_of_each, edges_of
+from analysis.sections.scores.panel import Panel, panel_of
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.roc_figure import roc_figure
-from analysis.sections.scores.scored import (
-    DIRECTED,
-    FEWEST_RECORDS,
-    SETTING,
-    Setting,
-    each_setting,
-    is_fragment_run,
-)
+from analysis.sections.scores.scored import is_fragment_run
+from analysis.sections.scores.setting import FEWEST_RECORDS
+from analysis.sections.scores.setting_rows import setting_rows
 from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed, p_text, rate_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
-from analysis.thresholds.randomness import one_of_each
-from analysis.thresholds.score_comparison import compared_scores
-from analysis.thresholds.separation import FPRS, auroc_table, tpr_table
-from analysis.thresholds.settings import Settings
-from analysis.thresholds.settings import settings_of as settings_in
-from analysis.thresholds.texts import scores_in, texts_of
-from analysis.thresholds.views import ALL, COMBINATIONS, dimensions_of
+from analysis.thresholds.separation import FPRS
+from analysis.thresholds.views import ALL, COMBINATIONS
 from scoring.scores import SCORES
-from sweeps.errors import UserError
 
 MAX_SETTINGS: Final = 6
-_MOST_GROUPS: Final = 4
-_TOLD_APART: Final = (
-    *("record_id", "is_human", "author", "dataset", "generator", "fragment_index", "start_word"),
-    *("length_tokens", "score", "log_ppl"),
-)
-"""Columns that a draw of texts looks at."""
 _HOW: Final = (
     "On the same texts for every score: one of each record and author, drawn with a fixed seed. DeLong's interval. "
     "Rates are points of the step ROC with the false-positive rate that was reached, and promise nothing about other "
@@ -46,25 +29,11 @@ _HOW: Final = (
 )
 
 
-class Panel(NamedTuple):
-    """The panel of one setting."""
-
-    name: str
-    """Name of the setting."""
-    drawn: pd.DataFrame
-    """One text of each record and author, with every score."""
-    auroc: pd.DataFrame
-    tpr: pd.DataFrame
-    pairwise: pd.DataFrame
-
-
 def panel_ranking(sweep: MeasuredSweep) -> Content | None:
     """Return the section. None where the rows hold no panel."""
-    count, panels = 0, []
-    for setting in each_setting(sweep, [*SETTING, *DIRECTED], longest=True):  # in memory one after the other
-        count += 1
-        if count <= MAX_SETTINGS and (panel := _panel(setting)) is not None:
-            panels.append(panel)
+    every = setting_rows(sweep)
+    count = len(every)
+    panels = [panel for panel in in_threads(panel_of, every[:MAX_SETTINGS]) if panel is not None]
     if not panels:
         return None
     file_name = sweep.file_name
@@ -83,53 +52,6 @@ def panel_ranking(sweep: MeasuredSweep) -> Content | None:
         tables=tuple(table for table in tables if table.rows),
         files={name: frame for name, frame in files.items() if not frame.empty},
     )
-
-
-def _panel(setting: Setting) -> Panel | None:
-    """Return the panel of a setting; None where fewer than two scores have values, or a class is missing."""
-    scores = scores_in(setting.rows)
-    if len(scores) < 2 or not min(setting.n_human, setting.n_synthetic):
-        return None
-    try:
-        settings = settings_in(setting.rows)
-    except UserError:  # rows of several settings at once: only windows need to know them
-        settings = Settings({})
-    try:
-        rows = setting.rows if settings.mode == "window" else _one_of_each_record(setting.rows, scores)
-        frame = texts_of(rows, scores, settings).frame
-    except UserError:  # no text has every score
-        return None
-    edges = edges_of(frame["length_tokens"], _MOST_GROUPS)
-    names = pd.Series([*bin_names(edges), None], dtype=object)
-    frame = frame.assign(
-        record=record_numbers(frame), length_group=names.to_numpy()[bin_of_each(frame["length_tokens"], edges)]
-    )
-    drawn = one_of_each(frame, ("record", "is_human"), 0)
-    dimensions = [name for name in dimensions_of(drawn) if name != "pair"]
-    auroc = auroc_table(drawn, scores, dimensions)
-    few = auroc[["n_human", "n_synthetic"]].min(axis=1) < FEWEST_RECORDS
-    auroc.loc[few, ["auroc_low", "auroc_high"]] = None
-    return Panel(
-        setting.name, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores)
-    )
-
-
-def _one_of_each_record(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
-    """Return one text of each record and author that has every score, drawn with the seed.
-
-    Drawn before anything else is done: of millions of texts, only those that are drawn are copied.
-    """
-    known = rows[[*scores]].notna().all(axis=1)
-    names = [name for name in _TOLD_APART if name in rows]
-    drawn = one_of_each(rows.loc[known, names], ("record_id", "is_human"), 0)
-    return rows.loc[drawn.index]
-
-
-def _seen(tpr: pd.DataFrame) -> pd.DataFrame:
-    """Return the rates, null where there are too few human texts to see a rate as small as the one asked for."""
-    unseen = tpr["n_human"] * tpr["fpr_asked"] < 1
-    tpr.loc[unseen, ["fpr", "tpr", "tpr_low", "tpr_high"]] = None
-    return tpr
 
 
 def _of_all(panel: Panel) -> pd.DataFrame:

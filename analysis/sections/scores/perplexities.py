@@ -5,7 +5,8 @@ from typing import Any
 from analysis.canvas import PALETTE
 from analysis.column_titles import title_of
 from analysis.sections.measured_sweep import MeasuredSweep
-from analysis.sections.scores.scored import Setting, fragment_run, thinned, thinned_note
+from analysis.sections.scores.scored import fragment_run, thinned, thinned_note
+from analysis.sections.scores.setting import Setting
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings, points_of_each
 from analysis.sections.section import Content
 

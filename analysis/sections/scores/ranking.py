@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.sections.scores.scored import FEWEST_RECORDS
+from analysis.sections.scores.setting import FEWEST_RECORDS
 from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed
 
 ALPHA: Final = 0.05

@@ -2,12 +2,14 @@
 
 # ruff: noqa: N815 - names end in their shape: G rates of a grid, B draws, R records
 
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int32]
 REPEATS: Final = 200
 _MOST_UNITS: Final = 20_000
 """Units that are drawn. Of more records, several are one unit: the band stays the same, and the time is bounded."""
@@ -38,32 +40,40 @@ def roc_bands(values: Any, is_human: Any, record: Any, seed: int = 0, *, with_ba
     """
     human, record = np.asarray(is_human, bool), np.asarray(record) % _MOST_UNITS
     values = np.asarray(values, np.float64)
-    order = np.argsort(-values[human], kind="stable")
-    ordered, of_human = values[human][order], record[human][order]
-    machine = np.sort(-values[~human], kind="stable")
-    of_machine = record[~human][np.argsort(-values[~human], kind="stable")]
-    above = np.searchsorted(machine, -ordered, side="left")  # machine texts strictly above each human one
+    ordered, of_human = _highest_first(values[human], record[human])
+    machine, of_machine = _highest_first(values[~human], record[~human])
+    above = np.searchsorted(-machine, -ordered, side="left")  # machine texts strictly above each human one
     fpr_G = np.unique(np.append(np.geomspace(1 / len(ordered), 1, _GRID), [0.001, 0.01, 0.05]))
     fpr_G = fpr_G[fpr_G >= 1 / len(ordered)]
     size = int(record.max()) + 1
-    tpr_G = _tprs(np.ones(size), of_human, of_machine, above, fpr_G)
+    tpr_G = _tprs(np.ones(size, np.int32), of_human, of_machine, above, fpr_G)
     if not with_band:
         return Roc(fpr_G, tpr_G, np.full(len(fpr_G), np.nan), np.full(len(fpr_G), np.nan))
-    random, chances = np.random.default_rng(seed), np.full(size, 1 / size)
-    draws = (random.multinomial(size, chances).astype(np.float64) for _ in range(REPEATS))
-    low_G, high_G = np.nanquantile(
-        [_tprs(times_R, of_human, of_machine, above, fpr_G) for times_R in draws], [0.025, 0.975], axis=0
-    )
+    drawn = [_tprs(times_R, of_human, of_machine, above, fpr_G) for times_R in _draws(size, seed)]
+    low_G, high_G = np.nanquantile(drawn, [0.025, 0.975], axis=0)
     return Roc(fpr_G, tpr_G, low_G, high_G)
 
 
-def _tprs(times_R: Floats, of_human: Any, of_machine: Any, above: Any, fpr_G: Floats) -> Floats:
+def _highest_first(values: Floats, record: Any) -> tuple[Floats, Any]:
+    """Return values and their records, the highest value first. The order of equal values does not matter."""
+    order = np.argsort(-values)
+    return values[order], record[order].astype(np.int32)
+
+
+@lru_cache(maxsize=1)
+def _draws(size: int, seed: int) -> Counts:
+    """Return how often each record is drawn in each draw: the same for every curve of a figure."""
+    random, chances = np.random.default_rng(seed), np.full(size, 1 / size)
+    return np.array([random.multinomial(size, chances) for _ in range(REPEATS)], np.int32)
+
+
+def _tprs(times_R: Any, of_human: Any, of_machine: Any, above: Any, fpr_G: Floats) -> Floats:
     """Return the true-positive rates where each record counts so many times; NaN where a class has no text."""
-    flagged = np.cumsum(times_R[of_human])
-    found = np.append(0.0, np.cumsum(times_R[of_machine]))
+    flagged, found = np.cumsum(times_R[of_human]), np.cumsum(times_R[of_machine])
     if not flagged[-1] or not found[-1]:
         return np.full(len(fpr_G), np.nan)
     # The threshold is the first human text that may no longer be flagged; none: every text may be.
-    place = np.searchsorted(flagged, fpr_G * flagged[-1] + 1e-9, side="right")
+    allowed = np.floor(fpr_G * flagged[-1] + 1e-9).astype(flagged.dtype)
+    place = np.searchsorted(flagged, allowed, side="right")
     number = np.where(place < len(above), above[np.minimum(place, len(above) - 1)], len(of_machine))
-    return np.asarray(found[number] / found[-1], np.float64)
+    return np.where(number > 0, found[number - 1], 0) / float(found[-1])

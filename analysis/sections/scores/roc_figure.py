@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
 from analysis.sections.scores.by_record import record_numbers
 from analysis.sections.scores.roc_bands import roc_bands
-from analysis.sections.scores.scored import FEWEST_RECORDS
+from analysis.sections.scores.setting import FEWEST_RECORDS
 from analysis.thresholds.roc import machine_like
 from sweeps.printable import middle_out
 

@@ -1,17 +1,20 @@
 """The score against a text's length: points, means with their intervals, and thresholds as steps."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from analysis.canvas import PALETTE, Drawing
 from analysis.column_titles import NULL, number, title_of
+from analysis.in_threads import in_threads
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import calibration_for
 from analysis.sections.scores.length_bins import FEWEST_MEAN, by_length
 from analysis.sections.scores.nulls import null_counts, null_sentence, null_table
-from analysis.sections.scores.scored import FEWEST_RECORDS, SETTING, Setting, fragment_run, thinned, thinned_note
+from analysis.sections.scores.scored import SETTING, fragment_run, thinned, thinned_note
+from analysis.sections.scores.setting import FEWEST_RECORDS, Setting
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings, points_of_each
 from analysis.sections.scores.wording import TOO_FEW, auroc_text, limits_text
 from analysis.sections.section import Content
@@ -24,7 +27,8 @@ def score_by_length(sweep: MeasuredSweep) -> Content | None:
     settings = [setting for setting in fragment_run(sweep, SETTING) if setting.rows["length_tokens"].notna().any()]
     if not settings:
         return None
-    frames = {setting.name: by_length(setting, "score") for setting in settings}
+    names = [setting.name for setting in settings]
+    frames = dict(zip(names, in_threads(partial(by_length, score="score"), settings), strict=True))
     found = calibration_for(sweep)
     known = found.calibration if found.calibration and found.calibration.binding.score == "score" else None
     table, nulls = pd.concat(frames.values(), ignore_index=True), null_counts(sweep)

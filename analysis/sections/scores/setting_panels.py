@@ -6,7 +6,7 @@ from typing import Any, Final
 from matplotlib.lines import Line2D
 
 from analysis.canvas import MAX_TITLE, PALETTE, Drawing, finish, label_outer, legend, panels, rules
-from analysis.sections.scores.scored import AUTHORS, Setting
+from analysis.sections.scores.setting import AUTHORS, Setting
 from sweeps.printable import middle_out
 
 MAX_SETTINGS: Final = 6

@@ -14,7 +14,8 @@ from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import NAME, Found, calibration_for
 from analysis.sections.scores.length_bins import by_length
 from analysis.sections.scores.score_by_length import length_figure
-from analysis.sections.scores.scored import Setting, each_setting
+from analysis.sections.scores.scored import each_setting
+from analysis.sections.scores.setting import Setting
 from analysis.sections.scores.threshold_figures import held_out_figures, reliability_figure
 from analysis.sections.scores.threshold_tables import frame_table, group_name, group_table
 from analysis.sections.scores.wording import listed, rate_text

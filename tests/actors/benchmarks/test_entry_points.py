@@ -1,12 +1,20 @@
 """Benchmarks of installed packages: found by name, and refused with the package's name and what is missing."""
 
+import io
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from actors.benchmarks import BENCHMARKS, find_benchmarks
+from sweeps.command import Command
 from sweeps.errors import UserError
+from sweeps.plan.declaration import unusable_in
+from sweeps.run import run
+from sweeps.view.explain import print_explanation
 from tests.packages import install
 
 GOOD = """
@@ -24,10 +32,10 @@ instance = Good()
 def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, source: str, **points: str) -> str:
     """Message for a package with that source and those entry points."""
     monkeypatch.syspath_prepend(install(tmp_path, "some-package", module, source, points))
-    with pytest.raises(UserError) as caught:
-        find_benchmarks()
-    message = str(caught.value)
+    benchmarks = find_benchmarks()
     (name, value), *_ = points.items()
+    assert list(benchmarks) == [built_in for built_in in BENCHMARKS if built_in != name], "the others can be used"
+    (message,) = unusable_in(benchmarks).values()
     assert f"entry point '{name} = {value}' of package 'some-package'" in message
     return message
 
@@ -53,8 +61,35 @@ def test_the_name_of_a_built_in_benchmark_is_taken(tmp_path: Path, monkeypatch: 
 def test_two_packages_cannot_share_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(install(tmp_path / "a", "first", "ep_first", GOOD, {"mine": "ep_first:Good"}))
     monkeypatch.syspath_prepend(install(tmp_path / "b", "second", "ep_second", GOOD, {"mine": "ep_second:Good"}))
-    with pytest.raises(UserError, match=r"'mine = ep_second:Good' of package 'second'.* is taken by package 'first'"):
-        find_benchmarks()
+    benchmarks = find_benchmarks()
+    assert benchmarks == BENCHMARKS
+    assert re.search(
+        r"'mine = ep_second:Good' of package 'second'.* is taken by package 'first'", unusable_in(benchmarks)["mine"]
+    )
+
+
+def test_only_the_run_that_needs_a_broken_package_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = {"mine": "ep_exits:Good", "yours": "ep_exits:Good"}
+    monkeypatch.syspath_prepend(install(tmp_path, "some-package", "ep_exits", "raise SystemExit('no licence')", points))
+    text = 'name = "n"\n[[sweep]]\nname = "s"\nbenchmark = "{}"\n'
+    (tmp_path / "noop.toml").write_text(text.format("noop"))
+    (tmp_path / "mine.toml").write_text(text.format("mine"))
+    said = io.StringIO()
+    wanted = Command((str(tmp_path / "noop.toml"),), "inline", tmp_path / "runs", dry_run=True)
+    assert run(wanted, Console(file=said, width=80)) == 0
+    (line,) = (line for line in said.getvalue().splitlines() if "warning" in line)
+    reasons = [
+        f"entry point '{name} = ep_exits:Good' of package 'some-package': cannot be imported (SystemExit: no licence)"
+        for name in points
+    ]
+    assert line.startswith("warning: benchmarks of installed packages cannot be used, and this run needs none: ")
+    assert all(reason in line for reason in reasons)
+    with pytest.raises(UserError, match=r"mine.toml: sweep 's', benchmark: 'mine' cannot be used: entry point 'mine"):
+        run(replace(wanted, specs=(str(tmp_path / "mine.toml"),)), Console(file=said))
+    with pytest.raises(UserError, match=r"--explain yours: cannot be used: entry point 'yours"):
+        print_explanation(Console(file=said), "yours", find_benchmarks())
 
 
 @pytest.mark.parametrize(

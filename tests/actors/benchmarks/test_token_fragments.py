@@ -64,6 +64,30 @@ def test_fragments_have_about_the_tokens_asked_for_in_shards_of_any_size(
     assert all(shortest - 2 <= row["length_tokens"] <= longest + 2 for row in scored)
 
 
+@pytest.mark.parametrize(
+    ("level", "warned"),
+    [
+        ({"mode": "random", "min_tokens": 16, "max_tokens": 48}, True),
+        ({"mode": "window", "tokens": 46, "step": 20}, True),
+        ({"mode": "window", "tokens": 45, "step": 20}, False),
+        ({"mode": "prefix", "tokens": [48]}, False),  # counts special tokens itself
+        ({"mode": "random", "min_words": 16, "max_words": 48}, False),
+    ],
+)
+def test_before_a_run_it_is_told_where_fragments_have_no_room_for_special_tokens(
+    level: dict[str, Any], warned: bool, corpus: Path
+) -> None:
+    spec = scoring_spec(corpus, fragments=[level], max_tokens=[48, 512])
+    told = [warning for warning in plan_of(spec, BENCHMARKS).grids[0].inputs.warnings if "no room" in warning]
+    longest = level.get("tokens", 48)
+    assert len(told) == warned
+    if warned:
+        assert told[0].startswith(
+            f"factors.fragments asks for up to {longest} tokens, and max_tokens 48 leaves no room"
+        )
+        assert f"rows say truncated; give max_tokens = [{longest + 3}] or more" in told[0]
+
+
 def test_a_run_that_was_stopped_continues_with_the_same_fragments(corpus: Path, tmp_path: Path) -> None:
     spec = scoring_spec(corpus, fragments=[TOKENS])
     coordinator = Coordinator(make_plan(spec, BENCHMARKS, tmp_path / "run"), BENCHMARKS, Policy())

@@ -59,6 +59,19 @@ def test_every_section_has_its_figure_or_table(path: Path) -> None:
     assert contents[4].tables[0].rows[0][:2] == ("human", "heron")
 
 
+def test_the_structure_begins_with_what_the_outline_asks_for_and_counts_are_whole(path: Path) -> None:
+    made = corpus.structure(sweep_of(str(path)))
+    assert made is not None
+    (table,) = made.tables
+    assert table.headers[:6] == (
+        "dataset", "generator", "records", "human fraction", "human words", "synthetic words",
+    )  # fmt: skip
+    assert table.headers[-table.on_demand :] == (
+        "human characters mean", "human wordless texts", "synthetic characters mean", "synthetic wordless texts",
+    )  # fmt: skip
+    assert table.rows[-1][2:6] == ("20", "75.8%", "500", "160"), "2 (3 + i) words by humans, 2 (2 + i mod 5) others"
+
+
 def test_a_corpus_that_changed_is_one_sentence_and_nothing_else(path: Path) -> None:
     sweep = sweep_of(str(path))
     path.write_text(path.read_text().replace("heron", "stork"))

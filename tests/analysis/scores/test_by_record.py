@@ -10,8 +10,8 @@ from scipy import stats
 
 from analysis.multiplicity import holm
 from analysis.sections.scores.by_record import difference, mean_by_record, record_numbers
-from analysis.sections.scores.clustered_auroc import clustered_aurocs, compared, separation
-from analysis.thresholds.delong import auroc_by_record, delong, p_of_difference
+from analysis.thresholds.clustered_auroc import auroc_by_record, clustered_aurocs, compared, separation
+from analysis.thresholds.delong import delong, p_of_difference
 
 
 def texts(records: int, fragments: int, shift: float, common: float, seed: int = 0) -> pd.DataFrame:

@@ -261,12 +261,13 @@ def test_each_prefix_length_is_a_group_of_the_same_records(frame: Frames) -> Non
     assert [(group.min_tokens, group.n) for group in without.groups] == [(16, 400), (64, 400)]
 
 
-def test_windows_of_a_text_that_two_cells_scored_are_not_counted_together() -> None:
+def windows_frame() -> pd.DataFrame:
+    """Rows of 300 human texts, each cut into one to three windows."""
     draw = np.random.default_rng(0)
     windows = draw.integers(1, 4, 300)
     record = np.repeat([f"r{number}" for number in range(300)], windows)
     index = np.concatenate([np.arange(count) for count in windows])
-    rows = pd.DataFrame(
+    return pd.DataFrame(
         {
             "record_id": record,
             "author": "human",
@@ -279,10 +280,32 @@ def test_windows_of_a_text_that_two_cells_scored_are_not_counted_together() -> N
             "score": draw.normal(size=len(record)),
         }
     )
-    both = pd.concat([rows.assign(cell_id="one core"), rows.assign(cell_id="two cores")])
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [
+        {"cell_id": ["one core", "two cores"]},
+        {"corpus": ["a.jsonl", "b.jsonl"]},
+        {"corpus": [{"path": "a.jsonl"}, {"path": "b.jsonl"}]},
+        {"round": [0, 1]},
+    ],
+)
+def test_windows_of_a_text_that_two_cells_scored_are_not_counted_together(apart: dict[str, list[Any]]) -> None:
+    rows = windows_frame()
+    ((column, values),) = apart.items()
+    both = pd.concat([rows.assign(**{column: [value] * len(rows)}) for value in values])
     groups = calibrate(both, fpr=0.05).groups
     assert groups == calibrate(rows, fpr=0.05).groups
     assert groups[-1].max_windows == 3
+
+
+def test_windows_that_nothing_tells_apart_are_refused() -> None:
+    rows = windows_frame()
+    with pytest.raises(UserError, match=r"625 of 1,250 windows are there several times.*Keep the column cell_id"):
+        calibrate(pd.concat([rows, rows]), fpr=0.05)
+    with pytest.raises(UserError, match="several times"):  # as of a row that is of an older version
+        calibrate(pd.concat([rows.assign(cell_id=None), rows.assign(cell_id=None)]), fpr=0.05)
 
 
 def test_the_best_score_is_chosen_on_the_choose_part_alone(frame: Frames) -> None:

@@ -7,7 +7,8 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from analysis.multiplicity import holm
-from analysis.thresholds.delong import auroc_by_record, delong, interval, p_of_difference
+from analysis.thresholds.clustered_auroc import auroc_by_record
+from analysis.thresholds.delong import delong, interval, p_of_difference
 from tests.analysis.thresholds.record_bootstrap import bootstrap_interval
 
 

@@ -1,5 +1,6 @@
 """`python -m analysis.thresholds` on run directories: what it writes, prints and refuses."""
 
+import errno
 import json
 import os
 import subprocess
@@ -15,7 +16,6 @@ from typer.testing import CliRunner, Result
 
 from analysis.thresholds.__main__ import app, main
 from scoring.calibration import Calibration
-from sweeps.errors import SinkFailed
 from tests.analysis.thresholds.conftest import Frames
 
 Write = Callable[..., Path]
@@ -172,21 +172,35 @@ def test_what_cannot_be_written_is_one_message_and_no_half_file(
     assert (result.exit_code, result.stdout) == (2, "")
     assert "cannot be made" in result.stderr
     out = tmp_path / "c.json"
-
-    written: list[Path] = []
-    monkeypatch.setattr("analysis.thresholds.files.write_atomically", lambda path, text: written.append(path))
     assert call(scored, "--fpr", "0.05", "--out", out).exit_code == 0
-    assert written[-1] == out  # last, so that its tables are there
-    assert len(written) == 10
-
-    def fail(path: Path, text: str) -> None:
-        raise SinkFailed(f"{path}: cannot be written: No space left on device")
-
-    monkeypatch.setattr("analysis.thresholds.files.write_atomically", fail)
-    result = call(scored, "--fpr", "0.05", "--out", out)
+    before = contents(tmp_path)
+    assert len(before) == 11  # with the file that is in the way
+    full_after = iter(range(5))
+    monkeypatch.setattr("sweeps.atomic_write.os.fsync", lambda _: next(full_after, None) is None and no_space())
+    result = call(scored, "--fpr", "0.05", "--seed", "1", "--out", out)
     assert result.exit_code == 2
     assert "No space left" in result.stderr
-    assert not out.exists()
+    assert contents(tmp_path) == before
+
+
+def test_the_calibration_takes_its_name_last_so_that_its_tables_are_there(
+    scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed: list[Path] = []
+    monkeypatch.setattr("sweeps.atomic_write._rename", lambda _, path: renamed.append(path))
+    assert call(scored, "--fpr", "0.05", "--out", tmp_path / "c.json").exit_code == 0
+    assert len(renamed) == 10
+    assert renamed[-1] == tmp_path / "c.json"
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Return every file below, other than those of the run."""
+    files = [path for path in directory.rglob("*") if path.is_file() and path.suffix != ".parquet"]
+    return {str(path): path.read_bytes() for path in files if not path.name.startswith("_")}
+
+
+def no_space() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_full_disk_behind_stdout_is_one_message_and_a_closed_pipe_is_no_fault(

@@ -60,6 +60,7 @@ MISTAKES = {
     "several cards": (f'[device."k80 x2"]\npython = "{KEPLER}"', "seen 'k80 x2'; name one device class"),
     "a dash at the end": (f'[device."tesla-"]\npython = "{KEPLER}"', "seen 'tesla-'; name one device class"),
     "any card": (f'[device.gpu]\npython = "{KEPLER}"', "seen 'gpu'; name one device class"),
+    "two at once": ("[devices.cpu]\n[device.cpu]", "key 'devices': unknown"),
     "not TOML": ("[device.cpu", "not TOML"),
 }
 

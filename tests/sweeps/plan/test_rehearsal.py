@@ -32,7 +32,8 @@ def test_every_built_in_spec_can_be_rehearsed(name: str) -> None:
         assert task.slot.cores <= 2
         models = task.factors.get("pair") or [task.factors["model"]]
         assert set(models) <= {BASE, INSTRUCT}  # type: ignore[arg-type]
-        assert task.factors.get("corpus", "builtin://docs") == "builtin://docs"
+        corpus = {"path": "builtin://docs", "first_rows": 64} if name == "fidelity" else "builtin://docs"
+        assert task.factors.get("corpus", corpus) == corpus
 
 
 def test_levels_are_replaced_by_as_many_stand_ins_and_numbers_are_cut() -> None:
@@ -61,6 +62,30 @@ def test_rules_about_replaced_levels_do_not_apply() -> None:
     kept = {"quantization": "4-bit", "max_new_tokens": 16}
     spec = of(factors={"model": ["a/b"]}, exclude=[{"device": "cpu", "quantization": "4-bit"}, kept])
     assert rehearsed(spec, BENCHMARKS, cores=1).sweep[0].exclude == [kept]
+
+
+def test_a_cell_is_kept_where_the_rules_exclude_those_of_the_smallest_levels() -> None:
+    factors = {"model": ["a/b"], "max_new_tokens": [512, 8, 16, 32, 64], "cpu_cores": [1, 2, 3, 4]}
+    small = {"max_new_tokens": [8, 16, 32]}
+    (sweep,) = rehearsed(of(factors=factors, exclude=[small]), BENCHMARKS, cores=4).sweep
+    assert sweep.factors["max_new_tokens"] == [8, 16, 64]
+    assert sweep.factors["cpu_cores"] == [1, 4]
+    (sweep,) = rehearsed(of(factors=factors, exclude=[small, {"cpu_cores": [1, 3, 4]}]), BENCHMARKS, cores=4).sweep
+    assert (sweep.factors["max_new_tokens"], sweep.factors["cpu_cores"]) == ([8, 16, 64], [1, 2])
+    (sweep,) = rehearsed(of(factors=factors, exclude=[small | {"quantization": "none"}]), BENCHMARKS, cores=4).sweep
+    assert sweep.factors["max_new_tokens"] == [8, 16, 64], "also by a factor that has its default"
+    some_left = {"max_new_tokens": [8, 32]}
+    (sweep,) = rehearsed(of(factors=factors, exclude=[some_left]), BENCHMARKS, cores=4).sweep
+    assert sweep.factors["max_new_tokens"] == [8, 16, 32]
+
+
+def test_where_no_cell_can_be_kept_the_message_says_why() -> None:
+    spec = of(factors={"model": ["a/b"], "cpu_cores": [1, 2, 4, 8]}, exclude=[{"cpu_cores": [1, 2]}])
+    with pytest.raises(
+        UserError, match=r"sweep 's': nothing of it can be rehearsed here.*up to 2.*--set s.exclude=\[\]"
+    ):
+        rehearsed(spec, BENCHMARKS, cores=2)
+    assert rehearsed(spec, BENCHMARKS, cores=4).sweep[0].factors["cpu_cores"] == [1, 4]
 
 
 def test_what_is_not_as_the_spec_says_is_told() -> None:

@@ -131,6 +131,40 @@ def test_a_mistake_is_told(mistake: str, tmp_path: Path) -> None:
     assert "pydantic" not in message
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"[4, 8]": '[4, "eight", 0]', "cpu_cores = [1, 2]": "cpu_core = [1, 2]", "max_new_tokens = [8]": "no = 1"},
+            ["factors.max_new_tokens[1]", "factors.max_new_tokens[2]", "factors.cpu_core:", "exclude[0].no:"],
+        ),
+        ({"iterations = 2": 'iterations = "2"\nwarmups = 1'}, ["key 'iterations'", "key 'warmups'"]),
+        ({'model = ["builtin://tiny-base"]': "model = []", "[4, 8]": "[4, 4]"}, ["factors.model", "4 stands twice"]),
+    ],
+)
+def test_all_mistakes_of_a_kind_are_told_at_once(changes: dict[str, str], expected: list[str], tmp_path: Path) -> None:
+    text = GOOD
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path = write(tmp_path, text)
+    with pytest.raises(UserError) as caught:
+        read_spec(path, [], BENCHMARKS)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(path) for line in lines), lines
+    for part in expected:
+        assert len([line for line in lines if part in line]) == 1, lines
+
+
+def test_not_more_mistakes_are_told_than_anybody_reads(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace("[4, 8]", str([-level for level in range(50)])))
+    with pytest.raises(UserError, match=r"and 31 more mistakes$") as caught:
+        read_spec(path, [], BENCHMARKS)
+    assert len(str(caught.value).splitlines()) == 21
+    with pytest.raises(UserError, match=r"^--set 'a': write <sweep>.*\n--set 'x.y=1': .* has no sweep 'x'"):
+        read_spec(path, ["a", "x.y=1"], BENCHMARKS)
+
+
 @pytest.mark.parametrize("key", ["iterations = 3", "warmup = 1", "rounds = 2"])
 def test_repeats_of_what_is_scored_once_are_refused(key: str, tmp_path: Path) -> None:
     text = f'name = "s"\n[[sweep]]\nname = "s"\nbenchmark = "binoculars"\n{key}\n[sweep.factors]\n'

@@ -46,6 +46,24 @@ def test_whenever_it_is_asked_it_ends_with_130_and_at_most_a_line(name: str, scr
     assert (answer.returncode, answer.stderr, answer.stdout) == (130, expected, "")
 
 
+@pytest.mark.parametrize(
+    "module", ["sweeps.run", "sweeps.status", "analysis.report", "analysis.thresholds", "scoring.detect"]
+)
+def test_every_command_that_is_stopped_while_it_imports_says_one_line(module: str, tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    root = Path(__file__).resolve().parents[3]
+    answer = subprocess.run(
+        [sys.executable, "-m", module],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path.parent,
+    )
+    assert (answer.returncode, answer.stdout, answer.stderr) == (130, "", "stopped before anything was started\n")
+
+
 @pytest.mark.parametrize(("end", "code"), [("sys.exit(2)", 2), ("sys.exit(0)", 0), ("None", 0)])
 def test_who_is_not_asked_ends_as_ever_and_the_end_is_not_disturbed(end: str, code: int) -> None:
     answer = run(f"import atexit; atexit.register(lambda: ask('SIGINT')); interrupts.guarded(lambda: {end})")

@@ -5,18 +5,20 @@ class, may depend on each other. With one text a record it is DeLong's. n log n 
 """
 
 import itertools
+import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from analysis.multiplicity import holm
 from analysis.thresholds.delong import Aurocs, interval, p_of_difference
+from analysis.thresholds.shares_beyond import shares_beyond
 
 Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
 CONFIDENCE: Final = 0.95
 
 
@@ -36,19 +38,36 @@ def clustered_aurocs(values_SN: Any, is_human: Any, record: Any) -> Aurocs:
         is_human: class of each text. Both must be there.
         record: number of its record, from 0.
     """
-    values, human = np.atleast_2d(values_SN), np.asarray(is_human, bool)
-    record_H, record_M = np.asarray(record)[human], np.asarray(record)[~human]
-    size = int(np.max(record)) + 1
+    human, numbers = np.asarray(is_human, np.bool_), np.asarray(record)
+    size = int(numbers.max()) + 1
     # One score after the other: the components of many scores on millions of texts are large, their sums are not.
-    found = [_components(scores_N[human], scores_N[~human], record_H, record_M, size) for scores_N in values]
+    found = [_of_records(values_N, human, numbers, size) for values_N in np.atleast_2d(values_SN)]
     aurocs, human_SR, machine_SR = (np.array(part) for part in zip(*found, strict=True))
-    records_of_human, records_of_machine = len(np.unique(record_H)), len(np.unique(record_M))
+    records_of_human, records_of_machine = record_count(numbers[human]), record_count(numbers[~human])
     if min(records_of_human, records_of_machine) < 2:
         return Aurocs(aurocs, np.full((len(aurocs), len(aurocs)), np.nan))
     of_human = _corrected(human_SR @ human_SR.T, records_of_human)
     of_machine = _corrected(machine_SR @ machine_SR.T, records_of_machine)
-    shared = _corrected(human_SR @ machine_SR.T, len(np.unique(record)))
+    shared = _corrected(human_SR @ machine_SR.T, record_count(numbers))
     return Aurocs(aurocs, of_human + of_machine + shared + shared.T)
+
+
+def auroc_by_record(values: Any, is_human: Any, records: Any) -> tuple[float, float]:
+    """Return the AUROC of one score over all texts, and its standard error with records as the units.
+
+    Both classes of a record count together. With one text a record this is DeLong's, but for a factor of n / (n − 1).
+
+    Args:
+        values: Score of each text, higher being machine-like.
+        is_human: Class of each text; both classes must be there.
+        records: Record of each text.
+
+    Returns:
+        The AUROC and its standard error, which is NaN where a class has one record.
+    """
+    found = clustered_aurocs(values, is_human, numbered(records))
+    variance = float(found.covariance_SS[0, 0])
+    return float(found.values_S[0]), math.nan if math.isnan(variance) else math.sqrt(max(variance, 0.0))
 
 
 def separation(aurocs: Aurocs, place: int = 0) -> Separation:
@@ -79,14 +98,31 @@ def compared(aurocs: Aurocs, names: list[str]) -> pd.DataFrame:
     return table.assign(p_holm=holm(table["p"]))
 
 
-def _components(human: Any, machine: Any, record_H: Any, record_M: Any, size: int) -> tuple[float, Floats, Floats]:
+def numbered(records: Any) -> Numbers:
+    """Return a number for each record, from 0, in the order of the sorted records."""
+    record = np.asarray(records)
+    if not len(record) or record.dtype.kind not in "iu" or record.min() < 0 or record.max() > 4 * len(record):
+        return np.asarray(np.unique(record, return_inverse=True)[1], np.int64)
+    is_there = np.zeros(int(record.max()) + 1, np.bool_)
+    is_there[record] = True
+    return np.asarray((np.cumsum(is_there) - 1)[record], np.int64)
+
+
+def record_count(record: Any) -> int:
+    """Return the number of different records."""
+    return int(np.count_nonzero(np.bincount(record)))
+
+
+def _of_records(values: Any, human: Any, record: Any, size: int) -> tuple[float, Floats, Floats]:
     """Return the AUROC, and the share of each record in its error through human and through machine texts."""
-    h, m = len(human), len(machine)
-    ranks = rankdata(np.concatenate([human, machine]))
-    below_H = 1 - (ranks[:h] - rankdata(human)) / m
-    above_M = (ranks[h:] - rankdata(machine)) / h
-    auroc = float(above_M.mean())
-    return auroc, np.bincount(record_H, below_H - auroc, size) / h, np.bincount(record_M, above_M - auroc, size) / m
+    shares, machine = shares_beyond(values, human), ~human
+    of_human, of_machine = shares[human], shares[machine]
+    auroc = float(of_machine.mean())
+    return (
+        auroc,
+        np.bincount(record[human], of_human - auroc, size) / len(of_human),
+        np.bincount(record[machine], of_machine - auroc, size) / len(of_machine),
+    )
 
 
 def _corrected(products_SS: Floats, records: int) -> Floats:
