@@ -35,7 +35,7 @@ def level_text(level: Sequence[Any]) -> str:
 
 def group_text(group: LevelGroup) -> str:
     """Return the levels of a group."""
-    names = ", ".join(level_text(level) for level in group.levels)
+    names = listed([level_text(level) for level in group.levels])
     if len(group.levels) == 1:
         return names
     return f"{names} ({'cannot be told apart' if group.is_alike else 'overlap'})"

@@ -3,6 +3,7 @@
 Only what the rows carry is said: a mean of few rows, of an unsteady cell, or measured beside other work says so.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
@@ -29,30 +30,29 @@ ONE_ROUND: Final = (
 )
 
 
-NOTHING: Final = Content()
-
-
-def summary(selection: Selection, metric: str, also: Content = NOTHING, *, share: float = 1.0) -> Content | None:
+def summary(selection: Selection, metric: str, also: Sequence[Content] = (), *, share: float = 1.0) -> Content | None:
     """Return the section that says in short what a study found, the most telling sentence first.
 
     Args:
         selection: the rows.
         metric: a rate.
-        also: findings of the study beside the effects on the rate.
+        also: findings of the study beside the effects on the rate; the first stands before most of these effects.
         share: part of the 5% of false claims that the effects have; findings in `also` that are tested have the rest.
     """
     averages = selection.average(metric)
     if metric not in averages.metrics:
         return None
     found = _effects(selection, averages, share)
-    first, *others = _claims(selection, found) or [no_claim(found) or ""]
+    claimed = claims(found)
+    first, *others = claimed or [no_claim(found) or ""]
     highest, *lowest = _ends(averages, metric)
-    sentences = (*selection.remarks, highest, first, *also.sentences, *lowest, *others)
-    return Content(sentences=tuple(filter(None, sentences)))
+    early, late = together(*also[:1]).sentences, together(*also[1:]).sentences
+    said = (highest, first, *early, *others, *late, *lowest, *_doubt(selection, claimed))
+    return Content(sentences=tuple(filter(None, (*selection.remarks, *said))))
 
 
 def extremes(
-    selection: Selection, metric: str, title: str, also: Content = NOTHING, *, share: float = 1.0
+    selection: Selection, metric: str, title: str, also: Sequence[Content] = (), *, share: float = 1.0
 ) -> Content | None:
     """Return the section with all that a study found and did not find, and the cells of the outermost means as a table.
 
@@ -66,10 +66,11 @@ def extremes(
     averages = selection.average(metric)
     if metric not in averages.metrics:
         return None
-    table = ranked_table(averages, metric, title)
+    table, more = ranked_table(averages, metric, title), together(*also)
     found = _effects(selection, averages, share)
-    said = (*_ends(averages, metric), *_claims(selection, found), *also.sentences, *limits(found))
-    return Content(sentences=(*selection.remarks, *said), tables=(table, *_ranking(found), *also.tables))
+    claimed = claims(found)
+    said = (*_ends(averages, metric), *claimed, *_doubt(selection, claimed), *more.sentences, *limits(found))
+    return Content(sentences=(*selection.remarks, *said), tables=(table, *_ranking(found), *more.tables))
 
 
 def together(*contents: Content) -> Content:
@@ -85,13 +86,10 @@ def _effects(selection: Selection, averages: Averages, share: float) -> Effects:
     return effects(selection.sweep.ok, averages.factors, averages.metrics[0], alpha=share * ALPHA)
 
 
-def _claims(selection: Selection, found: Effects) -> list[str]:
-    """Return what the rows show, with the doubt that no test of one round can take away."""
-    sentences = claims(found)
+def _doubt(selection: Selection, claimed: Sequence[str]) -> tuple[str, ...]:
+    """Return the doubt about claims that no test of one round can take away."""
     rows = selection.sweep.ok
-    if sentences and "round" in rows and rows["round"].nunique() == 1:
-        sentences.append(ONE_ROUND)
-    return sentences
+    return (ONE_ROUND,) if claimed and "round" in rows and rows["round"].nunique() == 1 else ()
 
 
 def _ranking(found: Effects) -> tuple[Table, ...]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.sections.charts import chart, content
 from analysis.sections.cold_start import time_from_cold_start
-from analysis.sections.conclusions import extremes, summary, together
+from analysis.sections.conclusions import extremes, summary
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.pivot import pivot
 from analysis.sections.section import Content
@@ -80,13 +80,13 @@ def conclusions(sweep: MeasuredSweep) -> Content | None:
     return extremes(_rows(sweep), RATE, "Generation rates", _beside_the_rate(sweep), share=1 - SHARE)
 
 
-def _beside_the_rate(sweep: MeasuredSweep) -> Content:
+def _beside_the_rate(sweep: MeasuredSweep) -> tuple[Content, Content]:
     """Return the findings that are not of the rate alone: of the longest generation, and of one model."""
     longest = _long(_rows(sweep))
     selection = longest.first("model").with_peak_memory()
     tokens = selection.sweep.ok["max_new_tokens"].max()
     of = "" if pd.isna(tokens) else f"with {tokens:,} new tokens"
-    return together(time_from_cold_start(sweep, longest), best_trade_offs(sweep, selection, RATE, of))
+    return time_from_cold_start(sweep, longest), best_trade_offs(sweep, selection, RATE, of)
 
 
 def _rows(sweep: MeasuredSweep) -> Selection:

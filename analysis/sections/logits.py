@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from analysis.sections.charts import chart, content
-from analysis.sections.conclusions import extremes, summary, together
+from analysis.sections.conclusions import extremes, summary
 from analysis.sections.longest_inputs import longest
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.pivot import pivot
@@ -63,13 +63,13 @@ def _and(content: Content, also: Content) -> Content:
     return replace(content, sentences=(*content.sentences, *also.sentences), tables=also.tables)
 
 
-def _beside_the_rate(sweep: MeasuredSweep) -> Content:
+def _beside_the_rate(sweep: MeasuredSweep) -> tuple[Content, Content]:
     """Return the findings that are not of the rate alone."""
     selection = _rows(sweep)
     one_model = selection.first("model")
     length = _commonest_length(one_model)
     found = best_trade_offs(sweep, one_model.largest(LENGTH, length), RATE, f"with {length:,} input words")
-    return together(longest(selection, LENGTH), found)
+    return longest(selection, LENGTH), found
 
 
 def _commonest_length(selection: Selection) -> int:
