@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo study study-check quick types logic logic-of-models test check lint docs notebook bench chaos fuzz clean help
+.PHONY: demo study study-check pictures quick types logic logic-of-models test check lint docs notebook bench chaos fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the built-in models through Ray, write runs/quickstart/report/index.html"
@@ -18,6 +18,7 @@ help:
 	@echo "make quick   mypy beside the tests that need no Ray and no second each: under a minute"
 	@echo "make test    set up, pass the tests"
 	@echo "make check   ruff, format, mypy strict, import contracts, and the tests"
+	@echo "make pictures   take the pictures of a report in docs/, of the page of make study; needs Chromium"
 	@echo "make docs    rewrite the tables of docs/specs.md from the models that check a spec"
 	@echo "make notebook  run docs/example.ipynb and store its outputs"
 	@echo "make bench   speed against the references, as ratios"
@@ -35,6 +36,9 @@ study: $(READY)
 
 study-check: study
 	$(BIN)/python -m pytest tests/analysis/study_check.py
+
+pictures: study
+	$(BIN)/python -m docs.pictures $(REHEARSED)/report/index.html
 
 demo: $(READY)
 	$(BIN)/python -m sweeps.run quickstart

@@ -150,7 +150,7 @@ def _with_doubt(cell: str) -> Markup:
     value, mark, reasons = cell.partition(f" {MARK}")
     if not mark:
         return escape(_finalize(cell))
-    return escape(_finalize(value)) + Markup('<div class="doubt">{}</div>').format(_finalize(MARK + reasons))
+    return escape(_finalize(value)) + Markup(' <div class="doubt">{}</div>').format(_finalize(MARK + reasons))
 
 
 def _meaning_of(anchors: Mapping[str, str]) -> Any:

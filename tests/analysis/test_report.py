@@ -211,8 +211,10 @@ def test_a_run_that_is_not_complete_says_so_and_how_to_go_on(run_dir: Path, writ
     assert "1 of 44 tasks; the run is not complete. To continue: <code>python -m sweeps.run &#39;s p.toml&#39;" in head
     assert "<b>&" not in head
     assert "3 rows; 1 of 44 tasks are done" in head
-    assert "3 rows; 1 of 1 tasks are done" in head
-    assert "0 rows; 0 of 43 tasks are done" in head
+    assert "Tasks done: second: 0 of 43." in head
+    contents = (run_dir / "report/index.html").read_text(encoding="utf-8").split("</nav>")[0].removeprefix(head)
+    assert "generation, 3 rows; 1 of 1 tasks are done" in contents
+    assert "0 rows; 0 of 43 tasks are done" in contents
 
 
 def test_what_was_unavailable_is_not_done(run_dir: Path, write: Any, cell: Any) -> None:

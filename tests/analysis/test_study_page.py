@@ -33,6 +33,7 @@ def test_every_section_has_its_title_and_a_figure_or_table_or_conclusion_that_is
     timed = [heading for heading in OUTLINE if not heading.startswith(SCORES)]
     assert list(articles) == timed, "the order of the outline"
     assert {heading: lacking for heading in timed if (lacking := OUTLINE[heading].lacks(articles[heading]))} == {}
+    assert [heading for heading in timed if OUTLINE[heading].lacks_claims(articles[heading])] == []
 
 
 @pytest.mark.slow

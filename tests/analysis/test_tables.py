@@ -60,7 +60,7 @@ def test_columns_of_words_are_told_from_columns_of_numbers() -> None:
 
 
 def test_doubts_stand_below_their_number_and_commands_are_code_all_escaped() -> None:
-    assert page._with_doubt("1.5 (1 – 2) ⚠ <b>") == '1.5 (1 – 2)<div class="doubt">⚠ &lt;b&gt;</div>'
+    assert page._with_doubt("1.5 (1 – 2) ⚠ <b>") == '1.5 (1 – 2) <div class="doubt">⚠ &lt;b&gt;</div>'
     assert page._with_doubt("<i>") == "&lt;i&gt;"
     assert page._with_code("run `a <b>`: now") == "run <code>a &lt;b&gt;</code>: now"
     assert page._with_code("a ` that <i> is alone") == "a ` that &lt;i&gt; is alone"
