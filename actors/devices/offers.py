@@ -1,12 +1,9 @@
 """What a cluster's nodes offer to a plan: device classes, their order by memory, and levels that a spec leaves out."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from actors.devices.nodes import Node
-from sweeps.plan.spec import Defaults
-
-DEFAULT_CORES: Final = 4
+from sweeps.plan.spec import DEFAULT_CORES, Defaults
 
 
 def device_classes(nodes: Sequence[Node]) -> list[str]:
