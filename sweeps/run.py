@@ -7,9 +7,7 @@ if __name__ == "__main__":
     stopping.quit_at_once()
     import_order.ours_first()
 
-import shlex
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -24,6 +22,7 @@ from actors.benchmarks import find_benchmarks
 from actors.benchmarks.base import Benchmark
 from actors.devices.allocator import Allocator
 from actors.devices.nodes import Node, local_node
+from actors.devices.offers import default_levels, device_classes, devices_by_memory
 from actors.probes import environment
 from models.builtin.cache import ensure_built
 from models.errors import ModelError
@@ -40,18 +39,17 @@ from sweeps.command import (
 from sweeps.errors import SweepsError, UserError
 from sweeps.plan.grid import Plan
 from sweeps.plan.rehearsal import rehearsed
-from sweeps.plan.spec import Defaults, Spec
+from sweeps.plan.spec import Spec
 from sweeps.plan.spec_reader import read_spec, with_defaults
 from sweeps.planning import Prepared, prepare
 from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.protocol import CoordinatorApi, Pool
-from sweeps.schedule.run_status import Status
 from sweeps.schedule.supervisor import Interrupts, Supervisor
 from sweeps.store.finished import Again
 from sweeps.store.history import slot_timings
 from sweeps.store.run_directory import refuse_rows, wait_until_free
-from sweeps.task_status import TaskStatus
 from sweeps.view.dry_run import print_plan
+from sweeps.view.ending import EXIT_FAILED_TASKS, print_nothing_to_run, print_stopped, print_verdict
 from sweeps.view.explain import print_explanation, refuse_other_arguments
 from sweeps.view.messages import complain, say
 from sweeps.view.notices import (
@@ -63,10 +61,8 @@ from sweeps.view.notices import (
 )
 from sweeps.view.progress import summarize, view, waiting
 
-EXIT_FAILED_TASKS = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = stopping.EXIT_INTERRUPTED
-DEFAULT_CORES = 4
 Benchmarks = Mapping[str, Benchmark]
 
 
@@ -156,18 +152,18 @@ def run(command: Command, console: Console) -> int:
             print_inputs(console, one.plan)
             warn_of_failures(console, one.plan.directory, one.finished, command.policy.again.statuses)
         if command.dry_run:
-            warn_of_unused_interpreters(console, command.machines, _device_classes(nodes))
+            warn_of_unused_interpreters(console, command.machines, device_classes(nodes))
             infeasible = Allocator({node.node_id: node for node in nodes}, command.machines).infeasible
             for one in prepared:
                 sweep_directories = [one.plan.directory / grid.sweep.name for grid in one.plan.grids]
                 print_plan(console, one.plan, one.finished.statuses, infeasible, slot_timings(sweep_directories))
             return 0
         if all(one.is_finished for one in prepared) and (here or not any(map(_has_unsupported, prepared))):
-            return max(_run_nothing(one, console) for one in prepared)
+            return max(print_nothing_to_run(console, one.plan, one.finished) for one in prepared)
         _build_builtin([one.plan for one in prepared], benchmarks, console)
         if command.address == "local" or not nodes:  # only now: mistakes are reported before Ray starts
             nodes = _connect(command, console, stack)
-        warn_of_unused_interpreters(console, command.machines, _device_classes(nodes))
+        warn_of_unused_interpreters(console, command.machines, device_classes(nodes))
         policy = replace(command.policy, again=_again(nodes, command), command=command.line_anywhere())
         command = replace(command, policy=policy)
         return max(_run_spec(one.plan, benchmarks, command, nodes, console) for one in prepared)
@@ -187,7 +183,7 @@ def _prepare(spec: Spec, benchmarks: Benchmarks, nodes: list[Node], command: Com
     directory = command.out / spec.name
     if command.policy.fresh:
         refuse_rows(directory)
-    complete = with_defaults(spec, _defaults(nodes), benchmarks)
+    complete = with_defaults(spec, default_levels(nodes), benchmarks)
     with waiting(console, f"planning {spec.name}") as progress:
         return prepare(complete, benchmarks, directory, _again(nodes, command), progress)
 
@@ -217,27 +213,6 @@ def _has_unsupported(one: Prepared) -> bool:
 
 def _described(node: Node) -> Node:
     return replace(node, environment_id=environment.describe(node)[1])
-
-
-def _run_nothing(one: Prepared, console: Console) -> int:
-    """Print the summary of a run that earlier commands finished; return the exit code."""
-    counts = sum(one.finished.counts.values(), Counter[str]())
-    status = Status(
-        total=len(one.plan),
-        done=len(one.plan),
-        done_before=len(one.plan),
-        rows=0,
-        counts=dict(counts),
-        loads=0,
-        loads_naive=0,
-        demand={},
-        workers=(),
-        failure=None,
-        warnings=(),
-        measured=one.finished.measured,
-    )
-    summarize(console, status, one.plan.directory, 0.0)
-    return _verdict(status, one.plan.directory, console)
 
 
 def _build_builtin(plans: list[Plan], benchmarks: Benchmarks, console: Console) -> None:
@@ -274,15 +249,15 @@ def _run_spec(plan: Plan, benchmarks: Benchmarks, command: Command, nodes: list[
             with view(console, plan.spec.name) as live:
                 Supervisor(coordinator, pool, live.show, interrupts).run()
         except KeyboardInterrupt:
-            return _stopped(console, coordinator.close(), directory, command)
+            return print_stopped(console, coordinator.close(), directory, command.line())
         except (OSError, SystemExit):  # the output is gone; the rows must not be lost with it
             coordinator.close()
             raise
         status = coordinator.close()
     summarize(console, status, directory, time.monotonic() - started_s)
     if interrupts.count:
-        return _stopped(console, status, directory, command)
-    return _verdict(status, directory, console)
+        return print_stopped(console, status, directory, command.line())
+    return print_verdict(console, status, directory)
 
 
 def _inline(plan: Plan, benchmarks: Benchmarks, command: Command, node: Node) -> tuple[CoordinatorApi, Pool]:
@@ -305,43 +280,6 @@ def _ray(
     pool = RayPool(coordinator, used, nodes, command.machines)
     stack.callback(pool.close)
     return coordinator, pool
-
-
-def _stopped(console: Console, status: Status, directory: Path, command: Command) -> int:
-    say(
-        console,
-        f"stopped: {status.done} of {status.total} tasks are on disk in {directory}; to continue:\n  {command.line()}",
-    )
-    return EXIT_INTERRUPTED
-
-
-def _verdict(status: Status, directory: Path, console: Console) -> int:
-    if status.failure or status.left:
-        reason = status.failure or f"{status.left} tasks have no rows"
-        complain(reason)
-        return EXIT_FAILED_TASKS
-    say(console, f"report: python -m analysis.report {shlex.quote(str(directory))}")
-    failed = sum(status.counts.get(name, 0) for name in TaskStatus if name.is_failure)
-    if not status.measured:
-        complain("nothing was measured; the rows say why")
-    return 0 if status.measured and not failed else EXIT_FAILED_TASKS
-
-
-def _device_classes(nodes: list[Node]) -> list[str]:
-    return ["cpu", *dict.fromkeys(gpu.device_class for node in nodes for gpu in node.gpus)]
-
-
-def _defaults(nodes: list[Node]) -> Defaults:
-    """Return the levels of factors that a spec leaves out: a GPU where there is one, and cores that every node has."""
-    has_gpu = any(node.gpus for node in nodes)
-    cores = min((len(node.cores) for node in nodes if node.cores and (node.gpus or not has_gpu)), default=1)
-    return Defaults(device="gpu" if has_gpu else "cpu", cpu_cores=min(DEFAULT_CORES, cores))
-
-
-def devices_by_memory(nodes: list[Node]) -> tuple[str, ...]:
-    """Return the device classes of the cluster by memory, the smallest first, and last the CPU, which has the most."""
-    memory_bytes = {gpu.device_class: gpu.memory_bytes for node in nodes for gpu in node.gpus}
-    return (*sorted(memory_bytes, key=lambda name: memory_bytes[name]), "cpu")
 
 
 if __name__ == "__main__":

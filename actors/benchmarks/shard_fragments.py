@@ -19,7 +19,7 @@ from scoring.fragment_settings import longest_in_tokens
 from scoring.fragments import Fragment, FragmentSettings, TokenSpans, cut, uncut
 from scoring.results import FragmentOrigin
 from sweeps.errors import InputElsewhere, InputUnreached
-from sweeps.schema import FRAGMENT
+from sweeps.metric_columns import FRAGMENT
 from sweeps.task import Level, Row, TaskShard
 
 ROOM_TOKENS: Final = 3

@@ -12,7 +12,7 @@ from typing import Final
 from sweeps.errors import UserError
 from sweeps.plan.cells import Cells
 from sweeps.plan.declaration import Registry, stand_ins
-from sweeps.plan.spec import Defaults, Spec, Sweep
+from sweeps.plan.spec import DEFAULT_CORES, Defaults, Spec, Sweep
 from sweeps.plan.spec_reader import complete
 from sweeps.run_layout import REHEARSAL
 from sweeps.task import Level
@@ -105,7 +105,7 @@ def _with_a_cell(possible: Sweep, few: Levels, registry: Registry, cores: int) -
     Raises:
         UserError: the rules leave no cell of `possible`.
     """
-    defaults = Defaults(device="cpu", cpu_cores=cores)
+    defaults = Defaults(device="cpu", cpu_cores=min(DEFAULT_CORES, cores))
     if _first_cell(complete(possible.model_copy(update={"factors": few}), defaults, registry)) is not None:
         return few
     cell = _first_cell(complete(possible, defaults, registry))

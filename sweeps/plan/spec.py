@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED_NAMES: Final = ("report",)
 """Directories of a run that are not sweeps."""
+DEFAULT_CORES: Final = 4
 MAX_REPEATS: Final = 1_000_000
 MAX_SEED: Final = 2**63 - 1
 """Largest seed that every generator takes."""
@@ -98,4 +99,4 @@ class Defaults(_Strict):
     """Levels that depend on the cluster, for factors that a spec leaves out."""
 
     device: str = Field(description='`"gpu"` where the cluster has a GPU, else `"cpu"`')
-    cpu_cores: int = Field(description="4, or as many as there are")
+    cpu_cores: int = Field(description=f"{DEFAULT_CORES}, or as many as there are")

@@ -5,21 +5,21 @@ actor, without knowing which. Knows no device beyond what a worker's allocation 
 """
 
 import time
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sweeps.errors import InputChanged, InputElsewhere, UserError
 from sweeps.plan.declaration import Registry
 from sweeps.plan.grid import Plan
-from sweeps.schedule.cost_model import CostModel, frees_resources_for
+from sweeps.schedule.cost_model import CostModel
 from sweeps.schedule.escalation import Escalation
-from sweeps.schedule.lease_size import budget_s, most_tasks
+from sweeps.schedule.lease_size import budget_s
+from sweeps.schedule.leasing import Leasing
 from sweeps.schedule.ledger import Ledger
 from sweeps.schedule.observer import Observer
 from sweeps.schedule.oom_limits import OomLimits
 from sweeps.schedule.policy import Policy
-from sweeps.schedule.queue import LoadGroup, TaskQueue
+from sweeps.schedule.queue import TaskQueue
 from sweeps.schedule.run_status import Status
 from sweeps.schedule.workers import WorkerState, WorkerTable
 from sweeps.store.finished import pending_groups
@@ -64,6 +64,7 @@ class Coordinator:
         self._escalation = Escalation(registry, devices_by_memory)
         self._oom_limits = OomLimits(registry)
         self._cost_model = CostModel()
+        self._leasing = Leasing(self._queue, self._workers, self._cost_model)
 
     def open(self) -> None:
         """Lock the run directory, read which tasks are done, queue the rest.
@@ -81,6 +82,7 @@ class Coordinator:
             raise
         self._ledger.count_finished(finished)
         self._queue = TaskQueue(groups)
+        self._leasing = Leasing(self._queue, self._workers, self._cost_model)
 
     def join(self, allocation: Allocation, environment: dict[str, Any], environment_id: str) -> None:
         """Add a worker.
@@ -101,12 +103,12 @@ class Coordinator:
         if worker is None:
             return Stop()
         if self._draining or self._directory.failure:
-            self._take_back(worker, kept=0)  # its budget was used up before its leases: it leaves without them
+            self._leasing.take_back(worker, kept=0)  # its budget was used up before its leases: it leaves without them
             return Stop()
         neighbours = self._workers.neighbours(worker.allocation)
         if worker.leases:  # its budget was used up before its leases; or the last answer got lost on its way
             if outcomes:  # by the durations known now, some of its leases may be more than its share
-                self._take_back(worker, kept=self._lease_limit(worker, len(worker.leases)))
+                self._leasing.take_back(worker, kept=self._leasing.limit(worker, len(worker.leases)))
             worker.leased_at_s = time.monotonic()
             attempts = self._queue.leases(worker_id)
             leases = tuple(Lease(task, attempts[number]) for number, task in worker.leases.values())
@@ -203,7 +205,7 @@ class Coordinator:
         """Return the run's status."""
         is_ending = self._draining or self._directory.failure
         return self._ledger.status(
-            demand={} if is_ending else self._queue.demand(self._extra_workers()),
+            demand={} if is_ending else self._queue.demand(self._leasing.extra_workers()),
             workers=tuple(worker.status for worker in self._workers),
             failure=self._directory.failure,
             waiting=self._queue.pending_by_slot(),
@@ -220,8 +222,8 @@ class Coordinator:
     def _lease(self, worker: WorkerState) -> list[tuple[int, Lease]]:
         """Lease tasks to a worker, by number; tasks that would run out of memory there get their rows untried."""
         allocation = worker.allocation
-        worker_id, slot, extra_workers = allocation.worker_id, allocation.slot, self._extra_workers(allocation)
-        while leased := self._queue.lease(worker_id, slot, self._lease_limit(worker), extra_workers):
+        worker_id, slot, extra_workers = allocation.worker_id, allocation.slot, self._leasing.extra_workers(allocation)
+        while leased := self._queue.lease(worker_id, slot, self._leasing.limit(worker), extra_workers):
             leases = [(number, Lease(self._task(number), attempt)) for number, attempt in leased]
             reasons = {number: self._oom_limits.skip_reason(lease.task, allocation) for number, lease in leases}
             for number, lease in leases:
@@ -232,20 +234,6 @@ class Coordinator:
             if left := [(number, lease) for number, lease in leases if not reasons[number]]:
                 return left
         return []
-
-    def _extra_workers(self, newcomer: Allocation | None = None) -> Callable[[LoadGroup[Slot]], int]:
-        """Return how to find the number of further workers for a group; 0 while they could serve an unheld one."""
-        unheld_slots = cache(self._queue.unheld_slots)  # mostly not needed
-
-        def extra_workers(group: LoadGroup[Slot]) -> int:
-            if any(frees_resources_for(group.slot, slot) for slot in unheld_slots()):
-                return 0
-            holders = [self._workers[worker_id].allocation for worker_id in group.holders]
-            return self._cost_model.extra_workers(
-                group.load_key, group.pending, group.leased, holders, newcomer or group.slot
-            )
-
-        return extra_workers
 
     def _record(self, worker: WorkerState, outcome: Outcome) -> None:
         number, task = worker.leases.pop(outcome.task_id, (None, None))
@@ -299,21 +287,3 @@ class Coordinator:
             self._stop_changed(str(error))
         else:
             self._complete(number, lease.task, rows)
-
-    def _lease_limit(self, worker: WorkerState, leased: int = 0) -> int:
-        """Return how many tasks a worker is leased at once.
-
-        Args:
-            worker: that the tasks are for.
-            leased: number of tasks that it has and that could be shared as well.
-        """
-        slot = worker.allocation.slot
-        open_tasks = self._queue.pending(slot) + leased
-        return most_tasks(worker.task_s, open_tasks, self._workers.on_slot(slot), len(self._workers))
-
-    def _take_back(self, worker: WorkerState, kept: int) -> None:
-        """Put the leases of a worker back into the queue, except the first `kept` of them."""
-        leases = list(worker.leases.items())
-        groups = {number: (task.slot, task.load_key) for _, (number, task) in leases[kept:]}
-        self._queue.give_back(worker.allocation.worker_id, groups)
-        worker.leases = dict(leases[:kept])

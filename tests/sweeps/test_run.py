@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from actors.devices.nodes import Gpu, Node
+from actors.devices.offers import default_levels
 from models.errors import ModelError
 from scoring.errors import ScoringError
 from sweeps import run as command
@@ -23,6 +24,7 @@ from sweeps.schedule.policy import Policy
 from sweeps.schedule.run_status import Status
 from sweeps.store.finished import Again
 from sweeps.task import Row, Task
+from sweeps.view.ending import print_verdict
 from tests.fakes import REGISTRY, Faulty, FaultyFactors
 
 GPU = Gpu("GPU-a", "Tesla K80", 12 * 2**30, (3, 7))
@@ -77,7 +79,7 @@ def status(counts: dict[str, int], total: int = 0, failure: str | None = None, m
     ],
 )
 def test_zero_is_a_run_without_failures_that_measured_something(seen: Status, code: int, tmp_path: Path) -> None:
-    assert command._verdict(seen, tmp_path, Console(file=io.StringIO())) == code
+    assert print_verdict(Console(file=io.StringIO()), seen, tmp_path) == code
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_asked_to_stop_it_ends_with_130_and_the_line_to_continue(
 def test_the_default_slot_is_a_gpu_where_there_is_one_and_fits_the_smallest_node_that_has_it(
     nodes: list[Node], expected: Defaults
 ) -> None:
-    assert command._defaults(nodes) == expected
+    assert default_levels(nodes) == expected
 
 
 @pytest.mark.parametrize(

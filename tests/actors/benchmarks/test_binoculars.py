@@ -23,6 +23,7 @@ from scoring import Binoculars, CorpusSettings
 from scoring.corpora.corpus import Corpus
 from scoring.scores import SCORES
 from sweeps.errors import InputElsewhere, UserError
+from sweeps.metric_columns import PANEL
 from sweeps.plan.spec import Defaults, Spec, Sweep
 from sweeps.plan.spec_reader import read_spec, with_defaults
 from sweeps.planning import make_plan
@@ -30,7 +31,7 @@ from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.escalation import next_slot
 from sweeps.schedule.policy import Policy
 from sweeps.schedule.supervisor import Interrupts, Supervisor
-from sweeps.schema import COLUMNS, PANEL
+from sweeps.schema import COLUMNS
 from sweeps.store.rows import failed_rows
 from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop, Task, TaskShard
 from tests.fakes import plan_of

@@ -16,7 +16,8 @@ from actors.benchmarks.decoding_strategy import DecodingStrategyFactors, samplin
 from actors.benchmarks.generation import StepTimes, measure, prompt_ids
 from models.load import LoadedModel, load_model, unload
 from sweeps.errors import Unsupported
-from sweeps.schema import COLUMNS, GENERATION, MEMORY
+from sweeps.metric_columns import GENERATION, MEMORY
+from sweeps.schema import COLUMNS
 from sweeps.store.rows import measured_row
 from sweeps.task import Lease, Slot, Task
 

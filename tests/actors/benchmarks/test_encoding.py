@@ -22,11 +22,12 @@ from actors.ray_pool.client import RayCoordinator
 from actors.ray_pool.nodes import cluster_nodes
 from actors.ray_pool.pool import RayPool
 from sweeps.errors import Unsupported
+from sweeps.metric_columns import ENCODING
 from sweeps.plan.spec import Spec, Sweep
 from sweeps.planning import make_plan
 from sweeps.schedule.policy import Policy
 from sweeps.schedule.supervisor import Interrupts, Supervisor
-from sweeps.schema import COLUMNS, ENCODING
+from sweeps.schema import COLUMNS
 from sweeps.task import Slot, Task
 
 pytestmark = pytest.mark.slow

@@ -21,9 +21,10 @@ from scoring.fidelity import Fidelity
 from sweeps import run as command
 from sweeps.command import Command
 from sweeps.errors import UserError
+from sweeps.metric_columns import FIDELITY, FRAGMENT
 from sweeps.plan.spec import Defaults
 from sweeps.plan.spec_reader import read_spec, with_defaults
-from sweeps.schema import COLUMNS, FIDELITY, FRAGMENT
+from sweeps.schema import COLUMNS
 from tests.fakes import plan_of
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,8 @@ from transformers import LogitsProcessor
 
 from actors.benchmarks.generation import Generation, GenerationFactors, measure, prompt_ids
 from models.load import LoadedModel, load_model, unload
-from sweeps.schema import COLUMNS, GENERATION, MEMORY
+from sweeps.metric_columns import GENERATION, MEMORY
+from sweeps.schema import COLUMNS
 from sweeps.task import Slot, Task
 
 QUANTIZATIONS = ["none", "4-bit", "8-bit"]

@@ -33,7 +33,8 @@ from models.errors import ModelUnsupported
 from models.load import LoadedModel, load_model, release_memory, unload
 from models.positions import position_limit
 from models.resolve import ModelFiles
-from sweeps.schema import COLUMNS, LOGITS, MEMORY
+from sweeps.metric_columns import LOGITS, MEMORY
+from sweeps.schema import COLUMNS
 from sweeps.task import Slot, Task
 from tests.actors.probes.test_memory import TWO_GPUS, FakeAllocator
 

@@ -25,8 +25,9 @@ from models.errors import ModelUnavailable
 from models.load import LoadedModel, load_model
 from models.touch import cpu_tensors
 from sweeps.errors import Unsupported
+from sweeps.metric_columns import EFFECTIVE, MEMORY, MODEL_LOADING
 from sweeps.plan.spec import Spec, Sweep
-from sweeps.schema import COLUMNS, EFFECTIVE, MEMORY, MODEL_LOADING
+from sweeps.schema import COLUMNS
 from sweeps.task import Allocation, Answer, Lease, Outcome, Run, Slot, Stop
 from tests.actors.probes.test_page_cache import skip_in_memory
 from tests.fakes import plan_of

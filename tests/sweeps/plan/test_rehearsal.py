@@ -74,6 +74,10 @@ def test_a_cell_is_kept_where_the_rules_exclude_those_of_the_smallest_levels() -
     assert (sweep.factors["max_new_tokens"], sweep.factors["cpu_cores"]) == ([8, 16, 64], [1, 2])
     (sweep,) = rehearsed(of(factors=factors, exclude=[small | {"quantization": "none"}]), BENCHMARKS, cores=4).sweep
     assert sweep.factors["max_new_tokens"] == [8, 16, 64], "also by a factor that has its default"
+    by_default = {"max_new_tokens": [8, 16, 32], "cpu_cores": 4}
+    without = {name: levels for name, levels in factors.items() if name != "cpu_cores"}
+    (sweep,) = rehearsed(of(factors=without, exclude=[by_default]), BENCHMARKS, cores=16).sweep
+    assert sweep.factors["max_new_tokens"] == [8, 16, 64]
     some_left = {"max_new_tokens": [8, 32]}
     (sweep,) = rehearsed(of(factors=factors, exclude=[some_left]), BENCHMARKS, cores=4).sweep
     assert sweep.factors["max_new_tokens"] == [8, 16, 32]

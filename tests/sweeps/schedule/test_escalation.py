@@ -7,8 +7,8 @@ import pyarrow.dataset as ds
 import pytest
 
 from actors.devices.nodes import Gpu, Node
+from actors.devices.offers import devices_by_memory
 from sweeps.planning import make_plan
-from sweeps.run import devices_by_memory
 from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.escalation import Escalation, next_slot
 from sweeps.schedule.policy import Policy
