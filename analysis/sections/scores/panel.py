@@ -65,11 +65,12 @@ def _panel(setting: Setting) -> Panel | None:
     )
     drawn = one_of_each(frame, ("record", "is_human"), 0)
     dimensions = [name for name in dimensions_of(drawn) if name != "pair"]
-    auroc = auroc_table(drawn, scores, dimensions)
+    needed = drawn[["record", "is_human", *scores, *dimensions]]
+    auroc = auroc_table(needed, scores, dimensions)
     few = auroc[["n_human", "n_synthetic"]].min(axis=1) < FEWEST_RECORDS
     auroc.loc[few, ["auroc_low", "auroc_high"]] = None
     return Panel(
-        setting.name, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores)
+        setting.name, drawn, auroc, _seen(tpr_table(needed, scores, dimensions)), compared_scores(drawn, scores)
     )
 
 
