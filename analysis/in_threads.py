@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_MOST: Final = 4
+_MOST: Final = 2
 """Threads. Each holds what it computes with, so more would need more memory."""
 
 
