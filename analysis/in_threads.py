@@ -13,6 +13,6 @@ _MOST: Final = 2
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Return the result of each item, in order. The first exception is raised."""
-    threads = min(_MOST, len(os.sched_getaffinity(0)))
+    threads = min(_MOST, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, items))

@@ -101,7 +101,7 @@ def main() -> None:
         load = os.getloadavg()[0]
         seconds, cpu_s, peak_gib = report_cost(run)
     print(f"{rows:,} rows: {seconds:.1f} s ({cpu_s:.1f} s of CPU time), {peak_gib:.2f} GiB at the peak")
-    print(f"load before: {load:.1f} processes on {len(os.sched_getaffinity(0))} cores; above 1.5, others were at work")
+    print(f"load before: {load:.1f} processes on {os.cpu_count()} cores; above 1.5, others were at work")
 
 
 if __name__ == "__main__":
