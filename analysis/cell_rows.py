@@ -39,8 +39,7 @@ class CellRows:
 
 def cell_rows(rows: pd.DataFrame, factors: Sequence[str]) -> CellRows:
     """Return the cell of each row; all rows are one cell where there are no factors."""
-    codes, count = numbered_codes(rows, factors)
-    number = codes.astype(np.min_scalar_type(-count - 1))
+    number, count = numbered_codes(rows, factors)
     order = np.argsort(number, kind="stable")
     return CellRows(number, order, np.searchsorted(number[order], np.arange(count + 1)))
 

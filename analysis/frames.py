@@ -3,9 +3,11 @@
 Knows types. Does not know columns or files.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -24,20 +26,46 @@ def as_frame(columns: dict[str, Any]) -> pd.DataFrame:
     frame: dict[str, Any] = {}
     for name in list(columns):
         column = columns.pop(name)
-        frame[name] = (
-            _as_categories(column)
-            if pa.types.is_dictionary(column.type)
-            else column.to_pandas(types_mapper=_NULLABLE.get)
-        )
+        frame[name] = _converted(column)
         del column
     return pd.DataFrame(frame, copy=False)
 
 
+def _converted(column: Any) -> Any:
+    """Return a column as pandas holds it, converted chunk by chunk: no column is copied as a whole."""
+    if pa.types.is_dictionary(column.type):
+        return _as_categories(column)
+    if column.type in _NULLABLE and pa.types.is_integer(column.type):
+        return _as_integers(column)
+    return column.to_pandas(types_mapper=_NULLABLE.get)
+
+
+def _as_integers(column: Any) -> Any:
+    """Return whole numbers with their nulls."""
+    values, is_null = np.zeros(len(column), column.type.to_pandas_dtype()), np.zeros(len(column), np.bool_)
+    for inside, chunk in _places(column.chunks):
+        if chunk.null_count:
+            is_null[inside] = chunk.is_null().to_numpy(zero_copy_only=False)
+            chunk = chunk.fill_null(0)
+        values[inside] = chunk.to_numpy(zero_copy_only=False)
+    return pd.arrays.IntegerArray(values, is_null)
+
+
 def _as_categories(column: Any) -> pd.Categorical:
     """Return texts as categories, with codes of as few bytes as their number allows."""
-    coded = column.combine_chunks()
-    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
-    values = coded.dictionary.to_pandas()
-    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    chunks = column.unify_dictionaries().chunks
+    values = chunks[0].dictionary.to_pandas() if chunks else pd.Series([], dtype="str")
     size = next(kind for kind in (np.int8, np.int16, np.int32) if len(values) < np.iinfo(kind).max)
-    return pd.Categorical.from_codes(codes.astype(size), pd.Index(values), validate=False)
+    codes: npt.NDArray[np.signedinteger[Any]] = np.empty(len(column), size)
+    for inside, chunk in _places(chunks):
+        indices = chunk.indices.fill_null(-1) if chunk.null_count else chunk.indices
+        codes[inside] = indices.to_numpy(zero_copy_only=False)
+    return pd.Categorical.from_codes(codes, pd.Index(values), validate=False)
+
+
+def _places(chunks: Sequence[Any]) -> Iterator[tuple[slice, Any]]:
+    """Yield the chunks, each with the places of its rows in the column."""
+    start = 0
+    for chunk in chunks:
+        yield slice(start, start + len(chunk)), chunk
+        start += len(chunk)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis.allocator import keep_blocks
 from analysis.conformed import POSITION
 from analysis.counted import Counted, counted_once, latest_attempts
 from analysis.description import Description, read_description
@@ -119,6 +120,7 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
         )
     absent, table = parts.absent, parts.table
     del parts  # so that millions of rows are not in memory twice
+    keep_blocks(table.num_rows)
     held = {name: table[name] for name in table.column_names}
     del table
     every = as_frame(held)

@@ -46,12 +46,14 @@ def combined_codes(rows: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, int
     return codes, size
 
 
-def numbered_codes(rows: pd.DataFrame, names: Sequence[str]) -> tuple[Codes, int]:
-    """Return the codes of combinations without gaps, and their number."""
+def numbered_codes(rows: pd.DataFrame, names: Sequence[str]) -> tuple[Any, int]:
+    """Return the codes of combinations without gaps, in as few bytes as they need, and their number."""
     codes, size = combined_codes(rows, names)
     is_there = np.zeros(size, np.bool_)
     is_there[codes] = True
-    return (np.cumsum(is_there) - 1)[codes], int(np.count_nonzero(is_there))
+    count = int(np.count_nonzero(is_there))
+    numbers = (np.cumsum(is_there) - 1).astype(np.min_scalar_type(-count - 1))
+    return numbers[codes], count
 
 
 def count_combinations(rows: pd.DataFrame, names: Sequence[str]) -> int:

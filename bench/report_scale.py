@@ -1,9 +1,10 @@
 """Time and memory of a report of millions of rows of scores: `python -m bench.report_scale [ROWS]`.
 
-Prints seconds, CPU time and peak memory of `python -m analysis.report`, in a process of its own. Knows the columns of
-binoculars.
+Prints seconds, CPU time and peak memory of `python -m analysis.report`, in a process of its own, and how busy the
+machine was before. Knows the columns of binoculars.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -97,8 +98,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "scale"
         write_rows(run, rows)
+        load = os.getloadavg()[0]
         seconds, cpu_s, peak_gib = report_cost(run)
     print(f"{rows:,} rows: {seconds:.1f} s ({cpu_s:.1f} s of CPU time), {peak_gib:.2f} GiB at the peak")
+    print(f"load before: {load:.1f} processes on {os.cpu_count()} cores; above 1.5, others were at work")
 
 
 if __name__ == "__main__":

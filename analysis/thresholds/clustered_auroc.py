@@ -46,9 +46,9 @@ def clustered_aurocs(values_SN: Any, is_human: Any, record: Any) -> Aurocs:
     records_of_human, records_of_machine = record_count(numbers[human]), record_count(numbers[~human])
     if min(records_of_human, records_of_machine) < 2:
         return Aurocs(aurocs, np.full((len(aurocs), len(aurocs)), np.nan))
-    of_human = _corrected(human_SR @ human_SR.T, records_of_human)
-    of_machine = _corrected(machine_SR @ machine_SR.T, records_of_machine)
-    shared = _corrected(human_SR @ machine_SR.T, record_count(numbers))
+    of_human = _corrected(_products(human_SR, human_SR), records_of_human)
+    of_machine = _corrected(_products(machine_SR, machine_SR), records_of_machine)
+    shared = _corrected(_products(human_SR, machine_SR), record_count(numbers))
     return Aurocs(aurocs, of_human + of_machine + shared + shared.T)
 
 
@@ -123,6 +123,11 @@ def _of_records(values: Any, human: Any, record: Any, size: int) -> tuple[float,
         np.bincount(record[human], of_human - auroc, size) / len(of_human),
         np.bincount(record[machine], of_machine - auroc, size) / len(of_machine),
     )
+
+
+def _products(first_SR: Floats, second_SR: Floats) -> Floats:
+    """Return the sums of products over records. BLAS would add in an order that depends on the number of cores."""
+    return np.array([[float((one * other).sum()) for other in second_SR] for one in first_SR])
 
 
 def _corrected(products_SS: Floats, records: int) -> Floats:

@@ -47,6 +47,8 @@ _IDENTITY = (
 def _plain(column: "pd.Series[Any]") -> Any:
     """Return numbers as float64, and all else as text. Categories are looked at once, and not in every row."""
     if isinstance(column.dtype, pd.CategoricalDtype):
+        if len(column.cat.categories) > len(column):
+            column = column.cat.remove_unused_categories()
         texts, codes = column.cat.categories.map(str), column.cat.codes.to_numpy()
         if (codes < 0).any():
             texts, codes = texts.append(pd.Index([""])), np.where(codes < 0, len(texts), codes)

@@ -33,7 +33,7 @@ class Panel(NamedTuple):
     name: str
     """Name of the setting."""
     drawn: pd.DataFrame
-    """One text of each record and author, with every score."""
+    """One text of each record and author: record_id, is_human, and every score."""
     auroc: pd.DataFrame
     tpr: pd.DataFrame
     pairwise: pd.DataFrame
@@ -65,12 +65,12 @@ def _panel(setting: Setting) -> Panel | None:
     )
     drawn = one_of_each(frame, ("record", "is_human"), 0)
     dimensions = [name for name in dimensions_of(drawn) if name != "pair"]
-    auroc = auroc_table(drawn, scores, dimensions)
+    needed = drawn[["record", "is_human", *scores, *dimensions]]
+    auroc = auroc_table(needed, scores, dimensions)
     few = auroc[["n_human", "n_synthetic"]].min(axis=1) < FEWEST_RECORDS
     auroc.loc[few, ["auroc_low", "auroc_high"]] = None
-    return Panel(
-        setting.name, drawn, auroc, _seen(tpr_table(drawn, scores, dimensions)), compared_scores(drawn, scores)
-    )
+    tpr, pairwise = _seen(tpr_table(needed, scores, dimensions)), compared_scores(drawn, scores)
+    return Panel(setting.name, drawn[["record_id", "is_human", *scores]], auroc, tpr, pairwise)
 
 
 def _one_of_each_record(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:

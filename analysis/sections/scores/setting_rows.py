@@ -85,7 +85,7 @@ class SettingRows:
 
 
 _KNOWN: Final[WeakKeyDictionary[SweepRows, tuple[SettingRows, ...]]] = WeakKeyDictionary()
-"""Settings of the sweeps on the page: as long as their rows are there."""
+"""Settings of the sweeps on the page: until the last section is made, or as long as their rows are there."""
 
 
 def setting_rows(sweep: MeasuredSweep) -> tuple[SettingRows, ...]:
@@ -93,6 +93,11 @@ def setting_rows(sweep: MeasuredSweep) -> tuple[SettingRows, ...]:
     if sweep.rows not in _KNOWN:
         _KNOWN[sweep.rows] = tuple(_split(sweep))
     return _KNOWN[sweep.rows]
+
+
+def forget_setting_rows() -> None:
+    """Give back what the sections of all sweeps share, once the last section is made."""
+    _KNOWN.clear()
 
 
 def _split(sweep: MeasuredSweep) -> list[SettingRows]:
