@@ -67,7 +67,7 @@ def test_what_is_folded_on_the_page_is_counted_on_the_terminal_and_whole_in_repo
     run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(run_dir, [*cell([10.0, 11.0]), *cell([20.0, 21.0], max_new_tokens=32)])
-    monkeypatch.setattr(analysis.assembly, "in_short", lambda parts: in_short(parts, most=1))
+    monkeypatch.setattr(analysis.assembly, "in_short", lambda parts: in_short(parts, most=2))
     result = CliRunner().invoke(app, [str(run_dir), "--terminal"])
     assert "more on the page: 1 sentence" in result.stdout.splitlines()
     text = (run_dir / "report/report.md").read_text()
