@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import analysis.assembly
 from analysis.in_short import in_short
+from analysis.markdown import MAX_CHARACTERS
 from analysis.progress import REHEARSED
 from analysis.report import app, write_report
 
@@ -73,3 +74,12 @@ def test_what_is_folded_on_the_page_is_counted_on_the_terminal_and_whole_in_repo
     text = (run_dir / "report/report.md").read_text()
     assert text.index("\n## Inference\n") < text.index("\n## More: Inference\n")
     assert "<summary>more: 1 sentence</summary>" in (run_dir / "report/index.html").read_text(encoding="utf-8")
+
+
+def test_report_md_is_short_enough_for_an_issue(run_dir: Path, write: Any, row: Any) -> None:
+    for name in (f"sweep{number:02}" for number in range(80)):
+        write(run_dir, [row(i, benchmark="noop") | {"index": i} for i in range(30)], name, benchmark="noop")
+    write_report(run_dir)
+    text = (run_dir / "report/report.md").read_text()
+    assert MAX_CHARACTERS - 2_000 < len(text) <= MAX_CHARACTERS + 200
+    assert text.endswith(" more tables are on the page; here they would make more than an issue takes.\n")
