@@ -140,6 +140,7 @@ def finish(figure: Any, name: str, caption: str) -> Drawing:
             _escape_unknown(figure)
             return Drawing(name, caption, b"", b"")
         figure.savefig(svg, format="svg", metadata={"Date": None})
+    figure.set_layout_engine("none")  # places are shares of the figure: found once, they hold in every format
     if _escape_unknown(figure):
         caption = f"{caption} {ESCAPED}"
     dpi = min(_PNG_DPI, math.sqrt(_MAX_PNG_PIXELS / math.prod(figure.get_size_inches())))

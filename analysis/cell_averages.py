@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.cell_factors import EFFECTIVE, candidate_factors, constants_of, ordered_levels, split_cells, varies
 from analysis.cell_rows import CellRows, cell_rows
-from analysis.cell_statistics import by_record, describe
+from analysis.cell_statistics import Clusters, by_record, describe
 from analysis.in_threads import in_threads
 from analysis.load import SweepRows
 from analysis.notes import notes_on_averages
@@ -51,7 +51,8 @@ def average(sweep: SweepRows) -> Averages:
     levels = {name: ordered_levels(rows[name], sweep.description.factors.get(name, [])) for name in factors}
     metrics = tuple(name for name in headlines(sweep) if rows[name].notna().any())
     cells_of = cell_rows(rows, factors)
-    tables = in_threads(partial(_describe_cells, rows, cells_of, factors, repeats=not has_scores), metrics)
+    records = cells_of.clusters(rows["record_id"]) if has_scores else None
+    tables = in_threads(partial(_describe_cells, rows, cells_of, factors, records), metrics)
     cells = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*factors, "metric"])
     return Averages(
         factors=tuple(factors),
@@ -81,7 +82,7 @@ def is_scored(sweep: SweepRows) -> bool:
 
 
 def _describe_cells(
-    rows: pd.DataFrame, cells: CellRows, factors: list[str], metric: str, *, repeats: bool
+    rows: pd.DataFrame, cells: CellRows, factors: list[str], records: Clusters | None, metric: str
 ) -> pd.DataFrame:
     """Return the statistics of one metric, a row per cell that has a value of it.
 
@@ -89,19 +90,19 @@ def _describe_cells(
         rows: of all cells.
         cells: cell of each row.
         factors: that tell cells apart.
+        records: of the texts of each cell; None where the rows of a cell repeat one measurement.
         metric: column to describe.
-        repeats: the rows of a cell repeat one measurement.
     """
     values = pd.Series(rows[metric].to_numpy(np.float64, na_value=np.nan))
-    table = describe(values.groupby(cells.number), repeats=repeats, medians=cells.medians(values.to_numpy()))
+    table = describe(values.groupby(cells.number), repeats=records is None, medians=cells.medians(values.to_numpy()))
     table[["rows_beside_others", "most_neighbours"]] = 0
-    if repeats:  # where a text is scored does not change its score
+    if records is None:  # where a text is scored does not change its score
         neighbours = pd.Series(rows["neighbours"].to_numpy(np.float64, na_value=0))
         others = neighbours.fillna(0).where(values.notna(), 0)
         table["rows_beside_others"] = (others > 0).groupby(cells.number).sum().astype(int)
         table["most_neighbours"] = others.groupby(cells.number).max().astype(int)
     else:
-        table = by_record(table, values.to_numpy(), cells.number, pd.factorize(rows["record_id"])[0])
+        table = by_record(table, values.to_numpy(), records)
     levels = rows[factors].iloc[cells.firsts[table.index]].set_axis(table.index)
     levels["metric"] = metric
     together: pd.DataFrame = pd.concat([levels, table], axis=1).reset_index(drop=True)

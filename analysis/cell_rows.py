@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.cell_statistics import Clusters
 from analysis.row_codes import numbered_codes
 
 
@@ -30,6 +31,13 @@ class CellRows:
     def places(self, cell: int) -> Any:
         """Return the places of the rows of a cell, in their order."""
         return self.order[self.starts[cell] : self.starts[cell + 1]]
+
+    def clusters(self, column: "pd.Series[Any]") -> Clusters:
+        """Return the rows of each cell that share a value of a column, such as record_id. Null is a value."""
+        number, count = numbered_codes(pd.DataFrame({"cell": self.number, "value": column.array}), ["cell", "value"])
+        cell = np.empty(count, np.intp)
+        cell[number] = self.number
+        return Clusters(number.astype(np.intp), cell)
 
     def medians(self, values: Any) -> Any:
         """Return the median of each cell's values, nulls left out; NaN for a cell without values."""

@@ -5,7 +5,7 @@ minimum or the maximum is at least 50% away from the mean. Knows groups of numbe
 benchmarks.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,15 @@ SD_LIMIT: Final = 0.10
 """Ratio of standard deviation to mean from which a cell is marked as unsteady, as in pyperf's `check`."""
 RANGE_LIMIT: Final = 0.50
 """Distance of the least or the greatest value from the mean, as a share of the mean, from which a cell is marked."""
+
+
+class Clusters(NamedTuple):
+    """Rows that belong together: those of one record in one cell."""
+
+    number: Any
+    """Number of each row's cluster, from 0."""
+    cell: Any
+    """Number of each cluster's cell."""
 
 
 def describe(values: Any, *, repeats: bool, medians: Any = None) -> pd.DataFrame:
@@ -52,7 +61,7 @@ def describe(values: Any, *, repeats: bool, medians: Any = None) -> pd.DataFrame
     return table[[*order, "sd_above_limit", "range_above_limit"]]
 
 
-def by_record(table: pd.DataFrame, values: Any, cells: Any, records: Any) -> pd.DataFrame:
+def by_record(table: pd.DataFrame, values: Any, clusters: Clusters) -> pd.DataFrame:
     """Return the statistics of scored texts with intervals by record, in place of those for independent values.
 
     Texts of one record are not independent: a record is a cluster. The variance of a mean is the sum over records of
@@ -62,22 +71,20 @@ def by_record(table: pd.DataFrame, values: Any, cells: Any, records: Any) -> pd.
     Args:
         table: what `describe` returns, by the number of a cell.
         values: of each text, float64; NaN is not counted.
-        cells: number of each text's cell.
-        records: number of each text's record, from 0; texts without a record (-1) count as one.
+        clusters: cell and record of each text.
 
     Returns:
         The same columns, and records (those with a value).
     """
     held = ~np.isnan(values)
-    cells = cells[held].astype(np.int64)
-    keys, clusters = pd.factorize(cells * (int(records.max(initial=-1)) + 2) + records[held])
-    cell_of_cluster = np.empty(len(clusters), np.int64)
-    cell_of_cluster[keys] = cells
-    mean = table["mean"].reindex(range(int(cells.max(initial=-1)) + 1)).to_numpy()
+    mean = table["mean"].reindex(range(int(clusters.cell.max(initial=-1)) + 1)).to_numpy()
     with np.errstate(over="ignore", invalid="ignore"):
-        shares = np.bincount(keys, values[held] - mean[cells])
-        squares = np.bincount(cell_of_cluster, shares**2)[table.index]
-        count = np.bincount(cell_of_cluster)[table.index]
+        distance = values - mean[clusters.cell][clusters.number]
+        distance[~held] = 0
+        shares = np.bincount(clusters.number, distance, len(clusters.cell))
+        has_value = np.bincount(clusters.number, held, len(clusters.cell)) > 0
+        squares = np.bincount(clusters.cell, shares**2)[table.index]
+        count = np.bincount(clusters.cell, has_value)[table.index].astype(np.int64)
         quantile = stdtrit(np.maximum(count, 2) - 1, (1 + CONFIDENCE) / 2)
         variance = squares * count / np.maximum(count - 1, 1)
         half_width = np.where(count < FEWEST, np.nan, quantile * np.sqrt(variance) / table["n"])
