@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.cell_factors import EFFECTIVE, candidate_factors, constants_of, ordered_levels, split_cells, varies
 from analysis.cell_rows import CellRows, cell_rows
-from analysis.cell_statistics import Clusters, by_record, describe
+from analysis.cell_statistics import Clusters, by_record, describe, statistics
 from analysis.in_threads import in_threads
 from analysis.load import SweepRows
 from analysis.notes import notes_on_averages
@@ -93,20 +93,31 @@ def _describe_cells(
         records: of the texts of each cell; None where the rows of a cell repeat one measurement.
         metric: column to describe.
     """
-    values = pd.Series(rows[metric].to_numpy(np.float64, na_value=np.nan))
-    table = describe(values.groupby(cells.number), repeats=records is None, medians=cells.medians(values.to_numpy()))
-    table[["rows_beside_others", "most_neighbours"]] = 0
-    if records is None:  # where a text is scored does not change its score
-        neighbours = pd.Series(rows["neighbours"].to_numpy(np.float64, na_value=0))
-        others = neighbours.fillna(0).where(values.notna(), 0)
-        table["rows_beside_others"] = (others > 0).groupby(cells.number).sum().astype(int)
-        table["most_neighbours"] = others.groupby(cells.number).max().astype(int)
-    else:
-        table = by_record(table, values.to_numpy(), records)
+    values = rows[metric].to_numpy(np.float64, na_value=np.nan)
+    table = _of_repeats(rows, cells, values) if records is None else _of_texts(cells, values, records)
     levels = rows[factors].iloc[cells.firsts[table.index]].set_axis(table.index)
     levels["metric"] = metric
     together: pd.DataFrame = pd.concat([levels, table], axis=1).reset_index(drop=True)
     return together
+
+
+def _of_repeats(rows: pd.DataFrame, cells: CellRows, values: Any) -> pd.DataFrame:
+    """Return the statistics of cells whose rows repeat one measurement, with how many were beside other work."""
+    column = pd.Series(values)
+    table = describe(column.groupby(cells.number), repeats=True)
+    neighbours = pd.Series(rows["neighbours"].to_numpy(np.float64, na_value=0))
+    others = neighbours.fillna(0).where(column.notna(), 0)
+    return table.assign(
+        rows_beside_others=(others > 0).groupby(cells.number).sum().astype(int),
+        most_neighbours=others.groupby(cells.number).max().astype(int),
+    )
+
+
+def _of_texts(cells: CellRows, values: Any, records: Clusters) -> pd.DataFrame:
+    """Return the statistics of cells of scored texts: where a text is scored does not change its score."""
+    ordered = cells.ordered(values)
+    table = by_record(statistics(cells.moments(ordered), repeats=False), ordered, records)
+    return table.assign(rows_beside_others=0, most_neighbours=0)
 
 
 def _sorted(cells: pd.DataFrame, levels: dict[str, list[Any]], metrics: Sequence[str]) -> pd.DataFrame:

@@ -3,13 +3,15 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from analysis.cell_statistics import Clusters
 from analysis.row_codes import numbered_codes
+
+_MOMENTS: Final = ("count", "mean", "median", "std", "min", "max")
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,21 @@ class CellRows:
         number, count = numbered_codes(pd.DataFrame({"cell": self.number, "value": column.array}), ["cell", "value"])
         cell = np.empty(count, np.intp)
         cell[number] = self.number
-        return Clusters(number.astype(np.intp), cell)
+        return Clusters(number[self.order].astype(np.intp), cell)
 
-    def medians(self, values: Any) -> Any:
-        """Return the median of each cell's values, nulls left out; NaN for a cell without values."""
-        ordered = values[self.order]
-        return np.array([_median(ordered[start:end]) for start, end in itertools.pairwise(self.starts)], np.float64)
+    def ordered(self, values: Any) -> Any:
+        """Return values in the order of the cells."""
+        return values[self.order]
+
+    def moments(self, ordered: Any) -> pd.DataFrame:
+        """Return count, mean, median, std, min and max of the values of each cell, nulls left out.
+
+        Args:
+            ordered: values in the order of the cells.
+        """
+        parts = (ordered[start:end] for start, end in itertools.pairwise(self.starts))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return pd.DataFrame([_moments(part) for part in parts], columns=_MOMENTS)
 
 
 def cell_rows(rows: pd.DataFrame, factors: Sequence[str]) -> CellRows:
@@ -52,6 +63,9 @@ def cell_rows(rows: pd.DataFrame, factors: Sequence[str]) -> CellRows:
     return CellRows(number, order, np.searchsorted(number[order], np.arange(count + 1)))
 
 
-def _median(values: Any) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else np.nan
+def _moments(values: Any) -> tuple[float, ...]:
+    known = values[~np.isnan(values)] if np.isnan(np.min(values, initial=0)) else values
+    if not len(known):
+        return (0, *[np.nan] * (len(_MOMENTS) - 1))
+    spread = float(known.std(ddof=1)) if len(known) > 1 else np.nan
+    return (len(known), float(known.mean()), float(np.median(known)), spread, float(known.min()), float(known.max()))

@@ -24,29 +24,36 @@ class Clusters(NamedTuple):
     """Rows that belong together: those of one record in one cell."""
 
     number: Any
-    """Number of each row's cluster, from 0."""
+    """Number of each row's cluster, from 0; the rows of the first cell first."""
     cell: Any
     """Number of each cluster's cell."""
 
 
-def describe(values: Any, *, repeats: bool, medians: Any = None) -> pd.DataFrame:
-    """Return the statistics of a grouped float column, a row per group. Groups without values are left out.
+def describe(values: Any, *, repeats: bool) -> pd.DataFrame:
+    """Return the statistics of a grouped float column, see `statistics`.
+
+    Args:
+        values: a pandas group-by of float64. Nulls are not counted.
+        repeats: the values of a group repeat one measurement, so that a wide spread is marked as unsteady.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return statistics(values.agg(["count", "mean", "median", "std", "min", "max"]), repeats=repeats)
+
+
+def statistics(table: pd.DataFrame, *, repeats: bool) -> pd.DataFrame:
+    """Return the statistics of groups of values, a row per group. Groups without values are left out.
 
     With h = t(0.975, n-1) · sd / √n (Student), the interval is mean ± h. Where every value of the column is positive,
     the interval is mean · exp(± h / mean): that of log(mean) by the delta method, which never reaches zero. Standard
     deviation (sd, n-1) and interval are null for n = 1. The range is marked only where all values are at least 0.
 
     Args:
-        values: a pandas group-by of float64. Nulls are not counted.
+        table: count, mean, median, std (n-1), min and max of each group.
         repeats: the values of a group repeat one measurement, so that a wide spread is marked as unsteady.
-        medians: of every group, where the caller has them: of millions of values they take longest.
 
     Returns:
         Columns n, mean, median, sd, ci95_low, ci95_high, min, max, sd_above_limit, range_above_limit.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        table: pd.DataFrame = values.agg(["count", "mean", "std", "min", "max"])
-    table["median"] = values.median() if medians is None else medians
     table = table.rename(columns={"count": "n", "std": "sd"})[table["count"] > 0].copy()
     quantile = stdtrit(table["n"].clip(lower=2) - 1, (1 + CONFIDENCE) / 2)
     with np.errstate(over="ignore", invalid="ignore"):  # values near the largest float: the interval is infinite
@@ -69,20 +76,20 @@ def by_record(table: pd.DataFrame, values: Any, clusters: Clusters) -> pd.DataFr
     freedom. The interval is null for fewer than FEWEST records.
 
     Args:
-        table: what `describe` returns, by the number of a cell.
-        values: of each text, float64; NaN is not counted.
-        clusters: cell and record of each text.
+        table: what `statistics` returns, by the number of a cell.
+        values: of each text, float64, those of the first cell first; NaN is not counted.
+        clusters: record in its cell of each of these texts.
 
     Returns:
         The same columns, and records (those with a value).
     """
-    held = ~np.isnan(values)
+    size, held = len(clusters.cell), ~np.isnan(values)
     mean = table["mean"].reindex(range(int(clusters.cell.max(initial=-1)) + 1)).to_numpy()
     with np.errstate(over="ignore", invalid="ignore"):
         distance = values - mean[clusters.cell][clusters.number]
         distance[~held] = 0
-        shares = np.bincount(clusters.number, distance, len(clusters.cell))
-        has_value = np.bincount(clusters.number, held, len(clusters.cell)) > 0
+        shares = np.bincount(clusters.number, distance, size)
+        has_value = np.ones(size) if held.all() else np.bincount(clusters.number, held, size) > 0
         squares = np.bincount(clusters.cell, shares**2)[table.index]
         count = np.bincount(clusters.cell, has_value)[table.index].astype(np.int64)
         quantile = stdtrit(np.maximum(count, 2) - 1, (1 + CONFIDENCE) / 2)
