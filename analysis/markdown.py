@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from analysis.page import Page
+from analysis.progress import RunProgress
 from analysis.tables import Table
 from sweeps.printable import middle_out, printable
 
@@ -27,8 +28,8 @@ def summary_lines(page: Page) -> list[str]:
     lines += [f"{count.status}: {_rows(count.rows)}{_because(count.reasons)}" for count in page.statuses]
     for run in page.runs:
         if run.progress.is_short:
-            go_on = f"; to continue: {run.command}" if run.command else ""
-            lines.append(f"{run.name}: not complete, {'; '.join(run.missing)} tasks are done{go_on}")
+            go_on = f"; to continue: {run.command}" if run.command and not run.is_running else ""
+            lines.append(f"{run.name} {_state(run)}: {'; '.join(run.missing)} tasks are done{go_on}")
         if run.retry:
             lines.append(f"{run.name}: failed tasks run again with: {run.retry}")
     for heading, sentences in _sentences(page):
@@ -67,7 +68,7 @@ def _head(page: Page) -> Iterator[str]:
         yield _plain_item(f"{count.status}: {_rows(count.rows)}{_because(count.reasons)}")
     for run in page.runs:
         if run.progress.is_short:
-            yield f"- {_plain(run.name)} is not complete: {_plain('; '.join(run.missing))} tasks are done"
+            yield f"- {_plain(run.name)} {_state(run)}: {_plain('; '.join(run.missing))} tasks are done"
         if run.progress.is_short and run.command:
             yield f"\n```\n{run.command}\n```"
     for remark in page.remarks:
@@ -92,6 +93,10 @@ def _tables(page: Page) -> Iterator[Iterator[str]]:
     for sweep in page.sweeps:
         if sweep.name not in in_study:
             yield from (_table(sweep.name, table) for table in sweep.tables[:1])
+
+
+def _state(run: RunProgress) -> str:
+    return "goes on" if run.is_running else "is not complete"
 
 
 def _sentences(page: Page) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -14,7 +14,7 @@ from analysis.column_titles import duration
 from analysis.failures import failures
 from analysis.load import RunRows, SweepRows
 from sweeps.printable import middle_out
-from sweeps.run_layout import REHEARSAL
+from sweeps.run_layout import REHEARSAL, RunLayout
 from sweeps.task_status import TaskStatus
 
 _RETRIED: Final = (
@@ -78,6 +78,8 @@ class RunProgress:
     """Command that continues the run; '' where no file says."""
     retry: str
     """Command that tries failed tasks again; '' where there are none, or no file says."""
+    is_running: bool = False
+    """A run wrote there when its rows were read."""
     is_rehearsal: bool = False
     """The run is one of `--rehearse`."""
 
@@ -108,6 +110,7 @@ def run_progress(run: RunRows, name: str) -> RunProgress:
         missing=tuple(f"{sweep}: {part.tasks:,} of {part.planned:,}" for sweep, part in parts.items() if part.is_short),
         command=command,
         retry=" ".join([command, *(f"--retry {status}" for status in failed)]) if command and failed else "",
+        is_running=RunLayout(run.directory).is_being_written(),
         is_rehearsal=any((sweep.description.spec_name or "").endswith(REHEARSAL) for sweep in run.sweeps),
     )
 

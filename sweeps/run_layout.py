@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from filelock import FileLock, Timeout
+
 PART_PATTERN: Final = "part-*.parquet"
 _NUMBERS: Final = re.compile(r"part-(?P<first>[0-9]+)(-(?P<last>[0-9]+))?\.parquet")
 """One number for a part that was written by one flush; the first and the last for parts that were merged into one."""
@@ -82,6 +84,18 @@ class RunLayout:
     def sweep(self, name: str) -> SweepLayout:
         """Return the layout of one sweep's directory."""
         return SweepLayout(self.directory / name)
+
+    def is_being_written(self) -> bool:
+        """Tell whether a run writes there now."""
+        if not self.lock.exists():
+            return False
+        try:
+            with FileLock(self.lock, timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:  # opening it tells better
+            return False
 
     def has_parts(self) -> bool:
         """Tell whether any sweep has rows on disk."""

@@ -31,19 +31,6 @@ LOCK_WAIT_S: Final = 30.0
 """Time for the last process of a killed run to end and release the lock."""
 
 
-def is_taken(path: Path) -> bool:
-    """Tell whether a run writes into that directory now."""
-    if not RunLayout(path).lock.exists():
-        return False
-    try:
-        with FileLock(RunLayout(path).lock, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # opening it tells better
-        return False
-
-
 def wait_until_free(path: Path, tell: Callable[[str], object]) -> None:
     """Wait until no other run writes into that directory, before anything is started that would disturb it.
 
@@ -54,11 +41,11 @@ def wait_until_free(path: Path, tell: Callable[[str], object]) -> None:
     Raises:
         UserError: the other run still writes there after LOCK_WAIT_S.
     """
-    if not is_taken(path):
+    if not RunLayout(path).is_being_written():
         return
     tell(f"a run writes in {path} now; waiting for at most {LOCK_WAIT_S:g} s until it lets go")
     deadline_s = time.monotonic() + LOCK_WAIT_S
-    while is_taken(path):
+    while RunLayout(path).is_being_written():
         if time.monotonic() > deadline_s:
             raise UserError(TAKEN.format(path))
         time.sleep(0.1)

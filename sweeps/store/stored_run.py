@@ -12,9 +12,8 @@ from typing import Final
 
 from sweeps.errors import SpecChanged, UserError
 from sweeps.plan.spec import RESERVED_NAMES
-from sweeps.run_layout import SweepLayout
+from sweeps.run_layout import RunLayout, SweepLayout
 from sweeps.store.parts import DAMAGE, read_part, while_unmerged
-from sweeps.store.run_directory import is_taken
 from sweeps.store.run_metadata import RunMetadata, read_run_metadata
 from sweeps.task_status import TaskStatus
 
@@ -120,7 +119,9 @@ def read_stored_run(directory: Path) -> StoredRun:
         UserError: the directory cannot be read.
     """
     try:
-        return StoredRun(directory, is_taken(directory), tuple(map(_read_sweep, _sweep_directories(directory))))
+        return StoredRun(
+            directory, RunLayout(directory).is_being_written(), tuple(map(_read_sweep, _sweep_directories(directory)))
+        )
     except OSError as error:
         raise UserError(f"{error.filename or directory}: cannot be read: {error.strerror or error}") from error
 

@@ -38,7 +38,7 @@ def test_the_terminal_gets_the_page_in_short_and_the_path_last(stopped: Path) ->
     result = CliRunner().invoke(app, [str(stopped), "--terminal"])
     lines = result.stdout.splitlines()
     assert lines[:2] == ["demo", "4 rows; 2 of 44 tasks are done"]
-    assert f"demo: not complete, generation: 2 of 44 tasks are done; to continue: {COMMAND}" in lines
+    assert f"demo is not complete: generation: 2 of 44 tasks are done; to continue: {COMMAND}" in lines
     assert f"demo: failed tasks run again with: {COMMAND} --retry error" in lines
     assert any(line.startswith("  Mean generation rate: 11.00 tokens/s (n = 3; too few to tell") for line in lines)
     assert lines[-1] == str(stopped / "report/index.html")

@@ -39,9 +39,10 @@ def test_the_page_of_a_run_that_goes_on_begins_with_its_progress(
     run = tmp_path / "runs" / "live"
     eventually(lambda: RunLayout(run).has_parts(), "rows on disk")
     page = write_report(run).read_text(encoding="utf-8")
+    assert "live goes on: waits: " in (run / "report/report.md").read_text(encoding="utf-8")
     assert running.poll() is None, "the run went on meanwhile"
     head = page[: page.index("</header>")]
-    (done,) = re.findall(rf"([\d,]+) of {TASKS:,} tasks; the run is not complete", head)
+    (done,) = re.findall(rf"([\d,]+) of {TASKS:,} tasks; the run goes on", head)
     assert 0 < int(done.replace(",", "")) < TASKS
     assert "python -m sweeps.run live.toml --address inline" in head
     assert "All cells" in page

@@ -12,12 +12,12 @@ import pytest
 from sweeps.errors import InputChanged, SpecChanged, UserError
 from sweeps.plan.spec import Spec
 from sweeps.planning import make_plan, prepare
+from sweeps.run_layout import RunLayout
 from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.policy import Policy
 from sweeps.schema import COLUMNS
 from sweeps.store.finished import Again
 from sweeps.store.rows import failed_row, measured_row
-from sweeps.store.run_directory import is_taken
 from sweeps.store.sink import Sink
 from sweeps.task import Allocation, Lease, Outcome, Run, Slot, Stop
 from tests.fakes import REGISTRY, Faulty, faulty_spec
@@ -228,7 +228,7 @@ def test_rows_of_tasks_that_are_not_of_the_plan_are_never_counted(tmp_path: Path
     table.to_parquet(tmp_path / "s" / "part-000007.parquet", schema=ds.dataset(tmp_path / "s").schema)
     with pytest.raises(SpecChanged, match="1 of 2 tasks on disk are not of this plan"):
         run_all(tmp_path, faulty_spec(index=[0]))
-    assert not is_taken(tmp_path)
+    assert not RunLayout(tmp_path).is_being_written()
 
 
 def test_to_plan_touches_no_file_not_even_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

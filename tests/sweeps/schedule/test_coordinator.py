@@ -11,6 +11,7 @@ import pytest
 from sweeps.errors import SpecChanged, UserError
 from sweeps.plan.spec import Spec
 from sweeps.planning import make_plan
+from sweeps.run_layout import RunLayout
 from sweeps.schedule import coordinator as coordinator_module
 from sweeps.schedule.coordinator import Coordinator
 from sweeps.schedule.policy import Policy
@@ -123,7 +124,7 @@ def test_two_runs_in_one_directory_are_refused(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(run_directory, "LOCK_WAIT_S", 0.01)
     spec = faulty_spec()
     first = open_run(tmp_path, spec)
-    assert run_directory.is_taken(tmp_path)
+    assert RunLayout(tmp_path).is_being_written()
     with pytest.raises(UserError, match="another run is writing there"):
         open_run(tmp_path, spec)
     first.close()

@@ -10,6 +10,7 @@ import pytest
 
 from sweeps.errors import SinkFailed, UserError
 from sweeps.planning import make_plan
+from sweeps.run_layout import RunLayout
 from sweeps.schema import COLUMNS
 from sweeps.store import run_directory
 from sweeps.store.finished import Again
@@ -83,10 +84,10 @@ def test_rows_are_written_when_they_are_many(directory: RunDirectory) -> None:
 
 def test_what_waits_is_written_at_the_end_and_the_directory_let_go(directory: RunDirectory) -> None:
     directory.add("s", [row()])
-    assert run_directory.is_taken(directory.path)
+    assert RunLayout(directory.path).is_being_written()
     assert directory.close() == []
     assert parts(directory) == 1
-    assert not run_directory.is_taken(directory.path)
+    assert not RunLayout(directory.path).is_being_written()
 
 
 def test_a_row_that_no_column_holds_is_written_as_an_error_and_told(directory: RunDirectory) -> None:
@@ -128,7 +129,7 @@ def test_a_disk_that_is_full_from_the_start_is_told_and_the_directory_let_go(
         patch.setattr("sweeps.atomic_write.os.fsync", full)
         with pytest.raises(SinkFailed, match="No space left"):
             refused.open(fresh=False, warn=pytest.fail)
-    assert not run_directory.is_taken(tmp_path)
+    assert not RunLayout(tmp_path).is_being_written()
 
 
 def test_a_part_that_is_damaged_is_set_aside_before_its_tasks_are_asked_for(
