@@ -27,7 +27,6 @@ from analysis.progress import measured_span, progress_of, run_progress, statuses
 from analysis.report_files import ReportFiles, file_name
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.order import SECTIONS
-from analysis.sections.scores.setting_rows import forget_setting_rows
 from analysis.study import NotebookPart, fitting, make_study
 from analysis.surroundings import environments_of, outline, spec_of
 from analysis.tables import Table, auc_table, failure_table
@@ -45,7 +44,8 @@ def assemble(runs: Sequence[RunRows], files: ReportFiles, compared: ComparedPart
     rows = [sweep for run in runs for sweep in run.sweeps]
     sweeps = measured_sweeps(runs, names)
     study = make_study(sweeps)
-    forget_setting_rows()
+    for sweep in sweeps:
+        sweep.forget()
     _write_study(study, files)
     progress = tuple(run_progress(run, name) for run, name in zip(runs, names, strict=True))
     return Page(

@@ -1,15 +1,18 @@
-"""A sweep whose rows are on the page, with its averages, which are computed once.
+"""A sweep whose rows are on the page, with its averages and what else several sections share, computed once.
 
 Knows rows. Does not know sections or HTML.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 from analysis.cell_averages import Averages, average
 from analysis.load import SweepRows
 from sweeps.run_layout import REHEARSAL
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,19 @@ class MeasuredSweep:
     """Begins the names of the sweep's figures and tables; unique on the page."""
     page: Sequence[SweepRows]
     """Rows of every sweep on the page, this one included."""
+    _shared: dict[Callable[["MeasuredSweep"], Any], Any] = field(default_factory=dict, repr=False, compare=False)
+    """Results of `once`."""
+
+    def once(self, compute: Callable[["MeasuredSweep"], Result]) -> Result:
+        """Return what a function computes from the sweep. Sections that ask for the same function share the result."""
+        if compute not in self._shared:
+            self._shared[compute] = compute(self)
+        found: Result = self._shared[compute]
+        return found
+
+    def forget(self) -> None:
+        """Give back what sections share, once the last section is made: millions of rows may be in it."""
+        self._shared.clear()
 
     @cached_property
     def averages(self) -> Averages:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,6 @@ import pandas as pd
 
 from analysis.cell_factors import grouped_places, varies_within
 from analysis.level_labels import LevelLabels, short_names
-from analysis.load import SweepRows
 from analysis.row_codes import numbered_codes
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.setting import AUTHORS, HUMAN, Setting
@@ -84,20 +82,9 @@ class SettingRows:
         return Setting(self.name, self.levels, rows)
 
 
-_KNOWN: Final[WeakKeyDictionary[SweepRows, tuple[SettingRows, ...]]] = WeakKeyDictionary()
-"""Settings of the sweeps on the page: until the last section is made, or as long as their rows are there."""
-
-
-def setting_rows(sweep: MeasuredSweep) -> tuple[SettingRows, ...]:
+def setting_rows(sweep: MeasuredSweep) -> list[SettingRows]:
     """Return the settings of a sweep in the order of the spec, each with its rows that have a Binoculars score."""
-    if sweep.rows not in _KNOWN:
-        _KNOWN[sweep.rows] = tuple(_split(sweep))
-    return _KNOWN[sweep.rows]
-
-
-def forget_setting_rows() -> None:
-    """Give back what the sections of all sweeps share, once the last section is made."""
-    _KNOWN.clear()
+    return sweep.once(_split)
 
 
 def _split(sweep: MeasuredSweep) -> list[SettingRows]:
