@@ -4,6 +4,7 @@ Only what the rows carry is said: a mean of few rows, of an unsteady cell, or me
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
@@ -30,47 +31,67 @@ ONE_ROUND: Final = (
 )
 
 
-def summary(selection: Selection, metric: str, also: Sequence[Content] = (), *, share: float = 1.0) -> Content | None:
-    """Return the section that says in short what a study found, the most telling sentence first.
+@dataclass(frozen=True)
+class Findings:
+    """What the rows of a study say about one metric."""
+
+    selection: Selection
+    averages: Averages
+    effects: Effects
+    also: tuple[Content, ...]
+    """Findings beside the effects on the metric; the first is the most telling."""
+
+    @property
+    def metric(self) -> str:
+        """Return the metric."""
+        return self.effects.metric
+
+
+def findings(selection: Selection, metric: str, also: Sequence[Content] = (), *, share: float = 1.0) -> Findings | None:
+    """Return the findings of a study; None where no row has a value of the metric.
 
     Args:
         selection: the rows.
         metric: a rate.
-        also: findings of the study beside the effects on the rate; the first stands before most of these effects.
-        share: part of the 5% of false claims that the effects have; findings in `also` that are tested have the rest.
-    """
-    averages = selection.average(metric)
-    if metric not in averages.metrics:
-        return None
-    found = _effects(selection, averages, share)
-    claimed = claims(found)
-    first, *others = claimed or [no_claim(found) or ""]
-    highest, *lowest = _ends(averages, metric)
-    early, late = together(*also[:1]).sentences, together(*also[1:]).sentences
-    said = (highest, first, *early, *others, *late, *lowest, *_doubt(selection, claimed))
-    return Content(sentences=tuple(filter(None, (*selection.remarks, *said))))
-
-
-def extremes(
-    selection: Selection, metric: str, title: str, also: Sequence[Content] = (), *, share: float = 1.0
-) -> Content | None:
-    """Return the section with all that a study found and did not find, and the cells of the outermost means as a table.
-
-    Args:
-        selection: the rows.
-        metric: a rate.
-        title: of the table.
         also: findings of the study beside the effects on the rate.
         share: part of the 5% of false claims that the effects have; findings in `also` that are tested have the rest.
     """
     averages = selection.average(metric)
     if metric not in averages.metrics:
         return None
-    table, more = ranked_table(averages, metric, title), together(*also)
-    found = _effects(selection, averages, share)
-    claimed = claims(found)
-    said = (*_ends(averages, metric), *claimed, *_doubt(selection, claimed), *more.sentences, *limits(found))
-    return Content(sentences=(*selection.remarks, *said), tables=(table, *_ranking(found), *more.tables))
+    found = effects(selection.sweep.ok, averages.factors, metric, alpha=share * ALPHA)
+    return Findings(selection, averages, found, tuple(also))
+
+
+def summary(found: Findings | None) -> Content | None:
+    """Return the section that says in short what a study found, the most telling sentence first."""
+    if found is None:
+        return None
+    claimed = claims(found.effects)
+    first, *others = claimed or [no_claim(found.effects) or ""]
+    highest, *lowest = _ends(found.averages, found.metric)
+    early, late = together(*found.also[:1]).sentences, together(*found.also[1:]).sentences
+    said = (highest, first, *early, *others, *late, *lowest, *_doubt(found.selection, claimed))
+    return Content(sentences=tuple(filter(None, (*found.selection.remarks, *said))))
+
+
+def extremes(found: Findings | None, title: str) -> Content | None:
+    """Return the section with all that a study found and did not find, and the cells of the outermost means as a table.
+
+    Args:
+        found: by the study.
+        title: of the table.
+    """
+    if found is None:
+        return None
+    table, more = ranked_table(found.averages, found.metric, title), together(*found.also)
+    claimed = claims(found.effects)
+    said = (
+        *(*_ends(found.averages, found.metric), *claimed, *_doubt(found.selection, claimed)),
+        *(*more.sentences, *limits(found.effects)),
+    )
+    tables = (table, *_ranking(found.effects), *more.tables)
+    return Content(sentences=(*found.selection.remarks, *said), tables=tables)
 
 
 def together(*contents: Content) -> Content:
@@ -79,11 +100,6 @@ def together(*contents: Content) -> Content:
         sentences=tuple(sentence for content in contents for sentence in content.sentences),
         tables=tuple(table for content in contents for table in content.tables),
     )
-
-
-def _effects(selection: Selection, averages: Averages, share: float) -> Effects:
-    """Return the effects of the factors on the one metric that was averaged."""
-    return effects(selection.sweep.ok, averages.factors, averages.metrics[0], alpha=share * ALPHA)
 
 
 def _doubt(selection: Selection, claimed: Sequence[str]) -> tuple[str, ...]:

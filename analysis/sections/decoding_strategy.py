@@ -3,7 +3,7 @@
 from typing import Final
 
 from analysis.sections.charts import chart, content
-from analysis.sections.conclusions import extremes
+from analysis.sections.conclusions import extremes, findings
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.pivot import pivot
 from analysis.sections.section import Content
@@ -49,7 +49,8 @@ def rate_by_model_cpu(sweep: MeasuredSweep) -> Content | None:
 
 def conclusion(sweep: MeasuredSweep) -> Content | None:
     """Return § 3.3: the fast and the slow strategies."""
-    return extremes(_rows(sweep).first("model").largest("max_new_tokens", 256), RATE, "Generation rates")
+    selection = _rows(sweep).first("model").largest("max_new_tokens", 256)
+    return extremes(findings(selection, RATE), "Generation rates")
 
 
 def _rows(sweep: MeasuredSweep) -> Selection:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from analysis.sections.charts import chart, content
-from analysis.sections.conclusions import summary
+from analysis.sections.conclusions import findings, summary
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.section import Content
 from analysis.sections.selection import Selection
@@ -17,7 +17,7 @@ _ID_BYTES: Final = 8
 
 def tldr(sweep: MeasuredSweep) -> Content | None:
     """Return § 2.1: the fastest configuration."""
-    return summary(_rows(sweep), RATE)
+    return summary(findings(_rows(sweep), RATE))
 
 
 def memory(sweep: MeasuredSweep) -> Content | None:

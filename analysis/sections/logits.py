@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from analysis.sections.charts import chart, content
-from analysis.sections.conclusions import extremes, summary
+from analysis.sections.conclusions import Findings, extremes, findings, summary
 from analysis.sections.longest_inputs import longest
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.pivot import pivot
@@ -18,7 +18,7 @@ LENGTH: Final = "input_words"
 
 def tldr(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.1: the fastest configuration, the longest input of each device, and the best trade-offs."""
-    return summary(_rows(sweep), RATE, _beside_the_rate(sweep), share=1 - SHARE)
+    return summary(sweep.once(_findings))
 
 
 def memory_4_bit(sweep: MeasuredSweep) -> Content | None:
@@ -55,12 +55,17 @@ def rate_cpu_and_gpu(sweep: MeasuredSweep) -> Content | None:
 
 def conclusions(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.6: the effects on the rate, the longest input of each device, and the best trade-offs."""
-    return extremes(_rows(sweep), RATE, "Calculation rates", _beside_the_rate(sweep), share=1 - SHARE)
+    return extremes(sweep.once(_findings), "Calculation rates")
 
 
 def _and(content: Content, also: Content) -> Content:
     """Return a figure's content with other findings."""
     return replace(content, sentences=(*content.sentences, *also.sentences), tables=also.tables)
+
+
+def _findings(sweep: MeasuredSweep) -> Findings | None:
+    """Return the effects on the rate, which leave a share of the false claims to the trade-offs."""
+    return findings(_rows(sweep), RATE, _beside_the_rate(sweep), share=1 - SHARE)
 
 
 def _beside_the_rate(sweep: MeasuredSweep) -> tuple[Content, Content]:

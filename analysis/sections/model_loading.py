@@ -1,7 +1,7 @@
 """Notebook 01, § 1: how fast a model loads."""
 
 from analysis.sections.charts import chart, content
-from analysis.sections.conclusions import extremes, summary
+from analysis.sections.conclusions import Findings, extremes, findings, summary
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.pivot import pivot
 from analysis.sections.section import Content
@@ -13,7 +13,7 @@ TIME = "load_time_s"
 
 def tldr(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.1: the fastest configuration."""
-    return summary(_rows(sweep), RATE)
+    return summary(sweep.once(_findings))
 
 
 def rate(sweep: MeasuredSweep) -> Content | None:
@@ -31,7 +31,11 @@ def averages_16_cores(sweep: MeasuredSweep) -> Content | None:
 
 def conclusions(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.4–1.5: the fastest and the slowest configurations."""
-    return extremes(_rows(sweep), RATE, "Load rates")
+    return extremes(sweep.once(_findings), "Load rates")
+
+
+def _findings(sweep: MeasuredSweep) -> Findings | None:
+    return findings(_rows(sweep), RATE)
 
 
 def _rows(sweep: MeasuredSweep) -> Selection:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from analysis.load import read_run
-from analysis.sections.conclusions import ONE_ROUND, extremes, summary
+from analysis.sections.conclusions import ONE_ROUND, extremes, findings, summary
 from analysis.sections.selection import Selection
 
 RATE = "generation_rate_tokens_per_s"
@@ -29,14 +29,14 @@ def selection_of(run_dir: Path, write: Any, rows: list[dict[str, Any]]) -> Selec
 
 
 def test_an_effect_is_claimed_with_the_doubt_that_one_round_leaves(run_dir: Path, write: Any, cell: Any) -> None:
-    content = summary(selection_of(run_dir, write, rows_of(cell, 1, 2.0)), RATE)
+    content = summary(findings(selection_of(run_dir, write, rows_of(cell, 1, 2.0)), RATE))
     assert content is not None
     assert any(sentence.startswith("Quantization explains") for sentence in content.sentences)
     assert content.sentences[-1] == ONE_ROUND
 
 
 def test_several_rounds_leave_no_such_doubt(run_dir: Path, write: Any, cell: Any) -> None:
-    content = extremes(selection_of(run_dir, write, rows_of(cell, 6, 2.0)), RATE, "Rates")
+    content = extremes(findings(selection_of(run_dir, write, rows_of(cell, 6, 2.0)), RATE), "Rates")
     assert content is not None
     assert any(sentence.startswith("Quantization explains") for sentence in content.sentences)
     assert ONE_ROUND not in content.sentences
@@ -47,7 +47,7 @@ def test_several_rounds_leave_no_such_doubt(run_dir: Path, write: Any, cell: Any
 
 @pytest.mark.parametrize("rounds", [1, 6])
 def test_without_an_effect_none_is_claimed_and_that_is_said(run_dir: Path, write: Any, cell: Any, rounds: int) -> None:
-    content = extremes(selection_of(run_dir, write, rows_of(cell, rounds, 1.0)), RATE, "Rates")
+    content = extremes(findings(selection_of(run_dir, write, rows_of(cell, rounds, 1.0)), RATE), "Rates")
     assert content is not None
     assert not any("explain" in sentence for sentence in content.sentences)
     assert ONE_ROUND not in content.sentences
@@ -67,7 +67,7 @@ def few_of_each_quantization(cell: Any) -> list[dict[str, Any]]:
 
 
 def test_a_larger_share_without_a_claim_is_told_beside_the_claim(run_dir: Path, write: Any, cell: Any) -> None:
-    content = summary(selection_of(run_dir, write, few_of_each_quantization(cell)), RATE)
+    content = summary(findings(selection_of(run_dir, write, few_of_each_quantization(cell)), RATE))
     assert content is not None
     (said,) = [sentence for sentence in content.sentences if sentence.startswith("CPU cores explain")]
     assert "% of the variation of generation rate (p < 0.001); quantization explains more, 9" in said
@@ -76,7 +76,7 @@ def test_a_larger_share_without_a_claim_is_told_beside_the_claim(run_dir: Path, 
 
 def test_without_any_claim_the_largest_share_is_told_with_the_reason(run_dir: Path, write: Any, cell: Any) -> None:
     rows = [row for row in few_of_each_quantization(cell) if row["cpu_cores"] == 1]
-    content = summary(selection_of(run_dir, write, rows), RATE)
+    content = summary(findings(selection_of(run_dir, write, rows), RATE))
     assert content is not None
     assert content.sentences[1] == (
         "Nothing is claimed on what changes generation rate: the largest share of the variation is that of "
@@ -88,7 +88,7 @@ def test_rows_that_entered_no_claim_are_told_beside_the_first_claim(run_dir: Pat
     rows = rows_of(cell, 1, 2.0)
     rows[0]["neighbours"] = 1
     rows[-1]["generation_rate_tokens_per_s"] = 60.0
-    content = summary(selection_of(run_dir, write, rows), RATE)
+    content = summary(findings(selection_of(run_dir, write, rows), RATE))
     assert content is not None
     (said,) = [sentence for sentence in content.sentences if sentence.startswith("Quantization explains")]
     assert said.endswith("; left out: 1 of 24 rows measured beside other work and 1 of 4 cells, which are unsteady.")
@@ -115,7 +115,7 @@ def test_factors_that_change_together_are_taken_apart_where_the_cells_allow(
         for device, quantization, speed in grid
         for row in placed(cell([speed * rate for rate in rates], quantization=quantization), device)
     ]
-    content = extremes(selection_of(run_dir, write, rows), RATE, "Rates")
+    content = extremes(findings(selection_of(run_dir, write, rows), RATE), "Rates")
     assert content is not None
     said = " ".join(content.sentences)
     assert "Device and quantization together explain" in said
