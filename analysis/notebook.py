@@ -4,7 +4,6 @@ The public names of `analysis`. Knows how the other modules are put together; co
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,22 +14,16 @@ from analysis.cell_averages import Averages, average
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.conclusions.effects import Effects
 from analysis.conclusions.effects import effects as effects_of
-from analysis.conclusions.limits import limits
+from analysis.conclusions.limits import doubts, limits
 from analysis.conclusions.sentences import claims
 from analysis.figures_by_name import Figures, SectionContent, section_contents, sweep_figures
 from analysis.frames import plain_texts
 from analysis.load import RunRows, SweepRows, read_run
-from analysis.sections.conclusions import ONE_ROUND
 from analysis.sections.measured_sweep import MeasuredSweep
 from sweeps.errors import UserError
 
 _ALSO: Final = ("text_sha256", "round", "truncated")
 """Columns that no page shows, and that comparisons and thresholds need."""
-_PAIRS: Final = (
-    *("term", "level", "other", "shared", "greater", "log_ratio", "error", "df", "p", "p_adjusted"),
-    *("ratio", "ratio_low", "ratio_high"),
-)
-"""Columns of the pairs of levels, also where no two levels could be compared."""
 
 
 def read(directory: str | os.PathLike[str]) -> RunRows:
@@ -43,7 +36,7 @@ def read(directory: str | os.PathLike[str]) -> RunRows:
         The rows of every sweep. `overview` shows them in short; `.remarks` names problems in the files.
 
     Raises:
-        UserError: there is no such directory, or it holds no rows. Of a directory of runs, the message lists the runs.
+        UserError: there is no such directory, or it holds no rows. For a directory of runs, the message lists them.
     """
     if not isinstance(directory, str | os.PathLike):
         raise UserError(
@@ -138,8 +131,7 @@ def effects(run: RunRows, sweep: str, metric: str) -> Effects:
     if metric not in numbers:
         has = f"the metrics with values are {', '.join(numbers)}" if numbers else "no row holds a measurement"
         raise UserError(f"{sweep}: no values of {metric!r}; {has}")
-    found = effects_of(chosen.ok, average(chosen).factors, metric)
-    return replace(found, pairs=found.pairs.reindex(columns=[*_PAIRS])) if found.pairs.empty else found
+    return effects_of(chosen.ok, average(chosen).factors, metric)
 
 
 def sentences(run: RunRows, sweep: str, metric: str) -> list[str]:
@@ -158,10 +150,7 @@ def sentences(run: RunRows, sweep: str, metric: str) -> list[str]:
     """
     found = effects(run, sweep, metric)
     claimed = claims(found)
-    held = _sweep(run, sweep).ok
-    if claimed and "round" in held and held["round"].nunique() == 1:
-        claimed.append(ONE_ROUND)
-    return [*claimed, *limits(found)]
+    return [*claimed, *doubts(claimed, _sweep(run, sweep).ok), *limits(found)]
 
 
 def figures(run: RunRows, sweep: str) -> Figures:

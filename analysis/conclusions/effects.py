@@ -32,6 +32,11 @@ ALPHA: Final = 0.05
 MAX_CELLS: Final = 4000
 """Cells beyond which interactions are not tested: the time would grow with the square."""
 _COLUMNS: Final = ("term", "kind", "df", "share", "partial_eta2", "statistic", "p", "reason")
+_PAIR_COLUMNS: Final = {
+    **dict.fromkeys(("term", "level", "other"), object),
+    **dict.fromkeys(("shared", "greater", "log_ratio", "error", "df", "p"), float),
+}
+"""Types of the columns of level_pairs, for a frame without pairs."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Effects:
     interaction, or part: a factor of a joined term, compared where all else is equal), df, share (of the variation of
     the log values), partial_eta2, statistic, p, p_adjusted, reason (why there is no p)."""
     pairs: pd.DataFrame
-    """A row per pair of levels (see level_pairs), with p_adjusted, ratio, ratio_low and ratio_high (95%)."""
+    """A row per pair of levels (see level_pairs), with p_adjusted, ratio, ratio_low and ratio_high (95%). The columns
+    are the same where no two levels could be compared."""
     groups: dict[Term, list[LevelGroup]]
     """Groups of levels, greatest values first, of the factors with a significant effect."""
     part_groups: tuple[tuple[Term, tuple[LevelGroup, ...]], ...]
@@ -88,13 +94,9 @@ def effects(
     joined = tuple(term for term in terms if len(term) > 1)
     parts = separated(replicated, tuple(dict.fromkeys((*joined, *lost))))
     ranking = _ranking(replicated, [term for term in terms if term not in lost], lost, parts)
-    compared = [level_pairs(replicated, term, [o for o in terms if o != term]) for term in terms if term not in lost]
-    compared += [part.pairs for part in parts]
-    pairs = pd.concat(compared, ignore_index=True) if compared else pd.DataFrame(columns=["term", "p"])
+    pairs = _pairs(replicated, terms, lost, parts)
     adjusted = np.minimum(holm([*ranking["p"], *pairs["p"]]) * shrink, 1.0)
     ranking["p_adjusted"], pairs["p_adjusted"] = adjusted[: len(ranking)], adjusted[len(ranking) :]
-    if len(pairs):
-        pairs = _with_ratios(pairs)
     ranking = ranking.sort_values("share", ascending=False, kind="stable", ignore_index=True)
     significant = ranking[ranking["p_adjusted"] <= ALPHA]
     whole = significant.loc[significant["kind"] == "factor", "term"]
@@ -110,6 +112,15 @@ def effects(
         joined=joined,
         lost=lost,
     )
+
+
+def _pairs(cells: LogCells, terms: Sequence[Term], lost: Sequence[Term], parts: Sequence[Separated]) -> pd.DataFrame:
+    """Return every two levels of each term and part that are compared, with their ratio."""
+    compared = [level_pairs(cells, term, [o for o in terms if o != term]) for term in terms if term not in lost]
+    filled = [pairs for pairs in (*compared, *(part.pairs for part in parts)) if len(pairs)]
+    if filled:
+        return _with_ratios(pd.concat(filled, ignore_index=True))
+    return _with_ratios(pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _PAIR_COLUMNS.items()}))
 
 
 def _part_groups(

@@ -3,8 +3,8 @@
 Knows the outcome of the tests. Computes no statistics.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
@@ -13,10 +13,26 @@ from analysis.conclusions.effects import ALPHA, Effects
 from analysis.conclusions.wording import capital, named, share_of
 from analysis.multiplicity import p_text
 
+ONE_ROUND: Final = (
+    "All rows are of one round. The cells of one loaded model were measured one after the other, so what else the "
+    "machine did then would look like an effect of the model or its quantization: rounds = 3 in the spec tells them "
+    "apart."
+)
+
 
 def limits(effects: Effects) -> list[str]:
     """Return the sentences on what is not claimed, and why."""
     return list(_on_limits(effects))
+
+
+def doubts(claimed: Sequence[str], rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return the doubt about claims that no test of one round can take away; nothing where nothing is claimed.
+
+    Args:
+        claimed: sentences that claim a difference.
+        rows: ok rows of the sweep.
+    """
+    return (ONE_ROUND,) if claimed and "round" in rows and rows["round"].nunique() == 1 else ()
 
 
 def no_claim(effects: Effects) -> str | None:

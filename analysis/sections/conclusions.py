@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.cell_averages import Averages
 from analysis.column_titles import Scale, axis_title, number, scale_of, title_of
 from analysis.conclusions.effects import ALPHA, Effects, effects
-from analysis.conclusions.limits import limits, no_claim
+from analysis.conclusions.limits import doubts, limits, no_claim
 from analysis.conclusions.sentences import claims
 from analysis.level_labels import LevelLabels, text_of
 from analysis.marks import TOO_FEW, interval_text, reasons_of
@@ -23,12 +23,6 @@ from analysis.tables import Table
 
 _ENDS: Final = 5
 """Cells at each end of the order that the table shows."""
-
-ONE_ROUND: Final = (
-    "All rows are of one round. The cells of one loaded model were measured one after the other, so what else the "
-    "machine did then would look like an effect of the model or its quantization: rounds = 3 in the spec tells them "
-    "apart."
-)
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ def summary(found: Findings | None) -> Content | None:
     first, *others = claimed or [no_claim(found.effects) or ""]
     highest, *lowest = _ends(found.averages, found.metric)
     early, late = together(*found.also[:1]).sentences, together(*found.also[1:]).sentences
-    said = (highest, first, *early, *others, *late, *lowest, *_doubt(found.selection, claimed))
+    said = (highest, first, *early, *others, *late, *lowest, *doubts(claimed, found.selection.sweep.ok))
     return Content(sentences=tuple(filter(None, (*found.selection.remarks, *said))))
 
 
@@ -87,7 +81,7 @@ def extremes(found: Findings | None, title: str) -> Content | None:
     table, more = ranked_table(found.averages, found.metric, title), together(*found.also)
     claimed = claims(found.effects)
     said = (
-        *(*_ends(found.averages, found.metric), *claimed, *_doubt(found.selection, claimed)),
+        *(*_ends(found.averages, found.metric), *claimed, *doubts(claimed, found.selection.sweep.ok)),
         *(*more.sentences, *limits(found.effects)),
     )
     tables = (table, *_ranking(found.effects), *more.tables)
@@ -100,12 +94,6 @@ def together(*contents: Content) -> Content:
         sentences=tuple(sentence for content in contents for sentence in content.sentences),
         tables=tuple(table for content in contents for table in content.tables),
     )
-
-
-def _doubt(selection: Selection, claimed: Sequence[str]) -> tuple[str, ...]:
-    """Return the doubt about claims that no test of one round can take away."""
-    rows = selection.sweep.ok
-    return (ONE_ROUND,) if claimed and "round" in rows and rows["round"].nunique() == 1 else ()
 
 
 def _ranking(found: Effects) -> tuple[Table, ...]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from analysis.conclusions.limits import ONE_ROUND
 from analysis.load import read_run
-from analysis.sections.conclusions import ONE_ROUND, extremes, findings, summary
+from analysis.sections.conclusions import extremes, findings, summary
 from analysis.sections.selection import Selection
 
 RATE = "generation_rate_tokens_per_s"

@@ -187,3 +187,11 @@ def test_levels_of_few_values_in_shared_cells_are_no_plateau() -> None:
     rows = rows_of(1, lambda cores: -0.5 * (cores > 1), grid={"cores": [1, 4, 8]}, n=6, sd=0.005)
     assert "More cores than 4 do not help: the gain is below 5%." in claims(effects_of(rows, ["cores"]))
     assert not any("do not help" in said for said in claims(effects_of(rows.iloc[:-2], ["cores"])))
+
+
+def test_pairs_have_their_columns_also_where_no_two_levels_can_be_compared() -> None:
+    some = effects_of(rows_of(1)).pairs
+    for rows, factors in ((rows_of(1), []), (rows_of(1, n=1), list(GRID)), (rows_of(1).iloc[:0], list(GRID))):
+        none = effects_of(rows, factors).pairs
+        assert none.empty
+        assert list(none) == list(some)
