@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
 from analysis.cell_averages import Averages
 from analysis.cell_factors import grouped_places
+from analysis.column_titles import counted
 from analysis.figure_spec import MAX_PANELS
 from analysis.level_labels import LevelLabels, short_names
 from analysis.load import SweepRows
@@ -51,7 +52,7 @@ def draw_scores(sweep: SweepRows, averages: Averages, file_name: str) -> list[Dr
         ]
     label_outer(figure, axes, "Binoculars score", "fragments")
     legend(figure, handles, names, "author")
-    caption = f"Scores of {sum(len(places) for _, places in groups):,} fragments by author."
+    caption = f"Scores of {counted(sum(len(places) for _, places in groups), 'fragment')} by author."
     if len(every) > len(groups):
         caption += f" {len(groups)} of {len(every)} panels are drawn; the tables hold all cells."
     return [finish(figure, f"{file_name}-score", caption)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Final
 
+from analysis.column_titles import counted
 from analysis.study import NotebookPart
 
 MOST_SENTENCES: Final = 20
@@ -39,8 +40,7 @@ class InShort:
     @property
     def folded_count(self) -> str:
         """Return the number of sentences that are folded, as '3 sentences'."""
-        count = sum(len(finding.sentences) for finding in self.folded)
-        return "1 sentence" if count == 1 else f"{count} sentences"
+        return counted(sum(len(finding.sentences) for finding in self.folded), "sentence")
 
 
 def in_short(parts: Sequence[NotebookPart], most: int = MOST_SENTENCES) -> InShort:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from analysis.column_titles import counted
 from analysis.page import Page
 from analysis.progress import RunProgress
 from analysis.tables import Table
@@ -25,7 +26,7 @@ def summary_lines(page: Page) -> list[str]:
     lines = [page.title, *page.rehearsals, str(page.progress)]
     if not page.is_measured:
         lines.append("Nothing was measured: no row holds a measurement.")
-    lines += [f"{count.status}: {_rows(count.rows)}{_because(count.reasons)}" for count in page.statuses]
+    lines += [f"{count.status}: {counted(count.rows, 'row')}{_because(count.reasons)}" for count in page.statuses]
     for run in page.runs:
         if run.progress.is_short:
             go_on = f"; to continue: {run.command}" if run.command and not run.is_running else ""
@@ -65,7 +66,7 @@ def _head(page: Page) -> Iterator[str]:
         yield "**Nothing was measured:** no row holds a measurement.\n"
     yield f"{page.progress}.\n"
     for count in page.statuses:
-        yield _plain_item(f"{count.status}: {_rows(count.rows)}{_because(count.reasons)}")
+        yield _plain_item(f"{count.status}: {counted(count.rows, 'row')}{_because(count.reasons)}")
     for run in page.runs:
         if run.progress.is_short:
             yield f"- {_plain(run.name)} {_state(run)}: {_plain('; '.join(run.missing))} tasks are done"
@@ -125,10 +126,6 @@ def _line(cells: list[str] | tuple[str, ...]) -> str:
 
 def _plain_item(text: str) -> str:
     return f"- {_plain(text)}"
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _because(reasons: tuple[str, ...]) -> str:

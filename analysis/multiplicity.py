@@ -3,9 +3,12 @@
 Knows arrays of p values. Does not know rows or sentences.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+
+_LEAST: Final = 0.001
+"""Least p value that is written as a number."""
 
 
 def holm(p: Any) -> Any:
@@ -25,4 +28,9 @@ def holm(p: Any) -> Any:
 
 def p_text(p: float) -> str:
     """Return a p value for a sentence: 'p < 0.001' or 'p = 0.012'."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    return f"p {p_value_text(p)}" if p < _LEAST else f"p = {p_value_text(p)}"
+
+
+def p_value_text(p: float) -> str:
+    """Return a p value for a column of p values: '< 0.001' or '0.012'."""
+    return f"< {_LEAST}" if p < _LEAST else f"{p:.2g}"

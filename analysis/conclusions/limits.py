@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.column_titles import title_of
+from analysis.column_titles import capital, title_of
 from analysis.conclusions.effects import ALPHA, Effects
-from analysis.conclusions.wording import capital, named, share_of
+from analysis.conclusions.wording import named, share_of
 from analysis.multiplicity import p_text
 
 ONE_ROUND: Final = (

@@ -9,13 +9,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.column_titles import number, scale_of, title_of
+from analysis.column_titles import capital, number, scale_of, title_of
 from analysis.conclusions.effects import ALPHA, Effects
 from analysis.conclusions.levels import LevelGroup
 from analysis.conclusions.limits import why_unclaimed, with_left_out
 from analysis.conclusions.matched import Term
 from analysis.conclusions.wording import (
-    capital,
     configuration,
     group_text,
     level_text,
@@ -170,11 +169,12 @@ def _on_best(effects: Effects) -> Iterator[str]:
     low, mean, high = (number(value, scale.divisor) for value in (best.low, best.mean, best.high))
     alike = [configuration({name: cell[name] for name in best.levels}) for cell in best.alike.to_dict("records")]
     more = f" and {len(alike) - _MAX_NAMED} more" if len(alike) > _MAX_NAMED else ""
+    worse = "the other one is worse (95%)" if best.cells == 2 else f"all {best.cells - 1} others are worse (95%)"
     sure = (
         f"{len(alike)} of the {best.cells - 1} others cannot be told apart from it: "
         f"{' | '.join(alike[:_MAX_NAMED])}{more}"
         if alike
-        else f"all {best.cells - 1} others are worse (95%)"
+        else worse
     )
     yield (
         f"Best {title_of(effects.metric)}: {configuration(best.levels)}, {mean} {scale.unit} "

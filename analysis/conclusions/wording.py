@@ -17,11 +17,6 @@ def named(term: Term) -> str:
     return " and ".join(map(title_of, term))
 
 
-def capital(text: str) -> str:
-    """Return a text with a capital first letter."""
-    return text[:1].upper() + text[1:]
-
-
 def verb_of(term: Term, verb: str) -> str:
     """Return the verb in the number of a term: 'CPU cores explain', 'device map explains'."""
     is_plural = len(term) > 1 or title_of(term[0]).endswith("s")

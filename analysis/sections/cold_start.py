@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.cell_factors import ordered_levels, varies
-from analysis.column_titles import Scale, axis_title, number, scale_of, title_of
+from analysis.column_titles import Scale, axis_title, capital, number, scale_of, title_of
 from analysis.conclusions.cold_start import SHARED, cold_start
 from analysis.level_labels import LevelLabels, text_of
 from analysis.load import SweepRows
@@ -78,7 +78,7 @@ def _sentences(found: pd.DataFrame, scale: Scale, title: str) -> Iterator[str]:
     warm = " (no load was cold: the files were in the page cache)" if "warm" in title else ""
     start = f"mean {title[:1].lower()}{title[1:]}"
     if len(found) == 1:
-        yield f"M{start[1:]}{end}{warm}: {told(found.iloc[0].to_dict())}"
+        yield f"{capital(start)}{end}{warm}: {told(found.iloc[0].to_dict())}"
     else:
         yield f"Shortest {start}{end}{warm}: {told(found.iloc[0].to_dict())}"
         yield f"Longest {start}: {told(found.iloc[-1].to_dict())}"

@@ -16,7 +16,7 @@ from analysis.conclusions.limits import doubts, limits, no_claim
 from analysis.conclusions.sentences import claims
 from analysis.level_labels import LevelLabels, text_of
 from analysis.marks import TOO_FEW, interval_text, reasons_of
-from analysis.multiplicity import p_text
+from analysis.multiplicity import p_value_text
 from analysis.sections.section import Content
 from analysis.sections.selection import Selection
 from analysis.tables import Table
@@ -109,7 +109,7 @@ def _ranking(found: Effects) -> tuple[Table, ...]:
                     " × ".join(map(title_of, row["term"])) + (" (all else equal)" if row["kind"] == "part" else ""),
                     "–" if pd.isna(row["share"]) else f"{row['share']:.0%}",
                     "–" if pd.isna(row["partial_eta2"]) else f"{row['partial_eta2']:.2f}",
-                    "–" if pd.isna(row["p_adjusted"]) else p_text(row["p_adjusted"]).removeprefix("p = "),
+                    "–" if pd.isna(row["p_adjusted"]) else p_value_text(row["p_adjusted"]),
                     "" if pd.isna(row["reason"]) else row["reason"],
                 )
                 for row in found.ranking.to_dict("records")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.column_titles import number
+from analysis.column_titles import counted, number
 from analysis.corpus_statistics.one_pass import LengthStatistics, measure_lengths
 from analysis.corpus_statistics.scored_corpus import CorpusNotShown, ScoredCorpus, corpus_levels, open_scored
 from analysis.level_labels import text_of
@@ -121,7 +121,7 @@ def _lengths(level: str, inputs: str, name: str) -> Content:
     bins = _measured(level, inputs).distribution.frame()
     if bins.empty:
         return Content()
-    caption = f"Lengths of {int(bins['texts'].sum()):,} texts by author; texts without words are left out."
+    caption = f"Lengths of {counted(int(bins['texts'].sum()), 'text')} by author; texts without words are left out."
     edges = ("words_from", "words_below")
     drawing = draw_by_author(bins, edges, "texts", "length (words)", f"{name}-lengths", caption)
     return Content(drawings=(drawing,), files={f"{name}-lengths": bins})
@@ -130,7 +130,7 @@ def _lengths(level: str, inputs: str, name: str) -> Content:
 def _pairs(level: str, inputs: str, name: str) -> Content:
     found = _measured(level, inputs).pairs
     sentence, points = found.sentence(), found.frame()
-    caption = f"Lengths by record: {len(points):,} points."
+    caption = f"Lengths by record: {counted(len(points), 'point')}."
     drawings = (draw_pairs(points, f"{name}-length-pairs", caption),) if found.n else ()
     return Content(sentences=(sentence,), drawings=drawings)
 
@@ -140,10 +140,8 @@ def _composition(level: str, inputs: str, name: str) -> Content:
     if not found.mixed:
         return Content(sentences=("No record has words of a human and synthetic words: there is no composition.",))
     bins = found.frame()
-    caption = (
-        f"Human fraction of the words of {int(bins['records'].sum()):,} records. A bar begins at the smallest fraction "
-        "that it holds."
-    )
+    records = counted(int(bins["records"].sum()), "record")
+    caption = f"Human fraction of the words of {records}. A bar begins at the smallest fraction that it holds."
     drawing = draw_composition(bins, f"{name}-composition", caption)
     return Content(drawings=(drawing,), files={f"{name}-composition": bins})
 

@@ -123,7 +123,7 @@ OUTLINE: dict[str, Wanted] = {
     ),
     SCORES + "Fragment length distribution": Wanted(figure=("length (words)", "length (tokens)", "human", "synthetic")),
     SCORES + "Scores of the panel": Wanted(
-        figure=("false-positive rate", "true-positive rate"), table=("score", "AUROC.*", "TPR at FPR ≤ 5.0%")
+        figure=("false-positive rate", "true-positive rate"), table=("score", "AUROC.*", "TPR at FPR ≤ 5%")
     ),
     SCORES + "Thresholding": Wanted(
         figure=("length (tokens)", "false-positive rate, held out", "true-positive rate, held out"),

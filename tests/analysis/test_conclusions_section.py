@@ -43,7 +43,7 @@ def test_several_rounds_leave_no_such_doubt(run_dir: Path, write: Any, cell: Any
     assert ONE_ROUND not in content.sentences
     ranking = content.tables[1]
     assert ranking.rows[0][0] == "quantization"
-    assert ranking.rows[0][3] == "p < 0.001"
+    assert ranking.rows[0][3] == "< 0.001"
 
 
 @pytest.mark.parametrize("rounds", [1, 6])

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.canvas import PALETTE, Drawing, finish, legend, panels, rules
-from analysis.column_titles import title_of
+from analysis.column_titles import capital, title_of
 from analysis.sections.scores.scored import thinned, thinned_note
 from analysis.sections.scores.setting import AUTHORS, Setting
 
@@ -35,8 +35,8 @@ def box_plot(settings: Sequence[Setting], score: str, name: str) -> tuple[Drawin
     boxes = [axis.plot([], [], color=PALETTE[number], linewidth=6, alpha=0.5)[0] for number in range(2)]
     legend(figure, boxes, AUTHORS, "author")
     caption = (
-        f"{title_of(score)} by pair and author: quartiles, with whiskers to the last text within 1.5 times their "
-        "distance. " + thinned_note(drawn, sum(len(setting.rows) for setting in shown))
+        f"{capital(title_of(score))} by pair and author: quartiles, with whiskers to the last text within 1.5 times "
+        "their distance. " + thinned_note(drawn, sum(len(setting.rows) for setting in shown))
     )
     if len(shown) < len(settings):
         caption += f" {len(shown)} of {len(settings)} pairs are drawn; the table has all."

@@ -6,11 +6,12 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.canvas import PALETTE, STYLES, Drawing
-from analysis.column_titles import number, title_of
+from analysis.column_titles import capital, counted, number, title_of
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.scored import fragment_run
 from analysis.sections.scores.setting import AUTHORS, Setting
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings
+from analysis.sections.scores.wording import score_text
 from analysis.sections.section import Content
 from analysis.tables import Table
 
@@ -65,9 +66,10 @@ def histogram(settings: Sequence[Setting], column: str, name: str) -> tuple[Draw
         axis.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
 
     beyond = int(((values < low) | (values > high)).sum())
-    caption = f"{_title(column)} of {len(values):,} texts, as shares of each author's texts."
+    caption = f"{capital(_title(column))} of {counted(len(values), 'text')}, as shares of each author's texts."
     if beyond:
-        caption += f" {beyond:,} texts beyond the axis are counted in the bins at its ends."
+        said = "text beyond the axis is" if beyond == 1 else "texts beyond the axis are"
+        caption += f" {beyond:,} {said} counted in the bins at its ends."
     return draw_settings(settings, draw, x=_title(column), y="share of the author's texts", name=name, caption=caption)
 
 
@@ -75,6 +77,7 @@ def quantiles(settings: Sequence[Setting], columns: Sequence[str]) -> Table:
     """Return mean, standard deviation and quantiles of some columns, by setting and author."""
     rows = []
     for column in columns:
+        shown = score_text if column == "score" else number
         for setting in settings:
             for author, is_human in zip(AUTHORS, (True, False), strict=True):
                 values = setting.rows.loc[setting.rows["is_human"] == is_human, column].dropna().to_numpy(np.float64)
@@ -85,11 +88,11 @@ def quantiles(settings: Sequence[Setting], columns: Sequence[str]) -> Table:
                         *np.quantile(values, _SHARES),
                     ]
                     names = (_title(column), setting.name, author, f"{len(values):,}")
-                    rows.append((*names, *(number(value) for value in spread)))
+                    rows.append((*names, *map(shown, spread)))
     heads = (*(f"{share:.0%}" for share in _SHARES[:2]), "median", *(f"{share:.0%}" for share in _SHARES[3:]))
     return Table(
         title="Quantiles by author",
-        headers=("", "pair", "author", "texts", "mean", "sd", *heads),
+        headers=("quantity", "pair", "author", "texts", "mean", "sd", *heads),
         rows=tuple(rows),
         names=3,
     )

@@ -4,15 +4,14 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.column_titles import NULL, number
+from analysis.column_titles import NULL
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.box_plot import box_plot
 from analysis.sections.scores.combinations import matrix, unsupported
 from analysis.sections.scores.pair_statistics import comparisons, statistics
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.scored import settings_of
-from analysis.sections.scores.setting import FEWEST_RECORDS, Setting
-from analysis.sections.scores.wording import auroc_text, limits_text, p_text
+from analysis.sections.scores.wording import auroc_text, limits_text, p_text, score_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
 
@@ -75,16 +74,6 @@ def one_pair(sweep: MeasuredSweep) -> Content | None:
     )
 
 
-def few_records(settings: list[Setting]) -> tuple[str, ...]:
-    """Return a sentence where a setting has too few records to conclude anything."""
-    few = [setting for setting in settings if not setting.can_conclude]
-    return tuple(
-        f"{setting.name}: {setting.fewest_records} records of a class are too few to conclude anything; "
-        f"{FEWEST_RECORDS} are needed."
-        for setting in few[:3]
-    )
-
-
 def _table(table: pd.DataFrame, file_name: str) -> Table:
     return Table(
         title="Human against machine scores",
@@ -97,13 +86,13 @@ def _table(table: pd.DataFrame, file_name: str) -> Table:
             (
                 row["setting"],
                 auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"]),
-                number(row["difference"]),
+                score_text(row["difference"]),
                 limits_text(row["low"], row["high"]),
                 NULL if pd.isna(row["cohens_d"]) else f"{row['cohens_d']:.2f}",
                 p_text(row["p_welch_holm"]),
                 p_text(row["p_paired_holm"]),
-                number(row["mean_human"]),
-                number(row["mean_synthetic"]),
+                score_text(row["mean_human"]),
+                score_text(row["mean_synthetic"]),
                 *(f"{row[name]:,}" for name in ("n_human", "n_synthetic", "records", "pairs")),
             )
             for row in table.head(MAX_TABLE_ROWS).to_dict("records")
@@ -123,7 +112,7 @@ def _comparison_table(pairwise: pd.DataFrame, file_name: str) -> Table:
         rows=tuple(
             (
                 *(row["first"], row["second"], f"{row['auroc_first']:.3f}", f"{row['auroc_second']:.3f}"),
-                *(f"{row['difference']:+.3f}", limits_text(row["low"], row["high"]), p_text(row["p_holm"])),
+                *(f"{row['difference']:+z.3f}", limits_text(row["low"], row["high"]), p_text(row["p_holm"])),
             )
             for row in ordered.head(MAX_TABLE_ROWS).to_dict("records")
         ),

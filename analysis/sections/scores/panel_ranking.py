@@ -17,6 +17,7 @@ from analysis.sections.scores.setting_rows import setting_rows
 from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed, p_text, rate_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
+from analysis.thresholds.asked import percent
 from analysis.thresholds.separation import FPRS
 from analysis.thresholds.views import ALL, COMBINATIONS
 from scoring.scores import SCORES
@@ -116,11 +117,11 @@ def _table(panels: Sequence[Panel], file_name: str) -> Table:
                 )
             )
     return Table(
-        title="Scores of the panel",
+        title="Every score on the same texts",
         headers=(
             *("pair", "score", "AUROC (95% interval)"),
-            *(f"TPR at FPR ≤ {fpr:.1%}" for fpr in FPRS),
-            *("n human", "n machine", "machine text is", "formula", ""),
+            *(f"TPR at FPR ≤ {percent(fpr)}" for fpr in FPRS),
+            *("n human", "n machine", "machine text is", "formula", "remark"),
         ),
         rows=tuple(rows),
         names=2,
@@ -168,7 +169,7 @@ def _comparison(panels: Sequence[Panel], file_name: str) -> Table:
     rows = [
         (
             *(panel.name, row["first"], row["second"]),
-            *(f"{row['auroc_first']:.3f}", f"{row['auroc_second']:.3f}", f"{row['difference']:+.3f}"),
+            *(f"{row['auroc_first']:.3f}", f"{row['auroc_second']:.3f}", f"{row['difference']:+z.3f}"),
             *(p_text(row["p"]), p_text(row["p_holm"])),
         )
         for panel in panels

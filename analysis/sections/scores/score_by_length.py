@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.canvas import PALETTE, Drawing
-from analysis.column_titles import NULL, number, title_of
+from analysis.column_titles import NULL, capital, title_of
 from analysis.in_threads import in_threads
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import calibration_for
@@ -16,7 +16,7 @@ from analysis.sections.scores.nulls import null_counts, null_sentence, null_tabl
 from analysis.sections.scores.scored import SETTING, fragment_run, thinned, thinned_note
 from analysis.sections.scores.setting import FEWEST_RECORDS, Setting
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings, points_of_each
-from analysis.sections.scores.wording import TOO_FEW, auroc_text, limits_text
+from analysis.sections.scores.wording import TOO_FEW, auroc_text, limits_text, score_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
 from scoring.calibration import Calibration
@@ -73,8 +73,8 @@ def length_figure(
         axis.xaxis.set_minor_formatter(lambda value, _: f"{value:,.0f}" if str(int(value))[0] in "25" else "")
 
     caption = (
-        f"{title_of(score)} by length, by author: the line is the mean of each length bin, the dark band its 95% "
-        "interval by record, the light band the middle 95% of the texts."
+        f"{capital(title_of(score))} by length, by author: the line is the mean of each length bin, the dark band its "
+        "95% interval by record, the light band the middle 95% of the texts."
     )
     if points:
         rows = sum(len(setting.rows) for setting in shown)
@@ -143,7 +143,7 @@ def _table(table: pd.DataFrame, file_name: str) -> Table:
         ),
         rows=tuple(
             (
-                *(row["setting"], row["tokens"], row["author"], number(row["mean"])),
+                *(row["setting"], row["tokens"], row["author"], score_text(row["mean"])),
                 limits_text(row["low"], row["high"]),
                 NULL if pd.isna(row["from_share"]) else limits_text(row["from_share"], row["to_share"]),
                 auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"]),

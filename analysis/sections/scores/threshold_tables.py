@@ -1,5 +1,6 @@
 """Tables of a calibration as the page shows them."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -12,7 +13,18 @@ from analysis.thresholds.asked import percent
 from scoring.calibration import Calibration
 from scoring.calibration_tables import HeldOut, LengthGroup
 
-_RATES: Final = frozenset({"fpr", "fpr_low", "fpr_high", "tpr", "tpr_low", "tpr_high"})
+_RATES: Final = ("fpr", "tpr")
+_LIMITS: Final = frozenset(f"{rate}_{end}" for rate in _RATES for end in ("low", "high"))
+_TITLES: Final = {
+    "fpr": "FPR (exact 95%)",
+    "tpr": "TPR (exact 95%)",
+    "score": "score",
+    "n_synthetic": "n machine",
+    "auroc_matched": "AUROC matched",
+    "auroc_unmatched": "AUROC unmatched",
+    "auroc_of_length": "AUROC of length alone",
+}
+"""Titles of columns that mean something else in other tables, or have none there. `score` holds names of scores."""
 
 
 def group_table(calibration: Calibration) -> Table:
@@ -47,14 +59,14 @@ def group_name(group: LengthGroup | HeldOut) -> str:
 
 
 def frame_table(frame: pd.DataFrame, title: str, csv: str) -> Table:
-    """Return a frame as a table: rates as percentages, other numbers with four digits."""
+    """Return a frame as a table: rates as percentages with their intervals, other numbers with four digits."""
     shown = frame.head(MAX_TABLE_ROWS)
     names = [name for name in shown if not pd.api.types.is_numeric_dtype(shown[name])]
-    first = [*names, *(name for name in shown if name not in names)]
+    first = [*names, *(name for name in shown if name not in names and name not in _LIMITS)]
     return Table(
         title=title,
-        headers=tuple(title_of(str(name)) for name in first),
-        rows=tuple(tuple(_text(name, row[name]) for name in first) for row in shown.to_dict("records")),
+        headers=tuple(_TITLES.get(str(name), title_of(str(name))) for name in first),
+        rows=tuple(tuple(_text(str(name), row) for name in first) for row in shown.to_dict("records")),
         names=len(names),
         csv=csv,
         left_out=max(0, len(frame) - MAX_TABLE_ROWS),
@@ -75,9 +87,14 @@ def _group_row(group: LengthGroup, item: HeldOut | None, promised: str) -> tuple
     return (group_name(group), number(group.threshold), promised, *rates, expected, *counts)
 
 
-def _text(name: Any, value: Any) -> str:
-    if isinstance(value, str | bool) or pd.isna(value):
+def _text(name: str, row: Mapping[Any, Any]) -> str:
+    value = row[name]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) or pd.isna(value):
         return text_of(value)
     if name in _RATES:
-        return rate_text(value)
+        return rate_text(value, row.get(f"{name}_low"), row.get(f"{name}_high"))
+    if name.startswith("auroc"):
+        return f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) else number(value)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.column_titles import NULL, number
+from analysis.column_titles import NULL
 from analysis.thresholds.separation import OTHER_WAY
 
 TOO_FEW: Final = "too few to tell"
@@ -21,9 +21,14 @@ def auroc_text(value: Any, low: Any, high: Any) -> str:
     return f"{value:.3f}{limits}"
 
 
+def score_text(value: Any) -> str:
+    """Return a score, or a difference of scores or AUROCs, with three decimals and never as '-0.000'; '–' for null."""
+    return NULL if pd.isna(value) else f"{value:z.3f}"
+
+
 def limits_text(low: Any, high: Any) -> str:
     """Return '0.081 to 0.121'; 'too few to tell' where there is no interval."""
-    return TOO_FEW if pd.isna(low) or pd.isna(high) else f"{number(low)} to {number(high)}"
+    return TOO_FEW if pd.isna(low) or pd.isna(high) else f"{score_text(low)} to {score_text(high)}"
 
 
 def p_text(p: Any) -> str:

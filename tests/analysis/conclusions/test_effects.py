@@ -159,6 +159,11 @@ def test_the_best_is_named_with_those_that_equal_it() -> None:
     assert "1 of the 2 others cannot be told apart" in claims(found)[-1]
 
 
+def test_the_better_of_two_is_better_than_the_other_one() -> None:
+    rows = rows_of(1, lambda device: float(device == "k80"), grid={"device": ["k80", "a"]}, n=8)
+    assert claims(effects_of(rows, ["device"]))[-1].endswith("; the other one is worse (95%).")
+
+
 def test_levels_with_few_values_in_shared_cells_are_not_told_apart() -> None:
     rows = rows_of(1, lambda device, **_: float(device == "k80"), n=4)
     shared = (rows["quantization"] == "4") & (rows["cores"] == 1)

@@ -109,7 +109,7 @@ def test_scores_of_the_panel_are_on_the_same_texts_and_no_rate_is_claimed_of_too
     table = content.tables[0]
     assert {row[1] for row in table.rows} == {"score", "fast_detect", "log_ppl", "log_rank", "lrr", "entropy"}
     assert {row[table.headers.index("n human")] for row in table.rows} == {"60"}
-    assert {row[table.headers.index("TPR at FPR ≤ 1.0%")] for row in table.rows} == {
+    assert {row[table.headers.index("TPR at FPR ≤ 1%")] for row in table.rows} == {
         "too few human texts: 100 are needed"
     }
     assert any(sentence.startswith("entropy: AUROC 0.") for sentence in content.sentences)
@@ -154,6 +154,14 @@ def test_thresholds_are_shown_with_the_promise(run_dir: Path, write: Write, scor
     names = [drawing.name for drawing in content.drawings]
     assert names == [f"s-thresholds-{kind}" for kind in ("by-length", "fpr", "tpr", "reliability")]
     assert content.tables[0].rows[0][2] == "≤ 5%"
+    headers = {table.title.partition(" ")[0]: table.headers for table in content.tables[1:]}
+    assert headers["Rates"][:4] == ("column", "level", "n human", "false positives")
+    assert headers["Rates"][4:6] == ("FPR (exact 95%)", "above promise")
+    assert "score" in headers["AUROC"]
+    assert not any(name.endswith((" low", " high")) for name in headers["Rates"])
+    (whole,) = (table.rows[0] for table in content.tables if table.title.startswith("Rates"))
+    assert whole[4].count("%") == 3
+    assert whole[5] == "no"
     groups = content.tables[0].rows
     assert len(groups) == len(fit.calibration.groups)
     steps = made(measured(run_dir), "Binoculars score by fragment length").drawings[0].caption
