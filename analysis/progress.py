@@ -10,21 +10,13 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.column_titles import duration
+from analysis.column_titles import counted, duration
 from analysis.failures import failures
 from analysis.load import RunRows, SweepRows
 from sweeps.printable import middle_out
 from sweeps.run_layout import REHEARSAL, RunLayout
-from sweeps.task_status import TaskStatus
+from sweeps.task_status import TaskStatus, retry_command
 
-_RETRIED: Final = (
-    TaskStatus.ERROR,
-    TaskStatus.TIMEOUT,
-    TaskStatus.WORKER_LOST,
-    TaskStatus.OOM_GPU,
-    TaskStatus.OOM_HOST,
-)
-"""Statuses that run again only when `--retry` names them."""
 REHEARSED: Final = (
     "Rehearsal on tiny built-in models: checks the way to the page; its numbers say nothing about the published models."
 )
@@ -102,14 +94,13 @@ def run_progress(run: RunRows, name: str) -> RunProgress:
     parts = {sweep.name: progress_of(sweep) for sweep in run.sweeps}
     command = next((sweep.description.command for sweep in run.sweeps if sweep.description.command), "")
     seen = {status for sweep in run.sweeps for status in sweep.rows["status"].unique()}
-    failed = [status.value for status in _RETRIED if status in seen]
     return RunProgress(
         name=name,
         directory=str(run.directory),
         progress=together(list(parts.values())),
         missing=tuple(f"{sweep}: {part.tasks:,} of {part.planned:,}" for sweep, part in parts.items() if part.is_short),
         command=command,
-        retry=" ".join([command, *(f"--retry {status}" for status in failed)]) if command and failed else "",
+        retry=retry_command(command, seen),
         is_running=RunLayout(run.directory).is_being_written(),
         is_rehearsal=any((sweep.description.spec_name or "").endswith(REHEARSAL) for sweep in run.sweeps),
     )
@@ -138,7 +129,7 @@ def _reasons(sweeps: Sequence[SweepRows]) -> dict[str, list[str]]:
     for (status, reason), rows in counts.most_common():
         shown = found.setdefault(status, [])
         if len(shown) < _MAX_REASONS:
-            shown.append(f"{middle_out(reason, _MAX_REASON)} ({rows:,} {'row' if rows == 1 else 'rows'})")
+            shown.append(f"{middle_out(reason, _MAX_REASON)} ({counted(rows, 'row')})")
     return found
 
 

@@ -1,5 +1,6 @@
 """The status of a row; a task has the status of its last row."""
 
+from collections.abc import Container
 from enum import StrEnum
 from typing import Final
 
@@ -31,6 +32,27 @@ class TaskStatus(StrEnum):
     def meaning(self) -> str:
         """Meaning of the status, in a sentence for people."""
         return _MEANINGS[self]
+
+
+RETRIED: Final = (
+    TaskStatus.ERROR,
+    TaskStatus.TIMEOUT,
+    TaskStatus.WORKER_LOST,
+    TaskStatus.OOM_GPU,
+    TaskStatus.OOM_HOST,
+)
+"""Statuses that run again only when `--retry` names them."""
+
+
+def retry_command(command: str, statuses: Container[str]) -> str:
+    """Return the command that runs failed tasks again; '' where there are none, or the command of the run is not known.
+
+    Args:
+        command: that continues the run; '' where no file says.
+        statuses: that tasks of the run have.
+    """
+    failed = [status for status in RETRIED if status in statuses]
+    return " ".join([command, *(f"--retry {status}" for status in failed)]) if command and failed else ""
 
 
 FAILURES: Final = frozenset(status.value for status in TaskStatus if status.is_failure)

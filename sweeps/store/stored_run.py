@@ -1,4 +1,4 @@
-"""What a run directory says about itself: tasks that are done, how they ended, and the command that goes on.
+"""Run directories as their files describe them: tasks that are done, how they ended, and the command that goes on.
 
 Reads files alone: neither the spec nor Ray is needed, and a run may be writing there.
 """
@@ -15,16 +15,8 @@ from sweeps.plan.spec import RESERVED_NAMES
 from sweeps.run_layout import RunLayout, SweepLayout
 from sweeps.store.parts import DAMAGE, read_part, while_unmerged
 from sweeps.store.run_metadata import RunMetadata, read_run_metadata
-from sweeps.task_status import TaskStatus
+from sweeps.task_status import TaskStatus, retry_command
 
-RETRIED: Final = (
-    TaskStatus.ERROR,
-    TaskStatus.TIMEOUT,
-    TaskStatus.WORKER_LOST,
-    TaskStatus.OOM_GPU,
-    TaskStatus.OOM_HOST,
-)
-"""Statuses that run again only when `--retry` names them."""
 _GIVE_ONE: Final = "give one, such as runs/quickstart"
 _COLUMNS: Final = ("task_id", "status", "error_message")
 
@@ -50,12 +42,12 @@ class StoredSweep:
 
     @property
     def done(self) -> int:
-        """Tasks that were tried. A task with status unavailable is still to be done."""
+        """Return the number of tasks that were tried. A task with status unavailable is still to be done."""
         return sum(self.counts.values()) - self.counts.get(TaskStatus.UNAVAILABLE, 0)
 
     @property
     def missing(self) -> int | None:
-        """Planned tasks that are not done; None where the number of planned tasks is not known."""
+        """Return the number of planned tasks that are not done; None where no file says how many were planned."""
         return None if self.planned is None else max(0, self.planned - self.done)
 
 
@@ -70,26 +62,24 @@ class StoredRun:
 
     @property
     def done(self) -> int:
-        """Tasks of all sweeps that were tried."""
+        """Return the number of tasks of all sweeps that were tried."""
         return sum(sweep.done for sweep in self.sweeps)
 
     @property
     def planned(self) -> int | None:
-        """Tasks of all sweeps; None where it is not known of one of them."""
+        """Return the number of planned tasks of all sweeps; None where it is not known of one of them."""
         known = [sweep.planned for sweep in self.sweeps if sweep.planned is not None]
         return sum(known) if len(known) == len(self.sweeps) else None
 
     @property
     def command(self) -> str:
-        """Command that continues the run; empty where no file says."""
+        """Return the command that continues the run; empty where no file says."""
         return next((sweep.command for sweep in self.sweeps if sweep.command), "")
 
     @property
     def retry(self) -> str:
-        """Command that runs failed tasks again; empty where there are none, or no file says."""
-        failed = [status for status in RETRIED if any(sweep.counts.get(status) for sweep in self.sweeps)]
-        words = [self.command, *(f"--retry {status}" for status in failed)]
-        return " ".join(words) if self.command and failed else ""
+        """Return the command that runs failed tasks again; empty where there are none, or no file says."""
+        return retry_command(self.command, {status for sweep in self.sweeps for status in sweep.counts})
 
 
 def find_stored_runs(directory: Path) -> list[Path]:
