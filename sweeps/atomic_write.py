@@ -30,7 +30,7 @@ def write_all_atomically(texts: Mapping[Path, str]) -> None:
         SinkFailed: the disk is full or a directory gone; every file is as before.
     """
     with contextlib.ExitStack() as stack:
-        written = [(stack.enter_context(_beside(path, _encoded(text))), path) for path, text in texts.items()]
+        written = [(stack.enter_context(_temporary_text(path, _encoded(text))), path) for path, text in texts.items()]
         for temporary, path in written:
             _rename(temporary, path)
 
@@ -45,20 +45,20 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         SinkFailed: the disk is full or the directory gone; nothing is left behind.
     """
-    with _written(path, write) as temporary:
+    with _temporary_file(path, write) as temporary:
         _rename(temporary, path)
 
 
-def _beside(path: Path, content: bytes) -> contextlib.AbstractContextManager[Path]:
-    return _written(path, lambda file: file.write(content))
+def _temporary_text(path: Path, content: bytes) -> contextlib.AbstractContextManager[Path]:
+    return _temporary_file(path, lambda file: file.write(content))
 
 
 @contextlib.contextmanager
-def _written(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+def _temporary_file(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
     """Write a temporary file beside the path, and delete it afterwards unless it was renamed."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with _told(path), temporary.open("wb") as file:
+        with _as_sink_failed(path), temporary.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -69,13 +69,13 @@ def _written(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
 
 
 def _rename(temporary: Path, path: Path) -> None:
-    with _told(path):
+    with _as_sink_failed(path):
         temporary.replace(path)
         _sync_directory(path.parent)
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_sink_failed(path: Path) -> Iterator[None]:
     """Raise SinkFailed, with the file's name, for what goes wrong with it."""
     try:
         yield
