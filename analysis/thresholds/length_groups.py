@@ -107,8 +107,8 @@ def check_records(counts: Sequence[int], ranges: Sequence[Range], needed: int, a
         place = f" in the group of sizes {low} to {high}" if len(ranges) > 1 else ""
         raise refuse(
             f"{asked} needs {needed:,} different records with human text to calibrate on{place}; there are {n:,}. "
-            "Score more records, give more of them to the calibrate part (--split), or ask for a higher --fpr or a "
-            "lower --confidence",
+            "Score more records, give more of them to the calibrate part (split), or ask for a higher fpr or a "
+            "lower confidence",
             n,
             needed,
         )

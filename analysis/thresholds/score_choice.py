@@ -35,9 +35,9 @@ def score_choice(texts: pd.DataFrame, scores: Sequence[str], fpr: float, seed: i
     n_human, n_synthetic = int(human.sum()), int((~human).sum())
     if (fewest := min(n_human, n_synthetic)) < FEWEST:
         raise refuse(
-            f"--score auto chooses on the choose part, which has {n_human:,} records with human and {n_synthetic:,} "
-            f"with machine text; {FEWEST} of each are needed. Give it records, as with --split 0.2,0.5,0.3, or name a "
-            "score",
+            f"score 'auto' chooses on the choose part, which has {n_human:,} records with human and {n_synthetic:,} "
+            f"with machine text; {FEWEST} of each are needed. Give it records, as with --split 0.2,0.5,0.3 (in memory: "
+            "split=(0.2, 0.5, 0.3)), or name a score",
             fewest,
             FEWEST,
         )

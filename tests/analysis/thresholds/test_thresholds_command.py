@@ -78,7 +78,7 @@ def test_too_few_records_end_with_2_and_write_nothing(scored: Path, tmp_path: Pa
     assert result.stdout == ""
     assert "needs 299 different records with human text" in result.stderr
     assert "there are 240" in result.stderr
-    assert "--split" in result.stderr
+    assert "(split)" in result.stderr
     assert not out.exists()
     assert not (tmp_path / "calibration-tables").exists()
 
