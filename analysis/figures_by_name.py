@@ -7,7 +7,7 @@ import base64
 import html
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -16,12 +16,9 @@ from analysis.figure_spec import choose_figure
 from analysis.kept_figures import KeptFigure, kept_figures
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.section import Content
-from analysis.study import make_study
+from analysis.study import NOT_MADE, make_study
 from analysis.tables import Table
 from sweeps.errors import UserError
-
-NOT_MADE: Final = "This section could not be made"
-"""Begin of the one sentence of a section that failed (study.py)."""
 
 
 class Figures(dict[str, Any]):

@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.assembly import measured_sweeps, names_of_runs
-from analysis.cell_averages import Averages, average
+from analysis.cell_averages import average
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.conclusions.effects import Effects
 from analysis.conclusions.effects import effects as effects_of
@@ -232,7 +232,7 @@ def _measured(run: RunRows, name: str) -> MeasuredSweep:
 
 def _outline(sweep: SweepRows) -> tuple[str, str, int, int, str, str]:
     """Return the row of a sweep in the overview."""
-    found: Averages = average(sweep)
+    found = average(sweep)
     counts = (len(sweep.rows), len(sweep.ok))
     return sweep.name, sweep.benchmark, *counts, ", ".join(found.factors), ", ".join(found.metrics)
 

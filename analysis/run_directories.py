@@ -67,9 +67,8 @@ def sweep_folders(directory: Path) -> tuple[list[tuple[Path, bool]], list[str]]:
 
 def parts_in(folder: Path) -> list[str]:
     """Return the names of the parts, in the order in which they were written."""
-    return visible_parts(
-        path.name for path in folder.iterdir()
-    )  # glob would skip a directory without permission silently
+    # not glob, which passes over a directory without permission in silence
+    return visible_parts(path.name for path in folder.iterdir())
 
 
 def _is_sweep(folder: Path) -> bool:

@@ -6,10 +6,14 @@ that fails says so in its place.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.order import SECTIONS
 from analysis.sections.section import Content, Notebook, Section
+
+NOT_MADE: Final = "This section could not be made"
+"""Begins the one sentence of a section that failed."""
 
 
 @dataclass(frozen=True)
@@ -67,5 +71,5 @@ def _content(section: Section, sweep: MeasuredSweep) -> Content | None:
         content = section.make(sweep)
     except Exception as error:  # noqa: BLE001 - rows may hold anything, and one section must not cost the page
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return Content(sentences=(f"This section could not be made ({reason}); the table of all cells has its rows.",))
+        return Content(sentences=(f"{NOT_MADE} ({reason}); the table of all cells has its rows.",))
     return content and replace(content, sentences=tuple(dict.fromkeys(content.sentences)))

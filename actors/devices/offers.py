@@ -1,4 +1,4 @@
-"""What a cluster's nodes offer to a plan: device classes, their order by memory, and levels that a spec leaves out."""
+"""Offers of a cluster's nodes to a plan: device classes, their order by memory, and levels that a spec leaves out."""
 
 from collections.abc import Sequence
 

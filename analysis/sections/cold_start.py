@@ -88,15 +88,17 @@ def _measured(row: Mapping[Any, Any], scale: Scale) -> str:
     """Return '8.2 s = load 5.1 + generate 3.1 (…)', with the interval or why there is none, and reasons to doubt."""
     total, load, generate = (number(row[name], scale.divisor) for name in _TIMES)
     n = f"n = {row['n_load']} loads and {row['n_inference']} generations"
+    interval = _interval(row, scale)
+    sure = f"{TOO_FEW} an interval" if interval == TOO_FEW else f"95% interval {interval}"
     doubt = f"; {row['doubts']}" if row["doubts"] else ""
-    return f"{total} {scale.unit} = load {load} + generate {generate} ({n}; {_interval(row, scale, long=True)}{doubt})"
+    return f"{total} {scale.unit} = load {load} + generate {generate} ({n}; {sure}{doubt})"
 
 
-def _interval(row: Mapping[Any, Any], scale: Scale, *, long: bool) -> str:
+def _interval(row: Mapping[Any, Any], scale: Scale) -> str:
+    """Return '7.9 – 8.6'; 'too few to tell' where there is no interval."""
     if pd.isna(row["total_low"]):
-        return f"{TOO_FEW} an interval" if long else TOO_FEW
-    interval = f"{number(row['total_low'], scale.divisor)} – {number(row['total_high'], scale.divisor)}"
-    return f"95% interval {interval}" if long else interval
+        return TOO_FEW
+    return f"{number(row['total_low'], scale.divisor)} – {number(row['total_high'], scale.divisor)}"
 
 
 def _origin(row: Mapping[Any, Any], labels: LevelLabels) -> str:
@@ -122,7 +124,7 @@ def _table(found: pd.DataFrame, scale: Scale, title: str) -> Table:
             (
                 *(text_of(row.get(name)) for name in names),
                 *(number(row[name], scale.divisor) for name in _TIMES),
-                _interval(row, scale, long=False),
+                _interval(row, scale),
                 f"{row['n_load']}, {row['n_inference']}",
                 row["doubts"],
             )

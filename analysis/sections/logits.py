@@ -50,7 +50,7 @@ def rate_cpu_and_gpu(sweep: MeasuredSweep) -> Content | None:
     """Return § 1.5: rate of one model against input length, and the longest input that fitted each device."""
     selection = _rows(sweep).first("model")
     found = _by_length(sweep, selection, "1.5", RATE)
-    return found and _and(found, longest(selection, LENGTH))
+    return found and _with_findings(found, longest(selection, LENGTH))
 
 
 def conclusions(sweep: MeasuredSweep) -> Content | None:
@@ -58,8 +58,8 @@ def conclusions(sweep: MeasuredSweep) -> Content | None:
     return extremes(sweep.once(_findings), "Calculation rates")
 
 
-def _and(content: Content, also: Content) -> Content:
-    """Return a figure's content with other findings."""
+def _with_findings(content: Content, also: Content) -> Content:
+    """Return a figure's content with sentences and tables of other findings."""
     return replace(content, sentences=(*content.sentences, *also.sentences), tables=also.tables)
 
 

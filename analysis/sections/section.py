@@ -59,7 +59,7 @@ class Section:
     summary_title: str = ""
     """Heading of the sentences at the top of the page, in report.md, and in `--terminal`; '': they do not stand there.
 
-    True for any rows: the title of the outline may name a model that the rows are not of.
+    It names no model: the title of the outline may name one that the rows are not of.
     """
 
     @property
