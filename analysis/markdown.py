@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from analysis.column_titles import counted
+from analysis.column_titles import capital, counted
 from analysis.page import Page
 from analysis.progress import RunProgress
 from analysis.tables import Table
@@ -29,7 +29,7 @@ def summary_lines(page: Page) -> list[str]:
     lines += [f"{count.status}: {counted(count.rows, 'row')}{_because(count.reasons)}" for count in page.statuses]
     for run in page.runs:
         if run.progress.is_short:
-            go_on = f"; to continue: {run.command}" if run.command and not run.is_running else ""
+            go_on = f"; {_when(run)}: {run.command}" if run.command else ""
             lines.append(f"{run.name} {_state(run)}: {'; '.join(run.missing)} tasks are done{go_on}")
         if run.retry:
             lines.append(f"{run.name}: failed tasks run again with: {run.retry}")
@@ -71,7 +71,7 @@ def _head(page: Page) -> Iterator[str]:
         if run.progress.is_short:
             yield f"- {_plain(run.name)} {_state(run)}: {_plain('; '.join(run.missing))} tasks are done"
         if run.progress.is_short and run.command:
-            yield f"\n```\n{run.command}\n```"
+            yield f"\n{capital(_when(run))}:\n\n```\n{run.command}\n```"
     for remark in page.remarks:
         yield f"- problem: {_plain(remark)}"
     for heading, sentences in _sentences(page):
@@ -98,6 +98,11 @@ def _tables(page: Page) -> Iterator[Iterator[str]]:
 
 def _state(run: RunProgress) -> str:
     return "goes on" if run.is_running else "is not complete"
+
+
+def _when(run: RunProgress) -> str:
+    """Return when the command of a run is to be given."""
+    return "if it stops" if run.is_running else "to continue"
 
 
 def _sentences(page: Page) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -42,8 +42,8 @@ class Progress:
 
     def __str__(self) -> str:
         if self.planned is None:
-            return f"{self.rows:,} rows of {self.tasks:,} tasks"
-        return f"{self.rows:,} rows; {self.tasks:,} of {self.planned:,} tasks are done"
+            return f"{counted(self.rows, 'row')} of {counted(self.tasks, 'task')}"
+        return f"{counted(self.rows, 'row')}; {self.tasks:,} of {self.planned:,} tasks are done"
 
 
 @dataclass(frozen=True)

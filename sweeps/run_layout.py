@@ -94,7 +94,7 @@ class RunLayout:
                 return False
         except Timeout:
             return True
-        except OSError:  # opening it tells better
+        except OSError:  # no right to lock: opening the run says why
             return False
 
     def has_parts(self) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 import analysis.assembly
@@ -12,6 +13,7 @@ from analysis.in_short import in_short
 from analysis.markdown import MAX_CHARACTERS
 from analysis.progress import REHEARSED
 from analysis.report import app, write_report
+from sweeps.run_layout import RunLayout
 
 COMMAND = "python -m sweeps.run 'my spec.toml'"
 
@@ -28,10 +30,18 @@ def test_report_md_says_how_far_the_run_came_and_what_was_found(stopped: Path) -
     text = (stopped / "report/report.md").read_text(encoding="utf-8")
     assert text.startswith("# demo\n\n4 rows; 2 of 44 tasks are done.\n\n- ok: 3 rows\n- error: 1 row (E: ")
     assert "E: \\<b\\> \\$x\\$ \\*\\[y\\]\\* (1 row))" in text
-    assert f"\n```\n{COMMAND}\n```\n" in text
+    assert f"\nTo continue:\n\n```\n{COMMAND}\n```\n" in text
     assert "\n## Inference\n" in text
     assert "| max new tokens | generation rate (tokens/s) | n | 95% interval | reasons to doubt |" not in text
     assert "| CPU cores | inference time (s) |\n| --- | ---: |\n| 2 | 1.463 |\n" in text
+
+
+def test_a_run_that_goes_on_is_not_to_be_continued_at_once(stopped: Path) -> None:
+    with FileLock(RunLayout(stopped).lock):
+        lines = CliRunner().invoke(app, [str(stopped), "--terminal"]).stdout.splitlines()
+    assert f"demo goes on: generation: 2 of 44 tasks are done; if it stops: {COMMAND}" in lines
+    text = (stopped / "report/report.md").read_text(encoding="utf-8")
+    assert f"\nIf it stops:\n\n```\n{COMMAND}\n```\n" in text
 
 
 def test_the_terminal_gets_the_page_in_short_and_the_path_last(stopped: Path) -> None:

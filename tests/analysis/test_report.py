@@ -235,7 +235,7 @@ def test_a_complete_run_says_how_much_it_was(run_dir: Path, write: Any, cell: An
 def test_an_older_run_does_not_say_what_was_planned(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0, 2.0, 3.0]))
     head = head_of(run_dir)
-    assert "3 rows of 1 tasks" in head
+    assert "3 rows of 1 task" in head
     assert "not complete" not in head
 
 
