@@ -50,20 +50,10 @@ def _panel(setting: Setting) -> Panel | None:
     if len(scores) < 2 or not min(setting.n_human, setting.n_synthetic):
         return None
     try:
-        settings = settings_in(setting.rows)
-    except UserError:  # rows of several settings at once: only windows need to know them
-        settings = Settings({})
-    try:
-        rows = setting.rows if settings.mode == "window" else _one_of_each_record(setting.rows, scores)
-        frame = texts_of(rows, scores, settings).frame
+        texts = _compared_texts(setting.rows, scores)
     except UserError:  # no text has every score
         return None
-    edges = edges_of(frame["length_tokens"], _MOST_GROUPS)
-    names = pd.Series([*bin_names(edges), None], dtype=object)
-    frame = frame.assign(
-        record=record_numbers(frame), length_group=names.to_numpy()[bin_of_each(frame["length_tokens"], edges)]
-    )
-    drawn = one_of_each(frame, ("record", "is_human"), 0)
+    drawn = one_of_each(texts, ("record", "is_human"), 0)
     dimensions = [name for name in dimensions_of(drawn) if name != "pair"]
     needed = drawn[["record", "is_human", *scores, *dimensions]]
     auroc = auroc_table(needed, scores, dimensions)
@@ -71,6 +61,24 @@ def _panel(setting: Setting) -> Panel | None:
     auroc.loc[few, ["auroc_low", "auroc_high"]] = None
     tpr, pairwise = _seen(tpr_table(needed, scores, dimensions)), compared_scores(drawn, scores)
     return Panel(setting.name, drawn[["record_id", "is_human", *scores]], auroc, tpr, pairwise)
+
+
+def _compared_texts(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
+    """Return the texts that have every score, with the number of their record and their length group.
+
+    Raises:
+        UserError: no text has every score.
+    """
+    try:
+        settings = settings_in(rows)
+    except UserError:  # rows of several settings at once: only windows need to know them
+        settings = Settings({})
+    chosen = rows if settings.mode == "window" else _one_of_each_record(rows, scores)
+    frame = texts_of(chosen, scores, settings).frame
+    edges = edges_of(frame["length_tokens"], _MOST_GROUPS)
+    names = pd.Series([*bin_names(edges), None], dtype=object)
+    groups = names.to_numpy()[bin_of_each(frame["length_tokens"], edges)]
+    return frame.assign(record=record_numbers(frame), length_group=groups)
 
 
 def _one_of_each_record(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:

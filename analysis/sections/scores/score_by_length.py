@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.canvas import PALETTE, Drawing
 from analysis.column_titles import NULL, capital, title_of
 from analysis.in_threads import in_threads
+from analysis.marks import TOO_FEW
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import calibration_for
 from analysis.sections.scores.length_bins import FEWEST_MEAN, by_length
@@ -16,7 +17,7 @@ from analysis.sections.scores.nulls import null_counts, null_sentence, null_tabl
 from analysis.sections.scores.scored import SETTING, fragment_run, thinned, thinned_note
 from analysis.sections.scores.setting import FEWEST_RECORDS, Setting
 from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings, points_of_each
-from analysis.sections.scores.wording import TOO_FEW, auroc_text, limits_text, score_text
+from analysis.sections.scores.wording import auroc_text, limits_text, score_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
 from scoring.calibration import Calibration

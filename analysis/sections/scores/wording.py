@@ -6,9 +6,9 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.column_titles import NULL
+from analysis.marks import TOO_FEW
 from analysis.thresholds.separation import OTHER_WAY
 
-TOO_FEW: Final = "too few to tell"
 NOT_TURNED: Final = f"{OTHER_WAY}; the AUROC is not turned round"
 _MAX_LISTED: Final = 8
 
