@@ -34,6 +34,10 @@ _TITLES: Final = {
     "log_ppl_quantized": "log-perplexity, quantized",
     "ppl_ratio": "perplexity ratio",
     "cpu_cores": "CPU cores",
+    "peak_rss_beyond_model_bytes": "peak RSS beyond the model (host)",
+    "fast_detect": "Fast-DetectGPT",
+    "log_rank": "log-rank",
+    "lrr": "LRR",
 }
 _UNITS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "_tokens_per_s": ((1, "tokens/s"),),

@@ -108,7 +108,7 @@ def _comparison_table(pairwise: pd.DataFrame, file_name: str) -> Table:
     ordered = pairwise.sort_values("p_holm", kind="stable")
     return Table(
         title="Pairs compared: difference of AUROCs on the same texts",
-        headers=("pair", "and", "AUROC", "and", "difference", "95% interval", "p (Holm)"),
+        headers=("pair", "other pair", "AUROC", "AUROC of the other", "difference", "95% interval", "p (Holm)"),
         rows=tuple(
             (
                 *(row["first"], row["second"], f"{row['auroc_first']:.3f}", f"{row['auroc_second']:.3f}"),

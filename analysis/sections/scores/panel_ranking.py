@@ -177,7 +177,7 @@ def _comparison(panels: Sequence[Panel], file_name: str) -> Table:
     ]
     return Table(
         title="Scores compared: paired DeLong, Holm over the table of a pair",
-        headers=("pair", "score", "and", "AUROC", "and", "difference", "p", "p (Holm)"),
+        headers=("pair", "score", "other score", "AUROC", "AUROC of the other", "difference", "p", "p (Holm)"),
         rows=tuple(rows[:MAX_TABLE_ROWS]),
         names=3,
         csv=f"tables/{file_name}-panel-comparison.csv",
