@@ -20,7 +20,7 @@ _SPREAD: Final = ("median", "sd", "min", "max")
 def cells_table(averages: Averages, file_name: str) -> Table | None:
     """Return the table of cells; None if nothing was measured.
 
-    First the factors, then the mean of the first headline with n, interval and reasons to doubt it. On demand: its
+    First the factors, then the mean of the first headline with the reasons to doubt it, n and interval. On demand: its
     spread, and the means of all other metrics. The CSV file holds every statistic of every metric.
     """
     if not averages.metrics:
@@ -33,7 +33,7 @@ def cells_table(averages: Averages, file_name: str) -> Table | None:
     return Table(
         title="All cells",
         headers=(
-            *(*map(title_of, factors), axis_title(headline, scales[headline]), "n", "95% interval", "reasons to doubt"),
+            *(*map(title_of, factors), axis_title(headline, scales[headline]), "n", "95% interval"),
             *(*spread, *(axis_title(name, scales[name]) for name in others)),
         ),
         rows=tuple(
@@ -48,7 +48,7 @@ def cells_table(averages: Averages, file_name: str) -> Table | None:
         csv=f"tables/{file_name}-averages.csv",
         left_out=len(cells) - len(shown),
         on_demand=len(spread) + len(others),
-        columns=(*factors, headline, *[""] * (3 + len(spread)), *others),
+        columns=(*factors, headline, *[""] * (2 + len(spread)), *others),
     )
 
 
@@ -67,14 +67,13 @@ def _by_cell(averages: Averages, factors: list[str]) -> dict[tuple[Any, ...], di
 
 
 def _headline(cell: Mapping[Any, Any] | None, scale: Scale) -> Iterator[str]:
-    """Yield mean, n, interval, reasons to doubt, and spread of the first headline."""
+    """Yield mean with the reasons to doubt it, n, interval, and spread of the first headline."""
     if cell is None:
-        yield from (NULL, "0", NULL, "", *[NULL] * len(_SPREAD))
+        yield from (NULL, "0", NULL, *[NULL] * len(_SPREAD))
         return
-    yield number(cell["mean"], scale.divisor)
+    yield f"{number(cell['mean'], scale.divisor)} {reasons_of(cell)}".rstrip()
     yield str(cell["n"])
     yield interval_text(cell, scale).strip("()") or TOO_FEW
-    yield reasons_of(cell)
     yield from (number(cell[name], scale.divisor) for name in _SPREAD)
 
 

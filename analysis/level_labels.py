@@ -54,7 +54,9 @@ class LevelLabels:
 
 
 def text_of(level: Any) -> str:
-    """Return a level as one line of printable text; '–' for null. A long level loses its middle."""
+    """Return a level as one line of printable text; '–' for null. A long level loses its middle, a fraction digits."""
+    if isinstance(level, float) and not pd.isna(level):
+        return f"{level:.6g}"
     return NULL if pd.isna(level) else middle_out(printable(str(level)), MAX_TEXT)
 
 

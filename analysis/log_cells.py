@@ -6,8 +6,8 @@ sentence. Where a cell was measured in several rounds, the mean of each round is
 share a load and a moment.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -35,6 +35,8 @@ class LogCells:
     """Sentences on rows and cells that enter no claim."""
     left_out: tuple[str, ...] = ()
     """The same in short, to stand beside a claim: '5 of 60 rows measured beside other work'."""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """Level by factor, for the factors that vary in the rows and not in the cells that enter claims."""
 
     @property
     def n(self) -> Any:
@@ -76,8 +78,16 @@ def log_cells(rows: pd.DataFrame, factors: Sequence[str], metric: str) -> LogCel
     keys: list[Any] = [positive[name] for name in varying] or [pd.Series(0, index=positive.index)]
     steady = _steady(positive, keys, metric, remarks, left_out)
     table = _means(steady, varying, metric, remarks)
-    varying = tuple(name for name in varying if table[name].nunique(dropna=False) > 1)
-    return LogCells(varying, metric, table, tuple(remarks), tuple(left_out))
+    kept = tuple(name for name in varying if table[name].nunique(dropna=False) > 1)
+    return LogCells(kept, metric, table, tuple(remarks), tuple(left_out), _constants(measured, steady, factors, kept))
+
+
+def _constants(
+    measured: pd.DataFrame, steady: pd.DataFrame, factors: Sequence[str], kept: Sequence[str]
+) -> dict[str, Any]:
+    """Return the one level that is left of factors with several."""
+    lost = [name for name in factors if name not in kept and measured[name].nunique(dropna=False) > 1]
+    return {name: steady[name].iloc[0] for name in lost if len(steady)}
 
 
 def _alone(rows: pd.DataFrame, remarks: list[str], left_out: list[str]) -> pd.DataFrame:

@@ -4,12 +4,13 @@ Knows a Page. Does not know HTML. Names from rows may hold anything: Markdown si
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from analysis.column_titles import capital, counted
 from analysis.page import Page
 from analysis.progress import RunProgress
+from analysis.sections.selection import STANDS_IN
 from analysis.tables import Table
 from sweeps.printable import middle_out, printable
 
@@ -33,8 +34,8 @@ def summary_lines(page: Page) -> list[str]:
             lines.append(f"{run.name} {_state(run)}: {'; '.join(run.missing)} tasks are done{go_on}")
         if run.retry:
             lines.append(f"{run.name}: failed tasks run again with: {run.retry}")
-    for heading, sentences in _sentences(page):
-        lines += [heading, *(f"  {sentence}" for sentence in sentences)]
+    for finding in page.conclusions.shown:
+        lines += [finding.title, *(f"  {sentence}" for sentence in finding.sentences)]
     if page.conclusions.folded:
         lines.append(f"more on the page: {page.conclusions.folded_count}")
     return [printable(line) for line in lines]
@@ -90,7 +91,8 @@ def _tables(page: Page) -> Iterator[Iterator[str]]:
     for made in (made for part in page.study for made in part.made):
         for name, content in made.contents:
             in_study.update([name] if content.tables else [])
-            yield from (_table(f"{made.section.heading}: {table.title}", table) for table in content.tables)
+            remarks = () if made.section.summary_title else content.sentences
+            yield from (_table(f"{made.section.heading}: {table.title}", table, remarks) for table in content.tables)
     for sweep in page.sweeps:
         if sweep.name not in in_study:
             yield from (_table(sweep.name, table) for table in sweep.tables[:1])
@@ -112,9 +114,10 @@ def _sentences(page: Page) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((finding.title, finding.sentences) for finding in page.conclusions.shown)
 
 
-def _table(title: str, table: Table) -> Iterator[str]:
-    """Yield the lines of a table: its title, first columns and rows."""
+def _table(title: str, table: Table, remarks: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the lines of a table: its title, what a reader must know of its rows, first columns and rows."""
     yield f"\n### {_plain(title)}\n"
+    yield from (f"{_plain(remark)}\n" for remark in remarks if remark.startswith(STANDS_IN))
     width = len(table.headers) - table.on_demand
     yield _line(table.headers[:width])
     yield _line(["---"] * table.names + ["---:"] * (width - table.names))

@@ -23,7 +23,7 @@ from analysis.in_short import InShort
 from analysis.inline_svg import SvgInliner
 from analysis.marks import MARK, TOO_FEW
 from analysis.meanings import Meanings
-from analysis.progress import REHEARSED, Progress, RunProgress, StatusCount
+from analysis.progress import REHEARSED, TINY, Progress, RunProgress, StatusCount
 from analysis.study import NotebookPart
 from analysis.surroundings import Environment
 from analysis.tables import Table
@@ -75,10 +75,9 @@ class Page:
 
     @property
     def rehearsals(self) -> tuple[str, ...]:
-        """Return a sentence on each run that is a rehearsal."""
-        return tuple(
-            f"{run.name}: {REHEARSED}" if len(self.runs) > 1 else REHEARSED for run in self.runs if run.is_rehearsal
-        )
+        """Return a sentence on each run that is a rehearsal, or of tiny models alone."""
+        said = ((run.name, REHEARSED if run.is_rehearsal else TINY) for run in self.runs if run.is_tiny)
+        return tuple(f"{name}: {sentence}" if len(self.runs) > 1 else sentence for name, sentence in said)
 
     @property
     def is_measured(self) -> bool:

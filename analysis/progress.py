@@ -20,6 +20,8 @@ from sweeps.task_status import TaskStatus, retry_command
 REHEARSED: Final = (
     "Rehearsal on tiny built-in models: checks the way to the page; its numbers say nothing about the published models."
 )
+TINY: Final = "All models are the tiny built-in ones: the numbers say nothing about other models."
+_MODELS: Final = ("model", "observer", "performer")
 _MAX_REASONS: Final = 3
 """Reasons of a status at the top of the page."""
 _MAX_REASON: Final = 300
@@ -74,6 +76,8 @@ class RunProgress:
     """A run wrote there when its rows were read."""
     is_rehearsal: bool = False
     """The run is one of `--rehearse`."""
+    is_tiny: bool = False
+    """Every model of the run is a built-in one."""
 
 
 def progress_of(sweep: SweepRows) -> Progress:
@@ -103,7 +107,20 @@ def run_progress(run: RunRows, name: str) -> RunProgress:
         retry=retry_command(command, seen),
         is_running=RunLayout(run.directory).is_being_written(),
         is_rehearsal=any((sweep.description.spec_name or "").endswith(REHEARSAL) for sweep in run.sweeps),
+        is_tiny=_is_tiny(run.sweeps),
     )
+
+
+def _is_tiny(sweeps: Iterable[SweepRows]) -> bool:
+    """Tell whether every model is a built-in one."""
+    models = {
+        str(model)
+        for sweep in sweeps
+        for name in _MODELS
+        if name in sweep.ok
+        for model in sweep.ok[name].dropna().unique()
+    }
+    return bool(models) and all(model.startswith("builtin://") for model in models)
 
 
 def statuses_of(sweeps: Iterable[SweepRows]) -> tuple[StatusCount, ...]:
@@ -113,6 +130,7 @@ def statuses_of(sweeps: Iterable[SweepRows]) -> tuple[StatusCount, ...]:
     known = [status.value for status in TaskStatus if status in counts]
     meanings = {status.value: status.meaning for status in TaskStatus}
     reasons = _reasons(every) if set(counts) - {"ok"} else {}
+    reasons["ok"] = _without_value(every)
     return tuple(
         StatusCount(status, int(counts[status]), meanings.get(status, ""), tuple(reasons.get(status, ())))
         for status in (*known, *sorted(set(counts) - set(known)))
@@ -131,6 +149,14 @@ def _reasons(sweeps: Sequence[SweepRows]) -> dict[str, list[str]]:
         if len(shown) < _MAX_REASONS:
             shown.append(f"{middle_out(reason, _MAX_REASON)} ({counted(rows, 'row')})")
     return found
+
+
+def _without_value(sweeps: Sequence[SweepRows]) -> list[str]:
+    """Return the commonest reasons why a row that ended well has no score."""
+    columns = [sweep.ok["null_reason"].dropna().astype("str") for sweep in sweeps if "null_reason" in sweep.ok]
+    counts = pd.concat(columns).value_counts() if columns else pd.Series(dtype=int)
+    shown = [f"no value, {' '.join(reason.split())} ({counted(int(rows), 'row')})" for reason, rows in counts.items()]
+    return [middle_out(reason, _MAX_REASON) for reason in shown[:_MAX_REASONS]]
 
 
 def measured_span(sweeps: Sequence[SweepRows]) -> tuple[str, str, str] | None:

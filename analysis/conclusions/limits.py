@@ -10,13 +10,13 @@ import pandas as pd
 
 from analysis.column_titles import capital, title_of
 from analysis.conclusions.effects import ALPHA, Effects
-from analysis.conclusions.wording import named, share_of
+from analysis.conclusions.wording import configuration, named, share_of
 from analysis.multiplicity import p_text
 
 ONE_ROUND: Final = (
-    "All rows are of one round. The cells of one loaded model were measured one after the other, so what else the "
-    "machine did then would look like an effect of the model or its quantization: rounds = 3 in the spec tells them "
-    "apart."
+    "All rows are of one round. The cells of one loaded model, and of one number of CPU cores, were measured one after "
+    "the other, so what else the machine did then would look like an effect of the model, its quantization or the "
+    "cores: rounds = 3 in the spec tells them apart."
 )
 
 
@@ -43,7 +43,9 @@ def no_claim(effects: Effects) -> str | None:
     said = f"Nothing is claimed on what changes {title_of(effects.metric)}"
     if len(factors) and pd.notna(factors["share"].iloc[0]):
         largest = factors.iloc[0].to_dict()
-        said += f": the largest share of the variation is that of {named(largest['term'])} ({share_of(largest)}); "
+        compared = len(effects.cells.only_replicated.table)
+        said += f": the largest share of the variation among {compared} configurations is that of "
+        said += f"{named(largest['term'])} ({share_of(largest)}); "
         said += why_unclaimed(largest)
     else:
         said += ": no two configurations that were measured twice can be compared"
@@ -54,7 +56,8 @@ def with_left_out(sentence: str, effects: Effects) -> str:
     """Return a sentence with the rows and cells that did not enter it."""
     if not effects.cells.left_out:
         return sentence
-    return f"{sentence.removesuffix('.')}; left out: {' and '.join(effects.cells.left_out)}."
+    only = f", so that only {configuration(constants)} is left" if (constants := effects.cells.constants) else ""
+    return f"{sentence.removesuffix('.')}; left out: {' and '.join(effects.cells.left_out)}{only}."
 
 
 def why_unclaimed(row: Mapping[Any, Any]) -> str:

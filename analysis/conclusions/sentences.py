@@ -36,8 +36,9 @@ _SMALL_GAIN: Final = 1.05
 
 def claims(effects: Effects) -> list[str]:
     """Return the sentences that claim a difference: false ones in at most 5% of sweeps without any effect."""
-    said = [*_on_factors(effects), *_on_groups(effects), *_on_best(effects)]
-    return [with_left_out(said[0], effects), *said[1:]] if said else []
+    said = [*_on_factors(effects), *_on_groups(effects)]
+    best = [with_left_out(sentence, effects) for sentence in _on_best(effects)]
+    return [with_left_out(said[0], effects), *said[1:], *best] if said else best
 
 
 def _on_factors(effects: Effects) -> Iterator[str]:
@@ -177,8 +178,8 @@ def _on_best(effects: Effects) -> Iterator[str]:
         else worse
     )
     yield (
-        f"Best {title_of(effects.metric)}: {configuration(best.levels)}, {mean} {scale.unit} "
-        f"(95% interval {low} to {high}, n = {best.n}); {sure}."
+        f"Best {title_of(effects.metric)} of {best.cells} configurations: {configuration(best.levels)}, "
+        f"{mean} {scale.unit} (95% interval {low} to {high}, n = {best.n}); {sure}."
     )
 
 

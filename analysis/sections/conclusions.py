@@ -133,16 +133,14 @@ def ranked_table(averages: Averages, metric: str, title: str) -> Table:
             "share of the highest",
             "n",
             "95% interval",
-            "reasons to doubt",
         ),
         rows=tuple(
             (
                 *(text_of(cell[name]) for name in averages.factors),
-                number(cell["mean"], scale.divisor),
+                f"{number(cell['mean'], scale.divisor)} {reasons_of(cell)}".rstrip(),
                 f"{cell['mean'] / best:.0%}" if best > 0 else "–",
                 str(cell["n"]),
                 interval_text(cell, scale).strip("()") or TOO_FEW,
-                reasons_of(cell),
             )
             for cell in shown.to_dict("records")
         ),

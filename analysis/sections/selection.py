@@ -18,6 +18,8 @@ from analysis.level_labels import text_of
 from analysis.load import SweepRows
 
 CPU: Final = "cpu"
+STANDS_IN: Final = ("No row ", "Rows of ")
+"""Beginnings of the remarks on rows that stand in for others."""
 PEAK_MEMORY: Final = "peak_memory_bytes"
 """Column that `with_peak_memory` adds."""
 
@@ -68,8 +70,12 @@ class Selection:
 
     def among(self, column: str, wanted: Sequence[Any], *, else_all: bool = False) -> Self | None:
         """Return the rows of the wanted levels. Without any: all rows with a remark if `else_all`, else None."""
-        if any(level in self._levels(column) for level in wanted):
-            return self._only(column, wanted, "")
+        there = [level for level in wanted if level in self._levels(column)]
+        if there:
+            kept = self._only(column, wanted, "")
+            lacking = [f"{title_of(column)} {level}" for level in wanted if level not in there]
+            remark = f"No row has {' or '.join(lacking)}: only {', '.join(map(text_of, there))} is shown."
+            return replace(kept, remarks=(*kept.remarks, remark)) if lacking else kept
         return self._instead(" or ".join(map(str, wanted)), column) if else_all else None
 
     def on_cpu(self) -> Self | None:

@@ -14,7 +14,7 @@ from analysis.sections.scores.roc_figure import roc_figure
 from analysis.sections.scores.scored import is_fragment_run
 from analysis.sections.scores.setting import FEWEST_RECORDS
 from analysis.sections.scores.setting_rows import setting_rows
-from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed, p_text, rate_text
+from analysis.sections.scores.wording import auroc_text, listed, other_way, p_text, rate_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
 from analysis.thresholds.asked import percent
@@ -76,7 +76,9 @@ def _turned_in_part(panel: Panel) -> list[str]:
     views = panel.auroc[(panel.auroc["view"] != ALL) & (panel.auroc["view"] != COMBINATIONS)]
     whole = _of_all(panel).set_index("score")["auroc"]
     sentences = []
-    for score, part in views[views["auroc"] < 0.5].groupby("score", sort=False):
+    below = views[views["auroc"] < 0.5]
+    said_of = pd.Series([other_way(row) for row in below.to_dict("records")], index=below.index, dtype=object)
+    for (score, said), part in below.groupby(["score", said_of], sort=False):
         if whole[score] < 0.5:
             continue
         places = [
@@ -84,7 +86,7 @@ def _turned_in_part(panel: Panel) -> list[str]:
             f"({auroc_text(row['auroc'], row['auroc_low'], row['auroc_high'])})"
             for row in part.to_dict("records")
         ]
-        sentences.append(f"{score}: AUROC below 0.5 for {listed(places)}: {NOT_TURNED}.")
+        sentences.append(f"{score}: AUROC below 0.5 for {listed(places)}: {said}.")
     return sentences
 
 
@@ -103,7 +105,7 @@ def _table(panels: Sequence[Panel], file_name: str) -> Table:
             rates = [_rate(tpr.loc[(row["score"], fpr)].to_dict(), fpr) for fpr in FPRS]
             auroc = auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
             counts = (f"{row['n_human']:,}", f"{row['n_synthetic']:,}")
-            note = NOT_TURNED if row["auroc"] < 0.5 else ""
+            note = other_way(row) if row["auroc"] < 0.5 else ""
             rows.append(
                 (
                     panel.name,

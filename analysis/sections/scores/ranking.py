@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.sections.scores.setting import FEWEST_RECORDS
-from analysis.sections.scores.wording import NOT_TURNED, auroc_text, listed
+from analysis.sections.scores.wording import auroc_text, listed, other_way
 
 ALPHA: Final = 0.05
 
@@ -84,4 +84,4 @@ def _differing(pairwise: pd.DataFrame) -> set[frozenset[str]]:
 
 def _other_way(row: dict[Any, Any]) -> str:
     shown = auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
-    return f"{row['setting']}: AUROC {shown} is below 0.5: {NOT_TURNED}."
+    return f"{row['setting']}: AUROC {shown} is below 0.5: {other_way(row)}."

@@ -12,12 +12,16 @@ from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_o
 from analysis.sections.scores.by_record import record_numbers
 from analysis.sections.scores.roc_bands import roc_bands
 from analysis.sections.scores.setting import FEWEST_RECORDS
+from analysis.sections.scores.wording import listed
 from analysis.thresholds.roc import machine_like
 from sweeps.printable import middle_out
 
 _MOST_SCORES: Final = 6
 _BANDS: Final = 2
 """Curves with a band: the best ones. More bands hide each other."""
+
+
+_RATES: Final = (0.001, 0.01, 0.05)
 
 
 @rules()
@@ -46,8 +50,10 @@ def roc_figure(curves: Sequence[tuple[str, pd.DataFrame, Sequence[str]]], name: 
     caption = (
         "Step ROC of one text of each record and author. A curve begins at 1 / n, the smallest false-positive rate "
         f"that n human texts can show. The bands of the {_BANDS} scores with the highest AUROC: pointwise 95%, records "
-        "drawn again. Dotted lines: 0.1%, 1% and 5%."
+        "drawn again."
     )
+    if rates := sorted({rate for _, texts, _ in shown for rate in _rates(texts)}):
+        caption += f" Dotted lines: {listed([f'{rate:.1%}'.replace('.0%', '%') for rate in rates])}."
     return (finish(figure, name, caption),)
 
 
@@ -59,14 +65,18 @@ def _draw(axis: Any, texts: pd.DataFrame, scores: Sequence[str], look: dict[str,
         axis.step(roc.fpr_G, roc.tpr_G, where="post", color=color, linestyle=style, linewidth=1.8)
         if place < _BANDS:
             axis.fill_between(roc.fpr_G, roc.low_G, roc.high_G, step="post", color=color, alpha=0.15, linewidth=0)
-    for rate in (0.001, 0.01, 0.05):
-        if rate * human.sum() >= 1:
-            axis.axvline(rate, color="#808080", linestyle=":", linewidth=0.8)
+    for rate in _rates(texts):
+        axis.axvline(rate, color="#808080", linestyle=":", linewidth=0.8)
     axis.set_xscale("log")
     axis.set_xlim(right=1)
     axis.set_ylim(0, 1.02)
     for formatted in (axis.xaxis, axis.yaxis):
         formatted.set_major_formatter(lambda rate, _: f"{100 * rate:.10g}%")
+
+
+def _rates(texts: pd.DataFrame) -> list[float]:
+    """Return the published false-positive rates that so many human texts can show."""
+    return [rate for rate in _RATES if rate * texts["is_human"].sum() >= 1]
 
 
 def _fewest(texts: pd.DataFrame) -> int:

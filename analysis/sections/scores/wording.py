@@ -1,6 +1,6 @@
 """Numbers of notebook 03 as text: AUROCs, p values, rates, and the claim that they carry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -10,7 +10,13 @@ from analysis.marks import TOO_FEW
 from analysis.thresholds.separation import OTHER_WAY
 
 NOT_TURNED: Final = f"{OTHER_WAY}; the AUROC is not turned round"
+CHANCE: Final = "the interval holds 0.5, so chance is not excluded; the AUROC is not turned round"
 _MAX_LISTED: Final = 8
+
+
+def other_way(row: Mapping[Any, Any]) -> str:
+    """Return what an AUROC below 0.5 says: that the score points the other way only where its interval does."""
+    return NOT_TURNED if pd.isna(row["auroc_high"]) or row["auroc_high"] < 0.5 else CHANCE
 
 
 def auroc_text(value: Any, low: Any, high: Any) -> str:
