@@ -79,7 +79,7 @@ def _turned_in_part(panel: Panel) -> list[str]:
     below = views[views["auroc"] < 0.5]
     said_of = pd.Series([other_way(row) for row in below.to_dict("records")], index=below.index, dtype=object)
     for (score, said), part in below.groupby(["score", said_of], sort=False):
-        if whole[score] < 0.5:
+        if whole[str(score)] < 0.5:
             continue
         places = [
             f"{row['view'].replace('_', ' ')} {row[row['view']]} "
