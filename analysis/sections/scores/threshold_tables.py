@@ -20,6 +20,7 @@ _TITLES: Final = {
     "tpr": "TPR (exact 95%)",
     "score": "score",
     "n_synthetic": "n machine",
+    "mean_tokens_synthetic": "mean tokens machine",
     "auroc_matched": "AUROC matched",
     "auroc_unmatched": "AUROC unmatched",
     "auroc_of_length": "AUROC of length alone",
