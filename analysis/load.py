@@ -54,6 +54,10 @@ class SweepRows:
     folder: Path | None = None
     """Directory of the sweep, inside that of its run; None for rows that are of no directory."""
 
+    def __repr__(self) -> str:
+        """Return the sweep in a line: a notebook would print its frame and its files otherwise."""
+        return f"SweepRows({self.name}: {len(self.rows):,} rows of {self.benchmark}, {len(self.ok):,} ok)"
+
     @property
     def spec(self) -> dict[str, Any]:
         """Return the resolved [[sweep]] table; empty where no file has it."""
@@ -74,6 +78,11 @@ class RunRows:
     sweeps: tuple[SweepRows, ...]
     remarks: tuple[str, ...] = ()
     """Remarks of all sweeps, each with its sweep's name, and a remark on each directory that cannot be read."""
+
+    def __repr__(self) -> str:
+        """Return the run in a line a sweep."""
+        sweeps = "".join(f"\n  {sweep!r}" for sweep in self.sweeps)
+        return f"RunRows({self.directory}){sweeps}"
 
     @property
     def name(self) -> str:

@@ -57,6 +57,10 @@ def test_the_overview_has_a_row_per_sweep(run: RunRows, run_dir: Path, write: An
     assert table.loc["other", ["rows", "ok", "metrics"]].tolist() == [1, 0, ""]
 
 
+def test_a_run_is_shown_in_a_line_a_sweep(run: RunRows, run_dir: Path) -> None:
+    assert repr(run) == f"RunRows({run_dir})\n  SweepRows(generation: 10 rows of generation, 10 ok)"
+
+
 def test_rows_are_plain_and_of_one_status_or_all(run_dir: Path, small_run: Path) -> None:
     run = analysis.read(small_run)
     ok = analysis.rows(run, "generation")
