@@ -155,7 +155,9 @@ def _without_value(sweeps: Sequence[SweepRows]) -> list[str]:
     """Return the commonest reasons why a row that ended well has no score."""
     columns = [sweep.ok["null_reason"].dropna().astype("str") for sweep in sweeps if "null_reason" in sweep.ok]
     counts = pd.concat(columns).value_counts() if columns else pd.Series(dtype=int)
-    shown = [f"no value, {' '.join(str(reason).split())} ({counted(int(rows), 'row')})" for reason, rows in counts.items()]
+    shown = [
+        f"no value, {' '.join(str(reason).split())} ({counted(int(rows), 'row')})" for reason, rows in counts.items()
+    ]
     return [middle_out(reason, _MAX_REASON) for reason in shown[:_MAX_REASONS]]
 
 

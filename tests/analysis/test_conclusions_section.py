@@ -80,8 +80,8 @@ def test_without_any_claim_the_largest_share_is_told_with_the_reason(run_dir: Pa
     content = summary(findings(selection_of(run_dir, write, rows), RATE))
     assert content is not None
     assert content.sentences[1] == (
-        "Nothing is claimed on what changes generation rate: the largest share of the variation is that of "
-        "quantization (100%); too few to tell, a level has 2 values and 5 are needed."
+        "Nothing is claimed on what changes generation rate: the largest share of the variation among 3 "
+        "configurations is that of quantization (100%); too few to tell, a level has 2 values and 5 are needed."
     )
 
 
