@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.assembly import measured_sweeps, names_of_runs
-from analysis.cell_averages import average
+from analysis.cell_averages import average, is_scored
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.conclusions.effects import Effects
 from analysis.conclusions.effects import effects as effects_of
@@ -123,9 +123,14 @@ def effects(run: RunRows, sweep: str, metric: str) -> Effects:
         with their ratio and its 95% interval. `sentences` says the same in words.
 
     Raises:
-        UserError: the run has no such sweep, or the sweep has no values of the metric.
+        UserError: the run has no such sweep, its rows are scored texts, or it has no values of the metric.
     """
     chosen = _sweep(run, sweep)
+    if is_scored(chosen):
+        raise UserError(
+            f"{sweep}: its rows are scored texts, and texts of one record depend on each other: no effects of factors. "
+            "The sections of the study compare scores by record: analysis.study_sections(run)"
+        )
     numbers = [name for name in chosen.columns.metrics if name in chosen.ok and chosen.ok[name].notna().any()]
     numbers = [name for name in numbers if pd.api.types.is_numeric_dtype(chosen.ok[name])]
     if metric not in numbers:

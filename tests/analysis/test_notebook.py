@@ -179,6 +179,12 @@ def _only(monkeypatch: pytest.MonkeyPatch, make: Any, *others: Section) -> None:
     monkeypatch.setattr(study.make_study, "__defaults__", ((own, *others),))
 
 
+def test_effects_refuse_scored_texts(run_dir: Path, write: Any, row: Any) -> None:
+    write(run_dir, [row(i, benchmark="binoculars", record_id=f"r{i}", score=0.9) for i in range(6)], "texts")
+    with pytest.raises(UserError, match=r"texts: its rows are scored texts.*study_sections"):
+        analysis.effects(analysis.read(run_dir), "texts", "score")
+
+
 def test_a_run_without_measurements_says_so(failed: RunRows) -> None:
     assert analysis.averages(failed, "generation").empty
     assert analysis.rows(failed, "generation").empty

@@ -11,6 +11,8 @@ from analysis.sections.scores.length_bins import bin_names, bin_of_each, edges_o
 from analysis.tables import MAX_TABLE_ROWS, Table
 
 _MOST_BINS: Final = 8
+_NO_LENGTH: Final = -1
+"""Place of rows whose length is not known, as of texts that are none."""
 
 
 def null_counts(sweep: MeasuredSweep) -> pd.DataFrame:
@@ -27,21 +29,24 @@ def null_counts(sweep: MeasuredSweep) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     is_prefix = "prefix_tokens" in ok and bool(ok["prefix_tokens"].notna().any())
     unit, column = ("tokens", "prefix_tokens") if is_prefix else ("words", "length_words")
-    known = ok[ok[column].notna()]
-    edges = edges_of(known[column], _MOST_BINS)
+    known = ok.loc[ok[column].notna(), column]
+    edges = edges_of(known, _MOST_BINS) if len(known) else []
+    place = pd.Series(_NO_LENGTH, ok.index)
+    if len(known):
+        place[known.index] = bin_of_each(known, edges)
     frame = pd.DataFrame(
         {
-            "author": known["author"].astype(object).where(known["author"].notna(), NULL),
-            "place": bin_of_each(known[column], edges),
-            "null_reason": known["null_reason"].astype(object) if "null_reason" in known else None,
-            "is_null": known["score"].isna(),
+            "author": ok["author"].astype(object).where(ok["author"].notna(), NULL),
+            "place": place,
+            "null_reason": ok["null_reason"].astype(object) if "null_reason" in ok else None,
+            "is_null": ok["score"].isna(),
         }
     )
     frame["null_reason"] = frame["null_reason"].where(frame["null_reason"].notna(), "no reason given")
     totals = frame.groupby(["author", "place"]).size().rename("rows").reset_index()
     nulls = frame[frame["is_null"]].groupby(["null_reason", "author", "place"]).size()
     table = nulls.rename("rows_without_score").reset_index().merge(totals, on=["author", "place"])
-    names = dict(enumerate(bin_names(edges)))
+    names = {_NO_LENGTH: "unknown", **(dict(enumerate(bin_names(edges))) if len(known) else {})}
     return table.assign(unit=unit, length=table["place"].map(names), share=table["rows_without_score"] / table["rows"])[
         columns
     ]

@@ -16,6 +16,8 @@ from analysis.thresholds.randomness import places
 from analysis.thresholds.roc import machine_like
 
 _TEXT: Final = ("dataset", "record_id", "author", "generator", "fragment_index", "start_word", "prefix_tokens")
+_OTHER_TEXTS: Final = ("corpus", "fragments")
+"""Factors whose levels are other texts, whatever their records are called."""
 _CONCLUSIONS: Final = ("low", "high", "p_welch", "p_paired", "auroc_low", "auroc_high")
 """Columns that are null where there are too few records."""
 
@@ -52,6 +54,8 @@ def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.D
     both = [setting for setting in settings if setting.n_human and setting.n_synthetic]
     if len(both) < 2:
         return pd.DataFrame(), "Nothing is compared: fewer than two pairs scored texts of both authors."
+    if len({tuple(str(setting.levels.get(name)) for name in _OTHER_TEXTS) for setting in both}) > 1:
+        return pd.DataFrame(), f"Nothing is compared: texts of different {' or '.join(_OTHER_TEXTS)} are not the same."
     texts = _shared(in_threads(_keyed, both))
     if not len(texts[0]):
         return pd.DataFrame(), "The pairs are not compared: no text was scored by all of them."

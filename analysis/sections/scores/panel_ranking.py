@@ -77,7 +77,9 @@ def _turned_in_part(panel: Panel) -> list[str]:
     whole = _of_all(panel).set_index("score")["auroc"]
     sentences = []
     below = views[views["auroc"] < 0.5]
-    said_of = pd.Series([other_way(row) for row in below.to_dict("records")], index=below.index, dtype=object)
+    said_of = pd.Series(
+        [other_way(row, len(views)) for row in below.to_dict("records")], index=below.index, dtype=object
+    )
     for (score, said), part in below.groupby(["score", said_of], sort=False):
         if whole[str(score)] < 0.5:
             continue
@@ -105,7 +107,7 @@ def _table(panels: Sequence[Panel], file_name: str) -> Table:
             rates = [_rate(tpr.loc[(row["score"], fpr)].to_dict(), fpr) for fpr in FPRS]
             auroc = auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
             counts = (f"{row['n_human']:,}", f"{row['n_synthetic']:,}")
-            note = other_way(row) if row["auroc"] < 0.5 else ""
+            note = other_way(row, len(_of_all(panel))) if row["auroc"] < 0.5 else ""
             rows.append(
                 (
                     panel.name,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.sections.scores.setting import FEWEST_RECORDS
-from analysis.sections.scores.wording import auroc_text, listed, other_way
+from analysis.sections.scores.wording import auroc_text, is_beyond_chance, listed, other_way
 
 ALPHA: Final = 0.05
 
@@ -19,7 +19,8 @@ def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair") -> 
     """Return the sentences.
 
     Args:
-        table: setting, auroc, auroc_low, auroc_high; highest AUROC first.
+        table: setting, auroc, auroc_low, auroc_high, records; highest AUROC first. The interval is that of one AUROC;
+            a claim on the best of several takes one for all of them.
         pairwise: first, second, p_holm; empty where nothing was compared.
         what: word for a setting.
     """
@@ -27,13 +28,17 @@ def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair") -> 
     sure = known[known["auroc_low"].notna() | ((known["auroc"] == 1) & (known["records"] >= FEWEST_RECORDS))]
     if known.empty:
         return [f"No {what} scored texts of both authors, so nothing separates them."]
-    loud = [_other_way(row) for row in known[known["auroc"] < 0.5].to_dict("records")]
+    loud = [_other_way(row, len(known)) for row in known[known["auroc"] < 0.5].to_dict("records")]
+    if sure.empty and (known["records"] >= FEWEST_RECORDS).any():
+        return [*loud, f"No {what} is ranked: the scores vary too little for an interval."]
     if sure.empty:
         return [*loud, f"Too few records to rank: {FEWEST_RECORDS} with human and with machine text are needed."]
     best = sure.iloc[0].to_dict()
     shown = f"AUROC {auroc_text(best['auroc'], best['auroc_low'], best['auroc_high'])}"
-    if not (best["auroc"] == 1 or best["auroc_low"] > 0.5):
-        return [*loud, f"No {what} is shown to separate human from machine text: {best['setting']} has {shown}."]
+    if best["auroc"] <= 0.5 or not is_beyond_chance(best, len(known)):
+        among = f", the highest of {len(known)}" if len(known) > 1 else ""
+        said = f"No {what} is shown to separate human from machine text: {best['setting']} has {shown}{among}."
+        return [*loud, said]
     if len(known) == 1:
         return [*loud, f"{best['setting']}: {shown}."]
     if pairwise.empty:
@@ -82,6 +87,6 @@ def _differing(pairwise: pd.DataFrame) -> set[frozenset[str]]:
     return {frozenset(both) for both in zip(significant["first"], significant["second"], strict=True)}
 
 
-def _other_way(row: dict[Any, Any]) -> str:
+def _other_way(row: dict[Any, Any], looks: int) -> str:
     shown = auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
-    return f"{row['setting']}: AUROC {shown} is below 0.5: {other_way(row)}."
+    return f"{row['setting']}: AUROC {shown} is below 0.5: {other_way(row, looks)}."

@@ -4,19 +4,36 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
+from scipy.special import logit, ndtri
 
 from analysis.column_titles import NULL
 from analysis.marks import TOO_FEW
+from analysis.sections.scores.setting import FEWEST_RECORDS
 from analysis.thresholds.separation import OTHER_WAY
 
 NOT_TURNED: Final = f"{OTHER_WAY}; the AUROC is not turned round"
-CHANCE: Final = "the interval holds 0.5, so chance is not excluded; the AUROC is not turned round"
+CHANCE: Final = "chance alone may give that; the AUROC is not turned round"
 _MAX_LISTED: Final = 8
 
 
-def other_way(row: Mapping[Any, Any]) -> str:
-    """Return what an AUROC below 0.5 says: that the score points the other way only where its interval does."""
-    return NOT_TURNED if pd.isna(row["auroc_high"]) or row["auroc_high"] < 0.5 else CHANCE
+def is_beyond_chance(row: Mapping[Any, Any], looks: int) -> bool:
+    """Tell whether an AUROC differs from 0.5, with 95% confidence over all AUROCs that were looked at (Bonferroni).
+
+    Args:
+        row: auroc, auroc_low, auroc_high (95%, on the logit scale), and records. Without an interval the classes do
+            not overlap, or there are too few records.
+        looks: number of AUROCs among which this one stands out.
+    """
+    if pd.isna(row["auroc_low"]) or pd.isna(row["auroc_high"]):
+        records = row["records"] if "records" in row else min(row["n_human"], row["n_synthetic"])
+        return bool(row["auroc"] in (0, 1) and records >= FEWEST_RECORDS)
+    error = float(logit(row["auroc_high"]) - logit(row["auroc_low"])) / (2 * ndtri(0.975))
+    return bool(abs(logit(row["auroc"])) > ndtri(1 - 0.025 / looks) * error)
+
+
+def other_way(row: Mapping[Any, Any], looks: int) -> str:
+    """Return what an AUROC below 0.5 says: that the score points the other way only where chance is excluded."""
+    return NOT_TURNED if is_beyond_chance(row, looks) else CHANCE
 
 
 def auroc_text(value: Any, low: Any, high: Any) -> str:

@@ -2,7 +2,9 @@
 
 import pandas as pd
 
+from analysis.sections.scores.pair_statistics import comparisons
 from analysis.sections.scores.ranking import groups_of, ranking
+from analysis.sections.scores.setting import Setting
 
 
 def table(*rows: tuple[str, float, float | None, float | None]) -> pd.DataFrame:
@@ -26,6 +28,14 @@ def test_a_best_that_cannot_be_told_apart_does_not_separate_best() -> None:
     assert said == ["a has the highest AUROC: 0.960 (0.940–0.980); it cannot be told apart from b."]
 
 
+def test_texts_of_two_corpora_are_not_compared() -> None:
+    texts = pd.DataFrame({"is_human": [True, False] * 30, "record_id": range(60), "score": range(60)})
+    settings = [Setting(name, {"corpus": name}, texts) for name in ("a.csv", "b.csv")]
+    found, said = comparisons(settings)
+    assert found.empty
+    assert said == "Nothing is compared: texts of different corpus or fragments are not the same."
+
+
 def test_groups_need_every_difference_between_them() -> None:
     known = pairwise(a_b=0.5, a_c=0.001, b_c=0.001, a_d=0.001, b_d=0.001, c_d=0.9)
     assert groups_of("abcd", known) == [["a", "b"], ["c", "d"]]
@@ -40,7 +50,9 @@ def test_an_auroc_below_one_half_is_said_and_not_turned() -> None:
 
 def test_an_interval_around_one_half_separates_nothing() -> None:
     said = ranking(table(("a", 0.55, 0.45, 0.65), ("b", 0.51, 0.4, 0.6)), pairwise(a_b=0.9))
-    assert said == ["No pair is shown to separate human from machine text: a has AUROC 0.550 (0.450–0.650)."]
+    assert said == [
+        "No pair is shown to separate human from machine text: a has AUROC 0.550 (0.450–0.650), the highest of 2."
+    ]
 
 
 def test_too_few_records_rank_nothing() -> None:

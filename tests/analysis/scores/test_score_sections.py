@@ -128,6 +128,18 @@ def test_rows_without_a_score_are_counted_by_author_and_length(run_dir: Path, wr
     assert set(nulls["author"]) == {"human", "synthetic"}
 
 
+def test_rows_without_a_score_count_where_their_length_is_not_known(
+    run_dir: Path, write: Write, scored: Scored
+) -> None:
+    rows = scored()
+    for row in rows[:7]:
+        row |= {"score": None, "log_ppl": None, "length_words": None, "length_tokens": None, "null_reason": "bad_row"}
+    write(run_dir, rows, "s", benchmark="binoculars")
+    nulls = made(measured(run_dir), "Binoculars score by fragment length").files["s-nulls"]
+    assert nulls["rows_without_score"].sum() == 7
+    assert set(nulls["length"]) == {"unknown"}
+
+
 def test_bins_of_length_hold_every_text_once(one_pair: MeasuredSweep) -> None:
     setting = settings_of(one_pair)[0]
     table = by_length(setting, "score")
