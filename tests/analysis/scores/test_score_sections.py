@@ -128,9 +128,7 @@ def test_rows_without_a_score_are_counted_by_author_and_length(run_dir: Path, wr
     assert set(nulls["author"]) == {"human", "synthetic"}
 
 
-def test_rows_without_a_score_count_where_their_length_is_not_known(
-    run_dir: Path, write: Write, scored: Scored
-) -> None:
+def test_rows_without_a_score_count_where_no_length_is_known(run_dir: Path, write: Write, scored: Scored) -> None:
     rows = scored()
     for row in rows[:7]:
         row |= {"score": None, "log_ppl": None, "length_words": None, "length_tokens": None, "null_reason": "bad_row"}
