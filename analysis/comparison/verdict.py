@@ -3,6 +3,7 @@
 Some cell is slower by more than the share as estimated, and significantly slower after Holm's adjustment: exit code 3.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,8 +14,10 @@ from analysis.comparison.compare import Comparison
 from sweeps.errors import UserError
 from sweeps.printable import middle_out
 
+_MOST_PERCENT: Final = 1000
 SLOWER: Final = 3
 """Exit code where `--fail-above` found a slowdown."""
+_SHARE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(%?)")
 _MAX_ROWS: Final = 40
 _NAME: Final = 60
 
@@ -23,15 +26,14 @@ def parse_share(text: str) -> float:
     """Return a share from '5%' or '0.05'.
 
     Raises:
-        UserError: the text is no share from 0 to 1000%.
+        UserError: the text is no share from 0% to 1000%, or a number of 1 or more without a % sign.
     """
-    try:
-        share = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 10:
-        raise UserError(f"--fail-above {text!r}: give a share of 0% or more, such as 5% or 0.05")
-    return share
+    match = _SHARE.fullmatch(text.strip())
+    if match is None or float(match[1]) > _MOST_PERCENT:
+        raise UserError(f"--fail-above {text!r}: give a share of 0% to {_MOST_PERCENT}%, such as 5% or 0.05")
+    if not match[2] and float(match[1]) >= 1:
+        raise UserError(f"--fail-above {text!r}: give a % sign, such as {match[1]}%, or a fraction below 1, such as 0.05")
+    return float(match[1]) / (100 if match[2] else 1)
 
 
 def exit_code(comparison: Comparison, above: float) -> int:

@@ -134,7 +134,12 @@ def test_a_share_is_read(text: str, share: float) -> None:
     assert parse_share(text) == pytest.approx(share)
 
 
-@pytest.mark.parametrize("text", ["", "five", "-1%", "nan", "%"])
+@pytest.mark.parametrize("text", ["", "five", "-1%", "nan", "%", "1_0%", "٥%", "1001%", "5%%", "5", "1.0"])
 def test_another_share_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="--fail-above"):
         parse_share(text)
+
+
+def test_a_share_of_1_or_more_needs_its_percent_sign() -> None:
+    with pytest.raises(UserError, match="give a % sign, such as 5%, or a fraction below 1"):
+        parse_share("5")
