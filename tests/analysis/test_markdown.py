@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import analysis.assembly
 from analysis.in_short import in_short
 from analysis.markdown import MAX_CHARACTERS
-from analysis.progress import REHEARSED
+from analysis.progress import REHEARSED, TINY
 from analysis.report import app, write_report
 from sweeps.run_layout import RunLayout
 
@@ -28,7 +28,9 @@ def stopped(run_dir: Path, write: Any, cell: Any, row: Any) -> Path:
 def test_report_md_says_how_far_the_run_came_and_what_was_found(stopped: Path) -> None:
     write_report(stopped)
     text = (stopped / "report/report.md").read_text(encoding="utf-8")
-    assert text.startswith("# demo\n\n4 rows; 2 of 44 tasks are done.\n\n- ok: 3 rows\n- error: 1 row (E: ")
+    assert text.startswith(
+        f"# demo\n\n**{TINY}**\n\n4 rows; 2 of 44 tasks are done.\n\n- ok: 3 rows\n- error: 1 row (E: "
+    )
     assert "E: \\<b\\> \\$x\\$ \\*\\[y\\]\\* (1 row))" in text
     assert f"\nTo continue:\n\n```\n{COMMAND}\n```\n" in text
     assert "\n## Inference\n" in text
@@ -47,7 +49,7 @@ def test_a_run_that_goes_on_is_not_to_be_continued_at_once(stopped: Path) -> Non
 def test_the_terminal_gets_the_page_in_short_and_the_path_last(stopped: Path) -> None:
     result = CliRunner().invoke(app, [str(stopped), "--terminal"])
     lines = result.stdout.splitlines()
-    assert lines[:2] == ["demo", "4 rows; 2 of 44 tasks are done"]
+    assert lines[:3] == ["demo", TINY, "4 rows; 2 of 44 tasks are done"]
     assert f"demo is not complete: generation: 2 of 44 tasks are done; to continue: {COMMAND}" in lines
     assert f"demo: failed tasks run again with: {COMMAND} --retry error" in lines
     assert any(line.startswith("  Mean generation rate: 11.00 tokens/s (n = 3; too few to tell") for line in lines)
@@ -84,6 +86,16 @@ def test_what_is_folded_on_the_page_is_counted_on_the_terminal_and_whole_in_repo
     text = (run_dir / "report/report.md").read_text()
     assert text.index("\n## Inference\n") < text.index("\n## More: Inference\n")
     assert "<summary>more: 1 sentence</summary>" in (run_dir / "report/index.html").read_text(encoding="utf-8")
+
+
+def test_tables_of_several_sweeps_are_told_apart_by_their_headings(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir.parent / "a", cell([10.0, 11.0]))
+    write(run_dir.parent / "b", cell([20.0, 21.0]))
+    text = (write_report(run_dir.parent).parent / "report.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("### ")]
+    assert headings
+    assert len(set(headings)) == len(headings)
+    assert all(("a/generation" in line) != ("b/generation" in line) for line in headings)
 
 
 def test_report_md_is_short_enough_for_an_issue(run_dir: Path, write: Any, row: Any) -> None:
