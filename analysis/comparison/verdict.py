@@ -32,7 +32,9 @@ def parse_share(text: str) -> float:
     if match is None or float(match[1]) > _MOST_PERCENT:
         raise UserError(f"--fail-above {text!r}: give a share of 0% to {_MOST_PERCENT}%, such as 5% or 0.05")
     if not match[2] and float(match[1]) >= 1:
-        raise UserError(f"--fail-above {text!r}: give a % sign, such as {match[1]}%, or a fraction below 1, such as 0.05")
+        raise UserError(
+            f"--fail-above {text!r}: give a % sign, such as {match[1]}%, or a fraction below 1, such as 0.05"
+        )
     return float(match[1]) / (100 if match[2] else 1)
 
 

@@ -117,11 +117,22 @@ def test_a_slowdown_against_an_earlier_run_is_exit_code_3(
     main([run_dir], against=run_dir, fail_above="0")
 
 
+def test_a_file_in_the_way_of_the_report_is_one_message(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a file").touch()
+    for against in (None, small_run):
+        with pytest.raises(typer.Exit) as ended:
+            main([small_run], out=tmp_path / "a file", against=against)
+        assert ended.value.exit_code == 2
+        assert "a file: cannot write: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"fail_above": "5%"}, "name the earlier run with --against"),
-        ({"fail_above": "much", "against": Path("x")}, "give a share of 0% or more"),
+        ({"fail_above": "much", "against": Path("x")}, "give a share of 0% to 1000%"),
         ({"against": Path("nowhere")}, "nowhere: no such directory"),
     ],
 )
