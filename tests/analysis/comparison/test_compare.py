@@ -129,6 +129,15 @@ def test_scores_are_paired_by_text_and_counted_by_record() -> None:
     assert first(compare_runs(scored(0.0), scored(0.0)))["reason"] == "all 120 texts have equal scores"
 
 
+def test_divergences_of_texts_are_compared_as_scores_are() -> None:
+    rows = [scored(shift).sweeps[0].rows.rename(columns={"score": "kl"}) for shift in (0.001, 0.0)]
+    comparison = compare_runs(*(run_of(r, "fidelity") for r in rows))
+    assert (first(comparison)["metric"], first(comparison)["verdict"]) == ("kl", "higher")
+    assert first(comparison)["difference"] == pytest.approx(0.002)
+    unlike = compare_runs(run_of(rows[0].assign(kl=np.nan), "fidelity"), run_of(rows[1], "fidelity"))
+    assert first(unlike)["reason"] == "no text was scored by both runs in equal cells"
+
+
 @pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("0.05", 0.05), (" 12.5 %", 0.125), ("0", 0.0)])
 def test_a_share_is_read(text: str, share: float) -> None:
     assert parse_share(text) == pytest.approx(share)
