@@ -27,7 +27,7 @@ from analysis.assembly import assemble
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.comparison.page_part import compared_part, frame_of
 from analysis.comparison.verdict import exit_code, parse_share, terminal_table
-from analysis.load import RunRows, read_run
+from analysis.load import RunRows, read_found_run, read_run
 from analysis.markdown import summary_lines, summary_markdown
 from analysis.page import Page, render
 from analysis.report_files import ReportFiles
@@ -69,7 +69,7 @@ def _compare(runs: Sequence[RunRows], against: Path) -> Comparison:
 def _read(directories: Sequence[Path]) -> list[RunRows]:
     """Return the rows of every run, each run once."""
     found = [run for directory in directories for run in find_runs(directory)]
-    return [read_run(run) for run in {run.resolve(): run for run in reversed(found)}.values()][::-1]
+    return [read_found_run(run) for run in {run.resolve(): run for run in reversed(found)}.values()][::-1]
 
 
 def _files(directories: Sequence[Path], out: Path | None) -> ReportFiles:

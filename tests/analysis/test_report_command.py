@@ -128,6 +128,17 @@ def test_a_file_in_the_way_of_the_report_is_one_message(
         assert "a file: cannot write: " in capsys.readouterr().err
 
 
+def test_a_run_without_rows_yet_is_told_beside_the_others(run_dir: Path, small_run: Path, write: Any) -> None:
+    started = run_dir.with_name("started")
+    (write(started, [], tasks=9, command="python -m sweeps.run started") / "part-0.parquet").unlink()
+    result = CliRunner().invoke(app, [str(run_dir.parent), "--terminal"])
+    told = "started is not complete: generation: 0 of 9 tasks are done; to continue: python -m sweeps.run started"
+    assert told in result.stdout.splitlines()
+    assert "2 runs: demo, started" in (run_dir.parent / "report/index.html").read_text(encoding="utf-8")
+    alone = CliRunner().invoke(app, [str(started)])
+    assert (alone.exit_code, "no rows here" in alone.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
