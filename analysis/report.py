@@ -26,7 +26,7 @@ import typer
 from analysis.assembly import assemble
 from analysis.comparison.compare import Comparison, compare_runs
 from analysis.comparison.page_part import compared_part, frame_of
-from analysis.comparison.verdict import exit_code, parse_share, terminal_table
+from analysis.comparison.verdict import decision, exit_code, parse_share, terminal_table
 from analysis.load import RunRows, read_found_run, read_run
 from analysis.markdown import summary_lines, summary_markdown
 from analysis.page import Page, render
@@ -143,18 +143,13 @@ def main(
         raise typer.Exit(2) from error
     lines = summary_lines(page) if terminal else []
     if comparison is not None:
-        lines += [*terminal_table(comparison).splitlines(), *_decision(comparison, fail_above, share)]
+        lines += [
+            *terminal_table(comparison).splitlines(),
+            *([] if share is None else decision(comparison, str(fail_above), share)),
+        ]
     _print(files.index, [printable(line) for line in lines])
     if code:
         raise typer.Exit(code)
-
-
-def _decision(comparison: Comparison, asked: str | None, share: float | None) -> list[str]:
-    """Return the sentence on what `--fail-above` found."""
-    if share is None:
-        return []
-    slower = len(comparison.slower(share))
-    return [f"--fail-above {asked}: {slower:,} cells are slower by more than that, and significantly so"]
 
 
 def _print(index: Path, lines: Sequence[str]) -> None:

@@ -10,8 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.cell_factors import grouped
-from analysis.column_titles import title_of
-from analysis.level_labels import text_of
+from analysis.comparison.cells import label
 from analysis.load import SweepRows
 
 _TEXT: Final = ("text_sha256", "record_id", "dataset", "generator", "fragment_index", "prefix_tokens")
@@ -19,7 +18,7 @@ _TEXT: Final = ("text_sha256", "record_id", "dataset", "generator", "fragment_in
 
 def compare_scores(run: SweepRows, against: SweepRows, factors: list[str], shown: list[str]) -> list[dict[str, Any]]:
     """Return a record per cell: texts in both runs, and the mean difference of their scores with its interval."""
-    metric = _metric(run, against)
+    metric = score_of(run, against)
     if metric is None:
         return [_untested(run.name, "score", "no text has a score")]
     columns = [*dict.fromkeys([*factors, *(name for name in _TEXT if name in run.ok and name in against.ok)])]
@@ -30,12 +29,12 @@ def compare_scores(run: SweepRows, against: SweepRows, factors: list[str], shown
     if pairs.empty:
         return [_untested(run.name, metric, "no text was scored by both runs in equal cells")]
     return [
-        {"sweep": run.name, "metric": metric, "cell": _label(factors, shown, key)} | _paired(group, metric)
+        {"sweep": run.name, "metric": metric, "cell": label(factors, shown, key)} | _paired(group, metric)
         for key, group in grouped(pairs, factors)
     ]
 
 
-def _metric(run: SweepRows, against: SweepRows) -> str | None:
+def score_of(run: SweepRows, against: SweepRows) -> str | None:
     """Return the first headline metric with values in either run, as score, or kl of fidelity."""
     rated = (name for sweep in (run, against) for name in sweep.columns.headlines)
     return next(
@@ -81,8 +80,3 @@ def _paired(pairs: pd.DataFrame, metric: str) -> dict[str, Any]:
 
 def _untested(sweep: str, metric: str, reason: str) -> dict[str, Any]:
     return {"sweep": sweep, "metric": metric, "cell": "every cell", "p": np.nan, "reason": reason}
-
-
-def _label(factors: list[str], shown: list[str], key: tuple[Any, ...]) -> str:
-    pairs = [f"{title_of(name)}: {text_of(level)}" for name, level in zip(factors, key, strict=True) if name in shown]
-    return ", ".join(pairs) or "the only cell"
