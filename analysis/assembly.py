@@ -69,17 +69,23 @@ def assemble(runs: Sequence[RunRows], files: ReportFiles, compared: ComparedPart
 
 
 def names_of_runs(runs: Sequence[RunRows]) -> list[str]:
-    """Return a name for each run: that of its spec, else, where two have the same, its directory."""
-    counts = Counter(run.name for run in runs)
-    directories = Counter(run.directory.resolve().name for run in runs)
+    """Return a name for each run, each another: that of its spec, else of its directory, else the directory's path.
 
-    def name(run: RunRows) -> str:
-        directory = run.directory.resolve()
-        if counts[run.name] == 1:
-            return run.name
-        return directory.name if directories[directory.name] == 1 else str(directory)
-
-    return [name(run) for run in runs]
+    The path is unique; a run that is given twice has its number behind the path.
+    """
+    places = [run.directory.resolve() for run in runs]
+    choices = [
+        (run.name, place.name, str(place), f"{place} ({number})")
+        for number, (run, place) in enumerate(zip(runs, places, strict=True), start=1)
+    ]
+    taken = [0] * len(runs)  # of each run, the place of its name among its choices
+    while True:
+        names = [names[place] for names, place in zip(choices, taken, strict=True)]
+        counts = Counter(names)
+        later = [min(place + (counts[name] > 1), 3) for name, place in zip(names, taken, strict=True)]
+        if later == taken:
+            return names
+        taken = later
 
 
 def measured_sweeps(runs: Sequence[RunRows], names: Sequence[str]) -> list[MeasuredSweep]:

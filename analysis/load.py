@@ -107,6 +107,19 @@ def read_run(directory: Path, also: Collection[str] = ()) -> RunRows:
         more = f" and {len(runs) - MAX_LISTED} more" if len(runs) > MAX_LISTED else ""
         listed = ", ".join(map(str, runs[:MAX_LISTED])) + more
         raise UserError(f"{directory}: a directory of runs, not a run; choose one of {listed}")
+    return read_found_run(directory, also)
+
+
+def read_found_run(directory: Path, also: Collection[str] = ()) -> RunRows:
+    """Read all sweeps of a directory that `find_runs` returned. The run may have no row yet.
+
+    Args:
+        directory: of the run.
+        also: columns to read that no page shows, such as text_sha256.
+
+    Raises:
+        UserError: the directory cannot be read.
+    """
     try:
         folders, remarks = sweep_folders(directory)
     except OSError as error:

@@ -11,6 +11,7 @@ from analysis.column_titles import capital, counted
 from analysis.page import Page
 from analysis.progress import RunProgress
 from analysis.sections.selection import STANDS_IN
+from analysis.study import Made
 from analysis.tables import Table
 from sweeps.printable import middle_out, printable
 
@@ -91,11 +92,26 @@ def _tables(page: Page) -> Iterator[Iterator[str]]:
     for made in (made for part in page.study for made in part.made):
         for name, content in made.contents:
             in_study.update([name] if content.tables else [])
-            remarks = () if made.section.summary_title else content.sentences
-            yield from (_table(f"{made.section.heading}: {table.title}", table, remarks) for table in content.tables)
+        yield from _section_tables(made)
     for sweep in page.sweeps:
         if sweep.name not in in_study:
             yield from (_table(sweep.name, table) for table in sweep.tables[:1])
+
+
+def _section_tables(made: Made) -> Iterator[Iterator[str]]:
+    """Yield the lines of each table of a section, headed by its sweeps where the section has other tables beside.
+
+    Sweeps of the same texts give equal tables: such a table stands once.
+    """
+    sweeps: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for name, content in made.contents:
+        remarks = () if made.section.summary_title else content.sentences
+        for table in content.tables:
+            sweeps.setdefault((table.title, tuple(_body(table, remarks))), []).append(name)
+    for (title, body), names in sweeps.items():
+        is_of_all = len(dict.fromkeys(names)) == len(made.contents)
+        of = made.section.heading if is_of_all else f"{made.section.heading}, {', '.join(dict.fromkeys(names))}"
+        yield iter([_heading(f"{of}: {title}"), *body])
 
 
 def _state(run: RunProgress) -> str:
@@ -114,9 +130,18 @@ def _sentences(page: Page) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((finding.title, finding.sentences) for finding in page.conclusions.shown)
 
 
-def _table(title: str, table: Table, remarks: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the lines of a table: its title, what a reader must know of its rows, first columns and rows."""
-    yield f"\n### {_plain(title)}\n"
+def _table(title: str, table: Table) -> Iterator[str]:
+    """Yield the lines of a table: its title, first columns and rows."""
+    yield _heading(title)
+    yield from _body(table)
+
+
+def _heading(title: str) -> str:
+    return f"\n### {_plain(title)}\n"
+
+
+def _body(table: Table, remarks: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the lines below a table's title: what a reader must know of its rows, first columns and rows."""
     yield from (f"{_plain(remark)}\n" for remark in remarks if remark.startswith(STANDS_IN))
     width = len(table.headers) - table.on_demand
     yield _line(table.headers[:width])

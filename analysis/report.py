@@ -25,9 +25,9 @@ import typer
 
 from analysis.assembly import assemble
 from analysis.comparison.compare import Comparison, compare_runs
-from analysis.comparison.page_part import ComparedPart, compared_part, frame_of
-from analysis.comparison.verdict import exit_code, parse_share, terminal_table
-from analysis.load import RunRows, read_run
+from analysis.comparison.page_part import compared_part, frame_of
+from analysis.comparison.verdict import decision, exit_code, parse_share, terminal_table
+from analysis.load import RunRows, read_found_run, read_run
 from analysis.markdown import summary_lines, summary_markdown
 from analysis.page import Page, render
 from analysis.report_files import ReportFiles
@@ -58,19 +58,18 @@ def write_report(*directories: Path, out: Path | None = None) -> Path:
     return files.index
 
 
-def _compare(runs: Sequence[RunRows], against: Path) -> tuple[Comparison, ComparedPart]:
+def _compare(runs: Sequence[RunRows], against: Path) -> Comparison:
     """Compare the one run on the page with another run."""
     if len(runs) > 1:
         raise UserError(f"--against {against}: one run is compared with another one, and {len(runs)} were given")
     other = read_run(against, COMPARED)
-    comparison = compare_runs(read_run(runs[0].directory, COMPARED), other)
-    return comparison, compared_part(comparison, str(against))
+    return compare_runs(read_run(runs[0].directory, COMPARED), other)
 
 
 def _read(directories: Sequence[Path]) -> list[RunRows]:
     """Return the rows of every run, each run once."""
     found = [run for directory in directories for run in find_runs(directory)]
-    return [read_run(run) for run in {run.resolve(): run for run in reversed(found)}.values()][::-1]
+    return [read_found_run(run) for run in {run.resolve(): run for run in reversed(found)}.values()][::-1]
 
 
 def _files(directories: Sequence[Path], out: Path | None) -> ReportFiles:
@@ -78,10 +77,21 @@ def _files(directories: Sequence[Path], out: Path | None) -> ReportFiles:
     return ReportFiles(out or report_directory(directories[0]))
 
 
-def _write(runs: Sequence[RunRows], files: ReportFiles, compared: ComparedPart | None = None) -> Page:
-    """Write figures, tables, summary and page of some runs. Return what the page shows."""
+def _write(
+    runs: Sequence[RunRows], files: ReportFiles, comparison: Comparison | None = None, against: str = ""
+) -> Page:
+    """Write figures, tables, summary and page of some runs. Return what the page shows.
+
+    Args:
+        runs: on the page.
+        files: where everything is written.
+        comparison: of the one run with an earlier one.
+        against: name of the earlier run.
+    """
     try:
-        page = assemble(runs, files, compared)
+        if comparison is not None:
+            files.write_comparison(frame_of(comparison))
+        page = assemble(runs, files, None if comparison is None else compared_part(comparison, against))
         files.write_summary(summary_markdown(page))
         files.write_page(render(page))
     except OSError as error:
@@ -117,7 +127,6 @@ def main(
     terminal: Annotated[bool, typer.Option("--terminal", help="Print the page in short, too.")] = False,
 ) -> None:
     """Write averages, figures and one HTML page from the rows of one or several runs."""
-    code = 0
     try:
         share = None if fail_above is None else parse_share(fail_above)
         if share is not None and against is None:
@@ -126,29 +135,21 @@ def main(
         for remark in (remark for run in runs for remark in run.remarks):
             typer.echo(printable(f"warning: {remark}"), err=True)
         files = _files(run_dirs, out)
-        compared = None
-        if against is not None:
-            comparison, compared = _compare(runs, against)
-            files.write_comparison(frame_of(comparison))
-            code = 0 if share is None else exit_code(comparison, share)
-        page = _write(runs, files, compared)
+        comparison = None if against is None else _compare(runs, against)
+        code = 0 if comparison is None or share is None else exit_code(comparison, share)
+        page = _write(runs, files, comparison, str(against))
     except UserError as error:
         typer.echo(printable(f"error: {error}"), err=True)
         raise typer.Exit(2) from error
     lines = summary_lines(page) if terminal else []
-    if against is not None:
-        lines += [*terminal_table(comparison).splitlines(), *_decision(comparison, fail_above, share)]
+    if comparison is not None:
+        lines += [
+            *terminal_table(comparison).splitlines(),
+            *([] if share is None else decision(comparison, str(fail_above), share)),
+        ]
     _print(files.index, [printable(line) for line in lines])
     if code:
         raise typer.Exit(code)
-
-
-def _decision(comparison: Comparison, asked: str | None, share: float | None) -> list[str]:
-    """Return the sentence on what `--fail-above` found."""
-    if share is None:
-        return []
-    slower = len(comparison.slower(share))
-    return [f"--fail-above {asked}: {slower:,} cells are slower by more than that, and significantly so"]
 
 
 def _print(index: Path, lines: Sequence[str]) -> None:

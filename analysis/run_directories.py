@@ -17,6 +17,8 @@ MAX_LISTED: Final = 10
 def find_runs(directory: Path) -> tuple[Path, ...]:
     """Return the run directories that a name stands for: itself, or those in it where it is a directory of runs.
 
+    Beside runs with rows, a directory of runs may hold some that started and have no row yet: these are returned too.
+
     Raises:
         UserError: the directory is missing, is no run directory, or holds no rows yet. The message names the path and
             what to do.
@@ -32,8 +34,8 @@ def find_runs(directory: Path) -> tuple[Path, ...]:
         if parts_in(directory):
             parent = directory.resolve().parent
             raise UserError(f"{directory}: one sweep of a run, not a run; give the run directory, {parent}")
-        runs = tuple(child for child in sorted(directory.iterdir()) if child.is_dir() and _holds_rows(child))
-        if not runs:
+        runs = tuple(child for child in sorted(directory.iterdir()) if child.is_dir() and _has_started(child))
+        if not any(_holds_rows(run) for run in runs):
             raise UserError(_why_nothing(directory, remarks))
     except OSError as error:
         raise UserError(f"{directory}: cannot be read: {error.strerror or error}; check its permissions") from error
@@ -84,6 +86,14 @@ def _why_nothing(directory: Path, remarks: list[str]) -> str:
         f"{directory}: no rows here: no <sweep>/{PART_PATTERN}; "
         "start the sweep (python -m sweeps.run) or give another directory"
     )
+
+
+def _has_started(directory: Path) -> bool:
+    """Tell whether a directory holds a sweep, with rows or without."""
+    try:
+        return bool(sweep_folders(directory)[0])
+    except OSError:
+        return False
 
 
 def _holds_rows(directory: Path) -> bool:

@@ -4,6 +4,7 @@ Cells are matched where every factor that both runs know is equal, constant fact
 taken for the same cell. Knows sweeps. Does not know tests.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ import pandas as pd
 
 from analysis.cell_averages import is_scored
 from analysis.cell_factors import EFFECTIVE, candidate_factors, split_cells, varies
+from analysis.column_titles import title_of
+from analysis.level_labels import text_of
 from analysis.load import SweepRows
 
 Key = tuple[Any, ...]
@@ -29,6 +32,8 @@ class Sample:
     """Mean log value of each round."""
     beside: int
     """Rows measured beside other work."""
+    n: int
+    """Number of rows with a value, or of rounds where the run has several."""
 
 
 def matching_factors(run: SweepRows, against: SweepRows) -> list[str]:
@@ -56,11 +61,20 @@ def samples(sweep: SweepRows, factors: list[str], metric: str) -> dict[Key, Samp
     return {tuple(None if pd.isna(level) else level for level in key): _sample(group, metric) for key, group in keys}
 
 
+def label(factors: Sequence[str], shown: Sequence[str], key: Key) -> str:
+    """Return a cell's levels of the factors that are shown, as 'device: k80, CPU cores: 4'."""
+    pairs = [f"{title_of(name)}: {text_of(level)}" for name, level in zip(factors, key, strict=True) if name in shown]
+    return ", ".join(pairs) or "the only cell"
+
+
 def _sample(rows: pd.DataFrame, metric: str) -> Sample:
     values = rows[metric].to_numpy(float)
     beside = int((rows["neighbours"].fillna(0).to_numpy(float) > 0).sum()) if "neighbours" in rows else 0
     if not (np.isfinite(values) & (values > 0)).all():
-        return Sample(float(values.mean()), None, np.empty(0), beside)
+        rounds_seen = rows["round"].nunique(dropna=False)
+        n = rounds_seen if rounds_seen > 1 else len(values)
+        return Sample(float(values.mean()), None, np.empty(0), beside, n)
     logs = pd.Series(np.log(values))
     rounds = logs.groupby(rows["round"].to_numpy(), dropna=False).mean().to_numpy(float)
-    return Sample(float(values.mean()), rounds if len(rounds) > 1 else logs.to_numpy(float), rounds, beside)
+    chosen = rounds if len(rounds) > 1 else logs.to_numpy(float)
+    return Sample(float(values.mean()), chosen, rounds, beside, len(chosen))

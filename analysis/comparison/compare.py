@@ -5,7 +5,7 @@ of all sweeps. Invariant: every cell of both runs is in the table of cells, or i
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final
 
@@ -15,12 +15,12 @@ from scipy import stats
 
 from analysis.cell_averages import headlines, is_scored
 from analysis.column_titles import title_of
-from analysis.comparison.cells import Key, Sample, matching_factors, samples, told_apart
+from analysis.comparison.cells import Sample, label, matching_factors, samples, told_apart
+from analysis.comparison.earlier_cells import earlier_cells, not_compared
 from analysis.comparison.environments import environment_differences
-from analysis.comparison.scores import compare_scores
+from analysis.comparison.scores import compare_scores, score_of
 from analysis.conclusions.contrast_tests import welch
 from analysis.directions import comparative, direction_of
-from analysis.level_labels import text_of
 from analysis.load import RunRows, SweepRows
 from analysis.multiplicity import holm
 
@@ -52,12 +52,20 @@ class Comparison:
     noise: pd.DataFrame
     """Noise floor from rounds of the same run: sweep, metric, run, rounds (pairs compared), floor (95% of the pairs
     of rounds of a cell differ by less than this share)."""
+    earlier: pd.DataFrame
+    """Cells of the earlier run: sweep, cell, why_not (the reason where a cell could not be compared, else null)."""
     sentences: tuple[str, ...]
 
     def slower(self, above: float) -> pd.DataFrame:
         """Return the cells that are slower by more than a share as estimated, and significantly slower."""
         single = self.cells[self.cells["cell"] != ALL]
         return single[single["significant"].astype(bool) & (single["slowdown"].astype(float) > above)]
+
+    @property
+    def is_decided(self) -> bool:
+        """Tell whether the time, rate or size of some cell was tested: only then can a slowdown be ruled out."""
+        single = self.cells[self.cells["cell"] != ALL]
+        return bool((single["p"].notna() & single["slowdown"].notna()).any())
 
 
 ALL: Final = "all cells"
@@ -67,56 +75,69 @@ def compare_runs(run: RunRows, against: RunRows) -> Comparison:
     """Compare the sweeps that both runs have, by the first headline metric that has a better side."""
     earlier = {sweep.name: sweep for sweep in against.sweeps}
     own = {sweep.name for sweep in run.sweeps}
-    records: list[dict[str, Any]] = []
-    only = [{"sweep": name, "cell": "every cell", "only_in": "run"} for name in own - set(earlier)]
-    only += [{"sweep": name, "cell": "every cell", "only_in": "against"} for name in set(earlier) - own]
-    noise: list[dict[str, Any]] = []
+    found = _Found()
     for sweep in run.sweeps:
         if sweep.name in earlier:
-            _compare_sweep(sweep, earlier[sweep.name], records, only, noise)
-    cells = pd.DataFrame(records, columns=list(COLUMNS))
+            _compare_sweep(sweep, earlier[sweep.name], found)
+        else:
+            found.only.append({"sweep": sweep.name, "cell": "every cell", "only_in": "run"})
+    for sweep in against.sweeps:
+        if sweep.name not in own:
+            found.only.append({"sweep": sweep.name, "cell": "every cell", "only_in": "against"})
+            factors = matching_factors(sweep, sweep)
+            found.earlier.extend(earlier_cells(None, sweep, factors, told_apart(sweep, sweep, factors)))
+    cells = pd.DataFrame(found.records, columns=list(COLUMNS))
     cells["p_adjusted"] = holm(cells["p"].astype(float))
     cells["significant"] = cells["p_adjusted"] <= ALPHA
     cells["verdict"] = [_verdict(cell) for cell in cells.to_dict("records")]
     environments = environment_differences(run, against)
-    floors = pd.DataFrame(noise, columns=["sweep", "metric", "run", "rounds", "floor"])
+    of_earlier = pd.DataFrame(found.earlier, columns=["sweep", "cell", "why_not"], dtype=object)
+    floors = pd.DataFrame(found.noise, columns=["sweep", "metric", "run", "rounds", "floor"])
     return Comparison(
         environments=environments,
         cells=cells,
-        only=pd.DataFrame(only, columns=["sweep", "cell", "only_in"]),
+        only=pd.DataFrame(found.only, columns=["sweep", "cell", "only_in"]),
         noise=floors,
-        sentences=tuple(_sentences(environments, cells, only, floors)),
+        earlier=of_earlier,
+        sentences=tuple(_sentences(environments, cells, found.only, floors, not_compared(of_earlier))),
     )
 
 
-def _compare_sweep(
-    run: SweepRows, against: SweepRows, records: list[Any], only: list[Any], noise: list[dict[str, Any]]
-) -> None:
+@dataclass(frozen=True)
+class _Found:
+    """Records of the tables of a comparison, while its sweeps are compared."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    only: list[dict[str, Any]] = field(default_factory=list)
+    noise: list[dict[str, Any]] = field(default_factory=list)
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _compare_sweep(run: SweepRows, against: SweepRows, tables: _Found) -> None:
     """Add the comparison of one sweep to the tables."""
     factors = matching_factors(run, against)
     shown = told_apart(run, against, factors)
     if is_scored(run):
-        records += compare_scores(run, against, factors, shown)
+        scores = compare_scores(run, against, factors, shown)
+        tables.records.extend(scores)
+        tables.earlier.extend(earlier_cells(run, against, factors, shown, scores, score_of(against, against)))
         return
     metric = _metric(run, against)
     if metric is None:
-        only.append({"sweep": run.name, "cell": "no metric with values in both runs", "only_in": "neither"})
+        tables.only.append({"sweep": run.name, "cell": "no metric with values in both runs", "only_in": "neither"})
+        tables.earlier.extend(earlier_cells(run, against, factors, shown))
         return
     ours, theirs = samples(run, factors, metric), samples(against, factors, metric)
     for side, keys in (("run", ours.keys() - theirs.keys()), ("against", theirs.keys() - ours.keys())):
-        only += [{"sweep": run.name, "cell": label(factors, shown, key), "only_in": side} for key in keys]
+        tables.only.extend({"sweep": run.name, "cell": label(factors, shown, key), "only_in": side} for key in keys)
     matched = [(key, ours[key], theirs[key]) for key in ours if key in theirs]
     found = [_compare_cell(a, b, metric) | {"cell": label(factors, shown, key)} for key, a, b in matched]
+    tables.earlier.extend(earlier_cells(run, against, factors, shown, found, metric))
     found += _over_all(found, metric)
-    records += [{"sweep": run.name, "metric": metric} | record for record in found]
+    tables.records.extend({"sweep": run.name, "metric": metric} | record for record in found)
     for side, cells in (("run", ours), ("against", theirs)):
-        noise += [{"sweep": run.name, "metric": metric, "run": side} | floor for floor in _noise(list(cells.values()))]
-
-
-def label(factors: Sequence[str], shown: Sequence[str], key: Key) -> str:
-    """Return a cell's levels of the factors that are shown, as 'device: k80, CPU cores: 4'."""
-    pairs = [f"{title_of(name)}: {text_of(level)}" for name, level in zip(factors, key, strict=True) if name in shown]
-    return ", ".join(pairs) or "the only cell"
+        floors = _noise(list(cells.values()))
+        tables.noise.extend({"sweep": run.name, "metric": metric, "run": side} | floor for floor in floors)
 
 
 def _metric(run: SweepRows, against: SweepRows) -> str | None:
@@ -129,7 +150,8 @@ def _compare_cell(ours: Sample, theirs: Sample, metric: str) -> dict[str, Any]:
     """Return ratio, interval and p of one cell; a reason instead of p where nothing can be tested."""
     record: dict[str, Any] = {"mean_run": ours.mean, "mean_against": theirs.mean, "p": np.nan, "reason": None}
     if ours.logs is None or theirs.logs is None:
-        return record | {"n_run": 0, "n_against": 0, "reason": "values that are not positive have no ratio"}
+        counts = {"n_run": ours.n, "n_against": theirs.n}
+        return record | counts | {"reason": "values that are not positive have no ratio"}
     n = np.array([len(ours.logs), len(theirs.logs)])
     log_ratio = float(ours.logs.mean() - theirs.logs.mean())
     record |= {"n_run": n[0], "n_against": n[1], "ratio": np.exp(log_ratio), "slowdown": _slowdown(log_ratio, metric)}
@@ -185,7 +207,9 @@ def _verdict(cell: dict[Any, Any]) -> str:
     return comparative(cell["metric"], better=cell["slowdown"] < 0)
 
 
-def _sentences(environments: pd.DataFrame, cells: pd.DataFrame, only: Sequence[Any], noise: Any) -> Iterator[str]:
+def _sentences(
+    environments: pd.DataFrame, cells: pd.DataFrame, only: Sequence[Any], noise: Any, lost: str
+) -> Iterator[str]:
     """Yield what a reader must know, the environment first."""
     named = ", ".join(environments["what"].head(12))
     yield f"The environments differ in {named}." if named else "The environments of both runs are the same."
@@ -208,4 +232,6 @@ def _sentences(environments: pd.DataFrame, cells: pd.DataFrame, only: Sequence[A
         yield "Scores are compared text by text, where both runs scored the same text (text_sha256)."
     if only:
         yield f"{len(only):,} cells or sweeps are in one run only and are not compared."
+    if lost:
+        yield lost
     yield LIMIT

@@ -52,20 +52,21 @@ def _cells(comparison: Comparison) -> Table:
     return Table(
         title="Cells of both runs, the slowest first",
         headers=(
-            *("sweep", "cell", "metric", "verdict", "ratio", "95% interval", "p (Holm)", "significant?"),
-            *("n", "n of the other", "mean", "mean of the other", "why not tested"),
+            *("sweep", "cell", "metric", "verdict", "reason or doubt", "ratio", "95% interval"),
+            *("p (Holm)", "significant?", "n", "n of the other", "mean", "mean of the other"),
         ),
         rows=tuple(tuple(_row(cell)) for cell in cells.head(_MOST_ROWS).to_dict("records")),
-        names=4,
+        names=5,
         csv="compare.csv",
         left_out=max(0, len(cells) - _MOST_ROWS),
-        on_demand=5,
+        on_demand=2,
         note="Ratio: this run over the other one; of scores, the difference.",
     )
 
 
 def _row(cell: dict[Any, Any]) -> Iterator[str]:
     yield from (str(cell["sweep"]), str(cell["cell"]), title_of(cell["metric"]), str(cell["verdict"]))
+    yield "" if pd.isna(cell["reason"]) else str(cell["reason"])
     is_ratio = not pd.isna(cell["ratio"])
     yield f"{cell['ratio']:.3f}" if is_ratio else _known(cell["difference"], "+.4f")
     low, high = (
@@ -76,7 +77,6 @@ def _row(cell: dict[Any, Any]) -> Iterator[str]:
     yield "yes" if cell["significant"] else "no"
     yield from (_known(cell["n_run"], ".0f"), _known(cell["n_against"], ".0f"))
     yield from ("–" if pd.isna(cell[name]) else number(cell[name]) for name in ("mean_run", "mean_against"))
-    yield "" if pd.isna(cell["reason"]) else str(cell["reason"])
 
 
 def _known(value: Any, form: str) -> str:

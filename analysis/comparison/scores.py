@@ -1,4 +1,4 @@
-"""Scores of texts in two runs, compared text by text where the text is the same.
+"""Scores of texts in two runs, compared text by text where the text is the same: the first headline of the benchmark.
 
 Fragments of one record are not independent: the mean difference of each record is one value.
 """
@@ -10,8 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.cell_factors import grouped
-from analysis.column_titles import title_of
-from analysis.level_labels import text_of
+from analysis.comparison.cells import label
 from analysis.load import SweepRows
 
 _TEXT: Final = ("text_sha256", "record_id", "dataset", "generator", "fragment_index", "prefix_tokens")
@@ -19,28 +18,45 @@ _TEXT: Final = ("text_sha256", "record_id", "dataset", "generator", "fragment_in
 
 def compare_scores(run: SweepRows, against: SweepRows, factors: list[str], shown: list[str]) -> list[dict[str, Any]]:
     """Return a record per cell: texts in both runs, and the mean difference of their scores with its interval."""
+    metric = score_of(run, against)
+    if metric is None:
+        return [_untested(run.name, "score", "no text has a score")]
     columns = [*dict.fromkeys([*factors, *(name for name in _TEXT if name in run.ok and name in against.ok)])]
-    ours, theirs = (s.ok.loc[s.ok["score"].notna(), [*columns, "score"]] for s in (run, against))
+    ours, theirs = (_values(sweep, columns, metric) for sweep in (run, against))
     if "text_sha256" not in columns:
-        return [_untested(run.name, "the rows do not say which texts they are of (no text_sha256)")]
+        return [_untested(run.name, metric, "the rows do not say which texts they are of (no text_sha256)")]
     pairs = ours.drop_duplicates(columns).merge(theirs.drop_duplicates(columns), on=columns, suffixes=("", "_against"))
     if pairs.empty:
-        return [_untested(run.name, "no text was scored by both runs in equal cells")]
+        return [_untested(run.name, metric, "no text was scored by both runs in equal cells")]
     return [
-        {"sweep": run.name, "metric": "score", "cell": _label(factors, shown, key)} | _paired(group)
+        {"sweep": run.name, "metric": metric, "cell": label(factors, shown, key)} | _paired(group, metric)
         for key, group in grouped(pairs, factors)
     ]
 
 
-def _paired(pairs: pd.DataFrame) -> dict[str, Any]:
+def score_of(run: SweepRows, against: SweepRows) -> str | None:
+    """Return the first headline metric with values in either run, as score, or kl of fidelity."""
+    rated = (name for sweep in (run, against) for name in sweep.columns.headlines)
+    return next(
+        (name for name in rated if any(name in s.ok and s.ok[name].notna().any() for s in (run, against))), None
+    )
+
+
+def _values(sweep: SweepRows, columns: list[str], metric: str) -> pd.DataFrame:
+    """Return the texts of a sweep that have a value of the metric."""
+    rows: pd.DataFrame = sweep.ok.reindex(columns=[*columns, metric])
+    return rows[rows[metric].notna()]
+
+
+def _paired(pairs: pd.DataFrame, metric: str) -> dict[str, Any]:
     """Return the mean paired difference over records, its 95% interval, and p."""
-    differences = (pairs["score"] - pairs["score_against"]).groupby(pairs["record_id"]).mean().to_numpy(float)
+    differences = (pairs[metric] - pairs[f"{metric}_against"]).groupby(pairs["record_id"]).mean().to_numpy(float)
     n, mean = len(differences), float(differences.mean())
     record: dict[str, Any] = {
         "n_run": n,
         "n_against": n,
-        "mean_run": float(pairs["score"].mean()),
-        "mean_against": float(pairs["score_against"].mean()),
+        "mean_run": float(pairs[metric].mean()),
+        "mean_against": float(pairs[f"{metric}_against"].mean()),
         "difference": mean,
         "p": np.nan,
     }
@@ -62,10 +78,5 @@ def _paired(pairs: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _untested(sweep: str, reason: str) -> dict[str, Any]:
-    return {"sweep": sweep, "metric": "score", "cell": "every cell", "p": np.nan, "reason": reason}
-
-
-def _label(factors: list[str], shown: list[str], key: tuple[Any, ...]) -> str:
-    pairs = [f"{title_of(name)}: {text_of(level)}" for name, level in zip(factors, key, strict=True) if name in shown]
-    return ", ".join(pairs) or "the only cell"
+def _untested(sweep: str, metric: str, reason: str) -> dict[str, Any]:
+    return {"sweep": sweep, "metric": metric, "cell": "every cell", "p": np.nan, "reason": reason}

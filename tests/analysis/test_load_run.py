@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow.dataset
 import pytest
 
-from analysis.load import read_run
+from analysis.assembly import names_of_runs
+from analysis.load import RunRows, read_run
 from analysis.report import write_report
 from analysis.run_directories import report_directory
 from sweeps.errors import UserError
@@ -94,6 +95,17 @@ def test_a_sweep_that_is_called_report_keeps_its_directory(run_dir: Path, write:
     assert report_directory(run_dir) == run_dir / "_report"
     assert write_report(run_dir) == run_dir / "_report" / "index.html"
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_every_run_of_a_page_has_another_name(tmp_path: Path, write: Any, cell: Any) -> None:
+    for place in ("a/demo", "b/demo", "c"):
+        write(tmp_path / place, cell([1.0]))
+    twice = [read_run(tmp_path / place) for place in ("a/demo", "b/demo", "c")]
+    assert names_of_runs(twice) == [str(tmp_path / "a/demo"), str(tmp_path / "b/demo"), "c"]
+    assert names_of_runs(twice[:1]) == ["demo"]
+    called_c = RunRows(Path("c"), ())
+    assert names_of_runs([called_c, *twice[1:]]) == ["c", "demo", str(tmp_path / "c")]
+    assert len(set(names_of_runs([twice[0], twice[0]]))) == 2
 
 
 @pytest.mark.parametrize("name", ["_environment.json", "environment.json"])

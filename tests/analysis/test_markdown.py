@@ -88,6 +88,16 @@ def test_what_is_folded_on_the_page_is_counted_on_the_terminal_and_whole_in_repo
     assert "<summary>more: 1 sentence</summary>" in (run_dir / "report/index.html").read_text(encoding="utf-8")
 
 
+def test_tables_of_several_sweeps_are_told_apart_by_their_headings(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir.parent / "a", cell([10.0, 11.0]))
+    write(run_dir.parent / "b", cell([20.0, 21.0]))
+    text = (write_report(run_dir.parent).parent / "report.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("### ")]
+    assert headings
+    assert len(set(headings)) == len(headings)
+    assert all(("a/generation" in line) != ("b/generation" in line) for line in headings)
+
+
 def test_report_md_is_short_enough_for_an_issue(run_dir: Path, write: Any, row: Any) -> None:
     for name in (f"sweep{number:02}" for number in range(80)):
         write(run_dir, [row(i, benchmark="noop") | {"index": i} for i in range(30)], name, benchmark="noop")

@@ -117,11 +117,33 @@ def test_a_slowdown_against_an_earlier_run_is_exit_code_3(
     main([run_dir], against=run_dir, fail_above="0")
 
 
+def test_a_file_in_the_way_of_the_report_is_one_message(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a file").touch()
+    for against in (None, small_run):
+        with pytest.raises(typer.Exit) as ended:
+            main([small_run], out=tmp_path / "a file", against=against)
+        assert ended.value.exit_code == 2
+        assert "a file: cannot write: " in capsys.readouterr().err
+
+
+def test_a_run_without_rows_yet_is_told_beside_the_others(run_dir: Path, small_run: Path, write: Any) -> None:
+    started = run_dir.with_name("started")
+    (write(started, [], tasks=9, command="python -m sweeps.run started") / "part-0.parquet").unlink()
+    result = CliRunner().invoke(app, [str(run_dir.parent), "--terminal"])
+    told = "started is not complete: generation: 0 of 9 tasks are done; to continue: python -m sweeps.run started"
+    assert told in result.stdout.splitlines()
+    assert "2 runs: demo, started" in (run_dir.parent / "report/index.html").read_text(encoding="utf-8")
+    alone = CliRunner().invoke(app, [str(started)])
+    assert (alone.exit_code, "no rows here" in alone.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"fail_above": "5%"}, "name the earlier run with --against"),
-        ({"fail_above": "much", "against": Path("x")}, "give a share of 0% or more"),
+        ({"fail_above": "much", "against": Path("x")}, "give a share of 0% to 1000%"),
         ({"against": Path("nowhere")}, "nowhere: no such directory"),
     ],
 )

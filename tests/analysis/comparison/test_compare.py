@@ -1,5 +1,6 @@
 """Two runs compared: what is found, what is never found, and what is said."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from scipy import stats
 
 from analysis.comparison.compare import ALL, LIMIT, Comparison, compare_runs
-from analysis.comparison.page_part import frame_of
-from analysis.comparison.verdict import exit_code, parse_share, terminal_table
+from analysis.comparison.page_part import compared_part, frame_of
+from analysis.comparison.verdict import decision, exit_code, parse_share, terminal_table
 from analysis.description import Description
 from analysis.load import RunRows, SweepRows
 from sweeps.errors import UserError
@@ -110,7 +111,64 @@ def test_one_row_or_equal_rows_are_not_tested() -> None:
     assert first(compare_runs(timed(1, n=1), timed(2, n=1)))["reason"] == "too few to tell: n = 1"
     still = compare_runs(timed(1, 2.0, sd=0), timed(2, sd=0))
     assert first(still)["verdict"] == "not tested"
-    assert exit_code(still, 0.05) == 0
+    assert exit_code(still, 0.05) == 1
+
+
+def without_rate(run: RunRows, status: str) -> RunRows:
+    """The run, its first cell with another status, and so without a rate."""
+    rows = run.sweeps[0].rows
+    lost = rows["cpu_cores"] == 1
+    changed = rows.assign(status=rows["status"].mask(lost, status), **{RATE: rows[RATE].mask(lost)})
+    return RunRows(run.directory, (replace(run.sweeps[0], rows=changed),))
+
+
+def test_a_cell_that_failed_is_told_beside_the_decision() -> None:
+    comparison = compare_runs(without_rate(timed(1, cells=3), "timeout"), timed(2, cells=3))
+    told = "1 of 3 cells of the earlier run could not be compared: CPU cores: 1: timeout (10 rows)."
+    assert told in comparison.sentences
+    first_line, second = decision(comparison, "5%", 0.05)
+    assert (exit_code(comparison, 0.05), second) == (0, told)
+    assert first_line.startswith("--fail-above 5%: 0 cells are slower")
+    assert decision(compare_runs(timed(1), timed(2)), "5%", 0.05)[1:] == []
+
+
+NOTHING_IN_COMMON = {
+    "all rows failed": (without_rate(timed(1, cells=1), "error"), "the only cell: error (10 rows)"),
+    "another model": (run_of(timed(1, cells=1).sweeps[0].rows.assign(model="b")), "model: a: not in this run"),
+    "another sweep": (
+        RunRows(Path("run"), (replace(timed(1).sweeps[0], name="other"),)),
+        "the only cell: the sweep is not in this run",
+    ),
+    "rate 0": (
+        run_of(timed(1, cells=1).sweeps[0].rows.assign(**{RATE: 0.0})),
+        "the only cell: values that are not positive have no ratio",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NOTHING_IN_COMMON)
+def test_nothing_compared_is_exit_code_1_with_the_reason(what: str) -> None:
+    run, why = NOTHING_IN_COMMON[what]
+    earlier = run_of(timed(2, cells=1, n=6).sweeps[0].rows.assign(model="a"))
+    if what != "another model":
+        run = RunRows(run.directory, (replace(run.sweeps[0], rows=run.sweeps[0].rows.assign(model="a")),))
+    comparison = compare_runs(run, earlier)
+    assert exit_code(comparison, 0.05) == 1
+    nothing, told = decision(comparison, "5%", 0.05)
+    assert nothing.startswith("--fail-above 5%: nothing is decided, exit code 1")
+    assert told == f"1 of 1 cell of the earlier run could not be compared: {why}."
+    if what == "rate 0":
+        assert (first(comparison)["n_run"], first(comparison)["n_against"]) == (10, 6)
+
+
+def test_the_reason_to_doubt_stands_beside_the_verdict() -> None:
+    rows = timed(1, 2.0, cells=1).sweeps[0].rows.assign(neighbours=1)
+    comparison = compare_runs(run_of(rows), timed(2, cells=1))
+    assert "slower (10 rows were measured beside other work)" in terminal_table(comparison)
+    (table,) = compared_part(comparison, "earlier").content.tables
+    place = table.headers.index("verdict")
+    assert table.rows[0][place : place + 2] == ("slower", "10 rows were measured beside other work")
+    assert {"n", "reason or doubt"} <= set(table.headers[: len(table.headers) - table.on_demand])
 
 
 def scored(shift: float, texts: int = 30, fragments: int = 4) -> RunRows:
@@ -129,12 +187,26 @@ def test_scores_are_paired_by_text_and_counted_by_record() -> None:
     assert first(compare_runs(scored(0.0), scored(0.0)))["reason"] == "all 120 texts have equal scores"
 
 
+def test_divergences_of_texts_are_compared_as_scores_are() -> None:
+    rows = [scored(shift).sweeps[0].rows.rename(columns={"score": "kl"}) for shift in (0.001, 0.0)]
+    comparison = compare_runs(*(run_of(r, "fidelity") for r in rows))
+    assert (first(comparison)["metric"], first(comparison)["verdict"]) == ("kl", "higher")
+    assert first(comparison)["difference"] == pytest.approx(0.002)
+    unlike = compare_runs(run_of(rows[0].assign(kl=np.nan), "fidelity"), run_of(rows[1], "fidelity"))
+    assert first(unlike)["reason"] == "no text was scored by both runs in equal cells"
+
+
 @pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("0.05", 0.05), (" 12.5 %", 0.125), ("0", 0.0)])
 def test_a_share_is_read(text: str, share: float) -> None:
     assert parse_share(text) == pytest.approx(share)
 
 
-@pytest.mark.parametrize("text", ["", "five", "-1%", "nan", "%"])
+@pytest.mark.parametrize("text", ["", "five", "-1%", "nan", "%", "1_0%", "٥%", "1001%", "5%%", "5", "1.0"])
 def test_another_share_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="--fail-above"):
         parse_share(text)
+
+
+def test_a_share_of_1_or_more_needs_its_percent_sign() -> None:
+    with pytest.raises(UserError, match="give a % sign, such as 5%, or a fraction below 1"):
+        parse_share("5")
