@@ -141,6 +141,9 @@ def main(
     except UserError as error:
         typer.echo(printable(f"error: {error}"), err=True)
         raise typer.Exit(2) from error
+    except KeyboardInterrupt:  # the library that reads the options would end without a word
+        typer.echo("stopped: no page was written", err=True)
+        raise typer.Exit(interrupts.EXIT_INTERRUPTED) from None
     lines = summary_lines(page) if terminal else []
     if comparison is not None:
         lines += [

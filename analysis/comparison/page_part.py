@@ -37,7 +37,7 @@ def compared_part(comparison: Comparison, against: str) -> ComparedPart:
 def frame_of(comparison: Comparison) -> pd.DataFrame:
     """Return the rows of compare.csv: the cells, then those of one run only."""
     only = comparison.only.rename(columns={"only_in": "reason"})
-    only = only.assign(reason=["only in " + name for name in only["reason"]], significant=False)
+    only = only.assign(reason=["only in " + name for name in _only_in(comparison)], significant=False)
     parts = [part for part in (comparison.cells, only) if len(part)]
     return pd.concat(parts or [comparison.cells]).reindex(columns=list(COLUMNS))
 
@@ -83,8 +83,19 @@ def _known(value: Any, form: str) -> str:
     return "–" if pd.isna(value) else f"{value:{form}}"
 
 
+def _only_in(comparison: Comparison) -> list[str]:
+    """Return the run that has each cell of one run only, with the reason why the other run has no values of it."""
+    earlier = comparison.earlier.astype(object)
+    reasons = dict(zip(zip(earlier["sweep"], earlier["cell"], strict=True), earlier["why_not"], strict=True))
+    return [
+        f"{side}: {reasons[sweep, cell]}" if side == "against" and (sweep, cell) in reasons else str(side)
+        for sweep, cell, side in comparison.only[["sweep", "cell", "only_in"]].itertuples(index=False)
+    ]
+
+
 def _only(comparison: Comparison) -> Table:
-    rows = comparison.only.head(_MOST_ROWS).astype(str).itertuples(index=False, name=None)
+    only = comparison.only.assign(only_in=_only_in(comparison))
+    rows = only.head(_MOST_ROWS).astype(str).itertuples(index=False, name=None)
     return Table(
         "Cells of one run only",
         ("sweep", "cell", "only in"),

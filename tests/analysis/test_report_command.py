@@ -117,6 +117,19 @@ def test_a_slowdown_against_an_earlier_run_is_exit_code_3(
     main([run_dir], against=run_dir, fail_above="0")
 
 
+def test_an_interrupt_is_one_line_and_leaves_no_page(
+    small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.report.render", interrupted)
+    with pytest.raises(typer.Exit) as ended:
+        main([small_run])
+    assert (ended.value.exit_code, capsys.readouterr().err) == (130, "stopped: no page was written\n")
+    assert not (small_run / "report/index.html").exists()
+
+
 def test_a_file_in_the_way_of_the_report_is_one_message(
     small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_cell_that_failed_is_told_beside_the_decision() -> None:
     comparison = compare_runs(without_rate(timed(1, cells=3), "timeout"), timed(2, cells=3))
     told = "1 of 3 cells of the earlier run could not be compared: CPU cores: 1: timeout (10 rows)."
     assert told in comparison.sentences
+    assert frame_of(comparison)["reason"].iloc[-1] == "only in against: timeout (10 rows)"
     first_line, second = decision(comparison, "5%", 0.05)
     assert (exit_code(comparison, 0.05), second) == (0, told)
     assert first_line.startswith("--fail-above 5%: 0 cells are slower")
