@@ -45,11 +45,13 @@ def best_trade_offs(sweep: MeasuredSweep, selection: Selection, rate: str, of: s
     of = " and ".join(filter(None, (of, *work)))
     rows, factors = selection.sweep.ok, selection.average(rate).factors
     metrics = {rate: Direction.HIGHER, PEAK_MEMORY: Direction.LOWER}
-    if rows[PEAK_MEMORY].isna().all():
-        return Content()
-    if not factors:
-        said = f"Best trade-offs of {_titles(list(metrics))} {of}: too few to tell, 1 configuration has this workload."
-        return Content(sentences=(said,) if work else ())
+    why = "no row has peak memory" if rows[PEAK_MEMORY].isna().all() else ""
+    why = why or ("" if factors else "1 configuration is of this workload and 2 are needed")
+    if why:
+        said = (
+            f"{' '.join(filter(None, (f'Best trade-offs of {_titles(list(metrics))}', of)))}: too few to tell, {why}."
+        )
+        return Content(sentences=(said,) if sweep.averages.factors else ())
     models = rows["model"].dropna().unique()
     if len(models) == 1:
         of = f"of {short_names([models[0]])[0]} {of}".rstrip()

@@ -81,3 +81,12 @@ def test_a_short_prompt_does_not_beat_a_long_one(run_dir: Path) -> None:
         "Best trade-offs of generation rate and peak memory of tiny-base with prompt words 32 (of 2 levels): "
     )
     assert len(content.tables[0].rows) == 2
+
+
+def test_where_one_configuration_is_left_of_several_that_is_said(run_dir: Path) -> None:
+    rows = [*cell_rows(RATES), *cell_rows([20.0] * 5, prompt_words=4, cell_id="short", task_id="short")]
+    assert content_of(run_of(run_dir, rows, [])).sentences == (
+        "Best trade-offs of generation rate and peak memory with prompt words 32 (of 2 levels): too few to tell, 1 "
+        "configuration is of this workload and 2 are needed.",
+    )
+    assert content_of(run_of(run_dir / "one", cell_rows(RATES), [])).sentences == ()
