@@ -4,6 +4,7 @@ An estimate, not a test. Knows rows of both sweeps. Does not know effects or sen
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +15,30 @@ from analysis.cell_statistics import FEWEST
 from analysis.conclusions.marked_means import marked_means
 from analysis.marks import MARK
 
-SHARED: Final = ("model", "host", "device", "device_map", "device_name", "quantization", "dtype", "cpu_cores")
+SHARED: Final = (
+    "model",
+    "revision",
+    "host",
+    "device",
+    "device_map",
+    "max_memory",
+    "device_name",
+    "quantization",
+    "dtype",
+    "cpu_cores",
+)
 """Columns that must be equal in both sweeps, where both have values of them."""
+_NULL_IS_A_LEVEL: Final = ("max_memory",)
+"""Columns whose null says that nothing was asked for, not that nothing is known."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """How many configurations have both a load and a generation, and which of the two the others lack."""
+
+    both: int
+    without_load: int
+    without_generation: int
 
 
 def cold_start(
@@ -26,14 +49,15 @@ def cold_start(
     Args:
         loads: rows of model_loading. Where some ok rows say `cache_state` cold, only these enter.
         generations: rows with `inference_time_s`.
-        load_by, by: factors of each sweep beyond the shared ones, such as `source` and `max_new_tokens`.
+        load_by, by: factors of each sweep beyond SHARED, such as `source` and `max_new_tokens`. One that both sweeps
+            know must be equal in both.
 
     Returns:
         Columns: the factors, load_time_s, inference_time_s, total_s, total_low, total_high (95% on the logarithmic
         scale, Satterthwaite; null where one of the two means is of fewer than 5 values), n_load, n_inference, doubts
         ('' for none). The fastest first.
     """
-    shared = [name for name in SHARED if _is_known(loads, name) and _is_known(generations, name)]
+    shared = shared_factors(loads, generations, (*load_by, *by))
     left = _means(_cold(loads), [*shared, *(name for name in load_by if name not in shared)], "load_time_s", "load")
     right = _means(
         generations, [*shared, *(name for name in by if name not in shared)], "inference_time_s", "inference"
@@ -46,8 +70,29 @@ def cold_start(
     return table.drop(columns=unused).sort_values("total_s", kind="stable", ignore_index=True)
 
 
+def shared_factors(loads: pd.DataFrame, generations: pd.DataFrame, also: Sequence[str]) -> list[str]:
+    """Return the columns of SHARED, and other factors, that both sweeps have values of."""
+    names = dict.fromkeys((*SHARED, *also))
+    return [name for name in names if _is_known(loads, name) and _is_known(generations, name)]
+
+
+def matched(loads: pd.DataFrame, generations: pd.DataFrame, load_by: Sequence[str], by: Sequence[str]) -> Matched:
+    """Return how many configurations `cold_start` adds up, and how many it cannot.
+
+    The loads of a configuration from several sources count once.
+    """
+    shared = shared_factors(loads, generations, (*load_by, *by))
+    if not shared:
+        return Matched(len(generations), 0, 0)
+    known = _cold(loads)[lambda rows: rows["load_time_s"].notna()][shared].astype("object").drop_duplicates()
+    measured = generations[generations["inference_time_s"].notna()]
+    cells = measured[list(dict.fromkeys((*shared, *by)))].astype("object").drop_duplicates()
+    sides = cells.merge(known, on=shared, how="outer", indicator=True)["_merge"].value_counts()
+    return Matched(int(sides["both"]), int(sides["left_only"]), int(sides["right_only"]))
+
+
 def _is_known(rows: pd.DataFrame, name: str) -> bool:
-    return name in rows and bool(rows[name].notna().any())
+    return name in rows and (name in _NULL_IS_A_LEVEL or bool(rows[name].notna().any()))
 
 
 def _cold(loads: pd.DataFrame) -> pd.DataFrame:

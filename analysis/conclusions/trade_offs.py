@@ -5,16 +5,17 @@ than that, and significantly, in one of them. So noise alone beats nothing. Know
 know sentences.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from analysis.column_titles import title_of
 from analysis.conclusions.fastest import worse_p
 from analysis.directions import Direction
-from analysis.log_cells import FEWEST, log_cells
+from analysis.log_cells import FEWEST, LogCells, log_cells
 
 TOLERANCE: Final = 0.01
 """Difference, as a share, up to which two means are as good as each other."""
@@ -71,13 +72,18 @@ def trade_offs(
         given: metric of another sweep that is compared, too. Cells without a mean of it are left out.
         alpha: share of false claims over all pairs of cells and all metrics.
     """
+    all_factors = list(dict.fromkeys([*factors, *(given.keys if given else ())]))
     complete = rows[rows[list(metrics)].notna().all(axis=1)]
-    tables = [log_cells(complete, factors, metric) for metric in metrics]
-    kept = [name for name in factors if all(name in table.table for table in tables)]
-    joined = _joined([table.table for table in tables], kept)
+    cells = [log_cells(complete, all_factors, metric) for metric in metrics]
+    tables = [_with_every_factor(table, complete, all_factors) for table in cells]
+    joined = _joined(tables, all_factors)
     names, signs = list(metrics), [direction.sign for direction in metrics.values()]
+    left_out = [*(text for table in cells for text in table.left_out), *_incomplete(rows, complete, factors, names)]
+    left_out += _few(max(map(len, tables)) - len(joined), max(map(len, tables)))
     if given is not None:
-        joined = _with_given(joined, rows, given, place=len(names))
+        compared = len(joined)
+        joined = _with_given(joined, given, place=len(names))
+        left_out += _without(given.name, compared - len(joined), compared)
         names, signs = [*names, given.name], [*signs, -1]
     is_log = [name in metrics for name in names]
     beaten_by = _beaten_by(joined, signs, is_log, alpha)
@@ -85,13 +91,49 @@ def trade_offs(
         name: np.exp(joined[f"mean {place}"]) if is_log[place] else joined[f"mean {place}"]
         for place, name in enumerate(names)
     }
+    kept = [name for name in factors if rows[name].nunique(dropna=False) > 1]
     return TradeOffs(
         factors=tuple(kept),
         metrics=tuple(names),
         cells=joined[kept].assign(**means, beaten_by=beaten_by, on_front=beaten_by < 0),
-        measured=max(len(table.table) for table in tables),
-        left_out=tuple(dict.fromkeys(text for table in tables for text in table.left_out)),
+        measured=max(map(len, tables)),
+        left_out=tuple(dict.fromkeys(left_out)),
     )
+
+
+def _with_every_factor(cells: LogCells, rows: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+    """Return the cells with the columns of all factors: one that does not vary among them has the level that is left.
+
+    The rows that are left out may have had the other levels.
+    """
+    table = cells.table
+    if table.empty:
+        return pd.DataFrame(columns=[*factors, "n", "mean", "var"])
+    lacking = [name for name in factors if name not in table]
+    levels = {name: cells.constants[name] if name in cells.constants else rows[name].iloc[0] for name in lacking}
+    return table.assign(
+        **{name: pd.Series([level] * len(table), table.index, rows[name].dtype) for name, level in levels.items()}
+    )
+
+
+def _incomplete(
+    rows: pd.DataFrame, complete: pd.DataFrame, factors: Sequence[str], metrics: Sequence[str]
+) -> Iterator[str]:
+    """Yield how many cells have no row with a value of every metric."""
+    measured, kept = (len(one[list(factors)].drop_duplicates()) for one in (rows, complete))
+    lacking = [name for name in metrics if rows[name].isna().any()]
+    if factors and lacking:
+        yield from _without(" or no ".join(map(title_of, lacking)), measured - kept, measured)
+
+
+def _without(metric: str, lacking: int, cells: int) -> Iterator[str]:
+    if lacking:
+        yield f"{lacking:,} of {cells:,} configurations, which have no {title_of(metric)}"
+
+
+def _few(few: int, cells: int) -> Iterator[str]:
+    if few:
+        yield f"{few:,} of {cells:,} configurations, which have fewer than {FEWEST} values"
 
 
 def _joined(tables: Sequence[pd.DataFrame], factors: Sequence[str]) -> pd.DataFrame:
@@ -108,12 +150,11 @@ def _joined(tables: Sequence[pd.DataFrame], factors: Sequence[str]) -> pd.DataFr
     return pd.DataFrame() if joined is None else joined.reset_index(drop=True)
 
 
-def _with_given(joined: pd.DataFrame, rows: pd.DataFrame, given: GivenMetric, place: int) -> pd.DataFrame:
-    """Return the cells with the given metric. A factor of the metric that does not vary here has its one level."""
-    constants = {name: rows[name].iloc[0] for name in given.keys if name not in joined and len(rows)}
+def _with_given(joined: pd.DataFrame, given: GivenMetric, place: int) -> pd.DataFrame:
+    """Return the cells that have a mean of the given metric, with this mean."""
     means = given.means.rename(columns={name: f"{name} {place}" for name in ("mean", "var", "n")})
-    merged = joined.assign(**constants).merge(means, on=given.keys)
-    return merged.reset_index(drop=True)
+    texts = dict.fromkeys(given.keys, "object")
+    return joined.astype(texts).merge(means.astype(texts), on=given.keys).reset_index(drop=True)
 
 
 def _beaten_by(cells: pd.DataFrame, signs: Sequence[int], is_log: Sequence[bool], alpha: float) -> Any:

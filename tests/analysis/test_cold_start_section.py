@@ -85,7 +85,9 @@ def test_loads_of_the_same_run_count_where_another_run_has_some_too(tmp_path: Pa
     other = run_of(tmp_path / "other", load_rows([1.0]), cell_rows([8.0]))
     assert " 7.000 s = load 5.000 + generate 2.000 " in content_of(own, (*other, *own)).sentences[0]
     without = tuple(sweep for sweep in own if sweep.benchmark == "generation")
-    assert " 3.000 s = load 1.000 + generate 2.000 " in content_of(without, (*other, *without)).sentences[0]
+    content = content_of(without, (*other, *without))
+    assert " 3.000 s = load 1.000 + generate 2.000 " in content.sentences[0]
+    assert content.sentences[-1] == "Loads are of another run: other."
 
 
 @pytest.mark.parametrize("column", ["host", "device_name", "quantization", "model"])
@@ -93,3 +95,48 @@ def test_an_unlike_load_is_not_added_and_that_is_said(run_dir: Path, column: str
     content = content_of(run_of(run_dir, load_rows([5.0], **{column: "another"}), cell_rows([8.0])))
     assert content.tables == ()
     assert content.sentences[0].startswith("Time from a cold start: no model was both loaded (model_loading) and run")
+
+
+def unlike(rows: list[Row], **columns: Any) -> list[Row]:
+    return [row | columns | {"cell_id": f"{row['cell_id']} {columns}"} for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("column", "levels", "title"),
+    [("max_memory", ("7GiB", None), "max memory"), ("revision", ("r1", "r2"), "revision"), ("host", "ab", "host")],
+)
+def test_cells_that_differ_in_any_factor_are_not_averaged_and_are_named(
+    run_dir: Path, column: str, levels: Any, title: str
+) -> None:
+    loads = [
+        row for level, time in zip(levels, (1.0, 30.0), strict=True) for row in load_rows([time], **{column: level})
+    ]
+    generations = [
+        row
+        for level, rate in zip(levels, (16.0, 4.0), strict=True)
+        for row in unlike(cell_rows([rate]), **{column: level})
+    ]
+    content = content_of(run_of(run_dir, loads, generations))
+    shortest, longest = content.sentences
+    assert " 2.000 s = load 1.000 + generate 1.000 " in shortest
+    assert f"with {title}: {levels[0]}, loaded" in shortest
+    assert " 34.00 s = load 30.00 + generate 4.000 " in longest
+    assert title in content.tables[0].headers
+
+
+def test_cells_that_differ_in_a_factor_without_a_column_are_left_out_and_told(run_dir: Path) -> None:
+    generations = cell_rows([8.0]) + [row | {"cell_id": "other", "task_id": "other"} for row in cell_rows([80.0])]
+    content = content_of(run_of(run_dir, load_rows([5.0]), generations))
+    assert content.tables == ()
+    assert content.sentences[1].startswith("2 of 2 rows of generations are of cells that differ in a factor without a")
+
+
+def test_configurations_without_a_load_or_a_generation_are_told(run_dir: Path) -> None:
+    loads = load_rows([5.0]) + load_rows([6.0], cpu_cores=8)
+    generations = cell_rows([8.0]) + cell_rows([8.0], cpu_cores=4) + cell_rows([8.0], model="m/other")
+    only, lacking = content_of(run_of(run_dir, loads, generations)).sentences
+    assert ", with model: tiny-base, CPU cores: 2, loaded" in only
+    assert lacking == (
+        "Time from a cold start: 1 of 4 configurations have both times; 2 have no cold load and 1 has no generation "
+        "with 16 new tokens."
+    )

@@ -61,3 +61,22 @@ def test_what_is_worse_in_the_given_metric_does_not_beat() -> None:
     assert both.cells.set_index("quantization")["kl"].to_dict() == {"4-bit": 0.2, "8-bit": 0.02, "none": 0.0}
     worse = GivenMetric("kl", given.means.assign(mean=[0.02, 0.2, 0.3]))
     assert list(trade_offs(rows, ["quantization"], SIDES, given=worse).front["quantization"]) == ["4-bit"]
+
+
+def test_the_given_metric_is_of_the_level_that_is_left_and_not_of_the_first_row() -> None:
+    rows = cells_of({"none": (3, 8), "4-bit": (10, 2)}).rename(columns={"cell": "quantization"})
+    rows["neighbours"] = (rows["quantization"] == "none").astype(int)
+    means = [("4-bit", 0.2, 0.001, 40), ("none", 0.0, 0.0, np.inf)]
+    given = GivenMetric("kl", pd.DataFrame(means, columns=["quantization", "mean", "var", "n"]))
+    cells = trade_offs(rows, ["quantization"], SIDES, given=given).cells
+    assert cells[["quantization", "kl"]].to_numpy().tolist() == [["4-bit", 0.2]]
+
+
+def test_cells_without_a_metric_are_told() -> None:
+    rows = cells_of({"fast": (10, 8), "small": (4, 2), "new": (3, 3)})
+    rows.loc[rows["cell"] == "new", MEMORY] = np.nan
+    given = GivenMetric("kl", pd.DataFrame({"cell": ["fast"], "mean": 0.1, "var": 0.01, "n": 9.0}))
+    assert trade_offs(rows, ["cell"], SIDES, given=given).left_out == (
+        "1 of 3 configurations, which have no peak",
+        "1 of 2 configurations, which have no KL divergence",
+    )
