@@ -15,7 +15,13 @@ from analysis.marks import MARK
 from sweeps.task_status import TaskStatus
 
 _OUT_OF_MEMORY = tuple(status.value for status in TaskStatus if status.is_oom)
-_LENGTHS = ("longest", "first_out_of_memory", "first_skipped", "shorter_out_of_memory")
+_LENGTHS = ("longest", "first_out_of_memory", "first_skipped", "shorter_out_of_memory", "first_failed")
+_FAILED_AS = {
+    TaskStatus.WORKER_LOST: "lost their worker",
+    TaskStatus.TIMEOUT: "timed out",
+    TaskStatus.ERROR: "ended with an error",
+    TaskStatus.UNAVAILABLE: "found no worker",
+}
 _MAX_NAMED = 6
 """Devices that a sentence names; of more, the ends."""
 
@@ -31,12 +37,13 @@ def longest_inputs(rows: pd.DataFrame, length: str, by: Sequence[str]) -> pd.Dat
     Returns:
         Columns: by, longest, first_out_of_memory (the shortest longer one; null: none), first_skipped (the same, not
         tried because something smaller had run out of memory), shorter_out_of_memory (not longer than the longest, in
-        another task), finding (a sentence).
+        another task), first_failed (the shortest longer one without a value for another reason that is a failure),
+        failed_as (what became of that one, in words), finding (a sentence).
     """
     unit = length.partition("_")[2]
     known = rows.assign(**{length: rows[length].astype("float64")})
     records = [dict(zip(by, key, strict=True)) | _found(group, length, unit) for key, group in grouped(known, list(by))]
-    return pd.DataFrame(records, columns=[*by, *_LENGTHS, "finding"])
+    return pd.DataFrame(records, columns=[*by, *_LENGTHS, "failed_as", "finding"])
 
 
 def _found(rows: pd.DataFrame, length: str, unit: str) -> dict[str, Any]:
@@ -46,21 +53,25 @@ def _found(rows: pd.DataFrame, length: str, unit: str) -> dict[str, Any]:
     out = rows[rows["status"].isin(_OUT_OF_MEMORY)]
     failed = longer.loc[longer["status"].isin(_OUT_OF_MEMORY), length].min()
     skipped = longer.loc[longer["status"] == TaskStatus.SKIPPED_OOM, length].min()
-    others = sorted(set(longer["status"]) - {"ok", TaskStatus.SKIPPED_OOM.value, *_OUT_OF_MEMORY})
+    failures = longer[longer["status"].isin(list(_FAILED_AS))].sort_values(length, kind="stable")
+    others = sorted(set(longer["status"]) - {"ok", TaskStatus.SKIPPED_OOM.value, *_OUT_OF_MEMORY, *_FAILED_AS})
     shorter = out.loc[out[length] <= fitted, length].min() if pd.notna(fitted) else None
-    parts = [_on_length(fitted, failed, skipped, unit)]
+    parts = [_on_length(fitted, failed, skipped, unit, more=", so more may fit" if failures.empty else "")]
     if pd.notna(shorter):
         parts = [f"{_words(fitted, unit)} fitted, although {shorter:,.0f} ran out of memory in another task."]
+    first = failures.drop_duplicates("status")
+    parts += [f"{_words(row[length], unit)} {_FAILED_AS[row['status']]}." for row in first.to_dict("records")]
     if others:
         parts.append(f"{'Longer inputs have' if pd.notna(fitted) else 'Inputs have'} no value: {', '.join(others)}.")
     beside = out.loc[out[length] == failed, "neighbours"].max() if "neighbours" in out else None
     if pd.notna(beside) and beside > 0:
         parts.append(f"{MARK} what ran out of memory ran beside other work.")
-    lengths = dict(zip(_LENGTHS, (fitted, failed, skipped, shorter), strict=True))
-    return lengths | {"finding": " ".join(parts)}
+    lengths = dict(zip(_LENGTHS, (fitted, failed, skipped, shorter, failures[length].min()), strict=True))
+    failed_as = None if failures.empty else _FAILED_AS[failures["status"].iloc[0]]
+    return lengths | {"failed_as": failed_as, "finding": " ".join(parts)}
 
 
-def _on_length(fitted: Any, failed: Any, skipped: Any, unit: str) -> str:
+def _on_length(fitted: Any, failed: Any, skipped: Any, unit: str, more: str) -> str:
     if pd.isna(fitted):
         if pd.notna(failed):
             return f"already {_words(failed, unit)} ran out of memory."
@@ -74,7 +85,7 @@ def _on_length(fitted: Any, failed: Any, skipped: Any, unit: str) -> str:
             f"{_words(fitted, unit)} is the longest input that fitted; {skipped:,.0f} was not tried, because something "
             "smaller had run out of memory."
         )
-    return f"{_words(fitted, unit)} fitted; nothing longer ran out of memory, so more may fit."
+    return f"{_words(fitted, unit)} fitted; nothing longer ran out of memory{more}."
 
 
 def _words(length: Any, unit: str) -> str:
@@ -116,11 +127,24 @@ def _in_words(group: pd.DataFrame, others: str, unit: str) -> tuple[str, str]:
     """Return the lengths that fitted one level, and what became of longer ones."""
     fitted = group["longest"].dropna()
     limits = group[["first_out_of_memory", "first_skipped"]].min(axis=1)
+    failed = _failed(group, unit)
     if fitted.empty:
-        return "nothing", " (all ran out of memory)" if limits.notna().all() else " (nothing was measured)"
+        why = " (all ran out of memory)" if limits.notna().all() else " (nothing was measured)"
+        return "nothing", why + (f", and {failed}" if failed else "")
     low, high = fitted.min(), fitted.max()
     size = _words(high, unit) if low == high else f"{low:,.0f} to {high:,.0f} {unit}, by {others},"
-    return size, _none_fitted(group) + _beyond(group, limits, is_one=low == high)
+    return size, _none_fitted(group) + _beyond(group, limits, failed, is_one=low == high)
+
+
+def _failed(group: pd.DataFrame, unit: str) -> str:
+    """Return what became of longer inputs that failed for another reason than memory; '' where none did."""
+    failed = group[group["first_failed"].notna()]
+    if failed.empty:
+        return ""
+    verbs = listed(list(dict.fromkeys(failed["failed_as"])))
+    if len(failed) == len(group) and failed["first_failed"].nunique() == 1:
+        return f"{_words(failed['first_failed'].iloc[0], unit)} {verbs}"
+    return f"some {verbs} in {len(failed)} of {len(group)} configurations"
 
 
 def _none_fitted(group: pd.DataFrame) -> str:
@@ -128,26 +152,27 @@ def _none_fitted(group: pd.DataFrame) -> str:
     return f", and nothing in {none} of {len(group)} configurations" if none else ""
 
 
-def _beyond(group: pd.DataFrame, limits: Any, *, is_one: bool) -> str:
+def _beyond(group: pd.DataFrame, limits: Any, failed: str, *, is_one: bool) -> str:
     """Return what became of longer inputs.
 
     Args:
         group: configurations of one level.
         limits: length of the shortest longer input that ran out of memory or was not tried after that; null: none.
+        failed: what became of longer inputs that failed for another reason; '' for none.
         is_one: the same length is the longest everywhere.
     """
-    limited = int(limits.notna().sum())
+    limited, also = int(limits.notna().sum()), f", and {failed}" if failed else ""
     if group["shorter_out_of_memory"].notna().any():
-        return ", although some that were not longer ran out of memory in other tasks"
+        return ", although some that were not longer ran out of memory in other tasks" + also
     if not limited:
-        return ", and nothing longer ran out of memory, so more may fit"
+        return f", and nothing longer ran out of memory, {f'but {failed}' if failed else 'so more may fit'}"
     if limited < len(group):
-        return f", and longer ones ran out of memory in {limited} of {len(group)} configurations"
+        return f", and longer ones ran out of memory in {limited} of {len(group)} configurations{also}"
     if limits.nunique() == 1 and is_one:
         tried = (
             "ran out of memory"
             if group["first_out_of_memory"].notna().any()
             else "was not tried: something smaller had run out of memory"
         )
-        return f" ({limits.iloc[0]:,.0f} {tried})"
-    return " (longer ones ran out of memory)"
+        return f" ({limits.iloc[0]:,.0f} {tried}){also}"
+    return f" (longer ones ran out of memory){also}"

@@ -1,5 +1,6 @@
 """Sentences and the table on the longest input that fitted on each device."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -15,6 +16,8 @@ from analysis.tables import MAX_TABLE_ROWS, Table
 
 _PLACE: Final = "device_map"
 _WHERE: Final = (_PLACE, "model", "quantization")
+_ALSO: Final = ("cpu_cores", "dtype", "max_memory", "host")
+"""Columns that tell configurations apart where they vary, and where every row has them (but for `max_memory`)."""
 
 
 def longest(selection: Selection, length: str) -> Content:
@@ -25,19 +28,25 @@ def longest(selection: Selection, length: str) -> Content:
         length: column of the input's length, such as input_words.
     """
     rows = selection.sweep.rows
-    found, unit = longest_inputs(rows, length, _WHERE), length.partition("_")[2]
+    varying = [name for name in _ALSO if name in rows and varies(rows[name])]
+    pooled = [name for name in varying if name != "max_memory" and rows[name].isna().any()]
+    by = [*_WHERE, *(name for name in varying if name not in pooled)]
+    found, unit = longest_inputs(rows, length, by), length.partition("_")[2]
     if found.empty:
         return Content()
-    others = [title_of(name) for name in _WHERE if name != _PLACE and varies(rows[name])] or ["configuration"]
-    return Content(sentences=(longest_by_level(found, _PLACE, listed(others), unit),), tables=(_table(found, unit),))
+    others = [title_of(name) for name in by if name != _PLACE and varies(rows[name])] or ["configuration"]
+    said = longest_by_level(found, _PLACE, listed(others), unit)
+    over = [f"{title_of(name)} ({rows[name].nunique()} levels)" for name in pooled]
+    remark = (f"The longest inputs are over every {listed(over)}: some rows do not say theirs.",) if over else ()
+    return Content(sentences=(said, *remark), tables=(_table(found, by, unit),))
 
 
-def _table(found: pd.DataFrame, unit: str) -> Table:
+def _table(found: pd.DataFrame, by: Sequence[str], unit: str) -> Table:
     """Return the table of every configuration."""
     return Table(
         title="Longest input per device",
         headers=(
-            *map(title_of, _WHERE),
+            *map(title_of, by),
             f"longest that was measured ({unit})",
             f"shortest that ran out of memory ({unit})",
             f"not tried after that, from ({unit})",
@@ -45,13 +54,13 @@ def _table(found: pd.DataFrame, unit: str) -> Table:
         ),
         rows=tuple(
             (
-                *(text_of(row[name]) for name in _WHERE),
+                *(text_of(row[name]) for name in by),
                 *(_length(row[name]) for name in ("longest", "first_out_of_memory", "first_skipped")),
                 row["finding"],
             )
             for row in found.head(MAX_TABLE_ROWS).to_dict("records")
         ),
-        names=len(_WHERE),
+        names=len(by),
         left_out=max(0, len(found) - MAX_TABLE_ROWS),
     )
 

@@ -5,7 +5,7 @@ says so. Knows rows and factors. Does not know figures or tables.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -43,12 +43,17 @@ class Selection:
         return average(replace(self.sweep, columns=columns, description=description))
 
     def nearest(self, column: str, wanted: float) -> Self:
-        """Return the rows whose level is nearest to a wanted one, with a remark where it is another one."""
+        """Return the rows whose level is nearest to a wanted one, with a remark where it is another one.
+
+        Each device map has its own nearest level: a device that was measured with other levels stays in sight.
+        """
         levels = self._levels(column)
         if not levels:
             return self
-        level = min(levels, key=lambda level: abs(math.log((level or 0.5) / wanted)))
-        return self._only(column, [level], "" if level == wanted else f"{wanted} {title_of(column)}")
+        places = _places(self.sweep.rows)
+        taken = {place: _nearest(self._levels(column, places == place) or levels, wanted) for place in places.unique()}
+        kept = self._where(lambda rows: rows[column] == places.map(taken))
+        return replace(kept, remarks=(*kept.remarks, *_stand_ins(taken, f"{wanted} {title_of(column)}", wanted)))
 
     def largest(self, column: str, wanted: float) -> Self:
         """Return the rows of the wanted level, else of the largest one, with a remark where it is another one."""
@@ -94,9 +99,6 @@ class Selection:
     def with_device_map(self) -> Self:
         """Return the rows with device and device map in one column, `device_map`, as the published study names them."""
         rows = self.sweep.rows
-        device = rows["device"].astype("object").where(rows["device"].notna(), rows["device_class"])
-        is_plain = rows["device_map"].isna() | (rows["device_map"] == "single")
-        together = device.where(is_plain, device.astype(str) + " (" + rows["device_map"].astype(str) + ")")
         levels = self.sweep.description.factors
         order = [
             device if device_map == "single" else f"{device} ({device_map})"
@@ -105,7 +107,7 @@ class Selection:
         ]
         factors = {name: known for name, known in levels.items() if name not in ("device", "device_map")}
         description = replace(self.sweep.description, factors={"device_map": order, **factors})
-        named = rows.drop(columns="device").assign(device_map=together)
+        named = rows.drop(columns="device").assign(device_map=_placed(rows))
         return replace(self, sweep=replace(self.sweep, rows=named, description=description))
 
     def with_peak_memory(self) -> Self:
@@ -120,9 +122,9 @@ class Selection:
         columns = replace(self.sweep.columns, metrics={**self.sweep.columns.metrics, name: pa.float64()})
         return replace(self, sweep=replace(self.sweep, rows=rows, columns=columns))
 
-    def _levels(self, column: str) -> list[Any]:
+    def _levels(self, column: str, among: Any = None) -> list[Any]:
         """Return the levels that occur in ok rows, smallest first; none where the rows lack the column."""
-        ok = self.sweep.ok
+        ok = self.sweep.ok if among is None else self.sweep.rows[among & (self.sweep.rows["status"] == "ok")]
         return sorted(ok[column].dropna().unique().tolist(), key=_order) if column in ok else []
 
     def _only(self, column: str, levels: Sequence[Any], instead_of: str) -> Self:
@@ -144,6 +146,31 @@ class Selection:
 
     def _with_rows(self, rows: pd.DataFrame) -> Self:
         return replace(self, sweep=replace(self.sweep, rows=rows))
+
+
+def _places(rows: pd.DataFrame) -> Any:
+    """Return the device with the device map of each row, as `with_device_map` names them."""
+    places = _placed(rows) if "device" in rows else rows["device_map"]
+    return places.astype("object").fillna("")
+
+
+def _placed(rows: pd.DataFrame) -> Any:
+    """Return the device of each row, with the device map in brackets where the device map is not 'single'."""
+    device = rows["device"].astype("object").where(rows["device"].notna(), rows["device_class"])
+    is_plain = rows["device_map"].isna() | (rows["device_map"] == "single")
+    return device.where(is_plain, device.astype(str) + " (" + rows["device_map"].astype(str) + ")")
+
+
+def _nearest(levels: Sequence[Any], wanted: float) -> Any:
+    return min(levels, key=lambda level: abs(math.log((level or 0.5) / wanted)))
+
+
+def _stand_ins(taken: Mapping[str, Any], asked: str, wanted: float) -> Iterator[str]:
+    """Yield a remark for each other level that stands in for the wanted one, with its places where they differ."""
+    for level in sorted({level for level in taken.values() if level != wanted}):
+        places = [place for place, chosen in taken.items() if chosen == level]
+        of = "" if len(places) == len(taken) else f"of {', '.join(map(text_of, places))} "
+        yield f"No row {of}has {asked}: {text_of(level)} is shown instead."
 
 
 def _order(level: Any) -> tuple[bool, Any]:

@@ -72,7 +72,7 @@ def _of_one_workload(selection: Selection, rate: str) -> tuple[Selection, list[s
 
     The level is the one that most configurations have; of several, the largest.
     """
-    said = []
+    said: list[str] = []
     for name in _WORKLOAD:
         ok = selection.sweep.ok
         if name not in ok or ok[name].nunique() < 2:

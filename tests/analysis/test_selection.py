@@ -32,10 +32,22 @@ def test_devices_are_named_with_their_map_in_the_order_of_the_spec(selection: Se
 
 
 def test_the_nearest_level_is_taken_and_only_another_one_is_told(selection: Selection) -> None:
-    assert selection.nearest("cpu_cores", 1).remarks == ()
-    near = selection.nearest("cpu_cores", 16)
-    assert near.remarks == ("No row has 16 CPU cores: 6 is shown instead.",)
-    assert set(near.sweep.ok["cpu_cores"]) == {6}
+    near = selection.among("device_class", ["tesla-k80"])
+    assert near is not None
+    assert near.nearest("cpu_cores", 1).remarks == ()
+    assert near.nearest("cpu_cores", 16).remarks == ("No row has 16 CPU cores: 1 is shown instead.",)
+
+
+def test_a_device_without_the_nearest_level_stays_with_its_own_and_that_is_told(selection: Selection) -> None:
+    near = selection.with_device_map().nearest("cpu_cores", 6)
+    assert near.remarks == ("No row of k80, gtx-1070 has 6 CPU cores: 1 is shown instead.",)
+    assert dict(zip(near.sweep.ok["device_map"], near.sweep.ok["cpu_cores"], strict=True)) == {
+        "k80": 1,
+        "gtx-1070": 1,
+        "gpu x3 (auto)": 6,
+        "cpu": 6,
+    }
+    assert "oom_gpu" in set(near.sweep.rows["status"]), "a failure at the level stays"
 
 
 def test_a_level_that_is_not_there_gives_no_section_or_all_rows_with_a_remark(selection: Selection) -> None:

@@ -41,8 +41,12 @@ def found_in(rows: list[tuple[str, int, str]]) -> dict[str, str]:
         ([(50, "skipped_oom")], "no input was tried, because something smaller had run out of memory."),
         (
             [(100, "ok"), (200, "timeout"), (50, "error")],
-            "100 words fitted; nothing longer ran out of memory, so more may fit. Longer inputs have no value: "
-            "timeout.",
+            "100 words fitted; nothing longer ran out of memory. 200 words timed out.",
+        ),
+        (
+            [(100, "ok"), (400, "oom_host"), (200, "worker_lost"), (300, "worker_lost"), (300, "error")],
+            "100 words is the longest input that fitted; 400 ran out of memory. 200 words lost their worker. 300 words "
+            "ended with an error.",
         ),
         (
             [(100, "ok"), (100, "oom_gpu")],
@@ -124,3 +128,22 @@ def test_a_device_that_ran_out_of_memory_with_some_models_only_says_with_how_man
         "Longest input that fitted: 300 to 1,000 words, by model, on gtx, and longer ones ran out of memory in 1 of 2 "
         "configurations."
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [("a", 100, "ok"), ("a", 200, "worker_lost"), ("a", 400, "worker_lost")],
+            "100 words on a, and nothing longer ran out of memory, but 200 words lost their worker.",
+        ),
+        (
+            [("a", 100, "ok"), ("a", 200, "timeout"), ("a", 400, "oom_gpu")],
+            "100 words on a (400 ran out of memory), and 200 words timed out.",
+        ),
+        ([("a", 100, "error")], "nothing on a (nothing was measured), and 100 words ended with an error."),
+    ],
+)
+def test_other_failures_of_longer_inputs_are_in_the_sentence(rows: list[tuple[str, int, str]], said: str) -> None:
+    table = longest_inputs(pd.DataFrame(rows, columns=COLUMNS), "input_words", ["device_map"])
+    assert longest_by_level(table, "device_map", "model", "words") == f"Longest input that fitted: {said}"
