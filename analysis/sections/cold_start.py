@@ -74,7 +74,7 @@ def _loads(sweep: MeasuredSweep) -> _Side | None:
     if not on_page:
         return None
     side = _side([Selection(rows).with_device_map() for rows in own or on_page], "load_time_s", _LOAD_BY, "loads")
-    others = list(dict.fromkeys(_run_of(rows).name for rows in on_page if rows.folder))
+    others = list(dict.fromkeys(rows.folder.parent.name for rows in on_page if rows.folder))
     if own or not others:
         return side
     return replace(side, remarks=(*side.remarks, f"Loads are of another run: {listed(others)}."))

@@ -1,6 +1,6 @@
 """Sentences and tables on the best trade-offs: of rate and peak memory, and of both with the fidelity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -97,8 +97,7 @@ def _fidelity(sweep: MeasuredSweep, rows: pd.DataFrame) -> tuple[GivenMetric | N
         chosen, remarks = _of_one_text_set(measured.ok[measured.ok[_FIDELITY].notna()])
         given = _divergences(chosen, rows)
         if given is not None:
-            from_run = [] if _run_of(measured) == _run_of(sweep.rows) else [f"of another run, {_run_of(measured).name}"]
-            said = [*from_run, *remarks]
+            said = [*_origin(measured, sweep, is_only=len(own) < 2), *remarks]
             return given, [f"KL divergence: {' and '.join(said)}."] if said else []
     lacking = "KL divergence: none was measured with the model, quantization and dtype of a configuration here."
     return None, [lacking] if own else []
@@ -106,6 +105,14 @@ def _fidelity(sweep: MeasuredSweep, rows: pd.DataFrame) -> tuple[GivenMetric | N
 
 def _run_of(rows: SweepRows) -> Any:
     return rows.folder and rows.folder.parent
+
+
+def _origin(measured: SweepRows, sweep: MeasuredSweep, *, is_only: bool) -> Iterator[str]:
+    """Yield whose divergences these are, where a reader could take them for others."""
+    if _run_of(measured) != _run_of(sweep.rows):
+        yield f"of another run, {measured.folder.parent.name if measured.folder else measured.name}"
+    elif not is_only:
+        yield f"of the sweep {measured.name}"
 
 
 def _of_one_text_set(measured: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -35,7 +35,8 @@ _NO_CLAIM: Final = re.compile(
     r"|Rows of model |No row has "
     r"|Best configuration: (too few|no cell)|.*: no claim \(|.* change together: |.* cannot be judged: "
     r"|[\d,]+ of [\d,]+ (rows were measured beside|cells are unsteady)|The rows of a cell come in rounds"
-    r"|All rows are of one round|Peak memory: |KL divergence: |Loads are of |The longest inputs are over |Best trade-offs of [^:]*: (too few|none of )"
+    r"|All rows are of one round|Peak memory: |KL divergence: |Loads are of |The longest inputs are over "
+    r"|Best trade-offs of [^:]*: (too few|none of )"
 )
 """Beginnings of sentences that claim no difference. Any other sentence counts as a claim."""
 
