@@ -4,6 +4,7 @@ Several files are all written before the first of them takes its name, so that a
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,10 @@ def write_all_atomically(texts: Mapping[Path, str]) -> None:
         SinkFailed: the disk is full or a directory gone; every file is as before.
     """
     with contextlib.ExitStack() as stack:
+        for path in texts:
+            with _as_sink_failed(path):
+                if path.is_dir():  # a file cannot take its name, and the others would have theirs by then
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         written = [(stack.enter_context(_temporary_text(path, _encoded(text))), path) for path, text in texts.items()]
         for temporary, path in written:
             _rename(temporary, path)

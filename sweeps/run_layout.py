@@ -5,14 +5,13 @@ that say what the rows are of. The underscore of a name hides the file from pand
 sweep's directory as it is.
 """
 
+import fcntl
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from filelock import FileLock, Timeout
 
 PART_PATTERN: Final = "part-*.parquet"
 _NUMBERS: Final = re.compile(r"part-(?P<first>[0-9]+)(-(?P<last>[0-9]+))?\.parquet")
@@ -86,16 +85,18 @@ class RunLayout:
         return SweepLayout(self.directory / name)
 
     def is_being_written(self) -> bool:
-        """Tell whether a run writes there now."""
-        if not self.lock.exists():
-            return False
+        """Tell whether a run writes there now; for that the right to read is enough, so another user's run is seen.
+
+        The lock is only looked at: it is shared for a moment, as `filelock` takes it (flock).
+        """
         try:
-            with FileLock(self.lock, timeout=0):
-                return False
-        except Timeout:
+            with self.lock.open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
-        except OSError:  # no right to lock: opening the run says why
+        except OSError:  # no lock, or no right to read it: opening the run says why
             return False
+        return False
 
     def has_parts(self) -> bool:
         """Tell whether any sweep has rows on disk."""

@@ -68,7 +68,9 @@ def _entry_points() -> Iterator[EntryPoint]:
 def _load(point: EntryPoint) -> Benchmark:
     try:
         loaded = point.load()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a test framework's skip is no Exception
         raise UserError(
             f"{_described(point)}: cannot be imported ({_one_line(error)}); mend or uninstall the package"
         ) from error

@@ -153,7 +153,7 @@ def tight_fragments(fragments: Sequence[Level], max_tokens: Sequence[Level]) -> 
             yield (
                 f"factors.fragments asks for up to {longest} tokens, and max_tokens {most} leaves no room for special "
                 "tokens such as bos, nor for words that are divided otherwise where a fragment is read alone: such "
-                f"fragments lose their last tokens, and their rows say truncated; give max_tokens = "
+                f"fragments may lose their last tokens, and their rows then say truncated; give max_tokens = "
                 f"[{longest + ROOM_TOKENS}] or more, or ask for shorter fragments"
             )
 

@@ -82,10 +82,10 @@ def test_what_is_folded_on_the_page_is_counted_on_the_terminal_and_whole_in_repo
     write(run_dir, [*cell([10.0, 11.0]), *cell([20.0, 21.0], max_new_tokens=32)])
     monkeypatch.setattr(analysis.assembly, "in_short", lambda parts: in_short(parts, most=2))
     result = CliRunner().invoke(app, [str(run_dir), "--terminal"])
-    assert "more on the page: 1 sentence" in result.stdout.splitlines()
+    assert "more on the page: 2 sentences" in result.stdout.splitlines()
     text = (run_dir / "report/report.md").read_text()
     assert text.index("\n## Inference\n") < text.index("\n## More: Inference\n")
-    assert "<summary>more: 1 sentence</summary>" in (run_dir / "report/index.html").read_text(encoding="utf-8")
+    assert "<summary>more: 2 sentences</summary>" in (run_dir / "report/index.html").read_text(encoding="utf-8")
 
 
 def test_tables_of_several_sweeps_are_told_apart_by_their_headings(run_dir: Path, write: Any, cell: Any) -> None:

@@ -68,11 +68,13 @@ def test_two_packages_cannot_share_a_name(tmp_path: Path, monkeypatch: pytest.Mo
     )
 
 
+@pytest.mark.parametrize("raised", ["SystemExit('no licence')", "GeneratorExit('no licence')"])
 def test_only_the_run_that_needs_a_broken_package_stops(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: str
 ) -> None:
     points = {"mine": "ep_exits:Good", "yours": "ep_exits:Good"}
-    monkeypatch.syspath_prepend(install(tmp_path, "some-package", "ep_exits", "raise SystemExit('no licence')", points))
+    monkeypatch.syspath_prepend(install(tmp_path, "some-package", "ep_exits", f"raise {raised}", points))
+    kind = raised.partition("(")[0]
     text = 'name = "n"\n[[sweep]]\nname = "s"\nbenchmark = "{}"\n'
     (tmp_path / "noop.toml").write_text(text.format("noop"))
     (tmp_path / "mine.toml").write_text(text.format("mine"))
@@ -81,7 +83,7 @@ def test_only_the_run_that_needs_a_broken_package_stops(
     assert run(wanted, Console(file=said, width=80)) == 0
     (line,) = (line for line in said.getvalue().splitlines() if "warning" in line)
     reasons = [
-        f"entry point '{name} = ep_exits:Good' of package 'some-package': cannot be imported (SystemExit: no licence)"
+        f"entry point '{name} = ep_exits:Good' of package 'some-package': cannot be imported ({kind}: no licence)"
         for name in points
     ]
     assert line.startswith("warning: benchmarks of installed packages cannot be used, and this run needs none: ")

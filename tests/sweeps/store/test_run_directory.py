@@ -85,6 +85,10 @@ def test_rows_are_written_when_they_are_many(directory: RunDirectory) -> None:
 def test_what_waits_is_written_at_the_end_and_the_directory_let_go(directory: RunDirectory) -> None:
     directory.add("s", [row()])
     assert RunLayout(directory.path).is_being_written()
+    RunLayout(directory.path).lock.chmod(0o444)  # root may write it nevertheless; others see a run of somebody else
+    before = RunLayout(directory.path).lock.stat()
+    assert RunLayout(directory.path).is_being_written()
+    assert RunLayout(directory.path).lock.stat() == before
     assert directory.close() == []
     assert parts(directory) == 1
     assert not RunLayout(directory.path).is_being_written()
