@@ -36,7 +36,8 @@ def statistics(settings: Sequence[Setting], score: str = "score") -> pd.DataFram
 
     Returns:
         Columns: setting, those of `by_record.Difference`, p_welch_holm and p_paired_holm (adjusted over the settings),
-        auroc, auroc_low, auroc_high. Tests and intervals are null where a class has fewer than 20 records.
+        auroc, auroc_low, auroc_high, fewest_records (of the class that has fewer). Tests and intervals are null where a
+        class has fewer than 20 records, the paired test where fewer than 20 records have paired texts.
     """
     table = pd.DataFrame(in_threads(partial(_row, score=score), settings))
     for name in ("p_welch", "p_paired"):
@@ -54,7 +55,7 @@ def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.D
     both = [setting for setting in settings if setting.n_human and setting.n_synthetic]
     if len(both) < 2:
         return pd.DataFrame(), "Nothing is compared: fewer than two pairs scored texts of both authors."
-    if len({tuple(str(setting.levels.get(name)) for name in _OTHER_TEXTS) for setting in both}) > 1:
+    if len({_other_texts(setting) for setting in both}) > 1:
         return pd.DataFrame(), f"Nothing is compared: texts of different {' or '.join(_OTHER_TEXTS)} are not the same."
     texts = _shared(in_threads(_keyed, both))
     if not len(texts[0]):
@@ -77,10 +78,25 @@ def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.D
     )
 
 
+def _other_texts(setting: Setting) -> tuple[str, ...]:
+    """Return the levels of a setting that say which texts it is of.
+
+    They are taken from the rows: where each pair scored a corpus of its own, the corpus is no level beside the pair.
+    """
+    return tuple(
+        ", ".join(sorted(map(str, setting.rows[name].unique())))
+        if name in setting.rows
+        else str(setting.levels.get(name))
+        for name in _OTHER_TEXTS
+    )
+
+
 def _row(setting: Setting, score: str) -> dict[str, Any]:
     found = difference(setting.rows, score)
     row: dict[str, Any] = {"setting": setting.name, **found._asdict()}
-    row |= {"auroc": None, "auroc_low": None, "auroc_high": None}
+    row |= {"auroc": None, "auroc_low": None, "auroc_high": None, "fewest_records": setting.fewest_records}
+    if found.paired_records < FEWEST_RECORDS:
+        row["p_paired"] = None
     if found.n_human and found.n_synthetic:
         values = machine_like(setting.rows[score], score)
         human = setting.rows["is_human"].to_numpy(bool)

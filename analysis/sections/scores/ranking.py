@@ -10,32 +10,35 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.sections.scores.setting import FEWEST_RECORDS
-from analysis.sections.scores.wording import auroc_text, is_beyond_chance, listed, other_way
+from analysis.sections.scores.wording import auroc_text, fewest_records, is_beyond_chance, listed, other_way
 
 ALPHA: Final = 0.05
 
 
-def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair") -> list[str]:
+def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair", looks: int = 0) -> list[str]:
     """Return the sentences.
 
     Args:
-        table: setting, auroc, auroc_low, auroc_high, records; highest AUROC first. The interval is that of one AUROC;
-            a claim on the best of several takes one for all of them.
+        table: setting, auroc, auroc_low, auroc_high, and the columns of `wording.fewest_records`; highest AUROC first.
+            The interval is that of one AUROC; a claim on the best of several takes one for all of them.
         pairwise: first, second, p_holm; empty where nothing was compared.
         what: word for a setting.
+        looks: number of AUROCs that the section looks at, where it is more than the table has.
     """
     known = table[table["auroc"].notna()]
-    sure = known[known["auroc_low"].notna() | ((known["auroc"] == 1) & (known["records"] >= FEWEST_RECORDS))]
+    looks = max(looks, len(known))
+    has_enough = pd.Series([fewest_records(row) >= FEWEST_RECORDS for row in known.to_dict("records")], known.index)
+    sure = known[known["auroc_low"].notna() | ((known["auroc"] == 1) & has_enough.astype(bool))]
     if known.empty:
         return [f"No {what} scored texts of both authors, so nothing separates them."]
-    loud = [_other_way(row, len(known)) for row in known[known["auroc"] < 0.5].to_dict("records")]
-    if sure.empty and (known["records"] >= FEWEST_RECORDS).any():
+    loud = [_other_way(row, looks) for row in known[known["auroc"] < 0.5].to_dict("records")]
+    if sure.empty and has_enough.any():
         return [*loud, f"No {what} is ranked: the scores vary too little for an interval."]
     if sure.empty:
         return [*loud, f"Too few records to rank: {FEWEST_RECORDS} with human and with machine text are needed."]
     best = sure.iloc[0].to_dict()
     shown = f"AUROC {auroc_text(best['auroc'], best['auroc_low'], best['auroc_high'])}"
-    if best["auroc"] <= 0.5 or not is_beyond_chance(best, len(known)):
+    if best["auroc"] <= 0.5 or not is_beyond_chance(best, looks):
         among = f", the highest of {len(known)}" if len(known) > 1 else ""
         said = f"No {what} is shown to separate human from machine text: {best['setting']} has {shown}{among}."
         return [*loud, said]

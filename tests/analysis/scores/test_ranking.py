@@ -1,8 +1,9 @@
 """What is said of scores and pairs: only what their texts carry."""
 
+import numpy as np
 import pandas as pd
 
-from analysis.sections.scores.pair_statistics import comparisons
+from analysis.sections.scores.pair_statistics import comparisons, statistics
 from analysis.sections.scores.ranking import groups_of, ranking
 from analysis.sections.scores.setting import Setting
 
@@ -34,6 +35,37 @@ def test_texts_of_two_corpora_are_not_compared() -> None:
     found, said = comparisons(settings)
     assert found.empty
     assert said == "Nothing is compared: texts of different corpus or fragments are not the same."
+
+
+def test_a_corpus_that_follows_from_the_pair_is_another_corpus_all_the_same() -> None:
+    texts = pd.DataFrame({"is_human": [True, False] * 30, "record_id": range(60), "score": range(60)})
+    settings = [Setting(name, {"pair": name}, texts.assign(corpus=f"{name}.csv")) for name in "ab"]
+    assert comparisons(settings)[1] == "Nothing is compared: texts of different corpus or fragments are not the same."
+    assert len(comparisons([Setting(one.name, one.levels, texts) for one in settings])[0]) == 1
+
+
+def test_a_perfect_auroc_of_few_machine_texts_is_too_few_whatever_the_human_texts() -> None:
+    human = np.arange(70) < 60
+    texts = pd.DataFrame({"is_human": human, "record_id": range(70), "score": human * 1.0})
+    said = ranking(statistics([Setting("a", {}, texts)]), pd.DataFrame())
+    assert said == ["Too few records to rank: 20 with human and with machine text are needed."]
+
+
+def test_paired_texts_of_few_records_have_no_p() -> None:
+    draw = np.random.default_rng(0)
+    human = np.tile([True, False], 40)
+    texts = pd.DataFrame({"is_human": human, "record_id": np.repeat(range(40), 2), "score": draw.normal(size=80)})
+    apart = texts.assign(prefix_tokens=np.where(human, 32, np.where(texts["record_id"] < 8, 32, 16)))
+    assert statistics([Setting("a", {}, texts)])["p_paired"].notna().all()
+    row = statistics([Setting("a", {}, apart)]).iloc[0]
+    assert (row["pairs"], row["p_paired"]) == (8, None)
+    assert row["p_welch"] > 0
+
+
+def test_more_looks_need_more_than_one_interval() -> None:
+    one = table(("a", 0.65, 0.52, 0.76))
+    assert ranking(one, pd.DataFrame()) == ["a: AUROC 0.650 (0.520–0.760)."]
+    assert ranking(one, pd.DataFrame(), looks=12)[0].startswith("No pair is shown to separate")
 
 
 def test_groups_need_every_difference_between_them() -> None:
