@@ -116,7 +116,7 @@ def _sentences(table: pd.DataFrame) -> list[str]:
     for name, rows in table.groupby("setting", sort=False):
         known = rows[rows["auroc"].notna()].drop_duplicates("tokens")
         if len(known) < 2:
-            sentences.append(f"{name}: no AUROC by length: {_reason(rows['tokens'].unique(), len(known))}.")
+            sentences.append(f"{name}: no AUROC by length: {_reason([*rows['tokens'].unique()], len(known))}.")
             continue
         ends = [
             f"{auroc_text(row['auroc'], row['auroc_low'], row['auroc_high'])} for {row['tokens']} tokens"
