@@ -48,6 +48,8 @@ def statistics(settings: Sequence[Setting], score: str = "score") -> pd.DataFram
 def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.DataFrame, str]:
     """Return each two settings with the difference of their AUROCs on the texts that all settings scored, or why not.
 
+    Settings of different corpora or fragments are of different texts, and are not compared with each other.
+
     Returns:
         The table of `clustered_auroc.compared`, with a row for each two settings; empty where nothing is compared. And
         a sentence: the number of texts that are compared, or the reason why there are none.
@@ -55,8 +57,24 @@ def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.D
     both = [setting for setting in settings if setting.n_human and setting.n_synthetic]
     if len(both) < 2:
         return pd.DataFrame(), "Nothing is compared: fewer than two pairs scored texts of both authors."
-    if len({_other_texts(setting) for setting in both}) > 1:
+    of_texts: dict[tuple[str, ...], list[Setting]] = {}
+    for setting in both:
+        of_texts.setdefault(_other_texts(setting), []).append(setting)
+    if len(of_texts) == 1:
+        return _compared_with_all(both, score)
+    found = [_compared_with_all(own, score)[0] for own in of_texts.values() if len(own) > 1]
+    tables = [table for table in found if not table.empty]
+    if not tables:
         return pd.DataFrame(), f"Nothing is compared: texts of different {' or '.join(_OTHER_TEXTS)} are not the same."
+    every = pd.concat(tables, ignore_index=True)
+    return every.assign(p_holm=holm(every["p"])), (
+        f"Only pairs of the same {' and '.join(_OTHER_TEXTS)} are compared with each other: on the texts that all of "
+        "these scored, by record, with Holm's correction over all comparisons."
+    )
+
+
+def _compared_with_all(both: Sequence[Setting], score: str) -> tuple[pd.DataFrame, str]:
+    """Return what `comparisons` does, of settings with one corpus and one fragments setting."""
     texts = _shared(in_threads(_keyed, both))
     if not len(texts[0]):
         return pd.DataFrame(), "The pairs are not compared: no text was scored by all of them."

@@ -45,8 +45,8 @@ def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair", loo
     if len(known) == 1:
         return [*loud, f"{best['setting']}: {shown}."]
     if pairwise.empty:
-        return [*loud, f"{best['setting']} has the highest AUROC: {shown[6:]}. The others are not compared with it."]
-    return [*loud, *_compared(best, shown, known, pairwise)]
+        return [*loud, _not_compared(best["setting"], shown)]
+    return [*loud, *_compared(best, shown, known, pairwise, what)]
 
 
 def groups_of(names: Sequence[str], pairwise: pd.DataFrame) -> list[list[str]] | None:
@@ -69,19 +69,27 @@ def groups_of(names: Sequence[str], pairwise: pd.DataFrame) -> list[list[str]] |
     return groups if is_clean else None
 
 
-def _compared(best: dict[Any, Any], shown: str, known: pd.DataFrame, pairwise: pd.DataFrame) -> list[str]:
+def _compared(best: dict[Any, Any], shown: str, known: pd.DataFrame, pairwise: pd.DataFrame, what: str) -> list[str]:
     differ, name = _differing(pairwise), best["setting"]
     compared = {*pairwise["first"], *pairwise["second"]}
-    others = [other for other in known["setting"] if other != name and other in compared]
+    beside = pairwise[(pairwise["first"] == name) | (pairwise["second"] == name)]
+    others = [other for other in known["setting"] if other != name and other in {*beside["first"], *beside["second"]}]
+    if not others:
+        return [_not_compared(name, shown)]
     alike = [other for other in others if frozenset((name, other)) not in differ]
     if not alike:
-        sentences = [f"{name} separates best: {shown}."]
+        among = "" if len(others) == len(known) - 1 else f" among the {len(others) + 1} {what}s of its texts"
+        sentences = [f"{name} separates best{among}: {shown}."]
     else:
         sentences = [f"{name} has the highest AUROC: {shown[6:]}; it cannot be told apart from {listed(alike)}."]
     groups = groups_of([one for one in known["setting"] if one in compared], pairwise)
     if groups is not None and 1 < len(groups) < len(others) + 1:
         sentences.append(f"Groups that differ, best first: {'; '.join(listed(group) for group in groups)}.")
     return sentences
+
+
+def _not_compared(name: str, shown: str) -> str:
+    return f"{name} has the highest AUROC: {shown[6:]}. The others are not compared with it."
 
 
 def _differing(pairwise: pd.DataFrame) -> set[frozenset[str]]:

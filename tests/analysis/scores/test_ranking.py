@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from analysis.sections.scores.pair_statistics import comparisons, statistics
 from analysis.sections.scores.ranking import groups_of, ranking
@@ -42,6 +43,30 @@ def test_a_corpus_that_follows_from_the_pair_is_another_corpus_all_the_same() ->
     settings = [Setting(name, {"pair": name}, texts.assign(corpus=f"{name}.csv")) for name in "ab"]
     assert comparisons(settings)[1] == "Nothing is compared: texts of different corpus or fragments are not the same."
     assert len(comparisons([Setting(one.name, one.levels, texts) for one in settings])[0]) == 1
+
+
+def test_pairs_are_compared_within_their_corpus() -> None:
+    """Two of the six comparisons are of the same texts."""
+    draw = np.random.default_rng(0)
+    human = np.arange(60) % 2 == 0
+    texts = pd.DataFrame({"is_human": human, "record_id": range(60)})
+    settings = [
+        Setting(f"{pair} {corpus}", {"corpus": corpus}, texts.assign(score=draw.normal(size=60) + shift * human))
+        for corpus in "xy"
+        for pair, shift in (("good", 3.0 if corpus == "x" else 2.5), ("bad", 0.0))
+    ]
+    found, said = comparisons(settings)
+    assert {*zip(found["first"], found["second"], strict=True)} == {("good x", "bad x"), ("good y", "bad y")}
+    assert found["p_holm"].max() == pytest.approx(found["p"].max())
+    assert found["p_holm"].min() == pytest.approx(2 * found["p"].min())
+    assert said.startswith("Only pairs of the same corpus and fragments are compared")
+    assert ranking(statistics(settings), found)[-1].startswith("good x separates best among the 2 pairs of its texts: ")
+
+
+def test_a_best_on_texts_of_its_own_is_compared_with_none() -> None:
+    three = table(("a", 0.96, 0.94, 0.98), ("b", 0.9, 0.85, 0.93), ("c", 0.6, 0.55, 0.65))
+    said = ranking(three, pairwise(b_c=0.001))
+    assert said == ["a has the highest AUROC: 0.960 (0.940–0.980). The others are not compared with it."]
 
 
 def test_a_perfect_auroc_of_few_machine_texts_is_too_few_whatever_the_human_texts() -> None:
