@@ -70,8 +70,9 @@ def test_a_best_on_texts_of_its_own_is_compared_with_none() -> None:
 
 
 def test_a_perfect_auroc_of_few_machine_texts_is_too_few_whatever_the_human_texts() -> None:
-    human = np.arange(70) < 60
-    texts = pd.DataFrame({"is_human": human, "record_id": range(70), "score": human * 1.0})
+    human = np.arange(90) < 60
+    record = np.where(human, np.arange(90), np.arange(90) % 10)  # three machine texts in each of ten records
+    texts = pd.DataFrame({"is_human": human, "record_id": record, "score": human * 1.0})
     said = ranking(statistics([Setting("a", {}, texts)]), pd.DataFrame())
     assert said == ["Too few records to rank: 20 with human and with machine text are needed."]
 
