@@ -151,7 +151,7 @@ def sentences(run: RunRows, sweep: str, metric: str) -> list[str]:
         Sentences. In a sweep without any effect, a false one in at most 5% of cases (docs/statistics.md).
 
     Raises:
-        UserError: the run has no such sweep, or the sweep has no values of the metric.
+        UserError: the run has no such sweep, its rows are scored texts, or it has no values of the metric.
     """
     found = effects(run, sweep, metric)
     claimed = claims(found)

@@ -1,4 +1,4 @@
-"""Scores compared on exactly the same texts: paired DeLong, adjusted for the number of comparisons (Holm)."""
+"""Scores compared on exactly the same texts: DeLong by record, adjusted for the number of comparisons (Holm)."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.multiplicity import holm
-from analysis.thresholds.delong import delong, p_of_difference
+from analysis.thresholds.clustered_auroc import clustered_aurocs, numbered
+from analysis.thresholds.delong import p_of_difference
 from analysis.thresholds.randomness import one_of_each
 from analysis.thresholds.roc import machine_like
 
@@ -17,7 +18,8 @@ COLUMNS = ("first", "second", "auroc_first", "auroc_second", "difference", "p", 
 def compared_scores(texts: pd.DataFrame, scores: Sequence[str], seed: int = 0) -> pd.DataFrame:
     """Return each two scores with the difference of their AUROCs.
 
-    One text a record and class is drawn with the seed. p is null where two scores put all texts into one order.
+    One text a record and class is drawn with the seed. The record is the unit of the test: its human and its machine
+    text depend on each other. p is null where two scores put all texts into one order.
 
     Returns:
         Columns: first, second, auroc_first, auroc_second, difference, p, p_holm, n_human, n_synthetic.
@@ -28,7 +30,7 @@ def compared_scores(texts: pd.DataFrame, scores: Sequence[str], seed: int = 0) -
     if min(n_human, n_synthetic) < 2 or len(scores) < 2:
         return pd.DataFrame(columns=[*COLUMNS])
     values = np.array([machine_like(drawn[score], score) for score in scores])
-    found = delong(values[:, human], values[:, ~human])
+    found = clustered_aurocs(values, human, numbered(drawn["record"]))
     pairs = list(itertools.combinations(range(len(scores)), 2))
     table = pd.DataFrame(
         [

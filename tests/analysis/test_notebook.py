@@ -183,6 +183,8 @@ def test_effects_refuse_scored_texts(run_dir: Path, write: Any, row: Any) -> Non
     write(run_dir, [row(i, benchmark="binoculars", record_id=f"r{i}", score=0.9) for i in range(6)], "texts")
     with pytest.raises(UserError, match=r"texts: its rows are scored texts.*study_sections"):
         analysis.effects(analysis.read(run_dir), "texts", "score")
+    with pytest.raises(UserError, match=r"texts: its rows are scored texts.*study_sections"):
+        analysis.sentences(analysis.read(run_dir), "texts", "score")
 
 
 def test_a_run_without_measurements_says_so(failed: RunRows) -> None:

@@ -16,7 +16,7 @@ from scoring.scores import SCORES
 MOST_BINS: Final = 12
 FEWEST_MEAN: Final = 5
 """Records below which a mean has no interval."""
-_TEXTS_OF_BIN: Final = 3 * FEWEST_RECORDS
+TEXTS_OF_BIN: Final = 3 * FEWEST_RECORDS
 """Texts of each author that a bin should have. There are fewer bins where there are fewer texts."""
 _FEWEST_RANGE: Final = 40
 """Texts below which the middle 95% is not told."""
@@ -53,7 +53,7 @@ def by_length(setting: Setting, score: str) -> pd.DataFrame:
     has_length = setting.rows["length_tokens"].notna()
     rows = setting.rows if has_length.all() else setting.rows[has_length]
     lengths = rows["length_tokens"].to_numpy(np.int64)
-    most = min(setting.n_human, setting.n_synthetic) // _TEXTS_OF_BIN
+    most = min(setting.n_human, setting.n_synthetic) // TEXTS_OF_BIN
     edges = edges_of(lengths, min(MOST_BINS, max(1, most)))
     texts = _Texts(lengths, rows[score].to_numpy(np.float64), rows["is_human"].to_numpy(np.bool_), record_numbers(rows))
     number = bin_of_each(lengths, edges)

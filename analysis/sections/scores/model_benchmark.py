@@ -11,21 +11,24 @@ from analysis.sections.scores.combinations import matrix, unsupported
 from analysis.sections.scores.pair_statistics import comparisons, statistics
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.scored import settings_of
+from analysis.sections.scores.unplaced import without_record
 from analysis.sections.scores.wording import auroc_text, limits_text, p_text, score_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
 
+_OF_TEXT: Final = ("corpus", "fragments", "prefix_tokens")
+"""Columns that tell texts apart, beside those that every section has."""
 HOW: Final = (
     "By record: a difference's interval takes all texts, records being its clusters (Student's t with one degree of "
     "freedom fewer than records); Welch's test compares the means of each record and author; the paired test takes the "
-    "mean difference of the texts with one place in one record; p after Holm over the pairs. AUROC: Obuchowski's "
-    "interval, DeLong's for clustered texts. Cohen's d: pooled standard deviation of all texts."
+    "mean difference of the texts with one place in one record, prefixes of one length; p after Holm over the pairs. "
+    "AUROC: Obuchowski's interval, DeLong's for clustered texts. Cohen's d: pooled standard deviation of all texts."
 )
 
 
 def model_benchmark(sweep: MeasuredSweep) -> Content | None:
     """Return § 2.1: box plot, statistics of each pair, and their ranking. None for a sweep of one pair."""
-    settings = settings_of(sweep, longest=True)
+    settings = settings_of(sweep, _OF_TEXT, longest=True)
     if len(settings) < 2:
         return None
     table = statistics(settings)
@@ -37,7 +40,7 @@ def model_benchmark(sweep: MeasuredSweep) -> Content | None:
         tables.append(without)
     files = {f"{sweep.file_name}-pairs": table, f"{sweep.file_name}-pair-comparisons": pairwise}
     return Content(
-        sentences=(*ranking(table, pairwise), said),
+        sentences=(*ranking(table, pairwise), said, *without_record(sweep)),
         drawings=box_plot(settings, "score", f"{sweep.file_name}-2.1-boxes"),
         tables=tuple(tables),
         files={name: frame for name, frame in files.items() if not frame.empty},
@@ -56,7 +59,9 @@ def combinations(sweep: MeasuredSweep) -> Content | None:
 
 def one_pair(sweep: MeasuredSweep) -> Content | None:
     """Return § 2.2: box plot and statistics of the pair. None for a sweep of several pairs."""
-    settings = settings_of(sweep, longest=True)
+    settings = settings_of(sweep, _OF_TEXT, longest=True)
+    if not settings and (said_of := without_record(sweep)):
+        return Content(sentences=said_of)
     if len(settings) != 1:
         return None
     table, setting = statistics(settings), settings[0]
@@ -67,7 +72,7 @@ def one_pair(sweep: MeasuredSweep) -> Content | None:
     if has_prefixes:
         said += " Of the prefixes of a text, the longest with a score counts here."
     return Content(
-        sentences=(*ranking(table, pd.DataFrame()), said),
+        sentences=(*ranking(table, pd.DataFrame()), said, *without_record(sweep)),
         drawings=box_plot(settings, "score", f"{sweep.file_name}-2.2-boxes"),
         tables=(_table(table, sweep.file_name),),
         files={f"{sweep.file_name}-pairs": table},
@@ -112,7 +117,7 @@ def _comparison_table(pairwise: pd.DataFrame, file_name: str) -> Table:
         rows=tuple(
             (
                 *(row["first"], row["second"], f"{row['auroc_first']:.3f}", f"{row['auroc_second']:.3f}"),
-                *(f"{row['difference']:+z.3f}", limits_text(row["low"], row["high"]), p_text(row["p_holm"])),
+                *(f"{row['difference']:+z.3f}", _limits(row["low"], row["high"]), p_text(row["p_holm"])),
             )
             for row in ordered.head(MAX_TABLE_ROWS).to_dict("records")
         ),
@@ -120,3 +125,8 @@ def _comparison_table(pairwise: pd.DataFrame, file_name: str) -> Table:
         csv=f"tables/{file_name}-pair-comparisons.csv",
         left_out=max(0, len(ordered) - MAX_TABLE_ROWS),
     )
+
+
+def _limits(low: float, high: float) -> str:
+    """Return the interval of a difference of AUROCs: pairs are compared only where there are enough records for one."""
+    return "nothing varies" if pd.isna(low) else limits_text(low, high)

@@ -25,11 +25,11 @@ def null_counts(sweep: MeasuredSweep) -> pd.DataFrame:
     """
     ok = sweep.rows.ok
     columns = ["null_reason", "author", "unit", "length", "rows_without_score", "rows", "share"]
-    if not {"score", "author", "length_words"} <= set(ok) or not ok["score"].isna().any():
+    if not {"score", "author"} <= set(ok) or not ok["score"].isna().any():
         return pd.DataFrame(columns=columns)
     is_prefix = "prefix_tokens" in ok and bool(ok["prefix_tokens"].notna().any())
     unit, column = ("tokens", "prefix_tokens") if is_prefix else ("words", "length_words")
-    known = ok.loc[ok[column].notna(), column]
+    known = ok.loc[ok[column].notna(), column] if column in ok else pd.Series(dtype="float64")
     edges = edges_of(known, _MOST_BINS) if len(known) else []
     place = pd.Series(_NO_LENGTH, ok.index)
     if len(known):

@@ -36,7 +36,8 @@ def statistics(settings: Sequence[Setting], score: str = "score") -> pd.DataFram
 
     Returns:
         Columns: setting, those of `by_record.Difference`, p_welch_holm and p_paired_holm (adjusted over the settings),
-        auroc, auroc_low, auroc_high. Tests and intervals are null where a class has fewer than 20 records.
+        auroc, auroc_low, auroc_high, fewest_records (of the class that has fewer). Tests and intervals are null where a
+        class has fewer than 20 records, the paired test where fewer than 20 records have paired texts.
     """
     table = pd.DataFrame(in_threads(partial(_row, score=score), settings))
     for name in ("p_welch", "p_paired"):
@@ -47,6 +48,8 @@ def statistics(settings: Sequence[Setting], score: str = "score") -> pd.DataFram
 def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.DataFrame, str]:
     """Return each two settings with the difference of their AUROCs on the texts that all settings scored, or why not.
 
+    Settings of different corpora or fragments are of different texts, and are not compared with each other.
+
     Returns:
         The table of `clustered_auroc.compared`, with a row for each two settings; empty where nothing is compared. And
         a sentence: the number of texts that are compared, or the reason why there are none.
@@ -54,8 +57,24 @@ def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.D
     both = [setting for setting in settings if setting.n_human and setting.n_synthetic]
     if len(both) < 2:
         return pd.DataFrame(), "Nothing is compared: fewer than two pairs scored texts of both authors."
-    if len({tuple(str(setting.levels.get(name)) for name in _OTHER_TEXTS) for setting in both}) > 1:
+    of_texts: dict[tuple[str, ...], list[Setting]] = {}
+    for setting in both:
+        of_texts.setdefault(_other_texts(setting), []).append(setting)
+    if len(of_texts) == 1:
+        return _compared_with_all(both, score)
+    found = [_compared_with_all(own, score)[0] for own in of_texts.values() if len(own) > 1]
+    tables = [table for table in found if not table.empty]
+    if not tables:
         return pd.DataFrame(), f"Nothing is compared: texts of different {' or '.join(_OTHER_TEXTS)} are not the same."
+    every = pd.concat(tables, ignore_index=True)
+    return every.assign(p_holm=holm(every["p"])), (
+        f"Only pairs of the same {' and '.join(_OTHER_TEXTS)} are compared with each other: on the texts that all of "
+        "these scored, by record, with Holm's correction over all comparisons."
+    )
+
+
+def _compared_with_all(both: Sequence[Setting], score: str) -> tuple[pd.DataFrame, str]:
+    """Return what `comparisons` does, of settings with one corpus and one fragments setting."""
     texts = _shared(in_threads(_keyed, both))
     if not len(texts[0]):
         return pd.DataFrame(), "The pairs are not compared: no text was scored by all of them."
@@ -77,10 +96,25 @@ def comparisons(settings: Sequence[Setting], score: str = "score") -> tuple[pd.D
     )
 
 
+def _other_texts(setting: Setting) -> tuple[str, ...]:
+    """Return the levels of a setting that say which texts it is of.
+
+    They are taken from the rows: where each pair scored a corpus of its own, the corpus is no level beside the pair.
+    """
+    return tuple(
+        ", ".join(sorted(map(str, setting.rows[name].unique())))
+        if name in setting.rows
+        else str(setting.levels.get(name))
+        for name in _OTHER_TEXTS
+    )
+
+
 def _row(setting: Setting, score: str) -> dict[str, Any]:
     found = difference(setting.rows, score)
     row: dict[str, Any] = {"setting": setting.name, **found._asdict()}
-    row |= {"auroc": None, "auroc_low": None, "auroc_high": None}
+    row |= {"auroc": None, "auroc_low": None, "auroc_high": None, "fewest_records": setting.fewest_records}
+    if found.paired_records < FEWEST_RECORDS:
+        row["p_paired"] = None
     if found.n_human and found.n_synthetic:
         values = machine_like(setting.rows[score], score)
         human = setting.rows["is_human"].to_numpy(bool)

@@ -24,7 +24,8 @@ from scoring.scores import SCORES
 
 MAX_SETTINGS: Final = 6
 _HOW: Final = (
-    "On the same texts for every score: one of each record and author, drawn with a fixed seed. DeLong's interval. "
+    "On the same texts for every score: one of each record and author, drawn with a fixed seed. By record: DeLong's "
+    "interval and test with the record as the unit, because a record's human and machine text depend on each other. "
     "Rates are points of the step ROC with the false-positive rate that was reached, and promise nothing about other "
     "texts."
 )
@@ -47,8 +48,9 @@ def panel_ranking(sweep: MeasuredSweep) -> Content | None:
     tables = (_table(panels, file_name), _views(panels, file_name), _comparison(panels, file_name))
     figures = [(panel.name, panel.drawn, _best_first(panel)) for panel in panels]
     said = [f"The first {len(panels)} of {count} pairs are ranked."] if count > MAX_SETTINGS else []
+    looks = _looks(panels)
     return Content(
-        sentences=(*(sentence for panel in panels for sentence in _sentences(panel, len(panels) > 1)), *said),
+        sentences=(*(sentence for panel in panels for sentence in _sentences(panel, looks, len(panels) > 1)), *said),
         drawings=roc_figure(figures, f"{file_name}-roc") if is_fragment_run(sweep) else (),
         tables=tuple(table for table in tables if table.rows),
         files={name: frame for name, frame in files.items() if not frame.empty},
@@ -64,22 +66,26 @@ def _best_first(panel: Panel) -> list[str]:
     return _of_all(panel)["score"].tolist()
 
 
-def _sentences(panel: Panel, named: bool) -> list[str]:
+def _looks(panels: Sequence[Panel]) -> int:
+    """Return the number of AUROCs that the section looks at; a claim on one of them holds for all of them at once."""
+    return sum(int(panel.auroc.loc[panel.auroc["view"] != COMBINATIONS, "auroc"].notna().sum()) for panel in panels)
+
+
+def _sentences(panel: Panel, looks: int, named: bool) -> list[str]:
     table = _of_all(panel).rename(columns={"score": "setting"})
     is_enough = int(table[["n_human", "n_synthetic"]].to_numpy().min()) >= FEWEST_RECORDS
-    sentences = [*ranking(table, panel.pairwise if is_enough else pd.DataFrame(), "score"), *_turned_in_part(panel)]
+    pairwise = panel.pairwise if is_enough else pd.DataFrame()
+    sentences = [*ranking(table, pairwise, "score", looks), *_turned_in_part(panel, looks)]
     return [f"{panel.name}: {sentence}" for sentence in sentences] if named else sentences
 
 
-def _turned_in_part(panel: Panel) -> list[str]:
+def _turned_in_part(panel: Panel, looks: int) -> list[str]:
     """Return a sentence on each score that points the other way in some view of the texts, but not in all texts."""
     views = panel.auroc[(panel.auroc["view"] != ALL) & (panel.auroc["view"] != COMBINATIONS)]
     whole = _of_all(panel).set_index("score")["auroc"]
     sentences = []
     below = views[views["auroc"] < 0.5]
-    said_of = pd.Series(
-        [other_way(row, len(views)) for row in below.to_dict("records")], index=below.index, dtype=object
-    )
+    said_of = pd.Series([other_way(row, looks) for row in below.to_dict("records")], index=below.index, dtype=object)
     for (score, said), part in below.groupby(["score", said_of], sort=False):
         if whole[str(score)] < 0.5:
             continue
@@ -100,14 +106,14 @@ def _level_order(level: Any) -> tuple[int, str]:
 
 def _table(panels: Sequence[Panel], file_name: str) -> Table:
     """Return the table of every score on all texts."""
-    rows = []
+    rows, looks = [], _looks(panels)
     for panel in panels:
         tpr = panel.tpr[panel.tpr["view"] == ALL].set_index(["score", "fpr_asked"])
         for row in _of_all(panel).to_dict("records"):
             rates = [_rate(tpr.loc[(row["score"], fpr)].to_dict(), fpr) for fpr in FPRS]
             auroc = auroc_text(row["auroc"], row["auroc_low"], row["auroc_high"])
             counts = (f"{row['n_human']:,}", f"{row['n_synthetic']:,}")
-            note = other_way(row, len(_of_all(panel))) if row["auroc"] < 0.5 else ""
+            note = other_way(row, looks) if row["auroc"] < 0.5 else ""
             rows.append(
                 (
                     panel.name,
@@ -180,7 +186,7 @@ def _comparison(panels: Sequence[Panel], file_name: str) -> Table:
         for row in panel.pairwise.to_dict("records")
     ]
     return Table(
-        title="Scores compared: paired DeLong, Holm over the table of a pair",
+        title="Scores compared: DeLong's test by record, Holm over the table of a pair",
         headers=("pair", "score", "other score", "AUROC", "AUROC of the other", "difference", "p", "p (Holm)"),
         rows=tuple(rows[:MAX_TABLE_ROWS]),
         names=3,

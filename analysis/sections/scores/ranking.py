@@ -10,40 +10,43 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.sections.scores.setting import FEWEST_RECORDS
-from analysis.sections.scores.wording import auroc_text, is_beyond_chance, listed, other_way
+from analysis.sections.scores.wording import auroc_text, fewest_records, is_beyond_chance, listed, other_way
 
 ALPHA: Final = 0.05
 
 
-def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair") -> list[str]:
+def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair", looks: int = 0) -> list[str]:
     """Return the sentences.
 
     Args:
-        table: setting, auroc, auroc_low, auroc_high, records; highest AUROC first. The interval is that of one AUROC;
-            a claim on the best of several takes one for all of them.
+        table: setting, auroc, auroc_low, auroc_high, and the columns of `wording.fewest_records`; highest AUROC first.
+            The interval is that of one AUROC; a claim on the best of several takes one for all of them.
         pairwise: first, second, p_holm; empty where nothing was compared.
         what: word for a setting.
+        looks: number of AUROCs that the section looks at, where it is more than the table has.
     """
     known = table[table["auroc"].notna()]
-    sure = known[known["auroc_low"].notna() | ((known["auroc"] == 1) & (known["records"] >= FEWEST_RECORDS))]
+    looks = max(looks, len(known))
+    has_enough = pd.Series([fewest_records(row) >= FEWEST_RECORDS for row in known.to_dict("records")], known.index)
+    sure = known[known["auroc_low"].notna() | ((known["auroc"] == 1) & has_enough.astype(bool))]
     if known.empty:
         return [f"No {what} scored texts of both authors, so nothing separates them."]
-    loud = [_other_way(row, len(known)) for row in known[known["auroc"] < 0.5].to_dict("records")]
-    if sure.empty and (known["records"] >= FEWEST_RECORDS).any():
+    loud = [_other_way(row, looks) for row in known[known["auroc"] < 0.5].to_dict("records")]
+    if sure.empty and has_enough.any():
         return [*loud, f"No {what} is ranked: the scores vary too little for an interval."]
     if sure.empty:
         return [*loud, f"Too few records to rank: {FEWEST_RECORDS} with human and with machine text are needed."]
     best = sure.iloc[0].to_dict()
     shown = f"AUROC {auroc_text(best['auroc'], best['auroc_low'], best['auroc_high'])}"
-    if best["auroc"] <= 0.5 or not is_beyond_chance(best, len(known)):
+    if best["auroc"] <= 0.5 or not is_beyond_chance(best, looks):
         among = f", the highest of {len(known)}" if len(known) > 1 else ""
         said = f"No {what} is shown to separate human from machine text: {best['setting']} has {shown}{among}."
         return [*loud, said]
     if len(known) == 1:
         return [*loud, f"{best['setting']}: {shown}."]
     if pairwise.empty:
-        return [*loud, f"{best['setting']} has the highest AUROC: {shown[6:]}. The others are not compared with it."]
-    return [*loud, *_compared(best, shown, known, pairwise)]
+        return [*loud, _not_compared(best["setting"], shown)]
+    return [*loud, *_compared(best, shown, known, pairwise, what)]
 
 
 def groups_of(names: Sequence[str], pairwise: pd.DataFrame) -> list[list[str]] | None:
@@ -66,19 +69,27 @@ def groups_of(names: Sequence[str], pairwise: pd.DataFrame) -> list[list[str]] |
     return groups if is_clean else None
 
 
-def _compared(best: dict[Any, Any], shown: str, known: pd.DataFrame, pairwise: pd.DataFrame) -> list[str]:
+def _compared(best: dict[Any, Any], shown: str, known: pd.DataFrame, pairwise: pd.DataFrame, what: str) -> list[str]:
     differ, name = _differing(pairwise), best["setting"]
     compared = {*pairwise["first"], *pairwise["second"]}
-    others = [other for other in known["setting"] if other != name and other in compared]
+    beside = pairwise[(pairwise["first"] == name) | (pairwise["second"] == name)]
+    others = [other for other in known["setting"] if other != name and other in {*beside["first"], *beside["second"]}]
+    if not others:
+        return [_not_compared(name, shown)]
     alike = [other for other in others if frozenset((name, other)) not in differ]
     if not alike:
-        sentences = [f"{name} separates best: {shown}."]
+        among = "" if len(others) == len(known) - 1 else f" among the {len(others) + 1} {what}s of its texts"
+        sentences = [f"{name} separates best{among}: {shown}."]
     else:
         sentences = [f"{name} has the highest AUROC: {shown[6:]}; it cannot be told apart from {listed(alike)}."]
     groups = groups_of([one for one in known["setting"] if one in compared], pairwise)
     if groups is not None and 1 < len(groups) < len(others) + 1:
         sentences.append(f"Groups that differ, best first: {'; '.join(listed(group) for group in groups)}.")
     return sentences
+
+
+def _not_compared(name: str, shown: str) -> str:
+    return f"{name} has the highest AUROC: {shown[6:]}. The others are not compared with it."
 
 
 def _differing(pairwise: pd.DataFrame) -> set[frozenset[str]]:

@@ -9,10 +9,9 @@ import pandas as pd
 from analysis.canvas import PALETTE, Drawing
 from analysis.column_titles import NULL, capital, title_of
 from analysis.in_threads import in_threads
-from analysis.marks import TOO_FEW
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.calibration_file import calibration_for
-from analysis.sections.scores.length_bins import FEWEST_MEAN, by_length
+from analysis.sections.scores.length_bins import FEWEST_MEAN, TEXTS_OF_BIN, by_length
 from analysis.sections.scores.nulls import null_counts, null_sentence, null_table
 from analysis.sections.scores.scored import SETTING, fragment_run, thinned, thinned_note
 from analysis.sections.scores.setting import FEWEST_RECORDS, Setting
@@ -117,7 +116,7 @@ def _sentences(table: pd.DataFrame) -> list[str]:
     for name, rows in table.groupby("setting", sort=False):
         known = rows[rows["auroc"].notna()].drop_duplicates("tokens")
         if len(known) < 2:
-            sentences.append(f"{name}: AUROC by length: {TOO_FEW}; {FEWEST_RECORDS} records of each author are needed.")
+            sentences.append(f"{name}: no AUROC by length: {_reason([*rows['tokens'].unique()], len(known))}.")
             continue
         ends = [
             f"{auroc_text(row['auroc'], row['auroc_low'], row['auroc_high'])} for {row['tokens']} tokens"
@@ -125,6 +124,17 @@ def _sentences(table: pd.DataFrame) -> list[str]:
         ]
         sentences.append(f"{name}: AUROC {ends[0]}, and {ends[1]}.")
     return sentences[:MAX_SETTINGS]
+
+
+def _reason(bins: Sequence[str], known: int) -> str:
+    """Return why the AUROCs of a setting's bins are not compared."""
+    if len(bins) == 1:
+        return (
+            f"all texts are in one bin ({bins[0]} tokens); two bins need texts of different lengths, and "
+            f"{2 * TEXTS_OF_BIN} texts of each author"
+        )
+    has = "no bin has" if not known else "one bin only has"
+    return f"{has} {FEWEST_RECORDS} records of each author, of {len(bins)} bins"
 
 
 def _table(table: pd.DataFrame, file_name: str) -> Table:

@@ -51,11 +51,10 @@ class SettingRows:
         is_shorter = longest and self._every.has_prefixes
         found = self._of_longest if is_shorter else self._every
         more = [name for name in dict.fromkeys((*columns, *self.levels)) if name in self.ok and name not in found.rows]
-        wanted = [name for name in more if not (is_shorter and name == "prefix_tokens")]
-        if not wanted:
+        if not more:
             return found
         places = np.arange(len(self.ok))[self.places][self._longest] if is_shorter else self.places
-        taken = {name: _taken(self.ok[name], places) for name in wanted}
+        taken = {name: _taken(self.ok[name], places) for name in more}
         return Setting(self.name, self.levels, found.rows.assign(**taken))
 
     @cached_property

@@ -20,15 +20,27 @@ def is_beyond_chance(row: Mapping[Any, Any], looks: int) -> bool:
     """Tell whether an AUROC differs from 0.5, with 95% confidence over all AUROCs that were looked at (Bonferroni).
 
     Args:
-        row: auroc, auroc_low, auroc_high (95%, on the logit scale), and records. Without an interval the classes do
-            not overlap, or there are too few records.
+        row: auroc, auroc_low, auroc_high (95%, on the logit scale), and what `fewest_records` reads. Without an
+            interval the classes do not overlap, or there are too few records.
         looks: number of AUROCs among which this one stands out.
     """
     if pd.isna(row["auroc_low"]) or pd.isna(row["auroc_high"]):
-        records = row["records"] if "records" in row else min(row["n_human"], row["n_synthetic"])
-        return bool(row["auroc"] in (0, 1) and records >= FEWEST_RECORDS)
+        return bool(row["auroc"] in (0, 1) and fewest_records(row) >= FEWEST_RECORDS)
     error = float(logit(row["auroc_high"]) - logit(row["auroc_low"])) / (2 * ndtri(0.975))
     return bool(abs(logit(row["auroc"])) > ndtri(1 - 0.025 / looks) * error)
+
+
+def fewest_records(row: Mapping[Any, Any]) -> int:
+    """Return the number of records of the class that has fewer.
+
+    Args:
+        row: fewest_records. Else n_human and n_synthetic, of one text a record and class. Else records, of both classes
+            each.
+    """
+    if "fewest_records" in row:
+        return int(row["fewest_records"])
+    counts = (row["n_human"], row["n_synthetic"]) if "n_human" in row else (row["records"],)
+    return int(min(counts))
 
 
 def other_way(row: Mapping[Any, Any], looks: int) -> str:

@@ -10,12 +10,15 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, roc_curve
 from analysis import thresholds
 from analysis.thresholds import auroc_table, compared_scores, fit, scored_texts, tables_of, tpr_table
 from analysis.thresholds.asked import Asked
+from analysis.thresholds.clustered_auroc import clustered_aurocs
+from analysis.thresholds.delong import delong, p_of_difference
 from analysis.thresholds.fitted_objectives import fitted_table
 from analysis.thresholds.held_out import flagged
 from analysis.thresholds.left_out import left_out_table
 from analysis.thresholds.machine_probability import reliability
 from analysis.thresholds.matched_lengths import matched_in_length, matched_table
 from analysis.thresholds.order_statistic import beyond
+from analysis.thresholds.roc import machine_like
 from analysis.thresholds.separation import OTHER_WAY
 from analysis.thresholds.subgroups import subgroup_table
 from analysis.thresholds.views import ALL, COMBINATIONS
@@ -89,6 +92,21 @@ def test_scores_are_compared_on_one_text_a_record(frame: Frames) -> None:
     assert pd.isna(found["p"].iloc[0])
     assert (found["p_holm"].iloc[1:] < 1e-6).all()
     assert found["p_holm"].iloc[1] == pytest.approx(min(1, 2 * found["p"].iloc[1]), rel=1)
+
+
+def test_scores_are_compared_by_record() -> None:
+    """Human and machine text of a record share its deviation: taken as independent, p is another."""
+    draw = np.random.default_rng(2)
+    own = np.repeat(draw.normal(size=80), 2)
+    human = np.tile([True, False], 80)
+    rows = pd.DataFrame({"record": np.repeat(range(80), 2), "is_human": human, "score": own + draw.normal(size=160)})
+    rows["entropy"] = draw.normal(size=160)
+    found = compared_scores(rows, ["score", "entropy"]).iloc[0]
+    values = np.array([machine_like(rows[name], name) for name in ("score", "entropy")])
+    by_record = p_of_difference(clustered_aurocs(values, human, rows["record"]), 0, 1)
+    assert found["p"] == pytest.approx(by_record)
+    assert by_record == pytest.approx(0.791, abs=0.001)
+    assert p_of_difference(delong(values[:, human], values[:, ~human]), 0, 1) == pytest.approx(0.809, abs=0.001)
 
 
 def test_matched_classes_have_equal_lengths_and_the_table_shows_what_that_changes(frame: Frames) -> None:
