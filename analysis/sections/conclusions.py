@@ -27,7 +27,7 @@ _ENDS: Final = 5
 
 @dataclass(frozen=True)
 class Findings:
-    """What the rows of a study say about one metric."""
+    """Conclusions from the rows of a study on one metric."""
 
     selection: Selection
     averages: Averages

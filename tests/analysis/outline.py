@@ -11,7 +11,7 @@ from tests.analysis.page_data import Article
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a section must hold, as titles of axes, tables and columns with their units, or patterns of them."""
+    """Contents that a section must hold: titles of axes, tables and columns with their units, or patterns of them."""
 
     figure: tuple[str, ...] = ()
     """Titles of the axes of a figure, which must have marks."""
@@ -130,7 +130,7 @@ OUTLINE: dict[str, Wanted] = {
         table=("threshold", "FPR promised", "calibrated on", "fitted value"),
     ),
 }
-"""What each section of the outline must hold, by its heading, in the order of the page."""
+"""Contents of each section of the outline, by its heading, in the order of the page."""
 
 
 def _is_in(wanted: str, titles: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What a page shows, read with a parser: for each section its sentences, cells of tables, and marks in figures."""
+"""Data of a page, read with a parser: for each section its sentences, cells of tables, and marks in figures."""
 
 import re
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What several sections of a sweep share is computed once, and given back after the last section."""
+"""Values that several sections of a sweep share: computed once, and given back after the last section."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the sections of scores leave out, or do not conclude: each with its true reason."""
+"""Reasons of the sections of scores for what they leave out or do not conclude: each is the true one."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `python -m sweeps.status RUN_DIR` reads in a run directory, and how it tells it."""
+"""Status of a run directory: `python -m sweeps.status RUN_DIR` reads files alone, and tells what they hold."""
 
 import io
 import json
