@@ -73,16 +73,18 @@ def _beside_the_rate(sweep: MeasuredSweep) -> tuple[Content, Content]:
     selection = _rows(sweep)
     one_model = selection.first("model")
     length = _commonest_length(one_model)
+    if length is None:
+        return longest(selection, LENGTH), Content(sentences=("Best trade-offs: no row says its input length.",))
     found = best_trade_offs(sweep, one_model.largest(LENGTH, length), RATE, f"with {length:,} input words")
     return longest(selection, LENGTH), found
 
 
-def _commonest_length(selection: Selection) -> int:
-    """Return the input length that most configurations have measured; of several, the longest."""
+def _commonest_length(selection: Selection) -> int | None:
+    """Return the input length that most configurations have measured, of several the longest; None where none says."""
     ok = selection.sweep.ok
     cells = ok[list(dict.fromkeys((LENGTH, *selection.average(RATE).factors)))].drop_duplicates()
     counts = cells[LENGTH].value_counts()
-    return int(counts.index[counts == counts.max()].max())
+    return None if counts.empty else int(counts.index[counts == counts.max()].max())
 
 
 def _rows(sweep: MeasuredSweep) -> Selection:

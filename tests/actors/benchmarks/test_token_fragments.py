@@ -85,7 +85,7 @@ def test_before_a_run_it_is_told_where_fragments_have_no_room_for_special_tokens
         assert told[0].startswith(
             f"factors.fragments asks for up to {longest} tokens, and max_tokens 48 leaves no room"
         )
-        assert f"rows say truncated; give max_tokens = [{longest + 3}] or more" in told[0]
+        assert f"rows then say truncated; give max_tokens = [{longest + 3}] or more" in told[0]
 
 
 def test_a_run_that_was_stopped_continues_with_the_same_fragments(corpus: Path, tmp_path: Path) -> None:

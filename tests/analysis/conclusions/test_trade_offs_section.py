@@ -5,6 +5,8 @@ from typing import Any
 
 from analysis.load import read_run
 from analysis.sections.generation import RATE
+from analysis.sections.logits import RATE as RATE_OF_LOGITS
+from analysis.sections.logits import conclusions
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.section import Content
 from analysis.sections.selection import Selection
@@ -90,3 +92,17 @@ def test_where_one_configuration_is_left_of_several_that_is_said(run_dir: Path) 
         "configuration is of this workload and 2 are needed.",
     )
     assert content_of(run_of(run_dir / "one", cell_rows(RATES), [])).sentences == ()
+
+
+def test_where_no_row_of_a_model_says_its_input_length_that_is_said(run_dir: Path) -> None:
+    columns = ("host", "device", "device_class", "device_map", "dtype")
+    known = {name: cell_rows([1.0])[0][name] for name in columns}
+    rows = [
+        known | {"status": "ok", "model": model, "input_words": words, RATE_OF_LOGITS: 1.0, "iteration": number}
+        for number, (model, words) in enumerate([("a", None), ("b", 50)])
+    ]
+    write_sweep(run_dir, rows, "logits", benchmark="logits", factors={"model": ["a", "b"]})
+    sweeps = read_run(run_dir).sweeps
+    content = conclusions(MeasuredSweep(sweeps[0], "g", "g", sweeps))
+    assert content is not None
+    assert "Best trade-offs: no row says its input length." in content.sentences
