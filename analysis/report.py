@@ -131,26 +131,25 @@ def main(
         share = None if fail_above is None else parse_share(fail_above)
         if share is not None and against is None:
             raise UserError(f"--fail-above {fail_above}: name the earlier run with --against")
-        runs = _read(run_dirs)
-        for remark in (remark for run in runs for remark in run.remarks):
-            typer.echo(printable(f"warning: {remark}"), err=True)
-        files = _files(run_dirs, out)
-        comparison = None if against is None else _compare(runs, against)
-        code = 0 if comparison is None or share is None else exit_code(comparison, share)
-        page = _write(runs, files, comparison, str(against))
+        with interrupts.last_line("stopped: no page was written"):
+            runs = _read(run_dirs)
+            for remark in (remark for run in runs for remark in run.remarks):
+                typer.echo(printable(f"warning: {remark}"), err=True)
+            files = _files(run_dirs, out)
+            comparison = None if against is None else _compare(runs, against)
+            code = 0 if comparison is None or share is None else exit_code(comparison, share)
+            page = _write(runs, files, comparison, str(against))
     except UserError as error:
         typer.echo(printable(f"error: {error}"), err=True)
         raise typer.Exit(2) from error
-    except KeyboardInterrupt:  # the library that reads the options would end without a word
-        typer.echo("stopped: no page was written", err=True)
-        raise typer.Exit(interrupts.EXIT_INTERRUPTED) from None
     lines = summary_lines(page) if terminal else []
     if comparison is not None:
         lines += [
             *terminal_table(comparison).splitlines(),
             *([] if share is None else decision(comparison, str(fail_above), share)),
         ]
-    _print(files.index, [printable(line) for line in lines])
+    with interrupts.last_line(printable(f"stopped: the page is {files.index}")):
+        _print(files.index, [printable(line) for line in lines])
     if code:
         raise typer.Exit(code)
 

@@ -144,7 +144,8 @@ def detect(
         if bound is not None:
             refuse_other_options(settings, bound)
         columns = text_columns(text, record_id, encoding, delimiter)
-        _run(Request(paths, columns, settings, bound, calibration, windows, prior, as_json, html), console)
+        with interrupts.last_line("stopped: nothing was written"):
+            _run(Request(paths, columns, settings, bound, calibration, windows, prior, as_json, html), console)
     except (ScoringError, ModelError) as error:
         print_message(f"error: {error}", console, style="red")
         raise typer.Exit(2) from error
@@ -236,7 +237,6 @@ def _windows(request: Request) -> WindowFragments | None:
 
 
 def _main() -> None:
-    interrupts.interruptible()
     for stream in (sys.stdout, sys.stderr):  # without this, a locale that is not UTF-8 ends in a traceback
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -251,4 +251,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    interrupts.guarded(_main)

@@ -1,10 +1,13 @@
 """`python -m sweeps.run`: the command line, and the only module that wires everything together."""
 
-from sweeps.process import import_order, terminal
 from sweeps.process import interrupts as stopping
 
 if __name__ == "__main__":
     stopping.quit_at_once()
+
+from sweeps.process import import_order, terminal
+
+if __name__ == "__main__":
     import_order.ours_first()
 
 import time
@@ -125,6 +128,8 @@ def main(
     except OSError as error:
         terminal.give_up(error)
         code = EXIT_FAILED_TASKS
+    if code == EXIT_INTERRUPTED:
+        raise stopping.Stopped
     raise typer.Exit(code)
 
 

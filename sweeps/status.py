@@ -1,9 +1,13 @@
 """`python -m sweeps.status`: shows the runs of a Ray cluster, or what run directories hold, from any terminal."""
 
-from sweeps.process import import_order, interrupts
+from sweeps.process import interrupts
 
 if __name__ == "__main__":
     interrupts.quit_at_once()
+
+from sweeps.process import import_order
+
+if __name__ == "__main__":
     import_order.ours_first()
 
 import dataclasses
@@ -29,6 +33,7 @@ from sweeps.view.throughput import headline
 EXIT_USER_ERROR: Final = 2
 WATCH_S: Final = 0.5
 WAIT_S: Final = 1.0
+STOPPED: Final = "stopped: only this view has ended, no run"
 READ_S: Final = 5.0
 """Time between two looks at the files of a run, which gets rows every few seconds."""
 JSON_NAMES: Final = {"summary_counts": "remarks"}
@@ -59,10 +64,11 @@ def main(
             raise UserError("--json prints the runs once; leave --watch out, and give the command again")
         if run_dirs and address is not None:
             raise UserError(f"--address {address}: files of runs are read without Ray; leave out --address, or RUN_DIR")
-        if run_dirs:
-            _look_at_files(console, run_dirs, watch=watch, as_json=as_json)
-        else:
-            _look(console, address or "auto", watch=watch, as_json=as_json)
+        with interrupts.last_line(STOPPED):
+            if run_dirs:
+                _look_at_files(console, run_dirs, watch=watch, as_json=as_json)
+            else:
+                _look(console, address or "auto", watch=watch, as_json=as_json)
     except UserError as error:
         complain(str(error))
         raise typer.Exit(EXIT_USER_ERROR) from None

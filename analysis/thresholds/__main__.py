@@ -18,14 +18,17 @@ if __name__ == "__main__":
 
 import io
 import os
+from collections.abc import Mapping
 from typing import Annotated
 
+import pandas as pd
 import typer
 from rich.console import Console
 
 from analysis.thresholds.asked import Asked
 from analysis.thresholds.files import tables_directory, write_files
-from analysis.thresholds.raid import write_raid
+from analysis.thresholds.fitting import Fit
+from analysis.thresholds.raid import raid_of
 from analysis.thresholds.run_fit import fit_run
 from analysis.thresholds.summary import print_summary, warnings_of
 from analysis.thresholds.tables import tables_of
@@ -67,14 +70,25 @@ def main(
     try:
         borders = None if bins is None else _numbers("--bins", bins)
         asked = Asked(fpr, confidence, score, by, borders, _numbers("--split", split), seed)
-        chosen, fit = fit_run(run_dir, asked, sweep, where or ())
-        found = tables_of(fit, group or ())
-        directory = tables or tables_directory(out)
-        in_raid = f"RAID        {printable(write_raid(fit, raid))}\n" if raid else ""
-        write_files(fit.calibration, found, out, directory)
+        with interrupts.last_line("stopped: nothing was written"):
+            chosen, fit = fit_run(run_dir, asked, sweep, where or ())
+            found = tables_of(fit, group or ())
+            directory = tables or tables_directory(out)
+            of_raid = raid_of(fit, raid) if raid else None
+        with interrupts.last_line(printable(f"stopped: the calibration is {out}")), interrupts.delayed():
+            write_files(fit.calibration, found, out, directory, of_raid.texts if of_raid else {})
     except SweepsError as error:
         typer.echo(printable(f"error: {error}"), err=True)
         raise typer.Exit(2) from error
+    with interrupts.last_line(printable(f"stopped: the calibration is {out}")):
+        summary = _summary(fit, found)
+        places = f"calibration {printable(str(out))}\ntables      {printable(str(directory))}\n"
+        in_raid = f"RAID        {printable(of_raid.sentence)}\n" if of_raid else ""
+        _print(f"sweep       {printable(chosen.name)}\n{summary}{places}{in_raid}", out)
+
+
+def _summary(fit: Fit, found: Mapping[str, pd.DataFrame]) -> str:
+    """Return the summary as the terminal can show it; print the warnings on the standard error."""
     terminal, summary = Console(), io.StringIO()
     print_summary(Console(file=summary, width=terminal.width, force_terminal=terminal.is_terminal), fit, found)
     warnings = [*warnings_of(fit, found)]
@@ -82,8 +96,7 @@ def main(
         typer.echo(printable(f"note: {warning}"), err=True)
     if len(warnings) > MOST_WARNINGS:
         typer.echo(f"note: and {len(warnings) - MOST_WARNINGS} more; the tables have them", err=True)
-    places = f"calibration {printable(str(out))}\ntables      {printable(str(directory))}\n"
-    _print(f"sweep       {printable(chosen.name)}\n{summary.getvalue()}{places}{in_raid}", out)
+    return summary.getvalue()
 
 
 def _print(text: str, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -15,16 +16,30 @@ def tables_directory(out: Path) -> Path:
     return out.with_name(f"{out.stem}-tables")
 
 
-def write_files(calibration: Calibration, tables: Mapping[str, pd.DataFrame], out: Path, directory: Path) -> None:
-    """Write a CSV file for each table, then the calibration.
+def write_files(
+    calibration: Calibration,
+    tables: Mapping[str, pd.DataFrame],
+    out: Path,
+    directory: Path,
+    others: Mapping[Path, str] = MappingProxyType({}),
+) -> None:
+    """Write a CSV file for each table, then the other files, then the calibration.
+
+    Args:
+        calibration: goes to `out`.
+        tables: by name; they go to `directory`.
+        out: of the calibration.
+        directory: of the tables.
+        others: Text of other files that belong to the calibration, by path.
 
     Raises:
         SinkFailed: a file cannot be written; the files of an earlier calibration stay as they are.
     """
-    for folder in (directory, out.parent):
+    texts = {directory / f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()}
+    texts |= {**others, out: calibration.model_dump_json(indent=1) + "\n"}
+    for folder in dict.fromkeys(path.parent for path in texts):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SinkFailed(f"{folder}: cannot be made: {error.strerror or error}") from error
-    texts = {directory / f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()}
-    write_all_atomically(texts | {out: calibration.model_dump_json(indent=1) + "\n"})
+    write_all_atomically(texts)

@@ -6,7 +6,8 @@ unlike a calibration it promises nothing. Attacks are not known to the rows, so 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +17,6 @@ import pandas as pd
 from analysis.thresholds.delong import delong
 from analysis.thresholds.fitting import Fit
 from analysis.thresholds.roc import at_fpr, machine_like
-from sweeps.atomic_write import write_all_atomically
-from sweeps.errors import SinkFailed
 
 FPRS: Final = (0.05, 0.01)
 """Target rates of RAID's leaderboard."""
@@ -28,27 +27,28 @@ _ALWAYS_ALL: Final = {"repetition_penalty": ALL, "attack": ALL}
 _TOLD_APART: Final = ("record_id", "author", "generator", "fragment_index", "prefix_tokens")
 
 
-def write_raid(fit: Fit, directory: Path) -> str:
-    """Write both files. Return a sentence on them, which says how many texts are in them and how many have no score.
+@dataclass(frozen=True)
+class RaidFiles:
+    """RAID's files, to be written with the calibration."""
 
-    Raises:
-        SinkFailed: a file cannot be written.
-    """
+    texts: Mapping[Path, str]
+    """Content by path."""
+    sentence: str
+    """Where the files are, how many texts are in them and how many have no score."""
+
+
+def raid_of(fit: Fit, directory: Path) -> RaidFiles:
+    """Return both files, which are to lie in the directory."""
     texts = fit.texts
-    predictions = predictions_of(texts, fit.score)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkFailed(f"{directory}: cannot be made: {error.strerror or error}") from error
-    contents = {"predictions.json": predictions, "results.json": results_of(texts, fit.score)}
-    write_all_atomically(
-        {directory / name: json.dumps(content, allow_nan=False) + "\n" for name, content in contents.items()}
-    )
+    contents = {"predictions.json": predictions_of(texts, fit.score), "results.json": results_of(texts, fit.score)}
     named = (
         "" if texts["record_id"].is_unique else "; ids are record/author/generator/fragment, which RAID does not know"
     )
     left_out = f"; {len(fit.rows) - len(texts):,} rows are not in them" if len(fit.rows) > len(texts) else ""
-    return f"{directory}: predictions.json and results.json of {len(texts):,} texts{left_out}{named}"
+    return RaidFiles(
+        {directory / name: json.dumps(content, allow_nan=False) + "\n" for name, content in contents.items()},
+        f"{directory}: predictions.json and results.json of {len(texts):,} texts{left_out}{named}",
+    )
 
 
 def predictions_of(texts: pd.DataFrame, score: str) -> list[dict[str, Any]]:

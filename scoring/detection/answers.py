@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from scoring.detection import interrupts
 from scoring.detection.document import parts_of
 from scoring.detection.judging import Judge, Judged
 from scoring.detection.page import write_page
@@ -21,6 +22,7 @@ from scoring.detection.sentences import (
     settings_in_words,
     windows_in_words,
 )
+from scoring.detection.shown import printable
 from scoring.detection.table import TextTable
 
 UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -59,7 +61,7 @@ class Answer:
             write_page(path, self._counted(), self.judge, self.tally, lambda: [*notes, *self._page_notes()])
         except OSError as error:
             raise OSError(errno.EIO, f"{path}: {error.strerror or error}") from error
-        _print_parts([f"{path}\n"])
+        _print_parts([f"{path}\n"], stopped=f"stopped: the page is {path}")
 
     def _counted(self) -> Iterator[Judged]:
         for text in self.texts:
@@ -89,8 +91,12 @@ def discard_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _print_parts(parts: Iterable[str]) -> None:
+def _print_parts(parts: Iterable[str], stopped: str = "stopped: the answer on stdout is not complete") -> None:
     """Print to stdout and flush. When the reader has closed its pipe, the rest is not even computed.
+
+    Args:
+        parts: of the answer.
+        stopped: The last line of a command that Ctrl-C stops meanwhile.
 
     Raises:
         OSError: stdout is closed, or cannot be written.
@@ -98,8 +104,9 @@ def _print_parts(parts: Iterable[str]) -> None:
     if sys.stdout is None:
         raise OSError(errno.EBADF, "stdout is closed")
     try:
-        for part in parts:
-            sys.stdout.write(part)
-        sys.stdout.flush()
+        with interrupts.last_line(printable(stopped)):
+            for part in parts:
+                sys.stdout.write(part)
+            sys.stdout.flush()
     except BrokenPipeError:
         discard_stdout()

@@ -17,6 +17,21 @@ ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that ask a command to stop. SIGHUP comes when its terminal is closed."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """KeyboardInterrupt as a class of our own, so that the process ends with 130 and not by the signal.
+
+    Where a plain one leaves a text that `exec` runs, as dataclasses do while modules are imported, the interpreter
+    notes that, and kills itself at its end although the exception was handled.
+    """
+
+
+class Stopped(SystemExit):
+    """The end of a command that was asked to stop and has printed its last line."""
+
+    def __init__(self) -> None:
+        super().__init__(EXIT_INTERRUPTED)
+
+
 class Counter(Protocol):
     """Counts the user's requests to stop."""
 
@@ -33,30 +48,59 @@ def quit_at_once() -> None:
 
 
 def guarded(command: Callable[[], object]) -> None:
-    """Run a whole command; at a signal the command gets KeyboardInterrupt, and the process ends with 130.
+    """Run a whole command; at a signal the command gets KeyboardInterrupt, and the process ends with a line and 130.
 
-    After the command, signals are ignored: the interpreter's own end is not disturbed.
+    A command that knows more than that it was stopped says so with `last_line`, or raises `Stopped`. After the command,
+    signals are ignored: the interpreter's own end is not disturbed.
     """
     asked: list[int] = []
 
     def on_signal(number: int, _frame: FrameType | None) -> NoReturn:
         _leave_terminal(number)
         asked.append(number)
-        raise KeyboardInterrupt
+        raise Interrupted
 
     _handle(on_signal)
     try:
         command()
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        _stop("stopped")
+    except Stopped:
+        raise
     except SystemExit as end:
-        # A signal before or after our own code runs: the library that reads the options ends with 1.
+        # The library that reads the options makes an end of KeyboardInterrupt, with 130 or 1 and without a word.
         if asked and end.code not in (0, None):
-            sys.exit(EXIT_INTERRUPTED)
+            _stop("stopped")
         raise
     finally:
         _handle(signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def last_line(line: str) -> Iterator[None]:
+    """End the command with this line where the block is interrupted: what is true then of its files and its output.
+
+    Raises:
+        Stopped: the block was interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        _stop(line)
+
+
+@contextlib.contextmanager
+def delayed() -> Iterator[None]:
+    """Let signals wait until the block has ended: files that belong together are written without a stop in between.
+
+    Where the block fails, its error ends the command, and signals that came meanwhile have nothing to stop.
+    """
+    came: list[int] = []
+    with restored():
+        _handle(lambda number, _frame: came.append(number))
+        yield
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 @contextlib.contextmanager
@@ -67,7 +111,7 @@ def counted(interrupts: Counter) -> Iterator[None]:
         _leave_terminal(number)
         interrupts.ask()
         if interrupts.count > 1:
-            raise KeyboardInterrupt
+            raise Interrupted
 
     with restored():
         _handle(on_signal)
@@ -93,6 +137,12 @@ def _handle(handler: Callable[[int, FrameType | None], object] | signal.Handlers
     for number in ASKING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def _stop(line: str) -> NoReturn:
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr)
+    raise Stopped from None
 
 
 def _quit(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -15,6 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from analysis.report import app, main
+from sweeps.process import interrupts
 
 RATE = "generation_rate_tokens_per_s"
 
@@ -124,9 +125,9 @@ def test_an_interrupt_is_one_line_and_leaves_no_page(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("analysis.report.render", interrupted)
-    with pytest.raises(typer.Exit) as ended:
+    with pytest.raises(interrupts.Stopped) as ended:
         main([small_run])
-    assert (ended.value.exit_code, capsys.readouterr().err) == (130, "stopped: no page was written\n")
+    assert (ended.value.code, capsys.readouterr().err) == (130, "stopped: no page was written\n")
     assert not (small_run / "report/index.html").exists()
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from analysis.thresholds.asked import Asked
 from analysis.thresholds.fitting import fit
-from analysis.thresholds.raid import predictions_of, results_of, write_raid
+from analysis.thresholds.raid import predictions_of, raid_of, results_of
 
 Frames = Callable[..., pd.DataFrame]
 
@@ -69,13 +69,13 @@ def test_a_target_that_the_human_texts_cannot_show_is_null(frame: Frames) -> Non
 
 def test_both_files_hold_plain_json(frame: Frames, tmp_path: Path) -> None:
     fitted = fit(frame(150), Asked(0.05))
-    said = write_raid(fitted, tmp_path / "raid")
-    assert said.startswith(f"{tmp_path}/raid: predictions.json and results.json of 300 texts")
-    assert "which RAID does not know" in said
-    text = (tmp_path / "raid" / "predictions.json").read_text(encoding="utf-8")
+    files = raid_of(fitted, tmp_path / "raid")
+    assert files.sentence.startswith(f"{tmp_path}/raid: predictions.json and results.json of 300 texts")
+    assert "which RAID does not know" in files.sentence
+    text = files.texts[tmp_path / "raid" / "predictions.json"]
     assert "NaN" not in text
     assert {tuple(one) for one in json.loads(text)} == {("id", "score")}
-    assert set(json.loads((tmp_path / "raid" / "results.json").read_text(encoding="utf-8"))) == {
+    assert set(json.loads(files.texts[tmp_path / "raid" / "results.json"])) == {
         "scores",
         "thresholds",
         "fpr",

@@ -223,6 +223,18 @@ def test_a_full_disk_behind_stdout_is_one_message_and_a_closed_pipe_is_no_fault(
         main(scored, fpr=0.05, out=out)
 
 
+def test_where_the_calibration_cannot_be_written_the_files_of_raid_are_not_either(scored: Path, tmp_path: Path) -> None:
+    out, raid = tmp_path / "taken.json", tmp_path / "raid"
+    out.mkdir()
+    result = call(scored, "--fpr", "0.05", "--out", out, "--raid", raid)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{out}: cannot be written" in result.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != scored / "scoring"] == []
+    out.rmdir()
+    assert call(scored, "--fpr", "0.05", "--out", out, "--raid", raid).exit_code == 0
+    assert {path.name for path in raid.iterdir()} == {"predictions.json", "results.json"}
+
+
 @pytest.mark.slow
 def test_the_command_needs_no_torch_and_takes_nothing_from_the_working_directory(scored: Path, tmp_path: Path) -> None:
     for name in ("sweeps", "scoring"):
