@@ -105,7 +105,7 @@ def run_progress(run: RunRows, name: str) -> RunProgress:
         missing=tuple(f"{sweep}: {part.tasks:,} of {part.planned:,}" for sweep, part in parts.items() if part.is_short),
         command=command,
         retry=retry_command(command, seen),
-        is_running=RunLayout(run.directory).is_being_written(),
+        is_running=RunLayout(run.directory).is_being_written() is True,
         is_rehearsal=any((sweep.description.spec_name or "").endswith(REHEARSAL) for sweep in run.sweeps),
         is_tiny=_is_tiny(run.sweeps),
     )

@@ -13,13 +13,11 @@ from sweeps.errors import UserError
 from sweeps.plan.machines import Machines, read_machines
 from sweeps.schedule.policy import Isolation, Policy
 from sweeps.store.finished import Again
-from sweeps.task_status import TaskStatus
+from sweeps.task_status import OOM, TaskStatus
 
 GRACE_S: Final = 60.0
 MOST_S: Final = 1e8
 """Three years: what timers still take."""
-OOM: Final = (TaskStatus.OOM_GPU, TaskStatus.OOM_HOST, TaskStatus.SKIPPED_OOM)
-"""Statuses that `--retry oom` stands for."""
 
 
 @dataclass(frozen=True)

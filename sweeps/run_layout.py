@@ -84,18 +84,21 @@ class RunLayout:
         """Return the layout of one sweep's directory."""
         return SweepLayout(self.directory / name)
 
-    def is_being_written(self) -> bool:
+    def is_being_written(self) -> bool | None:
         """Tell whether a run writes there now; for that the right to read is enough, so another user's run is seen.
 
-        The lock is only looked at: it is shared for a moment, as `filelock` takes it (flock).
+        The lock is only looked at: it is shared for a moment, as `filelock` takes it (flock). None: the lock may not be
+        read, or its disk has no locks, so nobody can tell.
         """
         try:
             with self.lock.open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        except OSError:  # no lock, or no right to read it: opening the run says why
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError:
+            return None
         return False
 
     def has_parts(self) -> bool:

@@ -53,7 +53,12 @@ def main(
     address: Annotated[
         str | None, typer.Option(help="auto finds the Ray of this machine; or HOST:PORT", show_default="auto")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="wait for a run, and go on until none is left")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="wait for a run, and go on until none is left; of RUN_DIR: while a run writes there"
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document, for programs")] = False,
 ) -> None:
     """Show every run of a Ray cluster: progress, a line for each worker, warnings. Or what is in run directories."""
@@ -87,9 +92,19 @@ def _look_at_files(console: Console, directories: Sequence[Path], *, watch: bool
             if shown.get(run.directory) != run:
                 print_stored_run(console, run)
             shown[run.directory] = run
-        if not watch or not any(run.is_written for run in runs):
+        if not watch:
+            return
+        if not any(run.is_written for run in runs):
+            say(console, _end_of_watch(runs))
             return
         time.sleep(READ_S)
+
+
+def _end_of_watch(runs: Sequence[StoredRun]) -> str:
+    """Return why there is nothing to watch, or nothing any longer."""
+    if unknown := [str(run.directory) for run in runs if run.is_written is None]:
+        return f"--watch ends: the right to read the file .lock is needed to see a run, in {', '.join(unknown)}"
+    return "--watch ends: no run writes there; to wait for the next run on this machine's Ray, leave RUN_DIR out"
 
 
 def _print_json(console: Console, document: Mapping[str, Any]) -> None:

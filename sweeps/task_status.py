@@ -34,14 +34,15 @@ class TaskStatus(StrEnum):
         return _MEANINGS[self]
 
 
-RETRIED: Final = (
-    TaskStatus.ERROR,
-    TaskStatus.TIMEOUT,
-    TaskStatus.WORKER_LOST,
-    TaskStatus.OOM_GPU,
-    TaskStatus.OOM_HOST,
-)
-"""Statuses that run again only when `--retry` names them."""
+OOM: Final = (TaskStatus.OOM_GPU, TaskStatus.OOM_HOST, TaskStatus.SKIPPED_OOM)
+"""Statuses that `--retry oom` stands for: tasks that ran out of memory, and larger ones that were skipped for that."""
+RETRIED: Final[dict[str, tuple[TaskStatus, ...]]] = {
+    "error": (TaskStatus.ERROR,),
+    "timeout": (TaskStatus.TIMEOUT,),
+    "worker_lost": (TaskStatus.WORKER_LOST,),
+    "oom": OOM,
+}
+"""Words of `--retry`, each with its statuses: tasks that ended so run again only when `--retry` names them."""
 
 
 def retry_command(command: str, statuses: Container[str]) -> str:
@@ -51,8 +52,8 @@ def retry_command(command: str, statuses: Container[str]) -> str:
         command: that continues the run; '' where no file says.
         statuses: that tasks of the run have.
     """
-    failed = [status for status in RETRIED if status in statuses]
-    return " ".join([command, *(f"--retry {status}" for status in failed)]) if command and failed else ""
+    failed = [word for word, named in RETRIED.items() if any(status in statuses for status in named)]
+    return " ".join([command, *(f"--retry {word}" for word in failed)]) if command and failed else ""
 
 
 FAILURES: Final = frozenset(status.value for status in TaskStatus if status.is_failure)

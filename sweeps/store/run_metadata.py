@@ -33,6 +33,8 @@ class RunMetadata:
     """Number of tasks that the last run planned; None where an older version wrote the file."""
     command: str = ""
     """Command that continues the run; empty where the file does not say."""
+    spec_name: str = ""
+    """Name of the spec, and so of the run's directory."""
 
     @property
     def content_id(self) -> str:
@@ -128,7 +130,7 @@ def _run_metadata(content: Any) -> RunMetadata:
     iterations = tuple(map(int, content.get("iterations", [sweep["iterations"]])))
     if list(iterations) != sorted(set(iterations)) or iterations[-1:] != (sweep["iterations"],):
         raise ValueError(f"iterations {iterations} of a sweep of {sweep['iterations']}")
-    tasks, command = content.get("tasks"), content.get("command")
+    tasks, command, name = content.get("tasks"), content.get("command"), content["spec"].get("name")
     return RunMetadata(
         sweep,
         environments,
@@ -136,4 +138,5 @@ def _run_metadata(content: Any) -> RunMetadata:
         inputs,
         tasks=tasks if isinstance(tasks, int) else None,
         command=command if isinstance(command, str) else "",
+        spec_name=name if isinstance(name, str) else "",
     )

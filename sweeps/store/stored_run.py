@@ -15,6 +15,7 @@ from sweeps.plan.spec import RESERVED_NAMES
 from sweeps.run_layout import RunLayout, SweepLayout
 from sweeps.store.parts import DAMAGE, read_part, while_unmerged
 from sweeps.store.run_metadata import RunMetadata, read_run_metadata
+from sweeps.store.stored_command import StoredCommand, command_for
 from sweeps.task_status import TaskStatus, retry_command
 
 _GIVE_ONE: Final = "give one, such as runs/quickstart"
@@ -33,12 +34,14 @@ class StoredSweep:
     """Tasks by status: that of a task's last row."""
     reasons: Mapping[str, Mapping[str, int]]
     """Tasks by reason, for each status other than ok; the commonest first."""
-    command: str
-    """Command that continues the run; empty where no file says."""
+    command: StoredCommand
+    """Command that continues the run where the files are now."""
     written_at: datetime | None
     """Time when the newest rows were written; None where there are none."""
     problems: tuple[str, ...]
     """Files that cannot be read, each with the reason."""
+    is_refused: bool
+    """No command continues the sweep before its metadata are mended: they say what its rows are of."""
 
     @property
     def done(self) -> int:
@@ -56,8 +59,8 @@ class StoredRun:
     """The sweeps of a run directory."""
 
     directory: Path
-    is_written: bool
-    """A run writes there now."""
+    is_written: bool | None
+    """A run writes there now; None: the lock cannot be read, so that is not known."""
     sweeps: tuple[StoredSweep, ...]
 
     @property
@@ -74,7 +77,18 @@ class StoredRun:
     @property
     def command(self) -> str:
         """Return the command that continues the run; empty where no file says."""
-        return next((sweep.command for sweep in self.sweeps if sweep.command), "")
+        return self._stored_command.line
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """Return what has to be done before the command, in sentences; a command that is given earlier is refused."""
+        metadata = [SweepLayout(self.directory / sweep.name) for sweep in self.sweeps if sweep.is_refused]
+        mend = tuple(f"put {each.metadata} back, or move {each.directory} away to start afresh" for each in metadata)
+        return mend + self._stored_command.first
+
+    @property
+    def _stored_command(self) -> StoredCommand:
+        return next((sweep.command for sweep in self.sweeps if sweep.command.line), StoredCommand())
 
     @property
     def retry(self) -> str:
@@ -133,6 +147,7 @@ def _read_sweep(directory: Path) -> StoredSweep:
         metadata = read_run_metadata(directory)
     except SpecChanged as error:
         problems.append(str(error))
+    is_refused = bool(problems)
     ended: dict[str, tuple[str, str]] = {}
     damaged: list[str] = []
     rows = 0
@@ -146,9 +161,10 @@ def _read_sweep(directory: Path) -> StoredSweep:
         planned=metadata.tasks,
         counts=dict(_in_order(counts)),
         reasons=_reasons(ended),
-        command=metadata.command,
+        command=command_for(metadata.command, metadata.spec_name, directory.parent),
         written_at=_written_at(SweepLayout(directory).parts()),
         problems=(*problems, *damaged),
+        is_refused=is_refused,
     )
 
 

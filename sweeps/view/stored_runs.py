@@ -12,6 +12,11 @@ from sweeps.view.messages import say, warn
 _MAX_REASONS: Final = 3
 """Reasons of a status that are shown; the others are counted."""
 _MAX_REASON: Final = 300
+_NOW: Final = {
+    True: "a run writes there now",
+    False: "no run writes there now",
+    None: "nobody can tell whether a run writes there now: its file .lock cannot be read",
+}
 
 
 def print_stored_run(console: Console, run: StoredRun) -> None:
@@ -29,6 +34,7 @@ def stored_run_content(run: StoredRun) -> dict[str, Any]:
         "is_written": run.is_written,
         "done": run.done,
         "planned": run.planned,
+        "first": list(run.first),
         "command": run.command,
         "retry": run.retry,
         "sweeps": {sweep.name: _sweep_content(sweep) for sweep in run.sweeps},
@@ -49,8 +55,7 @@ def _sweep_content(sweep: StoredSweep) -> dict[str, Any]:
 
 
 def _lines(run: StoredRun) -> Iterator[str]:
-    now = "a run writes there now" if run.is_written else "no run writes there now"
-    yield f"{run.directory}: {_progress(run.done, run.planned)}; {now}"
+    yield f"{run.directory}: {_progress(run.done, run.planned)}; {_NOW[run.is_written]}"
     for sweep in run.sweeps:
         statuses = ", ".join(f"{count:,} {status}" for status, count in sweep.counts.items())
         written = f"; last rows {sweep.written_at:%Y-%m-%d %H:%M:%S} UTC" if sweep.written_at else ""
@@ -59,9 +64,11 @@ def _lines(run: StoredRun) -> Iterator[str]:
             yield from (f"    {status}: {line}" for line in _reasons(reasons))
     if missing := [f"{sweep.name} {sweep.missing:,}" for sweep in run.sweeps if sweep.missing]:
         yield f"  missing tasks: {', '.join(missing)}"
-    if run.is_written:
+    is_short = bool(missing) or run.planned is None
+    if run.is_written or not (is_short or run.retry):
         return
-    if missing or run.planned is None:
+    yield from (f"  before the next command: {sentence}" for sentence in run.first)
+    if is_short:
         yield f"  to continue: {run.command or 'no file says with which command; give that of the run again'}"
     if run.retry:
         yield f"  to try failed tasks again: {run.retry}"

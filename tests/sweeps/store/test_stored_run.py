@@ -1,5 +1,6 @@
 """Status of a run directory: `python -m sweeps.status RUN_DIR` reads files alone, and tells what they hold."""
 
+import errno
 import io
 import json
 import os
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 from sweeps import run as run_command
 from sweeps import status as command
 from sweeps.command import Command
+from sweeps.errors import SpecChanged
 from sweeps.store.stored_run import StoredRun, read_stored_run
 from tests.fakes import REGISTRY
 
@@ -130,6 +132,54 @@ def test_a_directory_that_is_written_is_watched_until_it_is_not(run_dir: Path, m
     assert [look.is_written for look in looks] == [True, True, False]
     heads = [line for line in answer.stdout.splitlines() if line.startswith(str(run_dir))]
     assert [head.rpartition("; ")[2] for head in heads] == ["a run writes there now", "no run writes there now"]
+
+
+def test_a_copy_is_continued_where_it_lies(run_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(run_dir, tmp_path / "copy" / "mine")
+    (seen,) = json.loads(call(tmp_path / "copy", "--json").stdout)["directories"]
+    assert seen["command"].endswith(f" --out {tmp_path / 'copy'}")
+    assert seen["retry"] == f"{seen['command']} --retry error"
+    assert seen["first"] == []
+    assert str(tmp_path / "runs") not in seen["command"]
+
+
+@pytest.mark.parametrize("content", ['{"spec"', "[]", "null", '{"spec": 3}'])
+def test_a_command_that_would_be_refused_is_not_the_first_thing_to_do(
+    content: str, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = run_dir / "second" / "_environment.json"
+    path.write_text(content)
+    with pytest.raises(SpecChanged, match="cannot be read"):
+        run_command.run(Command((str(run_dir.parents[1] / "mine.toml"),), "inline", run_dir.parent), Console())
+    lines = call(run_dir).stdout.splitlines()
+    assert f"warning: {path}: cannot be read" in lines[0]
+    mend = f"  before the next command: put {path} back, or move {path.parent} away to start afresh"
+    assert lines[lines.index(mend) + 1].startswith("  to continue: cd ")
+    shutil.rmtree(path.parent)
+    assert run_command.run(Command((str(run_dir.parents[1] / "mine.toml"),), "inline", run_dir.parent), Console()) == 1
+    assert "before the next command" not in call(run_dir).stdout
+
+
+def test_a_lock_that_cannot_be_read_leaves_open_if_a_run_writes(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Path.open
+
+    def forbidden(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == ".lock":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return usual(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    head = call(run_dir).stdout.splitlines()[0]
+    assert head.endswith("; nobody can tell whether a run writes there now: its file .lock cannot be read")
+    (seen,) = json.loads(call(run_dir, "--json").stdout)["directories"]
+    assert seen["is_written"] is None
+    last = call(run_dir, "--watch").stdout.splitlines()[-1]
+    assert last == f"--watch ends: the right to read the file .lock is needed to see a run, in {run_dir}"
+
+
+def test_why_there_is_nothing_to_watch_is_said(run_dir: Path) -> None:
+    last = call(run_dir, "--watch").stdout.splitlines()[-1]
+    assert last.startswith("--watch ends: no run writes there; ")
 
 
 def test_a_directory_without_a_run_is_a_mistake(run_dir: Path, tmp_path: Path) -> None:
