@@ -91,7 +91,6 @@ def test_a_cluster_that_lacks_the_package_says_so(tmp_path: Path, packages: Path
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("noop", "matmul_benchmark:Matmul", "the name 'noop' is taken by this project"),
         ("matmul", "matmul_benchmark:Multiply", "cannot be imported (AttributeError: module 'matmul_benchmark'"),
         (
             "matmul",

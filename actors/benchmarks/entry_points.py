@@ -23,17 +23,24 @@ HELP: Final = "docs/extending.md has a complete example"
 
 
 def load_entry_points(built_in: Collection[str]) -> tuple[Mapping[str, Benchmark], Mapping[str, str]]:
-    """Return the benchmarks of all installed packages by name, and the reasons for names that cannot be used.
+    """Return the benchmarks of all installed packages by name, and the reasons for those that cannot be used.
 
-    A name that is offered twice cannot be used: nobody knows which of the two a spec means.
+    A name that two packages offer cannot be used: nobody knows which of the two a spec means. The name of a built-in
+    benchmark always means that one; the reason stands under the name with its package, so that no run is refused.
 
     Args:
         built_in: names that are taken.
     """
     found: dict[str, Benchmark] = {}
     unusable: dict[str, str] = {}
-    owners = dict.fromkeys(built_in, "this project")
+    owners: dict[str, str] = {}
     for point in sorted(_entry_points(), key=lambda point: (_package(point), point.name)):
+        if point.name in built_in:
+            unusable[f"{point.name} of package {_package(point)}"] = (
+                f"{_described(point)}: the name {point.name!r} means the built-in benchmark, which is used; rename the "
+                "entry point"
+            )
+            continue
         if point.name in owners:
             unusable[point.name] = (
                 f"{_described(point)}: the name {point.name!r} is taken by {owners[point.name]}; rename the entry "

@@ -99,9 +99,18 @@ def _has_prefixes(rows: pd.DataFrame) -> bool:
 
 
 def _refuse_mixed(rows: pd.DataFrame, sources: Sequence[str]) -> None:
-    """Refuse windows that are there several times: they would count as further windows of one text."""
+    """Refuse windows that are there several times: they would count as further windows of one text.
+
+    Raises:
+        UserError: they are there several times, or no column can tell.
+    """
     if "fragment_index" not in rows:
-        return
+        if "cell_id" in rows:
+            return
+        raise UserError(
+            "columns are missing: fragment_index or cell_id: without them nobody can tell the windows of a text from "
+            "those that another cell cut from it; keep both columns of the rows of the binoculars benchmark"
+        )
     repeated = rows.duplicated([*sources, "fragment_index"])
     if not repeated.any():
         return

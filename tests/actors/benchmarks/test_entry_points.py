@@ -34,7 +34,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, source: 
     monkeypatch.syspath_prepend(install(tmp_path, "some-package", module, source, points))
     benchmarks = find_benchmarks()
     (name, value), *_ = points.items()
-    assert list(benchmarks) == [built_in for built_in in BENCHMARKS if built_in != name], "the others can be used"
+    assert list(benchmarks) == list(BENCHMARKS), "the others can be used"
     (message,) = unusable_in(benchmarks).values()
     assert f"entry point '{name} = {value}' of package 'some-package'" in message
     return message
@@ -54,8 +54,16 @@ def test_a_class_and_an_instance_are_benchmarks(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_name_of_a_built_in_benchmark_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = found(tmp_path, monkeypatch, "ep_taken", GOOD, noop="ep_taken:Good")
-    assert "the name 'noop' is taken by this project; rename the entry point" in message
+    points = {"noop": "ep_taken:Good"}
+    monkeypatch.syspath_prepend(install(tmp_path, "some-package", "ep_taken", GOOD, points))
+    assert find_benchmarks() == BENCHMARKS
+    (tmp_path / "noop.toml").write_text('name = "n"\n[[sweep]]\nname = "s"\nbenchmark = "noop"\n')
+    said = io.StringIO()
+    assert run(Command((str(tmp_path / "noop.toml"),), "inline", tmp_path / "runs"), Console(file=said, width=80)) == 0
+    (line,) = (line for line in said.getvalue().splitlines() if "warning" in line)
+    assert "entry point 'noop = ep_taken:Good' of package 'some-package': the name 'noop' means the built-in" in line
+    print_explanation(Console(file=said), "noop", find_benchmarks())
+    assert "ep_taken" not in sys.modules, "what is not used is not imported"
 
 
 def test_two_packages_cannot_share_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

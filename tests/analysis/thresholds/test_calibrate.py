@@ -306,6 +306,10 @@ def test_windows_that_nothing_tells_apart_are_refused() -> None:
         calibrate(pd.concat([rows, rows]), fpr=0.05)
     with pytest.raises(UserError, match="several times"):  # as of a row that is of an older version
         calibrate(pd.concat([rows.assign(cell_id=None), rows.assign(cell_id=None)]), fpr=0.05)
+    unnumbered = rows.drop(columns="fragment_index")
+    with pytest.raises(UserError, match="columns are missing: fragment_index or cell_id"):
+        calibrate(pd.concat([unnumbered, unnumbered]), fpr=0.05)
+    assert calibrate(unnumbered.assign(cell_id="c"), fpr=0.05).groups == calibrate(rows, fpr=0.05).groups
 
 
 def test_the_best_score_is_chosen_on_the_choose_part_alone(frame: Frames) -> None:
