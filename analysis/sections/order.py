@@ -24,7 +24,9 @@ _CORPUS: Final = ("binoculars_fragments", "binoculars", ("author",))
 _ENCODING: Final = ("encoding", "encoding", ("encoding_rate_tokens_per_s", "input_words"))
 _SCORED: Final = ("binoculars", ("score", "author", "record_id"))
 _FRAGMENTS: Final = ("binoculars_fragments", *_SCORED)
-"""Spec, benchmark and columns of the sections of one study."""
+_ANY_SCORE: Final = ("binoculars", ("score",))
+"""Spec, benchmark and columns of the sections of one study. Those of _ANY_SCORE say why the other sections of scores are
+absent, where no scored row has a record or an author."""
 
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(_01, "1.1", "Model loading, TLDR", *_LOADING, model_loading.tldr, summary_title="Model loading"),
@@ -76,12 +78,20 @@ SECTIONS: Final[tuple[Section, ...]] = (
         "2.1",
         "Model benchmark",
         "binoculars_models",
-        *_SCORED,
+        *_ANY_SCORE,
         model_benchmark.model_benchmark,
         summary_title="Model pairs",
     ),
     Section(_03, "2.1", "Model combinations", "binoculars_combinations", *_SCORED, model_benchmark.combinations),
-    Section(_03, "2.2", "LLaMA3-8B", *_FRAGMENTS, model_benchmark.one_pair, summary_title="One model pair"),
+    Section(
+        _03,
+        "2.2",
+        "LLaMA3-8B",
+        "binoculars_fragments",
+        *_ANY_SCORE,
+        model_benchmark.one_pair,
+        summary_title="One model pair",
+    ),
     Section(_03, "–", "Perplexity vs cross-perplexity", *_FRAGMENTS, perplexities.perplexities),
     Section(_03, "–", "Perplexity ratio score distribution", *_FRAGMENTS, distribution.score_distribution),
     Section(_03, "–", "Binoculars score by fragment length", *_FRAGMENTS, score_by_length.score_by_length),

@@ -11,7 +11,7 @@ from analysis.sections.scores.combinations import matrix, unsupported
 from analysis.sections.scores.pair_statistics import comparisons, statistics
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.scored import settings_of
-from analysis.sections.scores.unplaced import without_record
+from analysis.sections.scores.unplaced import only_without_record, without_record
 from analysis.sections.scores.wording import auroc_text, limits_text, p_text, score_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
@@ -29,6 +29,8 @@ HOW: Final = (
 def model_benchmark(sweep: MeasuredSweep) -> Content | None:
     """Return § 2.1: box plot, statistics of each pair, and their ranking. None for a sweep of one pair."""
     settings = settings_of(sweep, _OF_TEXT, longest=True)
+    if not settings:
+        return _why_none(sweep, several_pairs=True)
     if len(settings) < 2:
         return None
     table = statistics(settings)
@@ -60,8 +62,8 @@ def combinations(sweep: MeasuredSweep) -> Content | None:
 def one_pair(sweep: MeasuredSweep) -> Content | None:
     """Return § 2.2: box plot and statistics of the pair. None for a sweep of several pairs."""
     settings = settings_of(sweep, _OF_TEXT, longest=True)
-    if not settings and (said_of := without_record(sweep)):
-        return Content(sentences=said_of)
+    if not settings:
+        return _why_none(sweep, several_pairs=False)
     if len(settings) != 1:
         return None
     table, setting = statistics(settings), settings[0]
@@ -77,6 +79,12 @@ def one_pair(sweep: MeasuredSweep) -> Content | None:
         tables=(_table(table, sweep.file_name),),
         files={f"{sweep.file_name}-pairs": table},
     )
+
+
+def _why_none(sweep: MeasuredSweep, *, several_pairs: bool) -> Content | None:
+    """Return the reason why a sweep with scores has no setting; None where another section gives the reason."""
+    said = only_without_record(sweep, several_pairs=several_pairs)
+    return Content(sentences=said) if said else None
 
 
 def _table(table: pd.DataFrame, file_name: str) -> Table:

@@ -48,5 +48,5 @@ class Setting:
 
     @cached_property
     def has_prefixes(self) -> bool:
-        """Tell whether a text has a row for each of its prefixes."""
-        return "prefix_tokens" in self.rows and bool(self.rows["prefix_tokens"].notna().all())
+        """Tell whether texts have a row for each of their prefixes. A row without prefix_tokens is of a whole text."""
+        return "prefix_tokens" in self.rows and bool(self.rows["prefix_tokens"].notna().any())
