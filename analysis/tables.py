@@ -51,11 +51,11 @@ class Table:
 
 
 def auc_table(table: pd.DataFrame, file_name: str) -> Table:
-    """Return the table of AUCs (see auc.auc_by_cell), a row per combination of the factors other than author."""
+    """Return the table of AUROCs (see auc.auc_by_cell), a row per combination of the factors other than author."""
     factors = [name for name in table.columns if name not in ("auc", "n_human", "n_synthetic")]
     return Table(
-        title="AUC: how often a human text scores above a synthetic one",
-        headers=(*map(title_of, factors), "AUC", "n human", "n synthetic"),
+        title="AUROC: how often a human text scores above a synthetic one",
+        headers=(*map(title_of, factors), "AUROC", "n human", "n synthetic"),
         rows=tuple(
             (
                 *(level_text(name, cell[name]) for name in factors),

@@ -135,7 +135,7 @@ def test_scores_have_their_own_figure_and_table(run_dir: Path, write: Any, row: 
     ]
     write(run_dir, rows, "pairs", benchmark="binoculars")
     page = write_report(run_dir).read_text(encoding="utf-8")
-    assert "AUC: how often a human text scores above a synthetic one" in page
+    assert "AUROC: how often a human text scores above a synthetic one" in page
     assert list(pd.read_csv(run_dir / "report/tables/pairs-separation.csv")["auc"]) == [1.0]
     assert (run_dir / "report/figures/pairs-distribution.png").stat().st_size > 0
 
@@ -276,9 +276,9 @@ def test_scores_of_any_value_have_a_page(run_dir: Path, write: Any, row: Any, sc
     write(run_dir, rows, "pairs", benchmark="binoculars")
     page = write_report(run_dir).read_text(encoding="utf-8")
     measured = scores[0] in (0.9, 1e308)
-    assert ("AUC" in page) == measured
+    assert ("AUROC" in page) == measured
     assert ("The figure could not be drawn" in page) == (scores[0] == 1e308)
-    assert ("4 texts are neither of author human nor synthetic, and enter no AUC." in page) == measured
+    assert ("4 texts are neither of author human nor synthetic, and enter no AUROC." in page) == measured
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308, 5e-324, 0.0, -1.0])

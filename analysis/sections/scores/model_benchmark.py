@@ -1,4 +1,4 @@
-"""Notebook 03, § 2.1: model pairs and how well they tell human from machine text; § 2.2: the same for one pair."""
+"""Notebook 03, § 2.1: model pairs and how well they tell human from synthetic text; § 2.2: the same for one pair."""
 
 from typing import Final
 
@@ -69,7 +69,7 @@ def one_pair(sweep: MeasuredSweep) -> Content | None:
     table, setting = statistics(settings), settings[0]
     has_prefixes = settings_of(sweep)[0].has_prefixes
     said = (
-        f"{setting.n_human:,} human and {setting.n_synthetic:,} machine texts of {table['records'].iloc[0]:,} records."
+        f"{setting.n_human:,} human and {setting.n_synthetic:,} synthetic texts of {table['records'].iloc[0]:,} records."
     )
     if has_prefixes:
         said += " Of the prefixes of a text, the longest with a score counts here."
@@ -89,11 +89,11 @@ def _why_none(sweep: MeasuredSweep, *, several_pairs: bool) -> Content | None:
 
 def _table(table: pd.DataFrame, file_name: str) -> Table:
     return Table(
-        title="Human against machine scores",
+        title="Human against synthetic scores",
         headers=(
-            *("pair", "AUROC (95% interval)", "human − machine", "95% interval", "Cohen's d"),
-            *("p, Welch", "p, paired", "mean human", "mean machine"),
-            *("n human", "n machine", "records", "paired texts"),
+            *("pair", "AUROC (95% interval)", "human − synthetic", "95% interval", "Cohen's d"),
+            *("p, Welch", "p, paired", "mean human", "mean synthetic"),
+            *("n human", "n synthetic", "records", "paired texts"),
         ),
         rows=tuple(
             (

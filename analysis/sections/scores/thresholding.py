@@ -99,7 +99,7 @@ def _command(sweep: MeasuredSweep, setting: Setting, found: Found, fpr: float) -
 def _sentences(calibration: Calibration, found: Found) -> list[str]:
     """Return the promise, and every rate on the report part that breaks it."""
     binding = calibration.binding
-    head = f"Thresholds of {binding.score}: machine text is {binding.direction}."
+    head = f"Thresholds of {binding.score}: synthetic text is {binding.direction}."
     if calibration.promise is None:
         return [head, f"They promise nothing: {calibration.published}"]
     promise = calibration.promise

@@ -98,7 +98,7 @@ def test_the_matrix_shows_pairs_that_cannot_be_scored_with_the_reason(three_pair
 def test_few_records_are_shown_and_conclude_nothing(run_dir: Path, write: Write, scored: Scored) -> None:
     write(run_dir, scored(12, pairs=PAIRS), "s", benchmark="binoculars")
     content = made(measured(run_dir), "Model benchmark")
-    assert "Too few records to rank: 20 with human and with machine text are needed." in content.sentences
+    assert "Too few records to rank: 20 with human and with synthetic text are needed." in content.sentences
     frame = content.files["s-pairs"]
     assert frame[["low", "high", "auroc_low", "p_welch_holm", "p_paired_holm"]].isna().all(axis=None)
     assert frame["auroc"].notna().all()
