@@ -20,8 +20,8 @@ SYNTHETIC: Final = "synthetic"
 def auc_by_cell(sweep: SweepRows, averages: Averages) -> pd.DataFrame:
     """Return the AUROC of the score, a row per combination of the factors other than author.
 
-    The AUROC is the probability that a human text scores above a synthetic one; a tie counts half. Texts without a score,
-    and texts of no author or of another author, are left out.
+    The AUROC is the probability that a human text scores above a synthetic one; a tie counts half. Texts without a
+    score, and texts of no author or of another author, are left out.
 
     Returns:
         Columns: the factors other than author, auc, n_human, n_synthetic. auc is null where a cell has no human or no

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Final
 
-from analysis.column_titles import counted
 from analysis.study import NotebookPart
+from sweeps.wording import counted
 
 MOST_SENTENCES: Final = 20
 """Sentences at the top of the page; with their headings they are some 25 lines."""

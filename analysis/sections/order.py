@@ -25,8 +25,8 @@ _ENCODING: Final = ("encoding", "encoding", ("encoding_rate_tokens_per_s", "inpu
 _SCORED: Final = ("binoculars", ("score", "author", "record_id"))
 _FRAGMENTS: Final = ("binoculars_fragments", *_SCORED)
 _ANY_SCORE: Final = ("binoculars", ("score",))
-"""Spec, benchmark and columns of the sections of one study. Those of _ANY_SCORE say why the other sections of scores are
-absent, where no scored row has a record or an author."""
+"""Spec, benchmark and columns of the sections of one study. Those of _ANY_SCORE say why the other sections of scores
+are absent, where no scored row has a record or an author."""
 
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(_01, "1.1", "Model loading, TLDR", *_LOADING, model_loading.tldr, summary_title="Model loading"),

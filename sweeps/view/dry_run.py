@@ -13,6 +13,7 @@ from sweeps.printable import printable
 from sweeps.store.history import SlotTiming
 from sweeps.task import Slot
 from sweeps.view.throughput import duration
+from sweeps.wording import counted
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def print_plan(
             f"unavailable: {printable(reason)}" if reason else f"offered here{_estimate(count, slot_timings.get(slot))}"
         )
         console.print(
-            f"slot [{slot}]: {count:,} task{'s' * (count != 1)}, {verdict}",
+            f"slot [{slot}]: {counted(count, 'task')}, {verdict}",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -5,8 +5,8 @@ Fragments of one record are not independent: every interval and every p is by re
 - Difference of means: over all texts; its variance is that of the sum of each record's share in it (cluster-robust, a
   record being a cluster; Liang and Zeger 1986), times R / (R − 1); Student's t with R − 1 degrees of freedom.
 - Welch's test: of the means of each record and class. It takes the classes for independent.
-- Paired test: Student's, of the mean difference between the human and the synthetic texts of a record that have the same
-  place in it.
+- Paired test: Student's, of the mean difference between the human and the synthetic texts of a record that have the
+  same place in it.
 - Cohen's d: over all texts, with the pooled standard deviation.
 """
 

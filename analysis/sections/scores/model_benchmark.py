@@ -15,6 +15,7 @@ from analysis.sections.scores.unplaced import only_without_record, without_recor
 from analysis.sections.scores.wording import auroc_text, limits_text, p_text, score_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
+from sweeps.wording import counted
 
 _OF_TEXT: Final = ("corpus", "fragments", "prefix_tokens")
 """Columns that tell texts apart, beside those that every section has."""
@@ -55,8 +56,10 @@ def combinations(sweep: MeasuredSweep) -> Content | None:
     if table is None:
         return None
     without = unsupported(sweep)
-    said = () if without is None else (f"{len(without.rows)} pairs have no score; the table gives the reason of each.",)
-    return Content(sentences=said, tables=(table, without) if without else (table,))
+    if without is None:
+        return Content(tables=(table,))
+    said = f"{counted(len(without.rows), 'pair')} without a score; the table gives the reason of each."
+    return Content(sentences=(said,), tables=(table, without))
 
 
 def one_pair(sweep: MeasuredSweep) -> Content | None:
@@ -68,9 +71,8 @@ def one_pair(sweep: MeasuredSweep) -> Content | None:
         return None
     table, setting = statistics(settings), settings[0]
     has_prefixes = settings_of(sweep)[0].has_prefixes
-    said = (
-        f"{setting.n_human:,} human and {setting.n_synthetic:,} synthetic texts of {table['records'].iloc[0]:,} records."
-    )
+    of_both = f"{setting.n_human:,} human and {counted(setting.n_synthetic, 'synthetic text')}"
+    said = f"{of_both} of {counted(int(table['records'].iloc[0]), 'record')}."
     if has_prefixes:
         said += " Of the prefixes of a text, the longest with a score counts here."
     return Content(
