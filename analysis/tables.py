@@ -13,9 +13,12 @@ import pandas as pd
 from analysis.column_titles import number, title_of
 from analysis.level_labels import level_text
 from sweeps.printable import middle_out
+from sweeps.wording import counted
 
 MAX_TABLE_ROWS: Final = 200
 """Rows of a table on the page. The page says how many more the CSV file holds."""
+FULL_BOX: Final = 15
+"""Rows of a table that fit the box on the page (34rem in report.css); the heading of a longer table counts its rows."""
 _NUMBER: Final = re.compile(r"[<>≤≥+\-−–(]?\s*[\d.]")
 MAX_REASON: Final = 2_000
 """Characters of a reason on the page. Longer reasons lose their middle; the CSV file holds them whole."""
@@ -40,6 +43,14 @@ class Table:
     """Sentence below the table."""
     columns: tuple[str, ...] = ()
     """Column of the rows behind each header, where the page links to its meaning; '' for none."""
+
+    @property
+    def size(self) -> str:
+        """Return the number of rows, as '24 rows' or '200 of 1,300 rows'; '' where all of them fit their box."""
+        if len(self.rows) + self.left_out <= FULL_BOX:
+            return ""
+        every = counted(len(self.rows) + self.left_out, "row")
+        return f"{len(self.rows):,} of {every}" if self.left_out else every
 
     @property
     def texts(self) -> tuple[int, ...]:
