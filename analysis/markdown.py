@@ -108,7 +108,7 @@ def _section_tables(made: Made) -> Iterator[Iterator[str]]:
     """
     sweeps: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name, content in made.contents:
-        remarks = () if made.section.summary_title else content.sentences
+        remarks = content.sentences if content.in_short is not None or not made.section.summary_title else ()
         for table in content.tables:
             sweeps.setdefault((table.title, tuple(_body(table, remarks))), []).append(name)
     for (title, body), names in sweeps.items():

@@ -57,7 +57,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section(_01, "3.2b", "Generation rate by model, GTX1070", *_DECODING, decoding_strategy.rate_by_model),
     Section(_01, "3.4", "Generation rate, CPU only", *_DECODING, decoding_strategy.rate_cpu),
     Section(_01, "3.5", "Generation rate by model, CPU only", *_DECODING, decoding_strategy.rate_by_model_cpu),
-    Section(_01, "3.3", "Conclusion", *_DECODING, decoding_strategy.conclusion),
+    Section(_01, "3.3", "Conclusion", *_DECODING, decoding_strategy.conclusion, summary_title="Decoding strategies"),
     Section(_02, "1.1", "TLDR: logits", *_LOGITS, logits.tldr, summary_title="Logits"),
     Section(_02, "1.2", "Memory footprint, 4-bit", *_LOGITS, logits.memory_4_bit),
     Section(_02, "1.3", "Logit calculation rate, 4-bit", *_LOGITS, logits.rate_4_bit),
@@ -104,5 +104,5 @@ SECTIONS: Final[tuple[Section, ...]] = (
         panel_ranking.panel_ranking,
         summary_title="Scores compared",
     ),
-    Section(_03, "–", "Thresholding", *_FRAGMENTS, thresholding.thresholding),
+    Section(_03, "–", "Thresholding", *_FRAGMENTS, thresholding.thresholding, summary_title="Thresholds"),
 )

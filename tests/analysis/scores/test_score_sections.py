@@ -152,6 +152,7 @@ def test_without_a_calibration_the_command_and_what_the_records_carry(one_pair: 
     assert f"analysis.thresholds {run_dir} --sweep s --fpr 0.05 --out {run_dir}/calibration.json" in said[0]
     assert "60 records with human text, 36 of them in the calibrate part, no false-positive rate can be" in said[1]
     assert "5% needs 59" in said[1]
+    assert made(one_pair, "Thresholding").in_short == (), "what is not there yet is not said at the top"
 
 
 def test_thresholds_are_shown_with_the_promise(run_dir: Path, write: Write, scored: Scored) -> None:
@@ -161,6 +162,7 @@ def test_thresholds_are_shown_with_the_promise(run_dir: Path, write: Write, scor
     write_files(fit.calibration, tables_of(fit), out, tables_directory(out))
     content = made(measured(run_dir), "Thresholding")
     assert "at most 5% of new human texts like these are flagged, with confidence 95%" in content.sentences[0]
+    assert content.in_short == content.sentences
     names = [drawing.name for drawing in content.drawings]
     assert names == [f"s-thresholds-{kind}" for kind in ("by-length", "fpr", "tpr", "reliability")]
     assert content.tables[0].rows[0][2] == "≤ 5%"
