@@ -221,3 +221,19 @@ def test_points_are_drawn_alike_whatever_the_order_of_the_rows(one_pair: Measure
     chosen, again = thinned(rows, 20), thinned(rows.sample(frac=1, random_state=1), 20)
     assert len(chosen) == 40
     pd.testing.assert_frame_equal(chosen.sort_index(), again.sort_index())
+
+
+def test_the_page_has_one_word_for_the_author_that_is_not_human(three_pairs: MeasuredSweep) -> None:
+    contents = [one.make(three_pairs) for one in SECTIONS if one.has_rows(three_pairs)]
+    said = [
+        text
+        for content in contents
+        if content
+        for text in (
+            *content.sentences,
+            *(drawing.caption for drawing in content.drawings),
+            *(text for table in content.tables for text in (table.title, table.note, *table.headers)),
+        )
+    ]
+    assert [text for text in said if "synthetic" in text]
+    assert [text for text in said if "machine" in text] == []
