@@ -34,7 +34,7 @@ def print_verdict(console: Console, status: Status, directory: Path) -> int:
 
 def print_stopped(console: Console, status: Status, directory: Path, command: str) -> int:
     """Print what an interrupted run has on disk, and the command that continues; return the exit code."""
-    done = f"{status.done:,} of {counted(status.total, 'task')}"
+    done = f"{status.done:,} of {counted(status.total, 'task')} {'is' if status.total == 1 else 'are'}"
     say(console, f"stopped: {done} on disk in {directory}; to continue:\n  {command}")
     return EXIT_INTERRUPTED
 
