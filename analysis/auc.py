@@ -1,4 +1,4 @@
-"""AUC per cell: how well the score tells human from synthetic text.
+"""AUROC per cell: how well the score tells human from synthetic text.
 
 Knows rows of scores and the factors that tell cells apart. Does not know figures or the page.
 """
@@ -18,10 +18,10 @@ SYNTHETIC: Final = "synthetic"
 
 
 def auc_by_cell(sweep: SweepRows, averages: Averages) -> pd.DataFrame:
-    """Return the AUC of the score, a row per combination of the factors other than author.
+    """Return the AUROC of the score, a row per combination of the factors other than author.
 
-    The AUC is the probability that a human text scores above a synthetic one; a tie counts half. Texts without a score,
-    and texts of no author or of another author, are left out.
+    The AUROC is the probability that a human text scores above a synthetic one; a tie counts half. Texts without a
+    score, and texts of no author or of another author, are left out.
 
     Returns:
         Columns: the factors other than author, auc, n_human, n_synthetic. auc is null where a cell has no human or no

@@ -34,6 +34,10 @@ ESCAPED: Final = "In the PNG, characters that no font of this machine has are co
 _COLUMNS: Final = 3
 _MAX_WIDTH_IN: Final = 15.0
 """Widest figure. Wider panels get fewer columns."""
+_PANEL_IN: Final = 3.0
+_CROWDED_PANEL_IN: Final = 4.4
+"""Heights of a panel: of few series, and of so many that their lines would lie close together."""
+_FEW_SERIES: Final = 5
 _CHARACTER_IN: Final = 0.09
 _PNG_DPI: Final = 160
 _MAX_PNG_PIXELS: Final = 20e6
@@ -95,7 +99,8 @@ def panels(count: int, labels: Sequence[str], names: Sequence[str] = ()) -> tupl
     lines = math.ceil(count / columns)
     beside = 0.9 + _CHARACTER_IN * max((cell_len(_escaped(label)) for label in labels), default=0)
     below = _CHARACTER_IN * max((cell_len(_escaped(name)) for name in names), default=0)
-    height = max((3.0 + below) * lines + 0.6, 0.24 * len(labels) + 0.8)
+    high = _PANEL_IN if len(labels) <= _FEW_SERIES else _CROWDED_PANEL_IN
+    height = max((high + below) * lines + 0.6, 0.24 * len(labels) + 0.8)
     figure = ShownFigure(figsize=(wide * columns + beside, height), layout="constrained", facecolor="white")
     axes = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
     for axis in axes:

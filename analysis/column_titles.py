@@ -89,11 +89,6 @@ def number(value: Any, divisor: float = 1) -> str:
     return f"{shown:,f}" if shown else "0"
 
 
-def counted(count: int, name: str) -> str:
-    """Return a number of things, as '1 text' or '2,000 texts'."""
-    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
-
-
 def capital(text: str) -> str:
     """Return a text with a capital first letter, to begin a sentence."""
     return text[:1].upper() + text[1:]

@@ -9,11 +9,11 @@ import pandas as pd
 from analysis.canvas import MAX_TITLE, PALETTE, STYLES, Drawing, finish, label_outer, legend, panels, rules
 from analysis.cell_averages import Averages
 from analysis.cell_factors import grouped_places
-from analysis.column_titles import counted
 from analysis.figure_spec import MAX_PANELS
 from analysis.level_labels import LevelLabels, short_names
 from analysis.load import SweepRows
 from sweeps.printable import middle_out
+from sweeps.wording import counted
 
 _MAX_AUTHORS: Final = 7
 """Authors in a histogram: those with most texts."""

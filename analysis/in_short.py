@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Final
 
-from analysis.column_titles import counted
 from analysis.study import NotebookPart
+from sweeps.wording import counted
 
 MOST_SENTENCES: Final = 20
 """Sentences at the top of the page; with their headings they are some 25 lines."""
@@ -68,8 +68,9 @@ def _findings(parts: Sequence[NotebookPart]) -> Iterator[Finding]:
     for made in (made for part in parts for made in part.made if made.section.summary_title):
         sweeps: dict[tuple[str, ...], list[str]] = {}
         for name, content in made.contents:
-            if content.sentences:
-                sweeps.setdefault(content.sentences, []).append(name)
+            said = content.sentences if content.in_short is None else content.in_short
+            if said:
+                sweeps.setdefault(said, []).append(name)
         several = len(made.contents) > 1
         for sentences, names in sweeps.items():
             yield Finding(made.section.summary_title, sentences, tuple(names) if several else ())

@@ -20,6 +20,8 @@ MAX_LABEL: Final = 40
 """Longer names lose their middle in figures."""
 _PATH_PARTS: Final = (1, 2, 3)
 """Numbers of last path parts that a figure tries in this order, until all names differ."""
+_ONE_DEVICE: Final = '{"":'
+"""Begins the device map of one device: the module without a name is the whole model."""
 _MAX_NESTED: Final = 64
 """A level with more brackets is taken as text: the JSON parser cannot read nesting without end."""
 
@@ -54,10 +56,18 @@ class LevelLabels:
 
 
 def text_of(level: Any) -> str:
-    """Return a level as one line of printable text; '–' for null. A long level loses its middle, a fraction digits."""
+    """Return a level as one line of printable text; '–' for null. A long level loses its middle, a fraction digits.
+
+    The device map of one device is in words, as 'all on cpu', and so are those of the two models of a pair.
+    """
     if isinstance(level, float) and not pd.isna(level):
         return f"{level:.6g}"
-    return NULL if pd.isna(level) else middle_out(printable(str(level)), MAX_TEXT)
+    if pd.isna(level):
+        return NULL
+    text = str(level)
+    if _ONE_DEVICE in text:
+        text = _placed_in_words(_value_of(text)) or text
+    return middle_out(printable(text), MAX_TEXT)
 
 
 def level_text(factor: str, level: Any) -> str:
@@ -95,6 +105,16 @@ def _value_of(level: Any) -> Any:
     return text
 
 
+def _placed_in_words(value: Any) -> str:
+    """Return 'all on cpu' for the device map of one device, and the same for a list of them; '' for other values."""
+    if isinstance(value, list) and value:
+        each = [_placed_in_words(item) for item in value if isinstance(item, dict)]
+        return " and ".join(each) if len(each) == len(value) and all(each) else ""
+    if not isinstance(value, dict) or list(value) != [""] or not isinstance(device := value[""], int | str):
+        return ""
+    return f"all on {f'device {device}' if isinstance(device, int) else device}"
+
+
 def _shared_keys(objects: Sequence[dict[str, Any]]) -> frozenset[str]:
     """Return the keys whose value is the same in all objects; none for fewer than two objects."""
     if len(objects) < 2:
@@ -112,6 +132,8 @@ def _short_name(value: Any, parts: int, shared: frozenset[str], with_keys: bool)
     path = [_value_name(value["path"], parts)] if isinstance(value.get("path"), str) else []
     if path and not with_keys:
         return path[0]
+    if words := _placed_in_words(value):
+        return words
     rest = {key: item for key, item in value.items() if not (path and key == "path")}
     pairs = {key: item for key, item in rest.items() if key not in shared} or ({} if path else rest)
     return ", ".join([*path, *_pairs(pairs, parts)]) or "{}"
@@ -125,13 +147,12 @@ def _value_name(value: Any, parts: int) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_value_name(item, parts) for item in value)}]"
     if isinstance(value, dict):
-        text = ", ".join(_pairs(value, parts))
-        return text if list(value) == [""] else f"{{{text}}}"
+        return _placed_in_words(value) or f"{{{', '.join(_pairs(value, parts))}}}"
     return NULL if value is None else json.dumps(value)
 
 
 def _pairs(value: dict[str, Any], parts: int) -> list[str]:
-    """Return 'key=value' for each key. An empty key, as in a device map of one device, is left out."""
+    """Return 'key=value' for each key. An empty key, as in a device map, is left out."""
     return [f"{key}={_value_name(item, parts)}" if key else _value_name(item, parts) for key, item in value.items()]
 
 

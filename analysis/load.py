@@ -23,6 +23,7 @@ from sweeps.errors import UserError
 from sweeps.run_layout import SweepLayout
 from sweeps.schema import Columns
 from sweeps.task_status import TaskStatus
+from sweeps.wording import counted
 
 NO_STATUS: Final = "no status"
 """Status of rows whose status is null."""
@@ -148,16 +149,16 @@ def read_sweep(folder: Path, also: Collection[str] = ()) -> SweepRows:
     every = as_frame(held)
     every["status"] = every["status"].astype("str").fillna(NO_STATUS)
     current = latest_attempts(every)
-    counted = counted_once(current, absent)
-    rows = counted.rows
-    remarks += [*_odd_statuses(rows), *_repetitions(counted)]
+    found = counted_once(current, absent)
+    rows = found.rows
+    remarks += [*_odd_statuses(rows), *_repetitions(found)]
     return SweepRows(
         name=folder.name,
         benchmark=benchmark,
         columns=columns,
         rows=_shown(rows, columns, wanted=[*also, *described.figure.values()]),
         replaced=len(every) - len(current),
-        repeated=counted.repeated,
+        repeated=found.repeated,
         description=described,
         remarks=tuple(remarks),
         folder=folder,
@@ -185,23 +186,24 @@ def _odd_statuses(rows: pd.DataFrame) -> list[str]:
     """Return a remark on each status that the schema does not have, and on rows without a status."""
     odd = {name: count for name, count in rows["status"].value_counts().items() if name not in set(TaskStatus)}
     return [
-        f"{count:,} rows have {name if name == NO_STATUS else f'the status {name!r}, unknown to this version'}; "
-        "they enter no number"
+        f"{counted(count, 'row')} with "
+        f"{name if name == NO_STATUS else f'the status {name!r}, unknown to this version'}: left out of every number"
         for name, count in odd.items()
     ]
 
 
-def _repetitions(counted: Counted) -> list[str]:
+def _repetitions(found: Counted) -> list[str]:
     """Return a remark on rows left out as repetitions, and a remark on rows that count but may be repetitions."""
     remarks = []
-    if counted.repeated:
+    if found.repeated:
+        repeat = "repeats" if found.repeated == 1 else "repeat"
         remarks.append(
-            f"{counted.repeated:,} rows repeat an iteration or a text that has another row; "
+            f"{counted(found.repeated, 'row')} {repeat} an iteration or a text that has another row; "
             "the last ok row of each counts"
         )
-    if counted.unsure:
+    if found.unsure:
         remarks.append(
-            f"{counted.unsure:,} rows may repeat others: their parts lack values of {', '.join(counted.lacking)}; "
+            f"{counted(found.unsure, 'row')} may repeat others: their parts lack values of {', '.join(found.lacking)}; "
             "all of these rows count"
         )
     return remarks

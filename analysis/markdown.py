@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from analysis.column_titles import capital, counted
+from analysis.column_titles import capital
 from analysis.page import Page
 from analysis.progress import RunProgress
 from analysis.sections.selection import STANDS_IN
 from analysis.study import Made
 from analysis.tables import Table
 from sweeps.printable import middle_out, printable
+from sweeps.wording import counted
 
 _SIGNS: Final = re.compile(r"([\\`*_{}\[\]<>|#~$])")
 _MAX_ROWS: Final = 12
@@ -52,7 +53,9 @@ def summary_markdown(page: Page) -> str:
         else:
             left_out += 1
     if left_out:
-        text += _text([f"\n{left_out:,} more tables are on the page; here they would make more than an issue takes."])
+        text += _text(
+            [f"\n{counted(left_out, 'more table')} on the page; here they would make more than an issue takes."]
+        )
     return text
 
 
@@ -105,7 +108,7 @@ def _section_tables(made: Made) -> Iterator[Iterator[str]]:
     """
     sweeps: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name, content in made.contents:
-        remarks = () if made.section.summary_title else content.sentences
+        remarks = content.sentences if content.in_short is not None or not made.section.summary_title else ()
         for table in content.tables:
             sweeps.setdefault((table.title, tuple(_body(table, remarks))), []).append(name)
     for (title, body), names in sweeps.items():
@@ -148,7 +151,7 @@ def _body(table: Table, remarks: Sequence[str] = ()) -> Iterator[str]:
     yield _line(["---"] * table.names + ["---:"] * (width - table.names))
     yield from (_line([_plain(middle_out(cell, _MAX_CELL)) for cell in row[:width]]) for row in table.rows[:_MAX_ROWS])
     if left := len(table.rows) - _MAX_ROWS + table.left_out if len(table.rows) > _MAX_ROWS else table.left_out:
-        yield f"\n{left:,} more rows are on the page or in its CSV files."
+        yield f"\n{counted(left, 'more row')} {'is' if left == 1 else 'are'} on the page or in its CSV files."
     if table.note:
         yield f"\n{_plain(table.note)}"
 

@@ -40,7 +40,7 @@ def _notes_on_conditions(rows: pd.DataFrame, factors: Sequence[str]) -> Iterable
 
 
 def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str], measure: str) -> Iterable[str]:
-    """Yield notes on texts that enter no number or no AUC, and on texts that are not independent."""
+    """Yield notes on texts that enter no number or no AUROC, and on texts that are not independent."""
     reasons = rows.loc[rows[measure].isna(), "null_reason"].astype("str").fillna("no reason given").value_counts()
     for reason, count in list(reasons.items())[:_MAX_NAMED]:
         yield f"{_texts(count)} no {measure} and {'enters' if count == 1 else 'enter'} no number: {text_of(reason)}."
@@ -49,7 +49,7 @@ def _notes_on_scores(rows: pd.DataFrame, factors: Sequence[str], measure: str) -
         yield f"{rest.sum():,} texts have no {measure} for {len(rest):,} other reasons."
     strangers = rows[measure].notna() & ~rows["author"].isin(("human", "synthetic"))
     if measure == "score" and (count := int(strangers.sum())):
-        yield f"{count:,} texts are neither of author human nor synthetic, and enter no AUC."
+        yield f"{count:,} texts are neither of author human nor synthetic, and enter no AUROC."
     generators: list[Any] = sorted(rows["generator"].dropna().unique())
     if len(generators) > 1:
         yield f"Texts of several generators are taken together: {_named(generators)}."

@@ -28,6 +28,7 @@ from analysis.study import NotebookPart
 from analysis.surroundings import Environment
 from analysis.tables import Table
 from sweeps.printable import printable
+from sweeps.wording import counted
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -97,7 +98,7 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters |= {"link": _link, "with_code": _with_code, "with_doubt": _with_doubt}
+    environment.filters |= {"link": _link, "with_code": _with_code, "with_doubt": _with_doubt, "counted": counted}
     environment.globals |= {
         "svg": lambda drawing: inliner.inline(drawing.svg, drawing.caption),
         "meaning": _meaning_of(page.meanings.anchors),

@@ -10,12 +10,13 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.column_titles import counted, duration
+from analysis.column_titles import duration
 from analysis.failures import failures
 from analysis.load import RunRows, SweepRows
 from sweeps.printable import middle_out
 from sweeps.run_layout import REHEARSAL, RunLayout
 from sweeps.task_status import TaskStatus, retry_command
+from sweeps.wording import counted, tasks_done
 
 REHEARSED: Final = (
     "Rehearsal on tiny built-in models: checks the way to the page; its numbers say nothing about the published models."
@@ -45,7 +46,7 @@ class Progress:
     def __str__(self) -> str:
         if self.planned is None:
             return f"{counted(self.rows, 'row')} of {counted(self.tasks, 'task')}"
-        return f"{counted(self.rows, 'row')}; {self.tasks:,} of {self.planned:,} tasks are done"
+        return f"{counted(self.rows, 'row')}; {tasks_done(self.tasks, self.planned)}"
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,12 @@ import pandas as pd
 from analysis.column_titles import number, title_of
 from analysis.level_labels import level_text
 from sweeps.printable import middle_out
+from sweeps.wording import counted
 
 MAX_TABLE_ROWS: Final = 200
 """Rows of a table on the page. The page says how many more the CSV file holds."""
+FULL_BOX: Final = 15
+"""Rows of a table that fit the box on the page (34rem in report.css); the heading of a longer table counts its rows."""
 _NUMBER: Final = re.compile(r"[<>≤≥+\-−–(]?\s*[\d.]")
 MAX_REASON: Final = 2_000
 """Characters of a reason on the page. Longer reasons lose their middle; the CSV file holds them whole."""
@@ -42,6 +45,14 @@ class Table:
     """Column of the rows behind each header, where the page links to its meaning; '' for none."""
 
     @property
+    def size(self) -> str:
+        """Return the number of rows, as '24 rows' or '200 of 1,300 rows'; '' where all of them fit their box."""
+        if len(self.rows) + self.left_out <= FULL_BOX:
+            return ""
+        every = counted(len(self.rows) + self.left_out, "row")
+        return f"{len(self.rows):,} of {every}" if self.left_out else every
+
+    @property
     def texts(self) -> tuple[int, ...]:
         """Return the places, from 1, of the columns behind the names in which no cell begins with a number."""
         behind = range(self.names, len(self.headers))
@@ -51,11 +62,11 @@ class Table:
 
 
 def auc_table(table: pd.DataFrame, file_name: str) -> Table:
-    """Return the table of AUCs (see auc.auc_by_cell), a row per combination of the factors other than author."""
+    """Return the table of AUROCs (see auc.auc_by_cell), a row per combination of the factors other than author."""
     factors = [name for name in table.columns if name not in ("auc", "n_human", "n_synthetic")]
     return Table(
-        title="AUC: how often a human text scores above a synthetic one",
-        headers=(*map(title_of, factors), "AUC", "n human", "n synthetic"),
+        title="AUROC: how often a human text scores above a synthetic one",
+        headers=(*map(title_of, factors), "AUROC", "n human", "n synthetic"),
         rows=tuple(
             (
                 *(level_text(name, cell[name]) for name in factors),

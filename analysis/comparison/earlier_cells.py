@@ -10,9 +10,10 @@ import pandas as pd
 
 from analysis.cell_averages import is_scored
 from analysis.cell_factors import EFFECTIVE, grouped
-from analysis.column_titles import counted, title_of
+from analysis.column_titles import title_of
 from analysis.comparison.cells import Key, label
 from analysis.load import SweepRows
+from sweeps.wording import counted
 
 NO_SWEEP: Final = "the sweep is not in this run"
 _NO_CELL: Final = "not in this run"

@@ -59,18 +59,23 @@ def interaction_basis(cells: LogCells, first: Term, second: Term, others: Sequen
 def separable_terms(cells: LogCells) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
     """Return the terms, with factors that change together joined, and the terms that can be compared nowhere."""
     terms: list[Term] = [(name,) for name in cells.factors]
-    while joined := _confounded(cells, terms):
+    while True:
+        lost = [term for term in terms if not main_basis(cells, term, _without(terms, term)).is_complete]
+        if (joined := _confounded(cells, terms, lost)) is None:
+            return tuple(terms), tuple(lost)
         terms = [term for term in terms if term not in joined] + [joined[0] + joined[1]]
-    lost = tuple(term for term in terms if not main_basis(cells, term, _without(terms, term)).is_complete)
-    return tuple(terms), lost
 
 
-def _confounded(cells: LogCells, terms: Sequence[Term]) -> tuple[Term, Term] | None:
-    """Return two terms of which one cannot be compared unless the other is let go."""
-    for term in terms:
+def _confounded(cells: LogCells, terms: Sequence[Term], lost: Sequence[Term]) -> tuple[Term, Term] | None:
+    """Return a term that cannot be compared, and one that must be let go so that it can; None for no such two.
+
+    Args:
+        cells: of one metric.
+        terms: all terms.
+        lost: those of them that cannot be compared while all others are held equal.
+    """
+    for term in lost:
         others = _without(terms, term)
-        if main_basis(cells, term, others).is_complete:
-            continue
         for other in others:
             if main_basis(cells, term, _without(others, other)).is_complete:
                 return term, other

@@ -112,12 +112,13 @@ def _order(effects: Effects, term: Term, groups: Sequence[LevelGroup]) -> str:
 
 def _ratio(effects: Effects, term: Term, best: Sequence[Any], worst: Sequence[Any]) -> str:
     """Return the ratio between levels of the outer groups, with the number of shared cells that agree."""
-    pairs = effects.pairs[effects.pairs["term"] == term].to_dict("records")
-    known = {(pair["level"], pair["other"]): pair for pair in pairs if not np.isnan(pair["ratio"])}
+    pairs = effects.pairs[(effects.pairs["term"] == term) & effects.pairs["ratio"].notna()]
+    places = {both: place for place, both in enumerate(zip(pairs["level"], pairs["other"], strict=True))}
     for first in best:
         for last in reversed(worst):
-            if pair := known.get((first, last)) or known.get((last, first)):
-                return _times(effects.metric, pair)
+            place = places.get((first, last), places.get((last, first)))
+            if place is not None:
+                return _times(effects.metric, pairs.iloc[place].to_dict())
     return ""
 
 

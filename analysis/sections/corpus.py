@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.column_titles import counted, number
+from analysis.column_titles import number
 from analysis.corpus_statistics.one_pass import LengthStatistics, measure_lengths
 from analysis.corpus_statistics.scored_corpus import CorpusNotShown, ScoredCorpus, corpus_levels, open_scored
 from analysis.level_labels import text_of
@@ -18,6 +18,7 @@ from analysis.sections.corpus_figures import draw_by_author, draw_composition, d
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
+from sweeps.wording import counted
 
 _KEPT_CORPORA: Final = 8
 """Corpora whose statistics are kept while the page is made."""

@@ -1,9 +1,12 @@
 """Notebook 01, § 3: what the decoding strategy costs."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+from analysis.column_titles import capital, title_of
 from analysis.sections.charts import chart, content
-from analysis.sections.conclusions import extremes, findings
+from analysis.sections.conclusions import extremes, findings, summary
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.pivot import pivot
 from analysis.sections.section import Content
@@ -50,7 +53,21 @@ def rate_by_model_cpu(sweep: MeasuredSweep) -> Content | None:
 def conclusion(sweep: MeasuredSweep) -> Content | None:
     """Return § 3.3: the fast and the slow strategies."""
     selection = _rows(sweep).first("model").largest("max_new_tokens", 256)
-    return extremes(findings(selection, RATE), "Generation rates")
+    found = findings(selection, RATE)
+    whole, short = extremes(found, "Generation rates"), summary(found)
+    return whole and short and replace(whole, in_short=_in_short(short.sentences, selection.remarks))
+
+
+def _in_short(sentences: Sequence[str], remarks: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentences of a summary with that on groups of strategies first, the rows that they are of before it.
+
+    Args:
+        sentences: the remarks, then what was found.
+        remarks: on the rows; they would be out of sight if they stood behind the first sentence.
+    """
+    said = [sentence for sentence in sentences if sentence not in remarks]
+    first, *others = sorted(said, key=lambda sentence: not sentence.startswith(f"{capital(title_of(STRATEGY))}, from "))
+    return (" ".join([*remarks, first]), *others)
 
 
 def _rows(sweep: MeasuredSweep) -> Selection:

@@ -24,7 +24,9 @@ _CORPUS: Final = ("binoculars_fragments", "binoculars", ("author",))
 _ENCODING: Final = ("encoding", "encoding", ("encoding_rate_tokens_per_s", "input_words"))
 _SCORED: Final = ("binoculars", ("score", "author", "record_id"))
 _FRAGMENTS: Final = ("binoculars_fragments", *_SCORED)
-"""Spec, benchmark and columns of the sections of one study."""
+_ANY_SCORE: Final = ("binoculars", ("score",))
+"""Spec, benchmark and columns of the sections of one study. Those of _ANY_SCORE say why the other sections of scores
+are absent, where no scored row has a record or an author."""
 
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(_01, "1.1", "Model loading, TLDR", *_LOADING, model_loading.tldr, summary_title="Model loading"),
@@ -55,7 +57,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section(_01, "3.2b", "Generation rate by model, GTX1070", *_DECODING, decoding_strategy.rate_by_model),
     Section(_01, "3.4", "Generation rate, CPU only", *_DECODING, decoding_strategy.rate_cpu),
     Section(_01, "3.5", "Generation rate by model, CPU only", *_DECODING, decoding_strategy.rate_by_model_cpu),
-    Section(_01, "3.3", "Conclusion", *_DECODING, decoding_strategy.conclusion),
+    Section(_01, "3.3", "Conclusion", *_DECODING, decoding_strategy.conclusion, summary_title="Decoding strategies"),
     Section(_02, "1.1", "TLDR: logits", *_LOGITS, logits.tldr, summary_title="Logits"),
     Section(_02, "1.2", "Memory footprint, 4-bit", *_LOGITS, logits.memory_4_bit),
     Section(_02, "1.3", "Logit calculation rate, 4-bit", *_LOGITS, logits.rate_4_bit),
@@ -76,12 +78,20 @@ SECTIONS: Final[tuple[Section, ...]] = (
         "2.1",
         "Model benchmark",
         "binoculars_models",
-        *_SCORED,
+        *_ANY_SCORE,
         model_benchmark.model_benchmark,
         summary_title="Model pairs",
     ),
     Section(_03, "2.1", "Model combinations", "binoculars_combinations", *_SCORED, model_benchmark.combinations),
-    Section(_03, "2.2", "LLaMA3-8B", *_FRAGMENTS, model_benchmark.one_pair, summary_title="One model pair"),
+    Section(
+        _03,
+        "2.2",
+        "LLaMA3-8B",
+        "binoculars_fragments",
+        *_ANY_SCORE,
+        model_benchmark.one_pair,
+        summary_title="One model pair",
+    ),
     Section(_03, "–", "Perplexity vs cross-perplexity", *_FRAGMENTS, perplexities.perplexities),
     Section(_03, "–", "Perplexity ratio score distribution", *_FRAGMENTS, distribution.score_distribution),
     Section(_03, "–", "Binoculars score by fragment length", *_FRAGMENTS, score_by_length.score_by_length),
@@ -94,5 +104,5 @@ SECTIONS: Final[tuple[Section, ...]] = (
         panel_ranking.panel_ranking,
         summary_title="Scores compared",
     ),
-    Section(_03, "–", "Thresholding", *_FRAGMENTS, thresholding.thresholding),
+    Section(_03, "–", "Thresholding", *_FRAGMENTS, thresholding.thresholding, summary_title="Thresholds"),
 )

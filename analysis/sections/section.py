@@ -31,6 +31,8 @@ class Content:
     drawings: tuple[Drawing, ...] = ()
     """Figures. Each name must be unique on the page: begin the name with `MeasuredSweep.file_name`."""
     tables: tuple[Table, ...] = ()
+    in_short: tuple[str, ...] | None = None
+    """Sentences at the top of the page, where the section has a `summary_title`; None: those of `sentences`."""
     files: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Frames that are written to `tables/NAME.csv`, by NAME: the whole of what a table shows in part."""
 
@@ -57,7 +59,7 @@ class Section:
     make: Callable[[MeasuredSweep], Content | None]
     """Makes the content from one sweep, which knows the others of the page. None: its rows are not there."""
     summary_title: str = ""
-    """Heading of the sentences at the top of the page, in report.md, and in `--terminal`; '': they do not stand there.
+    """Heading of the sentences (`Content.in_short`) at the top of the page, in report.md and in `--terminal`; '': none.
 
     It names no model: the title of the outline may name one that the rows are not of.
     """

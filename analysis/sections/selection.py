@@ -101,7 +101,7 @@ class Selection:
         rows = self.sweep.rows
         levels = self.sweep.description.factors
         order = [
-            device if device_map == "single" else f"{device} ({device_map})"
+            device if device_map == "single" else f"{device} ({text_of(device_map)})"
             for device in levels.get("device", [])
             for device_map in levels.get("device_map", ["single"])
         ]
@@ -158,7 +158,9 @@ def _placed(rows: pd.DataFrame) -> Any:
     """Return the device of each row, with the device map in brackets where the device map is not 'single'."""
     device = rows["device"].astype("object").where(rows["device"].notna(), rows["device_class"])
     is_plain = rows["device_map"].isna() | (rows["device_map"] == "single")
-    return device.where(is_plain, device.astype(str) + " (" + rows["device_map"].astype(str) + ")")
+    maps = rows["device_map"].astype("object")
+    names = maps.map({level: text_of(level) for level in maps.dropna().unique()}).astype(str)
+    return device.where(is_plain, device.astype(str) + " (" + names + ")")
 
 
 def _nearest(levels: Sequence[Any], wanted: float) -> Any:

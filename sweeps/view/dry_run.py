@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -10,9 +11,14 @@ from rich.table import Table
 
 from sweeps.plan.grid import Grid, Plan
 from sweeps.printable import printable
+from sweeps.run_layout import REHEARSAL
 from sweeps.store.history import SlotTiming
 from sweeps.task import Slot
 from sweeps.view.throughput import duration
+from sweeps.wording import counted
+
+FEWEST_ROWS: Final = 5
+"""Rows of a cell below which the report shows no interval (a test compares this with the report's own number)."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ def print_plan(
         console.print(f"{grid.sweep.name}: {_repeats(grid)}; factors:", highlight=False)
         for name, levels in grid.sweep.factors.items():
             console.print(f"  {name} = {levels}", highlight=False, markup=False, soft_wrap=True)
+    if note := _too_few_to_tell(plan):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     total: Counter[Slot] = Counter()
     for sweep in previews:
         total.update(sweep.slots)
@@ -90,7 +98,7 @@ def print_plan(
             f"unavailable: {printable(reason)}" if reason else f"offered here{_estimate(count, slot_timings.get(slot))}"
         )
         console.print(
-            f"slot [{slot}]: {count:,} task{'s' * (count != 1)}, {verdict}",
+            f"slot [{slot}]: {counted(count, 'task')}, {verdict}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -105,6 +113,18 @@ def _repeats(grid: Grid) -> str:
     if len(grid.iterations) > 1:
         runs += f" ({grid.iterations[-2]} of them planned earlier)"
     return runs + (f", {grid.sweep.rounds} rounds" if grid.sweep.rounds > 1 else "")
+
+
+def _too_few_to_tell(plan: Plan) -> str:
+    """Name the timed sweeps of which the report can give no interval; '' for none, and for a rehearsal."""
+    rows = {grid.sweep.name: grid.sweep.iterations * grid.sweep.rounds for grid in plan.grids if grid.is_timed}
+    few = [f"{name} ({counted(count, 'row')} a cell)" for name, count in rows.items() if count < FEWEST_ROWS]
+    if not few or plan.spec.name.endswith(REHEARSAL):
+        return ""
+    return (
+        f"note: the report will show 'too few to tell' in place of the 95% intervals of {', '.join(few)}: "
+        f"an interval needs {FEWEST_ROWS} rows; set iterations = {FEWEST_ROWS} or more"
+    )
 
 
 def _estimate(left: int, timing: SlotTiming | None) -> str:

@@ -14,6 +14,7 @@ from sweeps.store.finished import Finished
 from sweeps.task_status import TaskStatus
 from sweeps.view.messages import complain, say
 from sweeps.view.progress import summarize
+from sweeps.wording import counted
 
 EXIT_FAILED_TASKS: Final = 1
 
@@ -21,7 +22,7 @@ EXIT_FAILED_TASKS: Final = 1
 def print_verdict(console: Console, status: Status, directory: Path) -> int:
     """Print the command of the report, or the reason why the run failed; return the exit code."""
     if status.failure or status.left:
-        reason = status.failure or f"{status.left} tasks have no rows"
+        reason = status.failure or f"{counted(status.left, 'task')} {'has' if status.left == 1 else 'have'} no rows"
         complain(reason)
         return EXIT_FAILED_TASKS
     say(console, f"report: python -m analysis.report {shlex.quote(str(directory))}")
@@ -33,9 +34,8 @@ def print_verdict(console: Console, status: Status, directory: Path) -> int:
 
 def print_stopped(console: Console, status: Status, directory: Path, command: str) -> int:
     """Print what an interrupted run has on disk, and the command that continues; return the exit code."""
-    say(
-        console, f"stopped: {status.done} of {status.total} tasks are on disk in {directory}; to continue:\n  {command}"
-    )
+    done = f"{status.done:,} of {counted(status.total, 'task')} {'is' if status.total == 1 else 'are'}"
+    say(console, f"stopped: {done} on disk in {directory}; to continue:\n  {command}")
     return EXIT_INTERRUPTED
 
 

@@ -12,6 +12,7 @@ from sweeps.plan.rehearsal import changes
 from sweeps.plan.spec import Spec
 from sweeps.store.finished import Finished
 from sweeps.view.messages import say, warn
+from sweeps.wording import counted
 
 
 def print_inputs(console: Console, plan: Plan) -> None:
@@ -42,13 +43,14 @@ def warn_of_failures(console: Console, directory: Path, finished: Finished, retr
     if finished.repeated:
         warn(
             console,
-            f"{directory}: {finished.repeated:,} tasks stand in more than one part: one was copied; "
-            "the report counts them once, pandas does not: move the copy away",
+            f"{directory}: {counted(finished.repeated, 'task')} {'stands' if finished.repeated == 1 else 'stand'} in "
+            "more than one part: a part was copied; "
+            "the report counts such a task once, pandas does not: move the copy away",
         )
     for status, count in sorted(finished.left_failed.items()):
         warn(
             console,
-            f"{directory}: {count:,} task{'s' * (count != 1)} ended as {status} in an earlier run and "
+            f"{directory}: {counted(count, 'task')} ended as {status} in an earlier run and "
             f"{'stay' if count != 1 else 'stays'} so; --retry {status} runs {'them' if count != 1 else 'it'} again",
         )
     if retried and not finished.again:

@@ -20,6 +20,7 @@ from sweeps.task_status import FAILURES, TaskStatus
 from sweeps.view.live_table import IDLE, Picture, worker_cells
 from sweeps.view.messages import say, warn
 from sweeps.view.throughput import duration, headline, sweep_counts
+from sweeps.wording import counted
 
 PLAIN_EVERY_S: Final = 5.0
 _EXPLAINED: Final = frozenset({"unavailable", "unsupported", "skipped_oom"})
@@ -135,7 +136,7 @@ def report(console: Console, title: str, status: Status) -> None:
 
 def summarize(console: Console, status: Status, directory: Path, elapsed_s: float) -> None:
     """Print the table at the end: counts per status, loads, and the place of the rows."""
-    say(console, f"{printable(directory.name)}: {status.done:,} of {status.total:,} tasks")
+    say(console, f"{printable(directory.name)}: {status.done:,} of {counted(status.total, 'task')}")
     if not status.counts:
         return
     table = Table("status", Column("tasks", justify="right"))
@@ -148,11 +149,15 @@ def summarize(console: Console, status: Status, directory: Path, elapsed_s: floa
     failed = [f"{printable(sweep.name)} {sweep.failed:,}" for sweep in status.sweeps if sweep.failed]
     if failed and len(status.sweeps) > 1:
         say(console, f"failed by sweep: {', '.join(failed)}")
-    earlier = f", {status.done_before} tasks were done before" if status.done_before else ""
-    say(console, f"{status.rows:,} rows in {duration(elapsed_s)}{earlier}")
+    earlier = f", {_tasks_were(status.done_before)} done before" if status.done_before else ""
+    say(console, f"{counted(status.rows, 'row')} in {duration(elapsed_s)}{earlier}")
     for remark, count in sorted(status.summary_counts.items()):
         say(console, f"{count:,} {printable(remark)}")
     if 0 < status.loads < status.loads_naive:
-        loads = f"{status.loads} model load{'s' * (status.loads != 1)}"
+        loads = counted(status.loads, "model load")
         say(console, f"{loads}; loading for every cell would have made {status.loads_naive}")
     say(console, f"rows: {printable(str(directory))}/*/part-*.parquet")
+
+
+def _tasks_were(count: int) -> str:
+    return f"{counted(count, 'task')} {'was' if count == 1 else 'were'}"

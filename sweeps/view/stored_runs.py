@@ -8,6 +8,7 @@ from rich.console import Console
 from sweeps.printable import middle_out
 from sweeps.store.stored_run import StoredRun, StoredSweep
 from sweeps.view.messages import say, warn
+from sweeps.wording import counted, tasks_done
 
 _MAX_REASONS: Final = 3
 """Reasons of a status that are shown; the others are counted."""
@@ -76,17 +77,13 @@ def _lines(run: StoredRun) -> Iterator[str]:
 
 def _progress(done: int, planned: int | None) -> str:
     if planned is None:
-        return f"{done:,} tasks are done; no file says how many were planned"
-    return f"{done:,} of {planned:,} tasks are done"
+        return f"{counted(done, 'task')} {'is' if done == 1 else 'are'} done; no file says how many were planned"
+    return tasks_done(done, planned)
 
 
 def _reasons(reasons: Any) -> Iterator[str]:
     shown = list(reasons.items())[:_MAX_REASONS]
     for reason, tasks in shown:
-        yield f"{middle_out(reason, _MAX_REASON) or 'no reason was written'} ({_tasks(tasks)})"
+        yield f"{middle_out(reason, _MAX_REASON) or 'no reason was written'} ({counted(tasks, 'task')})"
     if len(reasons) > len(shown):
-        yield f"{len(reasons) - len(shown):,} more reasons"
-
-
-def _tasks(count: int) -> str:
-    return f"{count:,} task{'s' * (count != 1)}"
+        yield counted(len(reasons) - len(shown), "more reason")

@@ -3,11 +3,12 @@
 from sweeps.printable import printable
 from sweeps.schedule.run_status import Status
 from sweeps.task_status import FAILURES
+from sweeps.wording import counted
 
 
 def headline(title: str, status: Status) -> str:
     """Return the progress of a run in one line."""
-    return f"{printable(title)}: {status.done}/{status.total} tasks, {throughput_line(status)}"
+    return f"{printable(title)}: {status.done}/{counted(status.total, 'task')}, {throughput_line(status)}"
 
 
 def throughput_line(status: Status) -> str:
@@ -20,7 +21,7 @@ def throughput_words(status: Status) -> list[str]:
     elapsed_s = max(status.elapsed_s, 1e-9)
     done_now = status.done - status.done_before - status.untried
     per_s = done_now / elapsed_s
-    words = [f"{status.rows} rows"]
+    words = [counted(status.rows, "row")]
     if done_now > 0:
         words.append(f"{per_s:.1f} tasks/s" if per_s >= 1 else f"{per_s * 60:.1f} tasks/min")
         words.append(f"about {duration(status.left / per_s)} left" if status.left else duration(elapsed_s))

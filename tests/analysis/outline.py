@@ -112,7 +112,7 @@ OUTLINE: dict[str, Wanted] = {
     SCORES + "§ 1.2.3 Text composition over records": Wanted(figure=("human fraction of words", "records")),
     SCORES + "§ 1.2.4 TF-IDF distributions": Wanted(figure=("TF-IDF", "human", "synthetic"), table=("term", "mean")),
     SCORES + "§ 2.1 Model benchmark": Wanted(
-        figure=("Binoculars score", "human", "synthetic"), table=("pair", "AUROC.*", "human − machine", "p, Welch")
+        figure=("Binoculars score", "human", "synthetic"), table=("pair", "AUROC.*", "human − synthetic", "p, Welch")
     ),
     SCORES + "§ 2.1 Model combinations": Wanted(table=("observer",)),
     SCORES + "§ 2.2 LLaMA3-8B": Wanted(figure=("Binoculars score", "human"), table=("pair", "AUROC.*")),

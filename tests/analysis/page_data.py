@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 _PAIR = re.compile(r"(-?[\d.]+) (-?[\d.]+)")
+_SIZE = re.compile(r" ([\d,]+ of )?[\d,]+ rows$")
+"""The number of rows behind the title of a long table."""
 _TEXTS = ("h2", "h3", "h4", "li", "th", "td", "text")
 """Elements whose text is read."""
 _NUMBER = re.compile(r"[<≤+−-]?\s?\d[\d.,]*(%|\s|$)")
@@ -107,7 +109,7 @@ class PageData(HTMLParser):
                 if tag == "td" and _NUMBER.match(text):
                     self._now.numbers.append(text)
             case "h4":
-                self._now.captions.append(text.removesuffix(" CSV"))
+                self._now.captions.append(_SIZE.sub("", text.removesuffix(" CSV")))
             case "text" if text:
                 self._now.figures[-1].texts.append(text)
 

@@ -339,7 +339,7 @@ def test_texts_of_no_known_author_enter_no_auc(run_dir: Path, write: Any, row: A
     (seen,) = auc_by_cell(sweep, averages).to_dict("records")
     assert (seen["n_human"], seen["n_synthetic"]) == (3, 3)
     assert seen["auc"] < 1
-    assert averages.notes == ("2 texts are neither of author human nor synthetic, and enter no AUC.",)
+    assert averages.notes == ("2 texts are neither of author human nor synthetic, and enter no AUROC.",)
 
 
 @pytest.mark.parametrize("alone", ["human", "synthetic"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.column_titles import axis_title, counted, duration, number, scale_of
+from analysis.column_titles import axis_title, duration, number, scale_of
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,3 @@ def test_numbers_show_four_digits(value: float, text: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-def test_one_thing_has_no_plural() -> None:
-    assert [counted(count, "text") for count in (0, 1, 2, 2000)] == ["0 texts", "1 text", "2 texts", "2,000 texts"]

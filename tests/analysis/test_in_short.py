@@ -1,5 +1,7 @@
 """The page in short: few sentences, every section's first one before any second, none said twice or lost."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from analysis.assembly import measured_sweeps
@@ -7,7 +9,7 @@ from analysis.in_short import Finding, in_short
 from analysis.load import read_run
 from analysis.sections.order import SECTIONS
 from analysis.sections.section import Content, Notebook, Section
-from analysis.study import Made, NotebookPart
+from analysis.study import Made, NotebookPart, make_study
 
 
 def part(*sections: tuple[str, dict[str, tuple[str, ...]]]) -> NotebookPart:
@@ -44,6 +46,42 @@ def test_sweeps_that_say_the_same_share_a_finding_and_a_heading_names_them_only_
 def test_a_section_without_a_summary_title_and_one_without_sentences_are_left_out() -> None:
     short = in_short([part(("", {"a": ("detail",)}), ("empty", {"a": ()}))])
     assert (short.shown, short.folded) == ((), ())
+
+
+def test_a_section_may_have_sentences_of_its_own_for_the_top_or_none() -> None:
+    whole = part(("one", {"a": ("long",), "b": ("detail",)}))
+    (made,) = whole.made
+    contents = tuple(
+        (name, replace(content, in_short=said))
+        for (name, content), said in zip(made.contents, (("short",), ()), strict=True)
+    )
+    short = in_short([replace(whole, made=(replace(made, contents=contents),))])
+    assert (short.shown, short.folded) == ((Finding("one", ("short",), ("a",)),), ())
+
+
+def test_decoding_strategies_stand_at_the_top_with_the_rows_that_they_are_of(
+    run_dir: Path, write: Any, cell: Any
+) -> None:
+    rows = [
+        row
+        for model in ("a/one", "a/two")
+        for tokens in (16, 64)
+        for strategy, speed in (("greedy", 2.0), ("beam_search", 1.0))
+        for row in cell(
+            [speed * rate for rate in (10.0, 10.1, 9.9, 10.05, 9.95)],
+            model=model,
+            max_new_tokens=tokens,
+            decoding_strategy=strategy,
+        )
+    ]
+    rows = [row | {"benchmark": "decoding_strategy"} for row in rows]
+    write(run_dir, rows, "decoding_strategy", benchmark="decoding_strategy")
+    (finding,) = in_short(make_study(measured_sweeps([read_run(run_dir)], ["demo"]))).shown
+    assert finding.heading == "Decoding strategies"
+    assert finding.sentences[0].startswith(
+        "Rows of model a/one. No row has 256 max new tokens: 64 is shown instead. "
+        "Decoding strategy, from faster to slower: greedy; then beam_search. greedy is 2 times as fast as beam_search"
+    )
 
 
 def test_no_title_at_the_top_names_a_model_that_the_rows_may_not_be_of() -> None:

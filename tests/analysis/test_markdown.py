@@ -104,4 +104,4 @@ def test_report_md_is_short_enough_for_an_issue(run_dir: Path, write: Any, row: 
     write_report(run_dir)
     text = (run_dir / "report/report.md").read_text()
     assert MAX_CHARACTERS - 2_000 < len(text) <= MAX_CHARACTERS + 200
-    assert text.endswith(" more tables are on the page; here they would make more than an issue takes.\n")
+    assert text.endswith(" more tables on the page; here they would make more than an issue takes.\n")

@@ -16,9 +16,10 @@ from analysis.canvas import ESCAPED, Drawing
 from analysis.cell_averages import average
 from analysis.figure_spec import choose_figure
 from analysis.histograms import draw_scores
-from analysis.level_labels import MAX_LABEL, short_names
+from analysis.level_labels import MAX_LABEL, short_names, text_of
 from analysis.load import read_run
 from analysis.plots import draw
+from analysis.report import write_report
 
 NAMES = [
     "新模型-7b",
@@ -136,7 +137,7 @@ def test_authors_and_pairs_in_histograms(run_dir: Path, write: Any, row: Any) ->
         (['{"words": 64, "every": 1}', '{"words": 128, "every": 1}', None], ["words=64", "words=128", "–"]),
         (['{"0": "10GiB", "cpu": "4GiB"}'], ["0=10GiB, cpu=4GiB"]),
         (['{"a": 1}', '{"a": 1, "b": [true, null]}'], ["a=1", "b=[true, –]"]),
-        (['[{"": "cpu"}, {"": "cuda:0"}]'], ["cpu, cuda:0"]),
+        (['[{"": "cpu"}, {"": "cuda:0"}]'], ["all on cpu, all on cuda:0"]),
         (["[not/JSON", "{", "[" * 5000], ["JSON", "{", "[" * 13 + "…" + "[" * 26]),
         (["/x/m/", "/y/m", "n"], ["x/m", "y/m", "n"]),
         (["[]", "{}"], ["[]", "{}"]),
@@ -144,6 +145,33 @@ def test_authors_and_pairs_in_histograms(run_dir: Path, write: Any, row: Any) ->
 )
 def test_lists_and_objects_are_named_by_what_they_hold(levels: list[Any], names: list[str]) -> None:
     assert short_names(levels) == names
+
+
+@pytest.mark.parametrize(
+    ("level", "text"),
+    [
+        ('{"": "cpu"}', "all on cpu"),
+        ('{"": 0}', "all on device 0"),
+        ('[{"": "cpu"}, {"": "cuda:0"}]', "all on cpu and all on cuda:0"),
+        ('{"": "\\u001b[31m<b>"}', "all on \\x1b[31m<b>"),
+        ('{"": "cpu", "lm_head": 0}', '{"": "cpu", "lm_head": 0}'),
+        ('{"": {"": 1}}', '{"": {"": 1}}'),
+        ('{"": ', '{"": '),
+    ],
+)
+def test_a_device_map_of_one_device_is_in_words(level: str, text: str) -> None:
+    assert text_of(level) == text
+
+
+def test_a_device_map_is_in_words_on_the_page_and_in_the_legend(run_dir: Path, write: Any, cell: Any) -> None:
+    maps = ('{"": "cpu"}', '{"": "cuda:0"}')
+    rows = [row for one in maps for row in cell([1.0, 2.0], device_map=one, cell_id=one, task_id=one)]
+    write(run_dir, rows, figure={"x": "max_new_tokens", "y": "inference_time_s", "series": "device_map"})
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    tables = re.findall("<(?:th|td)[^>]*>all on cuda:0", page)
+    assert tables
+    assert "cpu (all on cpu)" in page, "device and device map in one column"
+    assert "&#34;&#34;" not in page.partition("<details><summary>Spec")[0]
 
 
 def test_a_panel_of_a_pair_is_called_by_both_models(run_dir: Path, write: Any, row: Any) -> None:

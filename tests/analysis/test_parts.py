@@ -245,6 +245,6 @@ def test_an_unknown_status_and_none_are_counted(run_dir: Path, write: Any, cell:
     odd = [row(1, status="frozen"), row(2, status="frozen"), row(3, status=None)]
     write(run_dir, [*cell([1.0]), *odd])
     assert sweep_of(run_dir).remarks == (
-        "2 rows have the status 'frozen', unknown to this version; they enter no number",
-        "1 rows have no status; they enter no number",
+        "2 rows with the status 'frozen', unknown to this version: left out of every number",
+        "1 row with no status: left out of every number",
     )

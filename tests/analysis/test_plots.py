@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from analysis import plots
+from analysis.canvas import panels
 from analysis.cell_averages import average
 from analysis.figure_spec import choose_figure
 from analysis.histograms import draw_scores
@@ -136,3 +137,9 @@ def test_histogram_of_scores(run_dir: Path, write: Any, row: Any) -> None:
 )
 def test_levels_that_grow_by_leaps_get_a_logarithmic_axis(levels: list[float], expected: bool) -> None:
     assert is_geometric(levels) == expected
+
+
+def test_panels_of_many_series_are_higher() -> None:
+    few, many = (panels(2, ["greedy"] * count)[0].get_size_inches() for count in (5, 6))
+    assert many[1] > few[1]
+    assert many[0] == few[0]

@@ -135,7 +135,7 @@ def test_scores_have_their_own_figure_and_table(run_dir: Path, write: Any, row: 
     ]
     write(run_dir, rows, "pairs", benchmark="binoculars")
     page = write_report(run_dir).read_text(encoding="utf-8")
-    assert "AUC: how often a human text scores above a synthetic one" in page
+    assert "AUROC: how often a human text scores above a synthetic one" in page
     assert list(pd.read_csv(run_dir / "report/tables/pairs-separation.csv")["auc"]) == [1.0]
     assert (run_dir / "report/figures/pairs-distribution.png").stat().st_size > 0
 
@@ -213,7 +213,7 @@ def test_a_run_that_is_not_complete_says_so_and_how_to_go_on(run_dir: Path, writ
     assert "3 rows; 1 of 44 tasks are done" in head
     assert "Tasks done: second: 0 of 43." in head
     contents = (run_dir / "report/index.html").read_text(encoding="utf-8").split("</nav>")[0].removeprefix(head)
-    assert "generation, 3 rows; 1 of 1 tasks are done" in contents
+    assert "generation, 3 rows; 1 of 1 task is done" in contents
     assert "0 rows; 0 of 43 tasks are done" in contents
 
 
@@ -228,7 +228,7 @@ def test_what_was_unavailable_is_not_done(run_dir: Path, write: Any, cell: Any) 
 def test_a_complete_run_says_how_much_it_was(run_dir: Path, write: Any, cell: Any) -> None:
     write(run_dir, cell([1.0, 2.0, 3.0]), tasks=1)
     head = head_of(run_dir)
-    assert "3 rows; 1 of 1 tasks are done" in head
+    assert "3 rows; 1 of 1 task is done" in head
     assert "not complete" not in head
 
 
@@ -276,9 +276,9 @@ def test_scores_of_any_value_have_a_page(run_dir: Path, write: Any, row: Any, sc
     write(run_dir, rows, "pairs", benchmark="binoculars")
     page = write_report(run_dir).read_text(encoding="utf-8")
     measured = scores[0] in (0.9, 1e308)
-    assert ("AUC" in page) == measured
+    assert ("AUROC: how often" in page) == measured
     assert ("The figure could not be drawn" in page) == (scores[0] == 1e308)
-    assert ("4 texts are neither of author human nor synthetic, and enter no AUC." in page) == measured
+    assert ("4 texts are neither of author human nor synthetic, and enter no AUROC." in page) == measured
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308, 5e-324, 0.0, -1.0])

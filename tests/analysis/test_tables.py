@@ -51,8 +51,23 @@ def test_an_auc_tells_its_numbers_of_texts() -> None:
 
 def test_long_tables_are_cut_on_the_page_only(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analysis.cells_table, "MAX_TABLE_ROWS", 1)
-    assert "1 more rows in" in write_report(small_run).read_text(encoding="utf-8")
+    page = write_report(small_run).read_text(encoding="utf-8")
+    assert "1 more row in" in page
     assert len(pd.read_csv(small_run / "report/tables/generation-averages.csv")) == 8
+
+
+@pytest.mark.parametrize(
+    ("rows", "left_out", "size"),
+    [(15, 0, ""), (16, 0, "16 rows"), (1, 14, ""), (1, 15, "1 of 16 rows"), (200, 1100, "200 of 1,300 rows")],
+)
+def test_a_table_that_does_not_fit_its_box_counts_its_rows_in_its_heading(rows: int, left_out: int, size: str) -> None:
+    assert Table("t", ("a",), (("x",),) * rows, left_out=left_out).size == size
+
+
+def test_the_number_of_rows_stands_behind_the_title(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, [row for cores in range(1, 18) for row in cell([5.0], cpu_cores=cores)])
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    assert '<h4>All cells <span class="aside">17 rows</span> <a class="aside"' in page
 
 
 def test_columns_of_words_are_told_from_columns_of_numbers() -> None:

@@ -1,1 +1,1 @@
-"""Sections of notebook 03: scores of model pairs, and how well they tell human from machine text."""
+"""Sections of notebook 03: scores of model pairs, and how well they tell human from synthetic text."""

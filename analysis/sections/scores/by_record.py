@@ -1,12 +1,12 @@
-"""Human against machine scores, by record: difference of means, tests, effect size.
+"""Human against synthetic scores, by record: difference of means, tests, effect size.
 
 Fragments of one record are not independent: every interval and every p is by record.
 
 - Difference of means: over all texts; its variance is that of the sum of each record's share in it (cluster-robust, a
   record being a cluster; Liang and Zeger 1986), times R / (R − 1); Student's t with R − 1 degrees of freedom.
 - Welch's test: of the means of each record and class. It takes the classes for independent.
-- Paired test: Student's, of the mean difference between the human and the machine texts of a record that have the same
-  place in it.
+- Paired test: Student's, of the mean difference between the human and the synthetic texts of a record that have the
+  same place in it.
 - Cohen's d: over all texts, with the pooled standard deviation.
 """
 
@@ -23,11 +23,11 @@ from analysis.thresholds.clustered_auroc import numbered
 Floats = npt.NDArray[np.float64]
 CONFIDENCE: Final = 0.95
 _PLACE: Final = ("dataset", "record_id", "fragment_index", "start_word", "prefix_tokens")
-"""Columns that a human and a machine text have in common where they are paired. A null is equal to a null."""
+"""Columns that a human and a synthetic text have in common where they are paired. A null is equal to a null."""
 
 
 class Difference(NamedTuple):
-    """Human less machine. A value that the texts do not carry is None."""
+    """Human less synthetic. A value that the texts do not carry is None."""
 
     mean_human: float | None
     mean_synthetic: float | None
@@ -108,9 +108,9 @@ def record_numbers(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def paired_differences(rows: pd.DataFrame, score: str) -> pd.DataFrame:
-    """Return record_id and difference of each human text and machine text of a record that have the same place in it.
+    """Return record_id and difference of each human text and synthetic text of a record that have the same place in it.
 
-    Where human texts name the generator of the machine text that they stand beside, the generator must be the same.
+    Where human texts name the generator of the synthetic text that they stand beside, the generator must be the same.
     """
     human = rows["is_human"].to_numpy(np.bool_)
     place = [name for name in _PLACE if name in rows]

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.canvas import PALETTE, STYLES, Drawing
-from analysis.column_titles import capital, counted, number, title_of
+from analysis.column_titles import capital, number, title_of
 from analysis.sections.measured_sweep import MeasuredSweep
 from analysis.sections.scores.scored import fragment_run
 from analysis.sections.scores.setting import AUTHORS, Setting
@@ -14,6 +14,7 @@ from analysis.sections.scores.setting_panels import MAX_SETTINGS, draw_settings
 from analysis.sections.scores.wording import score_text
 from analysis.sections.section import Content
 from analysis.tables import Table
+from sweeps.wording import counted
 
 _SHARES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BEYOND: Final = 0.0005

@@ -1,4 +1,4 @@
-"""Notebook 03, § 2.1: model pairs and how well they tell human from machine text; § 2.2: the same for one pair."""
+"""Notebook 03, § 2.1: model pairs and how well they tell human from synthetic text; § 2.2: the same for one pair."""
 
 from typing import Final
 
@@ -11,10 +11,11 @@ from analysis.sections.scores.combinations import matrix, unsupported
 from analysis.sections.scores.pair_statistics import comparisons, statistics
 from analysis.sections.scores.ranking import ranking
 from analysis.sections.scores.scored import settings_of
-from analysis.sections.scores.unplaced import without_record
+from analysis.sections.scores.unplaced import only_without_record, without_record
 from analysis.sections.scores.wording import auroc_text, limits_text, p_text, score_text
 from analysis.sections.section import Content
 from analysis.tables import MAX_TABLE_ROWS, Table
+from sweeps.wording import counted
 
 _OF_TEXT: Final = ("corpus", "fragments", "prefix_tokens")
 """Columns that tell texts apart, beside those that every section has."""
@@ -29,6 +30,8 @@ HOW: Final = (
 def model_benchmark(sweep: MeasuredSweep) -> Content | None:
     """Return § 2.1: box plot, statistics of each pair, and their ranking. None for a sweep of one pair."""
     settings = settings_of(sweep, _OF_TEXT, longest=True)
+    if not settings:
+        return _why_none(sweep, several_pairs=True)
     if len(settings) < 2:
         return None
     table = statistics(settings)
@@ -53,22 +56,23 @@ def combinations(sweep: MeasuredSweep) -> Content | None:
     if table is None:
         return None
     without = unsupported(sweep)
-    said = () if without is None else (f"{len(without.rows)} pairs have no score; the table gives the reason of each.",)
-    return Content(sentences=said, tables=(table, without) if without else (table,))
+    if without is None:
+        return Content(tables=(table,))
+    said = f"{counted(len(without.rows), 'pair')} without a score; the table gives the reason of each."
+    return Content(sentences=(said,), tables=(table, without))
 
 
 def one_pair(sweep: MeasuredSweep) -> Content | None:
     """Return § 2.2: box plot and statistics of the pair. None for a sweep of several pairs."""
     settings = settings_of(sweep, _OF_TEXT, longest=True)
-    if not settings and (said_of := without_record(sweep)):
-        return Content(sentences=said_of)
+    if not settings:
+        return _why_none(sweep, several_pairs=False)
     if len(settings) != 1:
         return None
     table, setting = statistics(settings), settings[0]
     has_prefixes = settings_of(sweep)[0].has_prefixes
-    said = (
-        f"{setting.n_human:,} human and {setting.n_synthetic:,} machine texts of {table['records'].iloc[0]:,} records."
-    )
+    of_both = f"{setting.n_human:,} human and {counted(setting.n_synthetic, 'synthetic text')}"
+    said = f"{of_both} of {counted(int(table['records'].iloc[0]), 'record')}."
     if has_prefixes:
         said += " Of the prefixes of a text, the longest with a score counts here."
     return Content(
@@ -79,13 +83,19 @@ def one_pair(sweep: MeasuredSweep) -> Content | None:
     )
 
 
+def _why_none(sweep: MeasuredSweep, *, several_pairs: bool) -> Content | None:
+    """Return the reason why a sweep with scores has no setting; None where another section gives the reason."""
+    said = only_without_record(sweep, several_pairs=several_pairs)
+    return Content(sentences=said) if said else None
+
+
 def _table(table: pd.DataFrame, file_name: str) -> Table:
     return Table(
-        title="Human against machine scores",
+        title="Human against synthetic scores",
         headers=(
-            *("pair", "AUROC (95% interval)", "human − machine", "95% interval", "Cohen's d"),
-            *("p, Welch", "p, paired", "mean human", "mean machine"),
-            *("n human", "n machine", "records", "paired texts"),
+            *("pair", "AUROC (95% interval)", "human − synthetic", "95% interval", "Cohen's d"),
+            *("p, Welch", "p, paired", "mean human", "mean synthetic"),
+            *("n human", "n synthetic", "records", "paired texts"),
         ),
         rows=tuple(
             (

@@ -84,7 +84,7 @@ def _compared_with_all(both: Sequence[Setting], score: str) -> tuple[pd.DataFram
     if records.min() < FEWEST_RECORDS:
         return pd.DataFrame(), (
             f"The pairs are not compared: texts of {records[True]:,} records with human and {records[False]:,} with "
-            f"machine text were scored by all of them, and {FEWEST_RECORDS} of each are needed."
+            f"synthetic text were scored by all of them, and {FEWEST_RECORDS} of each are needed."
         )
     values = np.array(
         [machine_like(setting.rows[score].array[own], score) for setting, own in zip(both, texts, strict=True)]

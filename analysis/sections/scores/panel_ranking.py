@@ -25,7 +25,7 @@ from scoring.scores import SCORES
 MAX_SETTINGS: Final = 6
 _HOW: Final = (
     "On the same texts for every score: one of each record and author, drawn with a fixed seed. By record: DeLong's "
-    "interval and test with the record as the unit, because a record's human and machine text depend on each other. "
+    "interval and test with the record as the unit, because a record's human and synthetic text depend on each other. "
     "Rates are points of the step ROC with the false-positive rate that was reached, and promise nothing about other "
     "texts."
 )
@@ -131,7 +131,7 @@ def _table(panels: Sequence[Panel], file_name: str) -> Table:
         headers=(
             *("pair", "score", "AUROC (95% interval)"),
             *(f"TPR at FPR ≤ {percent(fpr)}" for fpr in FPRS),
-            *("n human", "n machine", "machine text is", "formula", "remark"),
+            *("n human", "n synthetic", "synthetic text is", "formula", "remark"),
         ),
         rows=tuple(rows),
         names=2,
@@ -165,7 +165,7 @@ def _views(panels: Sequence[Panel], file_name: str) -> Table:
                 rows.append((*names, *(shown.get(score, NULL) for score in scores), *counts))
     return Table(
         title="AUROC of every score by length (tokens), dataset and generator",
-        headers=("pair", "by", "level", *scores, "n human", "n machine"),
+        headers=("pair", "by", "level", *scores, "n human", "n synthetic"),
         rows=tuple(rows[:MAX_TABLE_ROWS]),
         names=3,
         csv=f"tables/{file_name}-panel-auroc.csv",

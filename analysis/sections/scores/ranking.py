@@ -35,12 +35,12 @@ def ranking(table: pd.DataFrame, pairwise: pd.DataFrame, what: str = "pair", loo
     if sure.empty and has_enough.any():
         return [*loud, f"No {what} is ranked: the scores vary too little for an interval."]
     if sure.empty:
-        return [*loud, f"Too few records to rank: {FEWEST_RECORDS} with human and with machine text are needed."]
+        return [*loud, f"Too few records to rank: {FEWEST_RECORDS} with human and with synthetic text are needed."]
     best = sure.iloc[0].to_dict()
     shown = f"AUROC {auroc_text(best['auroc'], best['auroc_low'], best['auroc_high'])}"
     if best["auroc"] <= 0.5 or not is_beyond_chance(best, looks):
         among = f", the highest of {len(known)}" if len(known) > 1 else ""
-        said = f"No {what} is shown to separate human from machine text: {best['setting']} has {shown}{among}."
+        said = f"No {what} is shown to separate human from synthetic text: {best['setting']} has {shown}{among}."
         return [*loud, said]
     if len(known) == 1:
         return [*loud, f"{best['setting']}: {shown}."]

@@ -42,7 +42,7 @@ def roc_bands(values: Any, is_human: Any, record: Any, seed: int = 0, *, with_ba
     values = np.asarray(values, np.float64)
     ordered, of_human = _highest_first(values[human], record[human])
     machine, of_machine = _highest_first(values[~human], record[~human])
-    above = np.searchsorted(-machine, -ordered, side="left")  # machine texts strictly above each human one
+    above = np.searchsorted(-machine, -ordered, side="left")  # synthetic texts strictly above each human one
     fpr_G = np.unique(np.append(np.geomspace(1 / len(ordered), 1, _GRID), [0.001, 0.01, 0.05]))
     fpr_G = fpr_G[fpr_G >= 1 / len(ordered)]
     size = int(record.max()) + 1

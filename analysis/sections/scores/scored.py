@@ -21,7 +21,7 @@ SETTING: Final = (
 )
 """Columns that say how texts were made and scored: a calibration is of one value of each."""
 DIRECTED: Final = tuple(name for name, kind in SCORES.items() if kind.direction)
-"""Scores with a side on which machine text lies."""
+"""Scores with a side on which synthetic text lies."""
 _MOST_HASHED: Final = 50_000
 """Rows of a class that a draw looks at. Of more, so many are drawn by their place first: millions take seconds."""
 

@@ -16,7 +16,7 @@ FEWEST_RECORDS: Final = 20
 
 @dataclass(frozen=True)
 class Setting:
-    """Rows of one setting that are of a human or machine text and have a score."""
+    """Rows of one setting that are of a human or synthetic text and have a score."""
 
     name: str
     """Short and unique in the sweep, as 'falcon-7b with falcon-7b-instruct'."""
@@ -32,12 +32,12 @@ class Setting:
 
     @property
     def n_synthetic(self) -> int:
-        """Return the number of rows of machine texts."""
+        """Return the number of rows of synthetic texts."""
         return len(self.rows) - self.n_human
 
     @cached_property
     def fewest_records(self) -> int:
-        """Return the number of records with human text, or of those with machine text, whichever is smaller."""
+        """Return the number of records with human text, or of those with synthetic text, whichever is smaller."""
         record, human = pd.factorize(self.rows["record_id"])[0], self.rows["is_human"].to_numpy(np.bool_)
         return min(int(np.count_nonzero(np.bincount(record[inside]))) for inside in (human, ~human))
 
@@ -48,5 +48,5 @@ class Setting:
 
     @cached_property
     def has_prefixes(self) -> bool:
-        """Tell whether a text has a row for each of its prefixes."""
-        return "prefix_tokens" in self.rows and bool(self.rows["prefix_tokens"].notna().all())
+        """Tell whether texts have a row for each of their prefixes. A row without prefix_tokens is of a whole text."""
+        return "prefix_tokens" in self.rows and bool(self.rows["prefix_tokens"].notna().any())

@@ -66,10 +66,11 @@ class SettingRows:
 
     @cached_property
     def _longest(self) -> npt.NDArray[np.intp]:
-        """Return the place of the longest prefix of each text among the setting's rows."""
+        """Return the place of the longest prefix of each text among the setting's rows; a whole text is the longest."""
         rows = self._every.rows
         codes, count = numbered_codes(rows, [name for name in TEXT if name in rows])
-        ascending = np.argsort(rows["prefix_tokens"].to_numpy(np.int64), kind="stable")
+        tokens = rows["prefix_tokens"].to_numpy(np.float64, na_value=np.inf)
+        ascending = np.argsort(tokens, kind="stable")
         last = np.zeros(count, np.intp)
         last[codes[ascending]] = ascending  # of several values for one place, the last stays
         return np.sort(last)

@@ -37,7 +37,7 @@ def held_out_figures(calibration: Calibration, name: str) -> tuple[Drawing, ...]
 
 @rules()
 def reliability_figure(table: pd.DataFrame, name: str) -> tuple[Drawing, ...]:
-    """Draw how often texts of about one probability are machine's. None where the table has no bin with texts."""
+    """Draw how often texts of about one probability are synthetic. None where the table has no bin with texts."""
     if table.empty or not table["observed"].notna().any():
         return ()
     known = table[table["observed"].notna()]
@@ -48,8 +48,8 @@ def reliability_figure(table: pd.DataFrame, name: str) -> tuple[Drawing, ...]:
     for chosen, fill in ((many, PALETTE[0]), (~many, "white")):
         part = known[chosen]
         axis.plot(part["predicted"], part["observed"], "o", color=PALETTE[0], markerfacecolor=fill, markersize=7)
-    axis.set_xlabel("predicted probability of machine text")
-    axis.set_ylabel("share that is machine text")
+    axis.set_xlabel("predicted probability of synthetic text")
+    axis.set_ylabel("share that is synthetic text")
     caption = (
         "Reliability of the probability on the report part, at the prior of the calibration; on the dashed line it is "
         f"right. Hollow: bins of fewer than {_FEWEST} texts."

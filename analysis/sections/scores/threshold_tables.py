@@ -19,8 +19,8 @@ _TITLES: Final = {
     "fpr": "FPR (exact 95%)",
     "tpr": "TPR (exact 95%)",
     "score": "score",
-    "n_synthetic": "n machine",
-    "mean_tokens_synthetic": "mean tokens machine",
+    "n_synthetic": "n synthetic",
+    "mean_tokens_synthetic": "mean tokens synthetic",
     "auroc_matched": "AUROC matched",
     "auroc_unmatched": "AUROC unmatched",
     "auroc_of_length": "AUROC of length alone",
@@ -37,7 +37,7 @@ def group_table(calibration: Calibration) -> Table:
         title="Length groups: thresholds, and rates on records held out",
         headers=(
             *("group", "threshold", "FPR promised", "FPR held out (exact 95%)", "TPR held out (exact 95%)"),
-            *("n human", "n machine", "expected FPR", "calibrated on", "k", "beyond", "equal"),
+            *("n human", "n synthetic", "expected FPR", "calibrated on", "k", "beyond", "equal"),
         ),
         rows=tuple(
             _group_row(group, held_out.get((group.min_tokens, group.min_windows)), promised)

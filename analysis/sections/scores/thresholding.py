@@ -46,13 +46,15 @@ def thresholding(sweep: MeasuredSweep) -> Content | None:
         return None
     found = calibration_for(sweep)
     if found.calibration is None or found.setting is None:
-        return Content(sentences=tuple(filter(None, (found.remark, *_without(sweep, first, found)))))
+        return Content(sentences=tuple(filter(None, (found.remark, *_without(sweep, first, found)))), in_short=())
     calibration, score = found.calibration, found.calibration.binding.score
     frames = {found.setting.name: by_length(found.setting, score)}
     name = f"{sweep.file_name}-thresholds"
     reliability = found.tables.get("reliability", pd.DataFrame())
+    said = tuple(_sentences(calibration, found))
     return Content(
-        sentences=(*_sentences(calibration, found), *filter(None, [found.remark])),
+        sentences=(*said, *filter(None, [found.remark])),
+        in_short=said,
         drawings=(
             *length_figure([found.setting], frames, score, f"{name}-by-length", calibration, points=False),
             *held_out_figures(calibration, name),
@@ -99,7 +101,7 @@ def _command(sweep: MeasuredSweep, setting: Setting, found: Found, fpr: float) -
 def _sentences(calibration: Calibration, found: Found) -> list[str]:
     """Return the promise, and every rate on the report part that breaks it."""
     binding = calibration.binding
-    head = f"Thresholds of {binding.score}: machine text is {binding.direction}."
+    head = f"Thresholds of {binding.score}: synthetic text is {binding.direction}."
     if calibration.promise is None:
         return [head, f"They promise nothing: {calibration.published}"]
     promise = calibration.promise

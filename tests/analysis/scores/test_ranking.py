@@ -74,7 +74,7 @@ def test_a_perfect_auroc_of_few_machine_texts_is_too_few_whatever_the_human_text
     record = np.where(human, np.arange(90), np.arange(90) % 10)  # three machine texts in each of ten records
     texts = pd.DataFrame({"is_human": human, "record_id": record, "score": human * 1.0})
     said = ranking(statistics([Setting("a", {}, texts)]), pd.DataFrame())
-    assert said == ["Too few records to rank: 20 with human and with machine text are needed."]
+    assert said == ["Too few records to rank: 20 with human and with synthetic text are needed."]
 
 
 def test_paired_texts_of_few_records_have_no_p() -> None:
@@ -109,10 +109,10 @@ def test_an_auroc_below_one_half_is_said_and_not_turned() -> None:
 def test_an_interval_around_one_half_separates_nothing() -> None:
     said = ranking(table(("a", 0.55, 0.45, 0.65), ("b", 0.51, 0.4, 0.6)), pairwise(a_b=0.9))
     assert said == [
-        "No pair is shown to separate human from machine text: a has AUROC 0.550 (0.450–0.650), the highest of 2."
+        "No pair is shown to separate human from synthetic text: a has AUROC 0.550 (0.450–0.650), the highest of 2."
     ]
 
 
 def test_too_few_records_rank_nothing() -> None:
     said = ranking(table(("a", 0.9, None, None)).assign(records=8), pd.DataFrame())
-    assert said == ["Too few records to rank: 20 with human and with machine text are needed."]
+    assert said == ["Too few records to rank: 20 with human and with synthetic text are needed."]

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.analysis.scores.test_score_sections import made, measured
+import pytest
+
+from analysis.sections.order import SECTIONS
+from analysis.sections.scores.scored import settings_of
+from tests.analysis.scores.test_score_sections import PAIRS, made, measured
 
 Write = Callable[..., Path]
 Scored = Callable[..., list[dict[str, Any]]]
@@ -25,6 +29,39 @@ def test_scored_rows_without_a_record_are_told(run_dir: Path, write: Write, scor
     write(run_dir, [row | {"author": "editor"} for row in rows[:1]], "s", benchmark="binoculars")
     (only,) = made(measured(run_dir), "LLaMA3-8B").sentences
     assert only.startswith("1 of 1 scored rows have no author, or another than human and synthetic: ")
+
+
+@pytest.mark.parametrize(("lacks", "reason"), [("record_id", "have no record_id"), ("author", "have no author, or")])
+def test_a_sweep_whose_scored_rows_all_lack_their_place_says_so_once(
+    run_dir: Path, write: Write, scored: Scored, lacks: str, reason: str
+) -> None:
+    for pairs, title in ((PAIRS[:1], "LLaMA3-8B"), (PAIRS, "Model benchmark")):
+        every = enumerate(scored(20, pairs=pairs))
+        rows = [row | {lacks: None, "iteration": number, "fragment_index": number} for number, row in every]
+        write(run_dir, rows, "s", benchmark="binoculars")
+        sweep = measured(run_dir)
+        scores = [one for one in SECTIONS if one.benchmark == "binoculars" and "score" in one.columns]
+        contents = {one.title: one.make(sweep) for one in scores if one.has_rows(sweep)}
+        said = {name: content.sentences for name, content in contents.items() if content and content.sentences}
+        assert list(said) == [title]
+        (sentence,) = said[title]
+        assert sentence.startswith(f"{len(rows)} of {len(rows)} scored rows {reason}")
+
+
+def test_prefixes_beside_whole_texts_are_no_texts_of_their_own(run_dir: Path, write: Write, scored: Scored) -> None:
+    rows = [
+        row | {"prefix_tokens": tokens, "length_tokens": tokens or 400}
+        for row in scored(fragments=1)
+        for tokens in ((16, 32, None) if row["record_id"] < "r00030" else (16, 32))
+    ]
+    write(run_dir, rows, "s", benchmark="binoculars")
+    sweep = measured(run_dir)
+    content = made(sweep, "LLaMA3-8B")
+    assert content.files["s-pairs"][["n_human", "n_synthetic"]].iloc[0].tolist() == [60, 60]
+    said = "Of the prefixes of a text, the longest with a score counts here."
+    assert any(sentence.endswith(said) for sentence in content.sentences)
+    (setting,) = settings_of(sweep, longest=True)
+    assert sorted(setting.rows["length_tokens"]) == [32] * 60 + [400] * 60
 
 
 def test_prefixes_of_different_length_are_not_paired(run_dir: Path, write: Write, scored: Scored) -> None:

@@ -98,7 +98,7 @@ def test_the_matrix_shows_pairs_that_cannot_be_scored_with_the_reason(three_pair
 def test_few_records_are_shown_and_conclude_nothing(run_dir: Path, write: Write, scored: Scored) -> None:
     write(run_dir, scored(12, pairs=PAIRS), "s", benchmark="binoculars")
     content = made(measured(run_dir), "Model benchmark")
-    assert "Too few records to rank: 20 with human and with machine text are needed." in content.sentences
+    assert "Too few records to rank: 20 with human and with synthetic text are needed." in content.sentences
     frame = content.files["s-pairs"]
     assert frame[["low", "high", "auroc_low", "p_welch_holm", "p_paired_holm"]].isna().all(axis=None)
     assert frame["auroc"].notna().all()
@@ -152,6 +152,7 @@ def test_without_a_calibration_the_command_and_what_the_records_carry(one_pair: 
     assert f"analysis.thresholds {run_dir} --sweep s --fpr 0.05 --out {run_dir}/calibration.json" in said[0]
     assert "60 records with human text, 36 of them in the calibrate part, no false-positive rate can be" in said[1]
     assert "5% needs 59" in said[1]
+    assert made(one_pair, "Thresholding").in_short == (), "what is not there yet is not said at the top"
 
 
 def test_thresholds_are_shown_with_the_promise(run_dir: Path, write: Write, scored: Scored) -> None:
@@ -161,6 +162,7 @@ def test_thresholds_are_shown_with_the_promise(run_dir: Path, write: Write, scor
     write_files(fit.calibration, tables_of(fit), out, tables_directory(out))
     content = made(measured(run_dir), "Thresholding")
     assert "at most 5% of new human texts like these are flagged, with confidence 95%" in content.sentences[0]
+    assert content.in_short == content.sentences
     names = [drawing.name for drawing in content.drawings]
     assert names == [f"s-thresholds-{kind}" for kind in ("by-length", "fpr", "tpr", "reliability")]
     assert content.tables[0].rows[0][2] == "≤ 5%"
@@ -219,3 +221,19 @@ def test_points_are_drawn_alike_whatever_the_order_of_the_rows(one_pair: Measure
     chosen, again = thinned(rows, 20), thinned(rows.sample(frac=1, random_state=1), 20)
     assert len(chosen) == 40
     pd.testing.assert_frame_equal(chosen.sort_index(), again.sort_index())
+
+
+def test_the_page_has_one_word_for_the_author_that_is_not_human(three_pairs: MeasuredSweep) -> None:
+    contents = [one.make(three_pairs) for one in SECTIONS if one.has_rows(three_pairs)]
+    said = [
+        text
+        for content in contents
+        if content
+        for text in (
+            *content.sentences,
+            *(drawing.caption for drawing in content.drawings),
+            *(text for table in content.tables for text in (table.title, table.note, *table.headers)),
+        )
+    ]
+    assert [text for text in said if "synthetic" in text]
+    assert [text for text in said if "machine" in text] == []

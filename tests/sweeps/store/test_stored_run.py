@@ -78,7 +78,7 @@ def test_progress_statuses_reasons_and_the_command_that_goes_on(run_dir: Path) -
 
 def test_a_finished_run_is_not_to_be_continued(run_dir: Path) -> None:
     shutil.rmtree(run_dir / "first")
-    assert call(run_dir).stdout.splitlines()[0] == f"{run_dir}: 1 of 1 tasks are done; no run writes there now"
+    assert call(run_dir).stdout.splitlines()[0] == f"{run_dir}: 1 of 1 task is done; no run writes there now"
     assert "python -m" not in call(run_dir).stdout
 
 
@@ -100,7 +100,7 @@ def test_what_is_not_known_is_said(run_dir: Path) -> None:
     assert f"warning: {run_dir / 'first' / 'part-000007.parquet'}: cannot be read" in answer.stdout
     assert f"warning: {run_dir / 'second' / '_environment.json'}: is missing" in answer.stdout
     assert "7 tasks are done; no file says how many were planned" in answer.stdout
-    assert "second: 1 tasks are done; no file says how many were planned: 1 ok" in answer.stdout
+    assert "second: 1 task is done; no file says how many were planned: 1 ok" in answer.stdout
     (seen,) = json.loads(call(run_dir, "--json").stdout)["directories"]
     assert (seen["planned"], seen["sweeps"]["second"]["missing"]) == (None, None)
 
