@@ -1,5 +1,6 @@
 """One small Ray cluster for the whole session, and what every test may rely on."""
 
+import gc
 import os
 import signal
 import sys
@@ -61,3 +62,12 @@ def pytest_collection_finish() -> None:
     """
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
+
+
+def pytest_runtest_setup() -> None:
+    """Freeze imported objects before the first test, and again after a worker that unfroze them with its model.
+
+    Otherwise each of the many collections that loads and measurements ask for searches all of torch and transformers.
+    """
+    if not gc.get_freeze_count():
+        gc.freeze()
