@@ -39,7 +39,7 @@ class Hashing(BinocularsBenchmark):
         return devices
 
     def unload(self, held: Any) -> None:
-        gc.freeze()  # of what the worker unfroze nothing is to be freed, and three workers an example would search it all
+        gc.freeze()  # again: here nothing that the worker unfroze is to be freed, and the next one would search it all
 
     def rows(self, held: Any, task: Task, factors: BinocularsFactors) -> Any:
         assert task.shard is not None
