@@ -15,6 +15,8 @@ ROOT = Path(__file__).parent.parent
 # Ray's workers and the commands that tests start must find tests/fakes.py.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Threads of torch that wait sleep; else they take CPU time from the tests of the other process.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and every command that a test starts and
 # interrupts would inherit that: it would never end.
