@@ -1,5 +1,6 @@
 """One small Ray cluster for the whole session, and what every test may rely on."""
 
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ ROOT = Path(__file__).parent.parent
 # Ray's workers and the commands that tests start must find tests/fakes.py.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Threads of torch that wait sleep; else they take CPU time from the tests of the other process.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and every command that a test starts and
 # interrupts would inherit that: it would never end.
@@ -61,3 +64,12 @@ def pytest_collection_finish() -> None:
     """
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
+
+
+def pytest_runtest_setup() -> None:
+    """Freeze imported objects before the first test, and again after a worker that unfroze them with its model.
+
+    Otherwise each of the many collections that loads and measurements ask for searches all of torch and transformers.
+    """
+    if not gc.get_freeze_count():
+        gc.freeze()

@@ -11,7 +11,11 @@ import pytest
 from sweeps.schema import COLUMNS
 
 SHORT = {"iterations": "1", "warmup": "0"}
-SHORTER = {"decoding_strategy": {"factors.max_new_tokens": "[16]"}}
+SHORTER = {
+    "decoding_strategy": {"factors.max_new_tokens": "[4]"},
+    "generation": {"factors.max_new_tokens": "[4, 8]"},
+}
+"""`make study-check` rehearses with more tokens."""
 MEASURED = {
     "model_loading": ["load_time_s", "load_rate_per_s", "load_bytes", "load_rate_bytes_per_s", "filesystem"],
     "generation": ["new_tokens", "inference_time_s", "ttft_s", "tpot_s", "peak_rss_bytes", "device_map_effective"],

@@ -1,7 +1,6 @@
 """Seven strategies on one model: exact in length, measured step by step, and independent of each other."""
 
 import copy
-import gc
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -33,15 +32,6 @@ MODES = {
     "contrastive": "contrastive_search",
 }
 NEW_TOKENS = 6
-
-
-@pytest.fixture(scope="module", autouse=True)
-def frozen() -> Iterator[None]:
-    """Freeze imported objects, as workers do; otherwise each collection would search all of torch and transformers."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """The generation benchmark's rows agree with independent counts and times."""
 
-import gc
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,15 +14,6 @@ from sweeps.schema import COLUMNS
 from sweeps.task import Slot, Task
 
 QUANTIZATIONS = ["none", "4-bit", "8-bit"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def frozen() -> Iterator[None]:
-    """Freeze imported objects, as workers do; otherwise each collection would search all of torch and transformers."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module", params=QUANTIZATIONS)

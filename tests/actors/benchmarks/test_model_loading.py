@@ -1,6 +1,5 @@
 """Loads: the timed span, the files that are read, the memory that is left, and loads that are refused."""
 
-import gc
 import json
 import shutil
 import statistics
@@ -46,15 +45,6 @@ def factors(**levels: Any) -> ModelLoadingFactors:
 def load(**levels: Any) -> dict[str, Any]:
     asked = factors(**levels)
     return measure(find_target(asked), asked)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _frozen() -> Iterator[None]:
-    """Freeze imported objects, as workers do; otherwise each collection before a clock would search all of them."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
