@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 QUICK := --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo study study-check pictures quick types logic logic-of-models test check lint docs notebook bench chaos fuzz clean help
+.PHONY: demo study study-check pictures quick types logic logic-of-models test check lint docs notebook bench chaos gpu fuzz clean help
 
 help:
 	@echo "make demo    set up, sweep the built-in models through Ray, write runs/quickstart/report/index.html"
@@ -23,6 +23,7 @@ help:
 	@echo "make notebook  run docs/example.ipynb and store its outputs"
 	@echo "make bench   speed against the references, as ratios"
 	@echo "make fuzz    odd specs, corpora, names and run directories, 1,000 of each"
+	@echo "make gpu     values, memory and statuses on this machine's first GPU; skipped where there is none"
 	@echo "make chaos   ten minutes of random kills of workers, nodes, coordinator and driver; no row may change"
 
 # Continued where it was stopped; two minutes on two cores.
@@ -86,6 +87,9 @@ bench: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m bench.chaos
+
+gpu: $(READY)
+	$(BIN)/python -m pytest -m gpu tests/gpu
 
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m fuzz --timeout=7200

@@ -1,9 +1,11 @@
 """Measure the scorer beside a naive scorer and beside the limit, in one run: `python -m bench.scoring`.
 
+On a GPU: `python -m bench.scoring --device cuda:0 --dtype bfloat16 --texts 256`.
+
 All contestants use the same models, the same token ids and the same machine. They take turns and their medians are
 compared, so that a slow minute of the machine slows all of them down. Rates are real tokens per second of wall time,
 and per second of CPU time of this process. On a busy machine only the second rate means something, with
-`--threads 1`.
+`--threads 1`; on a GPU only the first one does.
 """
 
 import ctypes
@@ -30,7 +32,7 @@ from models.resolve import ModelFiles
 from scoring.corpora.corpus import Corpus, CorpusSettings
 from scoring.fragment_settings import fragment_settings
 from scoring.fragments import cut
-from scoring.pair_texts import CPU_TOKEN_BUDGET
+from scoring.pair_texts import default_token_budget
 
 Section = Literal["large", "memory", "small", "prefix", "panel"]
 SECTIONS: Final[tuple[Section, ...]] = ("large", "memory", "small", "prefix", "panel")
@@ -69,12 +71,29 @@ def _timed(run: Callable[[], object]) -> tuple[float, float]:
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
     run()
+    _finish()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def peak_above_baseline(run: Callable[[], object]) -> int:
-    """Return the peak of resident memory during `run`, less the resident memory before it, in bytes."""
+def _finish() -> None:
+    """Wait for work that a GPU has not done yet."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_above_baseline(run: Callable[[], object], device: torch.device) -> int:
+    """Return the peak of memory during `run`, less the memory before it, in bytes.
+
+    On a GPU that is the memory of torch's allocator, on the CPU the resident memory of this process.
+    """
     gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        _finish()
+        return torch.cuda.max_memory_allocated(device) - before
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM to the present
     before = _status("VmRSS")
@@ -87,7 +106,9 @@ def _status(key: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
 
 
-def large_pair(layers: int, dtype: torch.dtype, hidden_size: int = 640) -> tuple[LoadedModel, LoadedModel]:
+def large_pair(
+    layers: int, dtype: torch.dtype, device: torch.device, hidden_size: int = 640
+) -> tuple[LoadedModel, LoadedModel]:
     """Return two random models of Gemma 3 270M's shape (18 layers, hidden size 640): vocabulary 262144."""
     config = Gemma3TextConfig(
         vocab_size=262144,
@@ -101,7 +122,7 @@ def large_pair(layers: int, dtype: torch.dtype, hidden_size: int = 640) -> tuple
     pair = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        model = Gemma3ForCausalLM(config).to(dtype).eval()
+        model = Gemma3ForCausalLM(config).to(device, dtype).eval()
         tokenizer = load_model("builtin://tiny-base").tokenizer  # only probes need one, any ids will do
         files = ModelFiles(f"random-{seed}", Path(), None, None)
         pair.append(LoadedModel(model, tokenizer, files, "none", dtype))
@@ -135,12 +156,12 @@ def show(title: str, rates: Sequence[Rate]) -> None:
     CONSOLE.print(table)
 
 
-def large(dtype: Dtype, quick: bool, rounds: int, count: int) -> list[Rate]:
+def large(dtype: Dtype, device: torch.device, quick: bool, rounds: int, count: int) -> list[Rate]:
     """Race with a vocabulary of 262144."""
-    pair = large_pair(2 if quick else 18, DTYPES[dtype])
+    pair = large_pair(2 if quick else 18, DTYPES[dtype], device)
     texts = random_texts(count, 262144)
     contestants: list[Contestant] = [
-        Fused(*pair, CPU_TOKEN_BUDGET),
+        Fused(*pair, default_token_budget(pair[0])),
         Naive(*pair, 1),
         Naive(*pair, 4),
         Limit(*pair, 512),
@@ -150,14 +171,14 @@ def large(dtype: Dtype, quick: bool, rounds: int, count: int) -> list[Rate]:
     return rates
 
 
-def memory(dtype: Dtype, quick: bool) -> dict[str, int]:
+def memory(dtype: Dtype, device: torch.device, quick: bool) -> dict[str, int]:
     """Measure the peak memory above the weights, with a batch of 4 × 400 tokens."""
-    pair = large_pair(2 if quick else 18, DTYPES[dtype])
+    pair = large_pair(2 if quick else 18, DTYPES[dtype], device)
     texts = [[7 * i % 262144 for i in range(400)] for _ in range(4)]
     peaks = {}
-    for contestant in (Fused(*pair, CPU_TOKEN_BUDGET), Naive(*pair, 4)):
+    for contestant in (Fused(*pair, default_token_budget(pair[0])), Naive(*pair, 4)):
         contestant.run([texts[0][:32]])
-        peaks[contestant.name] = peak_above_baseline(partial(contestant.run, texts))
+        peaks[contestant.name] = peak_above_baseline(partial(contestant.run, texts), device)
     ours, naive = peaks.values()
     CONSOLE.print(
         f"peak memory beyond weights, {dtype}, 4 × 400 tokens, vocabulary 262144: "
@@ -166,48 +187,52 @@ def memory(dtype: Dtype, quick: bool) -> dict[str, int]:
     return peaks
 
 
-def small(dtype: Dtype, quick: bool, rounds: int) -> list[Rate]:
+def small(dtype: Dtype, device: torch.device, quick: bool, rounds: int) -> list[Rate]:
     """Race with the built-in models and texts of mixed lengths, the naive scorer with several batch sizes."""
-    pair = load_model("builtin://tiny-base", dtype=dtype), load_model("builtin://tiny-instruct", dtype=dtype)
+    names = ("builtin://tiny-base", "builtin://tiny-instruct")
+    first, second = (load_model(name, devices=(str(device),), dtype=dtype) for name in names)
+    pair = first, second
     texts = docs_texts(64 if quick else 256, pair[0].tokenizer)
     naive: list[Contestant] = [Naive(*pair, size) for size in (1, 2, 4, 8, 16, 32)]
-    rates = race([Fused(*pair, CPU_TOKEN_BUDGET), *naive, Limit(*pair, 512)], texts, rounds)
+    rates = race([Fused(*pair, default_token_budget(first)), *naive, Limit(*pair, 512)], texts, rounds)
     show(f"built-in models, vocabulary 2048, {dtype}, {len(texts)} fragments, {sum(map(len, texts))} tokens", rates)
     return rates
 
 
-def prefix(quick: bool, rounds: int) -> float:
+def prefix(device: torch.device, quick: bool, rounds: int) -> float:
     """Score 32 prefixes of a text of 512 tokens in one pass, and as 32 texts; return the ratio of the times."""
-    pair = large_pair(2, torch.float32) if quick else large_pair(18, torch.float32)
+    pair = large_pair(2 if quick else 18, torch.float32, device)
     text = random_texts(40, 262144)
     whole = [token for ids in text for token in ids][: PREFIXES[-1]]
     truncated = [whole[:length] for length in PREFIXES]
-    fused = Fused(*pair, CPU_TOKEN_BUDGET)
+    fused = Fused(*pair, default_token_budget(pair[0]))
     fused.run([whole[:16]])
     timed = [(_timed(lambda: fused.run([whole])), _timed(lambda: fused.run(truncated))) for _ in range(rounds)]
-    one, many = (statistics.median(clock[1] for clock in column) for column in zip(*timed, strict=True))
+    clock = "CPU" if device.type == "cpu" else "wall"  # a GPU's work is no CPU time
+    place = int(clock == "CPU")
+    one, many = (statistics.median(taken[place] for taken in column) for column in zip(*timed, strict=True))
     CONSOLE.print(
-        f"prefix curve of 32 lengths up to 512, vocabulary 262144, CPU time: one pass {one:.2f} s, "
+        f"prefix curve of 32 lengths up to 512, vocabulary 262144, {clock} time: one pass {one:.2f} s, "
         f"32 truncations in batches {many:.2f} s: {many / one:.1f}× faster"
     )
     return float(many / one)
 
 
-def panel(dtype: Dtype, quick: bool, rounds: int, count: int) -> dict[str, float]:
+def panel(dtype: Dtype, device: torch.device, quick: bool, rounds: int, count: int) -> dict[str, float]:
     """Compare scoring with the panel to Binoculars alone: the median ratio of the rounds, each of which runs both.
 
     The deeper the models, the smaller the ratio: the cost of the panel does not depend on the bodies.
     """
     ratios: dict[str, float] = {}
     for hidden_size in HIDDEN_SIZES:
-        pair = large_pair(2 if quick else 18, DTYPES[dtype], hidden_size)
+        pair = large_pair(2 if quick else 18, DTYPES[dtype], device, hidden_size)
         texts = random_texts(count, 262144)
-        alone, both = (Fused(*pair, CPU_TOKEN_BUDGET, panel=panel) for panel in (False, True))
+        alone, both = (Fused(*pair, default_token_budget(pair[0]), panel=panel) for panel in (False, True))
         for contestant in (alone, both):
             contestant.run([min(texts, key=len)])
         timed = [(_timed(partial(alone.run, texts)), _timed(partial(both.run, texts))) for _ in range(rounds)]
         wall, cpu = (statistics.median(two[clock] / one[clock] for one, two in timed) for clock in (0, 1))
-        peaks = [peak_above_baseline(partial(contestant.run, texts)) / 2**20 for contestant in (alone, both)]
+        peaks = [peak_above_baseline(partial(contestant.run, texts), device) / 2**20 for contestant in (alone, both)]
         CONSOLE.print(
             f"panel against Binoculars alone, hidden size {hidden_size}, vocabulary 262144, {dtype}, {len(texts)} "
             f"fragments, {sum(map(len, texts))} tokens: {cpu:.3f} of the CPU time, {wall:.3f} of the wall time; peak "
@@ -222,6 +247,7 @@ def main(
         list[str] | None, typer.Option(help=f"One of {', '.join(SECTIONS)}; repeatable; default: all.")
     ] = None,
     dtype: Annotated[Dtype, typer.Option(help="Dtype of the models; prefix always takes float32.")] = "float32",
+    device: Annotated[str, typer.Option(help="torch name of the device, such as cuda:0.")] = "cpu",
     texts: Annotated[int, typer.Option(min=1, help="Number of fragments for large and panel.")] = 8,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch; default: all cores.")] = None,
@@ -231,14 +257,16 @@ def main(
     """Race the scorer against the others."""
     if threads is not None:
         torch.set_num_threads(threads)
+    place = torch.device(device)
     runs: dict[str, Callable[[], object]] = {
-        "large": lambda: [asdict(rate) for rate in large(dtype, quick, rounds, texts)],
-        "memory": lambda: memory(dtype, quick),
-        "small": lambda: [asdict(rate) for rate in small(dtype, quick, rounds)],
-        "prefix": lambda: prefix(quick, rounds),
-        "panel": lambda: panel(dtype, quick, rounds, texts),
+        "large": lambda: [asdict(rate) for rate in large(dtype, place, quick, rounds, texts)],
+        "memory": lambda: memory(dtype, place, quick),
+        "small": lambda: [asdict(rate) for rate in small(dtype, place, quick, rounds)],
+        "prefix": lambda: prefix(place, quick, rounds),
+        "panel": lambda: panel(dtype, place, quick, rounds, texts),
     }
-    CONSOLE.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {dtype}, {rounds} rounds")
+    card = f" on {torch.cuda.get_device_name(place)}" if place.type == "cuda" else ""
+    CONSOLE.print(f"torch {torch.__version__}{card}, {torch.get_num_threads()} threads, {dtype}, {rounds} rounds")
     figures = {name: runs[name]() for name in section or SECTIONS}
     if out is not None:
         out.write_text(json.dumps(figures, indent=2) + "\n")

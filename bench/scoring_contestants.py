@@ -81,7 +81,7 @@ class Naive:
         return [score for start in starts for score in self._batch(texts[start : start + self._batch_size])]
 
     def _batch(self, texts: Texts) -> list[float]:
-        ids_BL, real_BL = collate(texts, pad_id=0)
+        ids_BL, real_BL = (one_BL.to(self._observer.device) for one_BL in collate(texts, pad_id=0))
         mask_BL = real_BL.long()
         o_BLV = self._observer(input_ids=ids_BL, attention_mask=mask_BL).logits
         q_BLV = self._performer(input_ids=ids_BL, attention_mask=mask_BL).logits
@@ -115,13 +115,13 @@ class Limit:
     def __init__(self, observer: LoadedModel, performer: LoadedModel, longest: int) -> None:
         self._models = observer.model, performer.model
         weight_VH = performer.model.get_output_embeddings().weight
-        self._logits_LV = torch.empty(longest, len(weight_VH), dtype=weight_VH.dtype)
+        self._logits_LV = torch.empty(longest, len(weight_VH), dtype=weight_VH.dtype, device=weight_VH.device)
 
     @torch.inference_mode()
     def run(self, texts: Texts) -> list[float]:
         """Do the work, and return no scores."""
         for ids in texts:
-            ids_1L = torch.tensor([ids])
+            ids_1L = torch.tensor([ids], device=self._logits_LV.device)
             for model in self._models:
                 hidden_LH = model.base_model(input_ids=ids_1L, use_cache=False).last_hidden_state[0]
                 weight_HV = model.get_output_embeddings().weight.T
