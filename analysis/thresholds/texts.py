@@ -95,7 +95,18 @@ def _scored(rows: pd.DataFrame, scores: Sequence[str]) -> tuple[pd.DataFrame, li
 
 
 def _has_prefixes(rows: pd.DataFrame) -> bool:
-    return "prefix_tokens" in rows and bool(rows["prefix_tokens"].notna().all())
+    """Tell whether the rows are of prefixes.
+
+    Raises:
+        UserError: some rows are, and others are of whole texts: a prefix would count as a text of its own.
+    """
+    prefixes = int(rows["prefix_tokens"].notna().sum()) if "prefix_tokens" in rows else 0
+    if 0 < prefixes < len(rows):
+        raise UserError(
+            f"{prefixes:,} of {len(rows):,} scored rows are of prefixes (prefix_tokens), the others of whole texts: "
+            "each prefix would count as a text of its own; hand over the rows of one cell"
+        )
+    return prefixes > 0
 
 
 def _refuse_mixed(rows: pd.DataFrame, sources: Sequence[str]) -> None:

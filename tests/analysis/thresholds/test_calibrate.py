@@ -312,6 +312,13 @@ def test_windows_that_nothing_tells_apart_are_refused() -> None:
     assert calibrate(unnumbered.assign(cell_id="c"), fpr=0.05).groups == calibrate(rows, fpr=0.05).groups
 
 
+def test_prefixes_beside_whole_texts_are_refused(frame: Frames) -> None:
+    rows = frame(400, machine=None)
+    both = pd.concat([rows.assign(prefix_tokens=pd.NA), rows.assign(prefix_tokens=16)])
+    with pytest.raises(UserError, match=r"400 of 800 scored rows are of prefixes .*hand over the rows of one cell"):
+        calibrate(both, fpr=0.05)
+
+
 def test_the_best_score_is_chosen_on_the_choose_part_alone(frame: Frames) -> None:
     rows = frame(600)
     draw = np.random.default_rng(0)
