@@ -22,6 +22,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # interrupts would inherit that: it would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the same below nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No deadline: how long an example takes says only how busy the machine is.
 settings.register_profile("short", deadline=None, max_examples=40, print_blob=True)
