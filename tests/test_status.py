@@ -181,7 +181,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveRun]:
 def test_a_run_on_a_ray_of_its_own_is_seen_from_outside_to_its_end(live: LiveRun) -> None:
     address = live.address()
     seen = eventually(lambda: _seen(address), "a task that runs")
-    assert "/20000 tasks" in seen
+    assert "/20,000 tasks" in seen
     assert "live 01000000: " in seen
     watch = subprocess.Popen(
         [sys.executable, "-m", "sweeps.status", "--watch", "--address", address],
