@@ -14,7 +14,7 @@ from analysis.sections.selection import STANDS_IN
 from analysis.study import Made
 from analysis.tables import Table
 from sweeps.printable import middle_out, printable
-from sweeps.wording import counted
+from sweeps.wording import UNKNOWN_WRITER, counted
 
 _SIGNS: Final = re.compile(r"([\\`*_{}\[\]<>|#~$])")
 _MAX_ROWS: Final = 12
@@ -31,6 +31,8 @@ def summary_lines(page: Page) -> list[str]:
         lines.append("Nothing was measured: no row holds a measurement.")
     lines += [f"{count.status}: {counted(count.rows, 'row')}{_because(count.reasons)}" for count in page.statuses]
     for run in page.runs:
+        if run.progress.is_short or run.retry:
+            lines += [f"{run.name}: before the next command: {sentence}" for sentence in run.first]
         if run.progress.is_short:
             go_on = f"; {_when(run)}: {run.command}" if run.command else ""
             lines.append(f"{run.name} {_state(run)}: {'; '.join(run.missing)} tasks are done{go_on}")
@@ -76,6 +78,7 @@ def _head(page: Page) -> Iterator[str]:
         if run.progress.is_short:
             yield f"- {_plain(run.name)} {_state(run)}: {_plain('; '.join(run.missing))} tasks are done"
         if run.progress.is_short and run.command:
+            yield from (f"- before the next command: {_plain(sentence)}" for sentence in run.first)
             yield f"\n{capital(_when(run))}:\n\n```\n{run.command}\n```"
     for remark in page.remarks:
         yield f"- problem: {_plain(remark)}"
@@ -118,6 +121,8 @@ def _section_tables(made: Made) -> Iterator[Iterator[str]]:
 
 
 def _state(run: RunProgress) -> str:
+    if run.is_running is None:
+        return f"is not complete ({UNKNOWN_WRITER})"
     return "goes on" if run.is_running else "is not complete"
 
 

@@ -28,7 +28,7 @@ from analysis.study import NotebookPart
 from analysis.surroundings import Environment
 from analysis.tables import Table
 from sweeps.printable import printable
-from sweeps.wording import counted
+from sweeps.wording import UNKNOWN_WRITER, counted
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -101,6 +101,7 @@ def render(page: Page) -> str:
     environment.filters |= {"link": _link, "with_code": _with_code, "with_doubt": _with_doubt, "counted": counted}
     environment.globals |= {
         "svg": lambda drawing: inliner.inline(drawing.svg, drawing.caption),
+        "unknown_writer": UNKNOWN_WRITER,
         "meaning": _meaning_of(page.meanings.anchors),
     }
     shown_first: set[int] = set()

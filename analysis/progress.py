@@ -15,6 +15,7 @@ from analysis.failures import failures
 from analysis.load import RunRows, SweepRows
 from sweeps.printable import middle_out
 from sweeps.run_layout import REHEARSAL, RunLayout
+from sweeps.stored_command import StoredCommand, command_for
 from sweeps.task_status import TaskStatus, retry_command
 from sweeps.wording import counted, tasks_done
 
@@ -70,11 +71,13 @@ class RunProgress:
     missing: tuple[str, ...]
     """Sweeps whose tasks are not all done, each with its numbers."""
     command: str
-    """Command that continues the run; '' where no file says."""
+    """Command that continues the run where its files lie now; '' where no file says."""
+    first: tuple[str, ...]
+    """Sentences, each with a thing that has to be done before the command is given."""
     retry: str
     """Command that tries failed tasks again; '' where there are none, or no file says."""
-    is_running: bool = False
-    """A run wrote there when its rows were read."""
+    is_running: bool | None = False
+    """A run wrote there when its rows were read; None: the lock cannot be read, so that is not known."""
     is_rehearsal: bool = False
     """The run is one of `--rehearse`."""
     is_tiny: bool = False
@@ -97,19 +100,26 @@ def together(parts: Sequence[Progress]) -> Progress:
 def run_progress(run: RunRows, name: str) -> RunProgress:
     """Return how far a run came."""
     parts = {sweep.name: progress_of(sweep) for sweep in run.sweeps}
-    command = next((sweep.description.command for sweep in run.sweeps if sweep.description.command), "")
+    command = _command_of(run)
     seen = {status for sweep in run.sweeps for status in sweep.rows["status"].unique()}
     return RunProgress(
         name=name,
         directory=str(run.directory),
         progress=together(list(parts.values())),
         missing=tuple(f"{sweep}: {part.tasks:,} of {part.planned:,}" for sweep, part in parts.items() if part.is_short),
-        command=command,
-        retry=retry_command(command, seen),
-        is_running=RunLayout(run.directory).is_being_written() is True,
+        command=command.line,
+        first=command.first,
+        retry=retry_command(command.line, seen),
+        is_running=RunLayout(run.directory).is_being_written(),
         is_rehearsal=any((sweep.description.spec_name or "").endswith(REHEARSAL) for sweep in run.sweeps),
         is_tiny=_is_tiny(run.sweeps),
     )
+
+
+def _command_of(run: RunRows) -> StoredCommand:
+    """Return the command that continues a run; an empty one where no file says."""
+    described = next((sweep.description for sweep in run.sweeps if sweep.description.command), None)
+    return command_for(described.command, described.spec_name or "", run.directory) if described else StoredCommand()
 
 
 def _is_tiny(sweeps: Iterable[SweepRows]) -> bool:

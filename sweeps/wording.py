@@ -1,4 +1,8 @@
-"""Numbers of things in sentences: '1 task', '2,000 tasks'. For terminals and the report alike."""
+"""Numbers of things in sentences, as '1 task' and '2,000 tasks', and a sentence for terminals and the report alike."""
+
+from typing import Final
+
+UNKNOWN_WRITER: Final = "nobody can tell whether a run writes there now: its file .lock cannot be read"
 
 
 def counted(count: int, name: str) -> str:

@@ -15,7 +15,7 @@ from sweeps.plan.spec import RESERVED_NAMES
 from sweeps.run_layout import RunLayout, SweepLayout
 from sweeps.store.parts import DAMAGE, read_part, while_unmerged
 from sweeps.store.run_metadata import RunMetadata, read_run_metadata
-from sweeps.store.stored_command import StoredCommand, command_for
+from sweeps.stored_command import StoredCommand, command_for
 from sweeps.task_status import TaskStatus, retry_command
 
 _GIVE_ONE: Final = "give one, such as runs/quickstart"

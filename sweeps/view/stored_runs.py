@@ -8,7 +8,7 @@ from rich.console import Console
 from sweeps.printable import middle_out
 from sweeps.store.stored_run import StoredRun, StoredSweep
 from sweeps.view.messages import say, warn
-from sweeps.wording import counted, tasks_done
+from sweeps.wording import UNKNOWN_WRITER, counted, tasks_done
 
 _MAX_REASONS: Final = 3
 """Reasons of a status that are shown; the others are counted."""
@@ -16,7 +16,7 @@ _MAX_REASON: Final = 300
 _NOW: Final = {
     True: "a run writes there now",
     False: "no run writes there now",
-    None: "nobody can tell whether a run writes there now: its file .lock cannot be read",
+    None: UNKNOWN_WRITER,
 }
 
 

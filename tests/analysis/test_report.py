@@ -18,6 +18,7 @@ from analysis.cells_table import cells_table
 from analysis.load import read_run
 from analysis.report import app, write_report
 from sweeps.errors import UserError
+from sweeps.run_layout import RunLayout
 from sweeps.task_status import TaskStatus
 
 FACTORS = {"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]}
@@ -215,6 +216,29 @@ def test_a_run_that_is_not_complete_says_so_and_how_to_go_on(run_dir: Path, writ
     contents = (run_dir / "report/index.html").read_text(encoding="utf-8").split("</nav>")[0].removeprefix(head)
     assert "generation, 3 rows; 1 of 1 task is done" in contents
     assert "0 rows; 0 of 43 tasks are done" in contents
+
+
+def test_a_run_that_was_moved_is_continued_where_it_lies(tmp_path: Path, write: Any, cell: Any) -> None:
+    run = tmp_path / "elsewhere" / "renamed"
+    write(run, cell([1.0, 2.0]), tasks=2, command=f"cd {tmp_path} && python -m sweeps.run demo.toml")
+    name = json.loads((run / "generation/_environment.json").read_text())["spec"]["name"]
+    head, summary = head_of(run), (run / "report/report.md").read_text(encoding="utf-8").replace("\\", "")
+    command = f"cd {tmp_path} && python -m sweeps.run demo.toml --out {run.parent}"
+    before = f"efore the next command: {run} must be named {name}"
+    assert escape(command) in head
+    assert before in head
+    assert command in summary
+    assert before in summary
+
+
+def test_a_lock_that_cannot_be_read_is_not_taken_for_the_end_of_a_run(
+    run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(run_dir, cell([1.0, 2.0]), tasks=2)
+    monkeypatch.setattr(RunLayout, "is_being_written", lambda layout: None)
+    said = "the run is not complete (nobody can tell whether a run writes there now: its file .lock cannot be read)."
+    assert said in head_of(run_dir)
+    assert said.removeprefix("the run ")[:-1] in (run_dir / "report/report.md").read_text(encoding="utf-8")
 
 
 def test_what_was_unavailable_is_not_done(run_dir: Path, write: Any, cell: Any) -> None:

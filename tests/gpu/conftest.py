@@ -1,4 +1,4 @@
-"""What every test here has: a CUDA device, a larger random model on disk, and a way to fill the card."""
+"""A CUDA device for every test here, a larger random model on disk, and a way to fill the card."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from tests.scoring.families import byte_tokenizer
 
 VOCABULARY = 2**17
-"""So wide that logits, and nothing else, take the memory of a pass."""
+"""Entries; so many that logits, and nothing else, take the memory of a pass."""
 MODEL_BYTES = 2 * 2 * VOCABULARY * 128
 """Least bytes of the random model: embedding and head, 128 values a token, in a dtype of two bytes."""
 PATIENCE_S = 240
@@ -71,7 +71,7 @@ def rows_of(run: Path) -> pd.DataFrame:
 
 
 def failed(rows: pd.DataFrame) -> str:
-    """What became of rows that are not ok."""
+    """Return status and message of the rows that are not ok."""
     columns = [name for name in ("sweep", "quantization", "status", "error_message") if name in rows]
     lost = rows.loc[rows["status"] != "ok", columns].drop_duplicates()
     return "\n".join(" | ".join(map(str, row)) for row in lost.itertuples(index=False))

@@ -1,4 +1,4 @@
-"""What fills a card: a status, and the next task unharmed."""
+"""Inputs and weights that do not fit on a card: a status, and the next task unharmed."""
 
 from collections.abc import Callable
 from pathlib import Path

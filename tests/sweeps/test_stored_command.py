@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.store.stored_command import StoredCommand, command_for
+from sweeps.stored_command import StoredCommand, command_for
 from sweeps.task_status import retry_command
 
 
