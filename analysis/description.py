@@ -47,21 +47,23 @@ class Description:
     """Command that continues the run; empty where the file does not say."""
     remarks: tuple[str, ...] = ()
     """Sentences for the page, one for each problem in the file."""
+    is_known: bool = True
+    """False: there is no file, or nothing in it can be read."""
 
 
 def read_description(folder: Path) -> Description:
     """Read the environment file of one sweep's directory."""
     path = next((folder / name for name in FILES if os.path.lexists(folder / name)), None)
     if path is None:
-        return Description(remarks=(f"no {FILES[0]} beside the rows: {UNKNOWN}",))
+        return Description(remarks=(f"no {FILES[0]} beside the rows: {UNKNOWN}",), is_known=False)
     remarks: list[str] = []
     document = _parse(path, remarks)
     if document is None:
-        return Description(remarks=tuple(remarks))
+        return Description(remarks=tuple(remarks), is_known=False)
     try:
         return _describe(document, folder.name, path.name, remarks)
     except RecursionError:
-        return Description(remarks=(f"{path.name} is too deeply nested: {UNKNOWN}",))
+        return Description(remarks=(f"{path.name} is too deeply nested: {UNKNOWN}",), is_known=False)
 
 
 def _parse(path: Path, remarks: list[str]) -> dict[str, Any] | None:

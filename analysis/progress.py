@@ -14,8 +14,8 @@ from analysis.column_titles import duration
 from analysis.failures import failures
 from analysis.load import RunRows, SweepRows
 from sweeps.printable import middle_out
-from sweeps.run_layout import REHEARSAL, RunLayout
-from sweeps.stored_command import StoredCommand, command_for
+from sweeps.run_layout import REHEARSAL, RunLayout, SweepLayout
+from sweeps.stored_command import StoredCommand, command_for, put_back
 from sweeps.task_status import TaskStatus, retry_command
 from sweeps.wording import counted, tasks_done
 
@@ -108,7 +108,7 @@ def run_progress(run: RunRows, name: str) -> RunProgress:
         progress=together(list(parts.values())),
         missing=tuple(f"{sweep}: {part.tasks:,} of {part.planned:,}" for sweep, part in parts.items() if part.is_short),
         command=command.line,
-        first=command.first,
+        first=(*_to_be_mended(run), *command.first),
         retry=retry_command(command.line, seen),
         is_running=RunLayout(run.directory).is_being_written(),
         is_rehearsal=any((sweep.description.spec_name or "").endswith(REHEARSAL) for sweep in run.sweeps),
@@ -120,6 +120,15 @@ def _command_of(run: RunRows) -> StoredCommand:
     """Return the command that continues a run; an empty one where no file says."""
     described = next((sweep.description for sweep in run.sweeps if sweep.description.command), None)
     return command_for(described.command, described.spec_name or "", run.directory) if described else StoredCommand()
+
+
+def _to_be_mended(run: RunRows) -> list[str]:
+    """Return what has to be done before any command, for each sweep whose metadata a run would refuse."""
+    return [
+        put_back(SweepLayout(run.directory / sweep.name).metadata)
+        for sweep in run.sweeps
+        if not sweep.description.is_known
+    ]
 
 
 def _is_tiny(sweeps: Iterable[SweepRows]) -> bool:

@@ -176,8 +176,9 @@ def _run(request: Request, console: Console) -> None:
         answer.print_document(request.calibration_name)
     else:
         answer.print_table()
-    for warning in tally.warnings(len(found.files)):
-        print_message(warning, console)
+    with interrupts.last_line("stopped: the answer is complete, its warnings are not"):
+        for warning in tally.warnings(len(found.files)):
+            print_message(warning, console)
 
 
 def _find(paths: list[str]) -> FoundPaths:

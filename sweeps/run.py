@@ -169,9 +169,11 @@ def run(command: Command, console: Console) -> int:
         if command.address == "local" or not nodes:  # only now: mistakes are reported before Ray starts
             nodes = _connect(command, console, stack)
         warn_of_unused_interpreters(console, command.machines, device_classes(nodes))
-        policy = replace(command.policy, again=_again(nodes, command), command=command.line_anywhere())
-        command = replace(command, policy=policy)
-        return max(_run_spec(one.plan, benchmarks, command, nodes, console) for one in prepared)
+        command = replace(command, policy=replace(command.policy, again=_again(nodes, command)))
+        return max(
+            _run_spec(one.plan, benchmarks, _naming_itself(command, source), nodes, console)
+            for source, one in zip(command.specs, prepared, strict=True)
+        )
 
 
 def _read(source: str, benchmarks: Benchmarks, command: Command, console: Console) -> Spec:
@@ -198,6 +200,12 @@ def _again(nodes: list[Node], command: Command) -> Again:
     known = () if command.machines.pythons else nodes  # only its workers know another interpreter's environment
     environments = frozenset(node.environment_id for node in known if node.environment_id)
     return replace(command.policy.again, environments=environments)
+
+
+def _naming_itself(command: Command, source: str) -> Command:
+    """Return the command with the line that the files of one spec's run name: without the other specs."""
+    line = replace(command, specs=(source,)).line_anywhere()
+    return replace(command, policy=replace(command.policy, command=line))
 
 
 def _refuse_one_name(specs: list[Spec]) -> None:

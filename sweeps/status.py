@@ -103,7 +103,7 @@ def _look_at_files(console: Console, directories: Sequence[Path], *, watch: bool
 def _end_of_watch(runs: Sequence[StoredRun]) -> str:
     """Return why there is nothing to watch, or nothing any longer."""
     if unknown := [str(run.directory) for run in runs if run.is_written is None]:
-        return f"--watch ends: the right to read the file .lock is needed to see a run, in {', '.join(unknown)}"
+        return f"--watch ends: a run is seen by its file .lock, which cannot be read or locked in {', '.join(unknown)}"
     return "--watch ends: no run writes there; to wait for the next run on this machine's Ray, leave RUN_DIR out"
 
 

@@ -38,12 +38,18 @@ def command_for(line: str, spec_name: str, directory: Path) -> StoredCommand:
     if (cd, then) != ("cd", "&&") or not spec_name:
         return StoredCommand(line)
     here = Path(os.path.abspath(directory))  # noqa: PTH100 - resolve() would name another directory than the user
-    if _is_same(Path(started_in, _out_of(words), spec_name), here):
+    is_here = Path(started_in).is_dir()
+    if is_here and _is_same(Path(started_in, _out_of(words), spec_name), here):
         return StoredCommand(line)
     continued = shlex.join(_with_out(words, str(here.parent)))
-    if not Path(started_in).is_dir():
+    if not is_here:
         return StoredCommand(continued, (_moved_from(started_in), *_renamed(spec_name, here)))
     return StoredCommand(f"cd {shlex.quote(started_in)} && {continued}", tuple(_renamed(spec_name, here)))
+
+
+def put_back(metadata: Path) -> str:
+    """Return what has to be done first where the metadata of a sweep's rows cannot be read: a run refuses them."""
+    return f"put {metadata} back, or move {metadata.parent} away to start afresh"
 
 
 def _out_of(words: list[str]) -> str:

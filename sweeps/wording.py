@@ -2,7 +2,7 @@
 
 from typing import Final
 
-UNKNOWN_WRITER: Final = "nobody can tell whether a run writes there now: its file .lock cannot be read"
+UNKNOWN_WRITER: Final = "nobody can tell whether a run writes there now: its file .lock cannot be read or locked"
 
 
 def counted(count: int, name: str) -> str:

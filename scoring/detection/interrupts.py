@@ -77,8 +77,9 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _stop(line: str) -> NoReturn:
-    with contextlib.suppress(OSError):
-        print(line, file=sys.stderr)
+    if sys.stderr is not None:  # where it is closed, print would write into the answer on stdout
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr)
     raise Stopped from None
 
 

@@ -15,7 +15,7 @@ from sweeps.plan.spec import RESERVED_NAMES
 from sweeps.run_layout import RunLayout, SweepLayout
 from sweeps.store.parts import DAMAGE, read_part, while_unmerged
 from sweeps.store.run_metadata import RunMetadata, read_run_metadata
-from sweeps.stored_command import StoredCommand, command_for
+from sweeps.stored_command import StoredCommand, command_for, put_back
 from sweeps.task_status import TaskStatus, retry_command
 
 _GIVE_ONE: Final = "give one, such as runs/quickstart"
@@ -82,9 +82,8 @@ class StoredRun:
     @property
     def first(self) -> tuple[str, ...]:
         """Return what has to be done before the command, in sentences; a command that is given earlier is refused."""
-        metadata = [SweepLayout(self.directory / sweep.name) for sweep in self.sweeps if sweep.is_refused]
-        mend = tuple(f"put {each.metadata} back, or move {each.directory} away to start afresh" for each in metadata)
-        return mend + self._stored_command.first
+        refused = [SweepLayout(self.directory / sweep.name).metadata for sweep in self.sweeps if sweep.is_refused]
+        return (*map(put_back, refused), *self._stored_command.first)
 
     @property
     def _stored_command(self) -> StoredCommand:

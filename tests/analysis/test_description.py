@@ -60,7 +60,9 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_no_file_is_said(tmp_path: Path) -> None:
-    assert read_description(tmp_path) == Description(remarks=(f"no _environment.json beside the rows: {UNKNOWN}",))
+    assert read_description(tmp_path) == Description(
+        remarks=(f"no _environment.json beside the rows: {UNKNOWN}",), is_known=False
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from analysis.report import app, write_report
 from sweeps.errors import UserError
 from sweeps.run_layout import RunLayout
 from sweeps.task_status import TaskStatus
+from sweeps.wording import UNKNOWN_WRITER
 
 FACTORS = {"device": ["cpu", "gpu"], "max_new_tokens": [16, 32]}
 
@@ -231,12 +232,22 @@ def test_a_run_that_was_moved_is_continued_where_it_lies(tmp_path: Path, write: 
     assert before in summary
 
 
+def test_metadata_that_a_run_would_refuse_come_before_every_command(run_dir: Path, write: Any, cell: Any) -> None:
+    write(run_dir, cell([1.0], status="error"), "first", command="python -m sweeps.run demo.toml", tasks=1)
+    damaged = write(run_dir, cell([1.0, 2.0]), "second") / "_environment.json"
+    damaged.write_text("{")
+    head, before = head_of(run_dir), f"efore the next command: put {damaged} back, or move {damaged.parent} away"
+    assert head.count(before) == 1
+    assert "--retry error" in head
+    assert before in CliRunner().invoke(app, [str(run_dir), "--terminal"]).output
+
+
 def test_a_lock_that_cannot_be_read_is_not_taken_for_the_end_of_a_run(
     run_dir: Path, write: Any, cell: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(run_dir, cell([1.0, 2.0]), tasks=2)
     monkeypatch.setattr(RunLayout, "is_being_written", lambda layout: None)
-    said = "the run is not complete (nobody can tell whether a run writes there now: its file .lock cannot be read)."
+    said = f"the run is not complete ({UNKNOWN_WRITER})."
     assert said in head_of(run_dir)
     assert said.removeprefix("the run ")[:-1] in (run_dir / "report/report.md").read_text(encoding="utf-8")
 

@@ -17,6 +17,7 @@ from models.builtin import cache
 from scoring.binoculars import Binoculars
 from scoring.detect import APP, _main
 from scoring.detection.answers import _print_parts
+from scoring.detection.sentences import Tally
 from scoring.detection.settings import DEMO_PAIR
 from tests.scoring.detection.fakes import BINDING, CURVE, FOR_WINDOWS, GOOD, REVISION, FakeScorer, write_calibration
 from tests.scoring.detection.test_page import Page
@@ -57,6 +58,19 @@ def words(count: int, score: float = 1.0) -> str:
 
 def detect(*arguments: object, stdin: bytes | None = None) -> Result:
     return CliRunner(env={"COLUMNS": "200"}).invoke(APP, [str(argument) for argument in arguments], input=stdin)
+
+
+def test_who_stops_the_warnings_has_the_whole_answer(
+    texts: Path, fake: type[FakeScorer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_tally: Tally, _files: int) -> Iterator[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Tally, "warnings", stop)
+    result = detect(texts / "human.txt", "--json")
+    assert json.loads(result.stdout)["results"]
+    assert result.stderr.splitlines()[-1] == "stopped: the answer is complete, its warnings are not"
+    assert result.exit_code == 130
 
 
 def test_scores_without_models_named_come_from_the_demo_pair(texts: Path) -> None:

@@ -55,6 +55,13 @@ def test_what_came_from_another_machine_is_not_sent_to_a_directory_that_is_not_h
     assert sentence.startswith(f"the run was started in {tmp_path / 'gone'}, which is not here")
 
 
+def test_files_that_stayed_are_not_continued_from_a_directory_that_is_gone(tmp_path: Path) -> None:
+    run = run_in(tmp_path, "rows", "mine")
+    found = command_for(line_in(tmp_path / "gone", "--out", str(run.parent)), "mine", run)
+    assert found.line == shlex.join(["python", "-m", "sweeps.run", "a b.toml", "--out", str(run.parent)])
+    assert found.first
+
+
 @pytest.mark.parametrize("line", ["", "make run", "cd 'half", "cd a"])
 def test_a_line_that_no_run_wrote_stays_as_it_is(line: str, tmp_path: Path) -> None:
     assert command_for(line, "mine", tmp_path) == StoredCommand(line)

@@ -108,6 +108,16 @@ runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
     assert said.startswith(line)
 
 
+@pytest.mark.parametrize("package", ["sweeps.process", "scoring.detection"])
+def test_the_last_line_never_goes_into_the_answer(package: str, tmp_path: Path) -> None:
+    script = BEGINNING.replace("sweeps.process", package) + "interrupts.guarded(lambda: ask('SIGINT'))\n"
+    (tmp_path / "work.py").write_text(script)
+    answer = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m work 2>&-"], stdout=subprocess.PIPE, timeout=60, check=False, cwd=tmp_path
+    )
+    assert (answer.returncode, answer.stdout) == (130, b"")
+
+
 def test_files_that_belong_together_are_written_before_the_command_ends() -> None:
     script = """
 def work():

@@ -160,6 +160,17 @@ def test_a_command_that_would_be_refused_is_not_the_first_thing_to_do(
     assert "before the next command" not in call(run_dir).stdout
 
 
+def test_the_files_of_one_spec_of_several_name_that_one_alone(run_dir: Path, tmp_path: Path) -> None:
+    sources = [str(tmp_path / f"{name}.toml") for name in ("one", "two")]
+    for source in sources:
+        Path(source).write_text(SPEC.replace('"mine"', f'"{Path(source).stem}"'))
+    run_command.run(Command(tuple(sources), "inline", tmp_path / "runs"), Console(file=io.StringIO()))
+    for source, other in (sources, sources[::-1]):
+        words = read_stored_run(tmp_path / "runs" / Path(source).stem).command.split()
+        assert source in words
+        assert other not in words
+
+
 def test_a_lock_that_cannot_be_read_leaves_open_if_a_run_writes(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = Path.open
 
@@ -170,11 +181,11 @@ def test_a_lock_that_cannot_be_read_leaves_open_if_a_run_writes(run_dir: Path, m
 
     monkeypatch.setattr(Path, "open", forbidden)
     head = call(run_dir).stdout.splitlines()[0]
-    assert head.endswith("; nobody can tell whether a run writes there now: its file .lock cannot be read")
+    assert head.endswith("; nobody can tell whether a run writes there now: its file .lock cannot be read or locked")
     (seen,) = json.loads(call(run_dir, "--json").stdout)["directories"]
     assert seen["is_written"] is None
     last = call(run_dir, "--watch").stdout.splitlines()[-1]
-    assert last == f"--watch ends: the right to read the file .lock is needed to see a run, in {run_dir}"
+    assert last == f"--watch ends: a run is seen by its file .lock, which cannot be read or locked in {run_dir}"
 
 
 def test_why_there_is_nothing_to_watch_is_said(run_dir: Path) -> None:
